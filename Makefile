@@ -1,0 +1,43 @@
+# make tune [SPACE=a100.yaml]   finds the fastest feasible configuration by real training
+# make test                     linters, types, layers and all tests
+# Both make .venv and install into it when needed; nothing else has to be prepared.
+
+PYTHON ?= python3
+SPACE ?= cpu.yaml
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install tune test lint format clean
+
+help: ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(f"Python >= 3.11 is needed, found {sys.version.split()[0]}. Fix: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: $(STAMP) ## Make .venv and install everything into it
+
+tune: $(STAMP) ## Find the fastest feasible configuration (SPACE=cpu.yaml)
+	$(BIN)/python -m tuner.run --space $(SPACE)
+
+test: lint ## Linters, types, layers and all tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## Linters, types and layers only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile
+
+format: $(STAMP) ## Reformat the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove .venv and caches; runs/ is kept
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Tests; a package, so that Ray workers can name ``tests.stages:SyntheticStage``."""

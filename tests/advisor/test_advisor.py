@@ -1,0 +1,267 @@
+"""The advisor through its contract: what it asks, when it stops, what it recommends."""
+
+import itertools
+
+import pytest
+
+from tests.advisor.laws import out_of_memory_above, run_study, smooth
+from tests.studies import make_study, report
+from tuner.advisor import Advisor, Ending, Finished, Run, Wait
+from tuner.advisor.messages import ProbeResult
+from tuner.core.config import TrialConfig
+from tuner.core.measurement import Status
+from tuner.core.pareto import front
+from tuner.core.trial import Purpose, TrialState
+from tuner.scheduling import Continue, Stop
+
+
+@pytest.fixture
+def journal_path(tmp_path):
+    return tmp_path / "journal.jsonl"
+
+
+def finish(advisor: Advisor, run: Run, *, epoch_s: float = 1.0, nrmse: float = 0.09) -> None:
+    for epoch in range(1, run.num_epochs + 1):
+        advisor.observe(run.trial_id, report(epoch, nrmse, epoch * epoch_s, epoch_s))
+    advisor.tell(run.trial_id, Ending.complete())
+
+
+def run_of(record) -> Run:
+    return Run(
+        trial_id=record.trial_id,
+        config=record.config,
+        seed=record.seed,
+        num_epochs=record.num_epochs,
+        purpose=record.purpose,
+    )
+
+
+def test_the_baseline_is_asked_first_and_the_guides_row_second():
+    study = make_study()
+    advisor = Advisor(study)
+    first = advisor.ask()
+    assert isinstance(first, Run)
+    assert (first.config, first.purpose) == (study.baseline, Purpose.BASELINE)
+    finish(advisor, first)
+    second = advisor.ask()
+    assert isinstance(second, Run)
+    assert (second.config, second.purpose) == (study.guide, Purpose.GUIDE)
+
+
+def test_all_trials_share_one_seed(journal_path):
+    advisor, _, _ = run_study(make_study(seed=7), smooth, journal_path)
+    assert {record.seed for record in advisor.records} == {7}
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_every_configuration_is_legal_and_none_is_repeated(sampler, journal_path):
+    study = make_study(search={"sampler": sampler}, budget={"trials": 60, "hours": 10})
+    advisor, _, _ = run_study(study, smooth, journal_path)
+    configs = [record.config for record in advisor.records]
+    assert len(configs) == 60
+    assert len(set(configs)) == 60
+    assert all(config in study.lattice for config in configs)
+
+
+def test_the_search_ends_by_itself_when_the_lattice_is_used_up(journal_path):
+    study = make_study(
+        parameters={
+            "batch_size": {"values": [6, 12]},
+            "micro_batch": {"values": [3, 4]},
+            "num_taus": {"values": [4, 5]},
+            "accum_steps": {"values": [1, 2]},
+        },
+        budget={"trials": 1000, "hours": 100},
+    )
+    advisor, last, _ = run_study(study, smooth, journal_path)
+    assert {r.config for r in advisor.records} == set(study.lattice)
+    assert last == Finished(reason="every legal configuration has been tried")
+
+
+def test_the_trial_budget_is_kept(journal_path):
+    study = make_study(budget={"trials": 12, "hours": 10})
+    advisor, last, _ = run_study(study, smooth, journal_path)
+    assert len(advisor.records) == 12
+    assert last.reason == "all 12 trials of the budget have run"
+
+
+def test_the_time_budget_is_kept_to_within_one_epoch(journal_path):
+    study = make_study(budget={"trials": 500, "hours": 0.2})
+    advisor, last, clock = run_study(study, smooth, journal_path)
+    assert "budget" in last.reason
+    assert clock.now_s <= 0.2 * 3600 + 10.0
+    assert advisor.recommend() is not None
+
+
+def test_no_trial_is_started_that_cannot_end_within_the_budget():
+    advisor = Advisor(make_study(budget={"trials": 50, "hours": 0.01}))
+    run = advisor.ask(0.0)
+    assert isinstance(run, Run)
+    finish(advisor, run, epoch_s=4.0)
+    queued = advisor.ask(20.0)
+    assert isinstance(queued, Run)
+    assert queued.purpose is Purpose.GUIDE
+    finish(advisor, queued, epoch_s=4.0)
+    assert advisor.ask(20.0) == Finished(
+        reason="the 16 s left of the budget are too short for one more trial"
+    )
+
+
+def test_a_trial_still_running_when_the_budget_ends_is_stopped_with_that_reason():
+    advisor = Advisor(make_study(budget={"trials": 50, "hours": 0.01}))
+    run = advisor.ask(0.0)
+    assert isinstance(run, Run)
+    assert advisor.observe(run.trial_id, report(1, 0.1, 5.0), 5.0) == Continue()
+    decision = advisor.observe(run.trial_id, report(2, 0.1, 37.0), 37.0)
+    assert decision == Stop("the budget of 0.01 h is spent")
+    advisor.tell(run.trial_id, Ending.stopped())
+    assert advisor.records[0].reason == "the budget of 0.01 h is spent"
+    assert advisor.recommend() is None
+
+
+def test_workers_are_kept_busy_but_never_over_booked():
+    advisor = Advisor(make_study(), num_workers=3)
+    runs = [advisor.ask() for _ in range(3)]
+    assert all(isinstance(run, Run) for run in runs)
+    assert len({run.config for run in runs if isinstance(run, Run)}) == 3
+    assert advisor.ask() == Wait()
+    assert isinstance(runs[1], Run)
+    finish(advisor, runs[1])
+    assert isinstance(advisor.ask(), Run)
+
+
+def test_stopped_trials_are_neither_on_the_front_nor_recommended(journal_path):
+    study = make_study(budget={"trials": 40, "hours": 10})
+    advisor, _, _ = run_study(study, smooth, journal_path)
+    stopped = [r for r in advisor.records if r.state is TrialState.STOPPED]
+    assert len(stopped) >= 5
+    assert all(r.reason for r in stopped)
+    assert not set(stopped) & set(front(advisor.records))
+    found = advisor.recommend()
+    assert found is not None
+    assert found.record.is_full_budget
+
+    def is_better_in_truth(record):
+        end = smooth(run_of(record), 6)
+        return end.nrmse < 0.095 and end.time_s < found.record.time_s
+
+    assert not any(is_better_in_truth(record) for record in stopped)
+
+
+def test_the_baseline_and_the_guides_row_are_never_stopped():
+    advisor = Advisor(make_study())
+    for expected in (Purpose.BASELINE, Purpose.GUIDE):
+        run = advisor.ask()
+        assert isinstance(run, Run)
+        assert run.purpose is expected
+        slow = 1.0 if expected is Purpose.BASELINE else 100.0
+        for epoch in range(1, 7):
+            told = advisor.observe(run.trial_id, report(epoch, 0.5, epoch * slow, slow))
+            assert told == Continue()
+        advisor.tell(run.trial_id, Ending.complete())
+
+
+def test_out_of_memory_is_infeasible_with_a_named_constraint(journal_path):
+    study = make_study(budget={"trials": 40, "hours": 10})
+    advisor, _, _ = run_study(study, out_of_memory_above(40), journal_path)
+    infeasible = [r for r in advisor.records if r.state is TrialState.INFEASIBLE]
+    assert infeasible
+    assert {r.constraint for r in infeasible} == {"memory"}
+    assert {r.reason for r in infeasible} == {"CUDA out of memory"}
+    found = advisor.recommend()
+    assert found is not None
+    assert found.record.config.micro_batch * found.record.config.num_taus <= 40
+
+
+def test_a_lost_trial_is_asked_again_under_a_new_id_as_often_as_the_study_allows():
+    advisor = Advisor(make_study(resources={"retries": 2}))
+    runs = []
+    for _ in range(3):
+        run = advisor.ask()
+        assert isinstance(run, Run)
+        assert (run.config, run.purpose) == (advisor.study.baseline, Purpose.BASELINE)
+        runs.append(run)
+        advisor.observe(run.trial_id, report(1, 0.1, 1.0))
+        advisor.tell(run.trial_id, Ending.failed("the node went", is_lost=True))
+    assert len({run.trial_id for run in runs}) == 3
+    after = advisor.ask()
+    assert isinstance(after, Run)
+    assert after.config != advisor.study.baseline
+
+
+def test_a_lost_trial_does_not_use_up_the_budget(journal_path):
+    lost = itertools.count()
+
+    def law(run, epoch):
+        return None if epoch == 2 and next(lost) < 2 else smooth(run, epoch)
+
+    study = make_study(budget={"trials": 12, "hours": 10})
+    advisor, _, _ = run_study(study, law, journal_path)
+    states = [record.state for record in advisor.records]
+    assert states.count(TrialState.FAILED) == 2
+    assert len(states) == 14
+    assert advisor.recommend() is not None
+
+
+def test_a_stage_that_always_fails_ends_the_search_after_three_trials():
+    advisor = Advisor(make_study())
+    for _ in range(3):
+        run = advisor.ask()
+        assert isinstance(run, Run)
+        advisor.tell(run.trial_id, Ending.failed("KeyError: 'u'"))
+    assert advisor.ask() == Finished(
+        reason="the first 3 trials failed without a report: KeyError: 'u'"
+    )
+
+
+def test_saying_the_same_thing_twice_changes_nothing():
+    once, twice = Advisor(make_study()), Advisor(make_study())
+    for _ in range(5):
+        for advisor, times in ((once, 1), (twice, 2)):
+            run = advisor.ask()
+            assert isinstance(run, Run)
+            for epoch in range(1, 7):
+                for _ in range(times):
+                    advisor.observe(run.trial_id, smooth(run, epoch))
+            for _ in range(times):
+                advisor.tell(run.trial_id, Ending.complete())
+    assert once.records == twice.records
+    assert once.ask() == twice.ask()
+
+
+def test_a_trial_told_complete_that_lacks_epochs_was_stopped():
+    advisor = Advisor(make_study())
+    run = advisor.ask()
+    assert isinstance(run, Run)
+    advisor.observe(run.trial_id, report(1, 0.01, 0.1))
+    advisor.tell(run.trial_id, Ending.complete())
+    assert advisor.records[0].state is TrialState.STOPPED
+    assert advisor.incumbent is None
+
+
+def test_a_probe_that_ran_out_of_memory_is_never_asked_for(journal_path):
+    study = make_study(
+        parameters={
+            "batch_size": {"values": [6, 12]},
+            "micro_batch": {"values": [3, 6]},
+            "num_taus": {"values": [5]},
+        },
+        guide=None,
+        budget={"trials": 100, "hours": 10},
+    )
+    advisor = Advisor(study)
+    full = TrialConfig(batch_size=12, micro_batch=6, num_taus=5)
+    advisor.probed(
+        "probe",
+        [ProbeResult(config=full, status=Status.OOM, epoch_time_s=0.0, peak_memory_gib=0.0)],
+    )
+    asked = []
+    while isinstance(run := advisor.ask(), Run):
+        asked.append(run.config)
+        finish(advisor, run)
+    assert set(asked) == set(study.lattice) - {full}
+
+
+def test_an_unknown_trial_is_an_error_of_the_driver():
+    with pytest.raises(KeyError, match="never asked for a trial '0009'"):
+        Advisor(make_study()).observe("0009", report(1, 0.1, 1.0))

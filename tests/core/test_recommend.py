@@ -1,0 +1,120 @@
+"""The answer: who may be recommended, and what is said when nobody may."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.studies import make_record
+from tuner.core.config import TrialConfig
+from tuner.core.objectives import Target
+from tuner.core.recommend import StudyOutcome, conclude, incumbent, recommend
+from tuner.core.trial import Purpose, TrialState
+
+TARGET = Target.parse("nrmse < 0.095")
+FAST = TrialConfig(batch_size=24, micro_batch=24, num_taus=4)
+BASELINE = make_record("0001", curve=(0.2, 0.0921), epoch_time_s=10.0, purpose=Purpose.BASELINE)
+
+
+def candidate(nrmse=0.094, epoch_time_s=4.0, **more):
+    return make_record("0002", config=FAST, curve=(0.2, nrmse), epoch_time_s=epoch_time_s, **more)
+
+
+def test_the_fastest_feasible_trial_is_recommended_with_its_speedup_and_margin():
+    found = recommend([BASELINE, candidate()], TARGET)
+    assert found is not None
+    assert found.record.config == FAST
+    assert found.speedup == pytest.approx(2.5)
+    assert found.margin_pct == pytest.approx(100 * (1 - 0.094 / 0.095))
+    assert not found.certified
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        candidate(state=TrialState.STOPPED),
+        candidate(state=TrialState.FAILED),
+        candidate(state=TrialState.INFEASIBLE),
+        candidate(state=TrialState.RUNNING),
+        candidate(resumed=True),
+        candidate(nrmse=0.0951),
+        candidate(nrmse=float("nan")),
+        candidate(epoch_time_s=10.0),
+        candidate(epoch_time_s=11.0),
+    ],
+    ids=["stopped", "failed", "infeasible", "running", "resumed", "over", "nan", "equal", "slower"],
+)
+def test_an_unfit_trial_is_never_recommended(unfit):
+    conclusion = conclude([BASELINE, unfit], TARGET)
+    assert conclusion.recommendation is None
+    assert conclusion.outcome is StudyOutcome.KEEP_BASELINE
+    assert conclusion.sentence.startswith("Keep the baseline")
+
+
+def test_without_a_measured_baseline_nothing_is_recommended():
+    for baseline in ([], [make_record("0001", state=TrialState.FAILED, purpose=Purpose.BASELINE)]):
+        conclusion = conclude([*baseline, candidate()], TARGET)
+        assert conclusion.outcome is StudyOutcome.NO_BASELINE
+        assert conclusion.recommendation is None
+
+
+def test_what_runs_beats_a_baseline_that_cannot():
+    baseline = make_record(
+        "0001",
+        curve=(),
+        state=TrialState.INFEASIBLE,
+        purpose=Purpose.BASELINE,
+        reason="out of memory",
+    )
+    conclusion = conclude([baseline, candidate()], TARGET)
+    assert conclusion.outcome is StudyOutcome.RECOMMENDED
+    assert conclusion.recommendation is not None
+    assert conclusion.recommendation.speedup is None
+    assert "where the baseline cannot run (out of memory)" in conclusion.sentence
+
+
+def test_a_target_nobody_met_names_the_nearest_miss_and_the_gap():
+    strict = Target.parse("nrmse < 0.05")
+    conclusion = conclude([BASELINE, candidate()], strict)
+    assert conclusion.outcome is StudyOutcome.TARGET_NOT_MET
+    assert conclusion.nearest_miss == BASELINE
+    assert "NRMSE 0.0921 (84.2 % over)" in conclusion.sentence
+
+
+def test_a_relative_target_is_measured_against_this_runs_baseline():
+    relative = Target.parse("nrmse <= 1.01 * baseline")
+    assert recommend([BASELINE, candidate(nrmse=0.0930)], relative) is not None
+    assert recommend([BASELINE, candidate(nrmse=0.0931)], relative) is None
+
+
+def test_a_baseline_that_was_lost_and_asked_again_counts_with_its_repeat():
+    lost = make_record("0001", curve=(), state=TrialState.FAILED, purpose=Purpose.BASELINE)
+    again = make_record("0003", curve=(0.2, 0.0921), epoch_time_s=10.0, purpose=Purpose.BASELINE)
+    found = recommend([lost, candidate(), again], TARGET)
+    assert found is not None
+    assert found.speedup == pytest.approx(2.5)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.08, 0.11), st.floats(0.1, 20.0), st.sampled_from(TrialState)),
+        max_size=10,
+    )
+)
+def test_no_run_ever_recommends_what_is_infeasible_censored_or_not_faster(trials):
+    records = [BASELINE] + [
+        make_record(
+            f"{i:04d}",
+            config=TrialConfig(batch_size=24, micro_batch=24, num_taus=i),
+            curve=(0.2, nrmse),
+            epoch_time_s=time,
+            state=state,
+        )
+        for i, (nrmse, time, state) in enumerate(trials, start=2)
+    ]
+    found = recommend(records, TARGET)
+    if found is not None:
+        assert found.record.state is TrialState.COMPLETE
+        assert found.record.nrmse < 0.095
+        assert found.record.time_s < BASELINE.time_s
+        assert found.record == incumbent(records, TARGET)
+    conclude(records, TARGET)

@@ -1,0 +1,79 @@
+"""Small studies and records for tests; everything goes through the real loader."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from tuner.core.config import TrialConfig
+from tuner.core.measurement import Measurement, Status
+from tuner.core.trial import Purpose, TrialRecord, TrialState
+from tuner.spec import StudySpec, study_from_text
+
+BASELINE = {"batch_size": 6, "micro_batch": 3, "num_taus": 5}
+GUIDE = {"batch_size": 12, "micro_batch": 4, "num_taus": 4, "accum_steps": 2}
+
+
+def study_dict(**changes: Any) -> dict[str, Any]:
+    """A study of the synthetic stage; `changes` replace top-level keys."""
+    return {
+        "name": "synthetic",
+        "hardware": "cpu",
+        "stage": {
+            "class": "tests.stages:SyntheticStage",
+            "options": {},
+            "num_epochs": 6,
+            "num_samples": 2000,
+        },
+        "parameters": {
+            "batch_size": {"values": [4, 6, 8, 12, 16, 24]},
+            "micro_batch": {"type": "int", "low": 1, "high": 24},
+            "num_taus": {"low": 2, "high": 6},
+            "accum_steps": {"values": [1, 2]},
+        },
+        "constraints": ["micro_batch divides batch_size"],
+        "target": "nrmse < 0.095",
+        "baseline": BASELINE,
+        "guide": GUIDE,
+        "budget": {"trials": 12, "hours": 0.05},
+        "seed": 0,
+    } | changes
+
+
+def make_study(**changes: Any) -> StudySpec:
+    """`study_dict` through the loader."""
+    return study_from_text(yaml.safe_dump(study_dict(**changes), sort_keys=False).encode(), label="test.yaml")
+
+
+def make_record(
+    trial_id: str = "0001",
+    *,
+    config: TrialConfig | None = None,
+    curve: Sequence[float] = (0.1, 0.09),
+    epoch_time_s: float = 1.0,
+    num_epochs: int = 2,
+    state: TrialState = TrialState.COMPLETE,
+    purpose: Purpose = Purpose.SEARCH,
+    resumed: bool = False,
+    reason: str = "",
+) -> TrialRecord:
+    """A trial that reported `curve`, each epoch taking `epoch_time_s`."""
+    return TrialRecord(
+        trial_id=trial_id,
+        config=config or TrialConfig(**BASELINE),
+        seed=0,
+        num_epochs=num_epochs,
+        purpose=purpose,
+        state=state,
+        reason=reason,
+        measurements=tuple(
+            report(epoch, nrmse, epoch * epoch_time_s, epoch_time_s, resumed=resumed)
+            for epoch, nrmse in enumerate(curve, start=1)
+        ),
+    )
+
+
+def report(epoch: int, nrmse: float, time_s: float, epoch_time_s: float = 1.0, **more: Any) -> Measurement:
+    """A report of an epoch that went well, unless `more` says otherwise."""
+    fields = {"status": Status.OK, "peak_memory_gib": 0.25} | more
+    return Measurement(epoch=epoch, nrmse=nrmse, time_s=time_s, epoch_time_s=epoch_time_s, **fields)

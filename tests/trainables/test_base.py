@@ -1,0 +1,211 @@
+"""MeasuredTrainable with a stage that does nothing but what a test asks for."""
+
+import gc
+import math
+import os
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from trainables.base import MeasuredTrainable
+from trainables.telemetry import memory
+from trainables.trial import EpochCounts
+
+
+class Big:
+    """Something whose life can be watched."""
+
+
+class ScriptedStage(MeasuredTrainable):
+    """Sleeps and fails as ``params`` says; draws from the global generators."""
+
+    def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
+        self.script = dict(params)
+        self.big = Big()
+        self.watch = weakref.ref(self.big)
+        self.act("build")
+
+    def act(self, phase: str, epoch: int = 0) -> None:
+        held = self.big  # in this frame, which an error's traceback keeps alive
+        time.sleep(self.script.get(f"{phase}_s", 0.0))
+        kind = self.script.get(phase)
+        if epoch in (0, self.script.get("at", epoch)) and kind is not None:
+            raise {
+                "oom": torch.OutOfMemoryError("CUDA out of memory.\nTried a lot"),
+                "bug": RuntimeError("a bug, not a lack of memory"),
+            }[kind]
+        assert held is self.big
+
+    def warm_up(self) -> None:
+        np.random.rand()
+        self.act("warm_up")
+
+    def train_epoch(self, epoch: int) -> EpochCounts:
+        self.act("train", epoch)
+        self.drawn = float(np.random.rand()) + float(torch.rand(()))
+        loss = math.nan if self.script.get("nan_loss") == epoch else 1.0
+        return EpochCounts(num_chunks=2, num_sample_evals=6, num_optimizer_steps=1, loss=loss)
+
+    def evaluate(self) -> dict[str, float]:
+        self.act("evaluate")
+        return {"nrmse": self.script.get("nrmse", self.drawn)}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        assert state == {}
+
+    def release(self) -> None:
+        self.big = None  # type: ignore[assignment]
+
+
+def config(num_epochs: int = 3, num_threads: int = 1, **params: Any) -> dict[str, Any]:
+    return {"params": params, "num_epochs": num_epochs, "num_threads": num_threads}
+
+
+@pytest.mark.parametrize("phase", ["build", "warm_up", "train", "evaluate"])
+def test_out_of_memory_in_any_phase_is_data_and_its_memory_is_freed(phase: str) -> None:
+    stage = ScriptedStage(config=config(**{phase: "oom"}))
+    result = stage.train()
+    assert (result["status"], result["done"]) == ("oom", True)
+    assert result["error"] == "CUDA out of memory."
+    assert math.isnan(result["nrmse"])
+    gc.collect()
+    assert stage.watch() is None
+
+
+def test_out_of_memory_in_a_later_epoch_keeps_what_was_done_before() -> None:
+    stage = ScriptedStage(config=config(train="oom", at=3))
+    results = [stage.train() for _ in range(3)]
+    assert [r["status"] for r in results] == ["ok", "ok", "oom"]
+    assert [r["epoch"] for r in results] == [1, 2, 3]
+    assert results[2]["num_chunks"] == 4
+    assert results[2]["time_s"] == results[1]["time_s"]
+    assert math.isnan(results[2]["epoch_time_s"])
+
+
+@pytest.mark.parametrize("phase", ["build", "warm_up"])
+def test_any_other_error_while_starting_propagates(phase: str) -> None:
+    with pytest.raises(RuntimeError, match="a bug"):
+        ScriptedStage(config=config(**{phase: "bug"}))
+
+
+@pytest.mark.parametrize("phase", ["train", "evaluate"])
+def test_any_other_error_while_running_propagates(phase: str) -> None:
+    stage = ScriptedStage(config=config(**{phase: "bug"}))
+    with pytest.raises(RuntimeError, match="a bug"):
+        stage.step()
+
+
+@pytest.mark.parametrize("script", [{"nan_loss": 1}, {"nrmse": math.nan}, {"nrmse": math.inf}])
+def test_a_loss_or_nrmse_that_is_not_finite_is_data(script: dict[str, float]) -> None:
+    result = ScriptedStage(config=config(**script)).train()
+    assert (result["status"], result["done"]) == ("nan", True)
+    assert math.isnan(result["nrmse"])
+    assert result["error"]
+    assert result["num_chunks"] == 2
+
+
+def test_time_s_is_training_alone() -> None:
+    """Set-up, warm-up and evaluation sleep ten times longer, and are under their own names."""
+    slow = {"build_s": 0.2, "warm_up_s": 0.2, "evaluate_s": 0.2}
+    stage = ScriptedStage(config=config(num_epochs=2, train_s=0.02, **slow))
+    result = [stage.train() for _ in range(2)][-1]
+    assert 0.04 <= result["time_s"] < 0.15
+    assert 0.02 <= result["epoch_time_s"] < 0.1
+    assert 0.2 <= result["setup_time_s"] < 0.35
+    assert 0.2 <= result["warmup_time_s"] < 0.35
+    assert 0.4 <= result["evaluate_time_s"] < 0.7
+
+
+def test_cpu_time_counts_work_and_not_sleep() -> None:
+    result = ScriptedStage(config=config(train_s=0.2)).train()
+    assert result["cpu_time_s"] < 0.1 < result["time_s"]
+
+
+def test_failed_trials_can_be_checkpointed_and_stay_failed(checkpoint_dir: str) -> None:
+    """Ray may save a trial at its end, whatever the end was."""
+    stage = ScriptedStage(config=config(train="oom"))
+    stage.train()
+    stage.save(checkpoint_dir)
+    again = ScriptedStage(config=config())
+    again.restore(checkpoint_dir)
+    assert again.train()["status"] == "oom"
+
+
+def test_global_generators_are_the_same_after_reuse_and_resume(checkpoint_dir: str) -> None:
+    """A user's stage that draws from numpy's or torch's global generator is reproducible too."""
+    stage = ScriptedStage(config=config())
+    fresh = [stage.train()["nrmse"] for _ in range(3)]
+    assert len(set(fresh)) == 3
+    stage.reset(config())
+    assert stage.train()["nrmse"] == fresh[0]
+    stage.save(checkpoint_dir)
+    np.random.rand(7)
+    resumed = ScriptedStage(config=config())
+    resumed.restore(checkpoint_dir)
+    assert [resumed.train()["nrmse"] for _ in range(2)] == fresh[1:]
+
+
+def test_the_process_is_pinned_to_num_threads_and_freed_at_the_end() -> None:
+    allowed = os.sched_getaffinity(0)
+    stage = ScriptedStage(config=config(num_threads=1))
+    assert len(os.sched_getaffinity(0)) == 1
+    assert torch.get_num_threads() == 1
+    stage.reset(config(num_threads=len(allowed)))
+    assert os.sched_getaffinity(0) == allowed
+    assert torch.get_num_threads() == len(allowed)
+    stage.reset(config(num_threads=1))
+    stage.stop()
+    assert os.sched_getaffinity(0) == allowed
+
+
+def test_peak_memory_is_the_trials_own() -> None:
+    """A trial that touched 200 MiB shows it; the next one in the process does not."""
+    meter = memory.ProcessMemoryMeter()
+    meter.reset()
+    before = meter.peak_gib()
+    block = np.ones(200 * 2**20, dtype=np.uint8)
+    assert meter.peak_gib() - before > 0.15
+    del block
+    if memory._CLEAR_REFS.exists() and os.access(memory._CLEAR_REFS, os.W_OK):
+        meter.reset()
+        assert meter.peak_gib() - before < 0.05
+
+
+def test_peak_memory_falls_back_where_the_kernel_tells_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setattr(memory, "_CLEAR_REFS", tmp_path / "no" / "clear_refs")
+    monkeypatch.setattr(memory, "_STATUS", tmp_path / "no" / "status")
+    meter = memory.ProcessMemoryMeter()
+    meter.reset()
+    assert 0.01 < meter.peak_gib() < 100.0
+
+
+def test_reuse_is_refused_while_device_memory_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray then drops the process; a stand-in for torch.cuda plays a leak of 1 GiB."""
+    allocated = [0]
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: allocated[0])
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
+    stage = ScriptedStage(config=config())
+    stage._meter = memory.CudaMemoryMeter()
+    assert stage.reset_config(config()) is True
+    allocated[0] = 2**30
+    with pytest.raises(RuntimeError, match=r"1\.00 GiB of CUDA memory of the last trial"):
+        stage.reset_config(config())
+
+
+@pytest.mark.parametrize("module", ["trainables", "trainables.base", "tests.stages"])
+def test_importing_the_base_does_not_import_torch_or_the_tuner(module: str) -> None:
+    code = f"import sys, {module}; assert not {{'torch', 'tuner'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,206 @@
+"""The epoch loop: same numbers however it is cut, and work counted as done."""
+
+import copy
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from trainables.consistency import engine as engine_module
+from trainables.consistency.engine import DistillationEngine, EpochData, epoch_noise, epoch_order
+from trainables.consistency.networks import TokenNet
+from trainables.consistency.options import DistillParams, StageOptions
+from trainables.consistency.stage import load_teacher
+from trainables.consistency.teacher import Problem, Split
+
+
+@pytest.fixture
+def teacher(problem: Problem, tiny: dict[str, Any]) -> TokenNet:
+    return load_teacher(problem, StageOptions.parse(tiny))
+
+
+def engine_for(
+    teacher: TokenNet, train: Split, *, num_epochs: int = 2, seed: int = 0, **params: int
+) -> DistillationEngine:
+    base = {"batch_size": 4, "micro_batch": 2, "num_taus": 3, "accum_steps": 1}
+    distill = DistillParams(**(base | params))
+    return DistillationEngine(copy.deepcopy(teacher), train, distill, seed=seed, num_epochs=num_epochs)
+
+
+def doubled(split: Split) -> Split:
+    return Split(cond=split.cond.double(), residual=split.residual.double(), u_next=split.u_next.double())
+
+
+def gradients(engine: DistillationEngine) -> Tensor:
+    return torch.cat([p.grad.flatten() for p in engine.student.parameters() if p.grad is not None])
+
+
+def weights(net: TokenNet) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+
+def test_student_starts_as_the_teacher(problem: Problem, teacher: TokenNet) -> None:
+    engine = engine_for(teacher, problem.splits["train"])
+    for net in (engine.student, engine.evaluated):
+        assert torch.equal(weights(net), weights(teacher))
+
+
+def test_accumulated_gradient_equals_the_full_batch_gradient(problem: Problem, teacher: TokenNet) -> None:
+    """In float64, 6 micro-batches of 2 give what one of 12 gives, to 1e-12."""
+    train, net = doubled(problem.splits["train"]), teacher.double()
+    found = []
+    for micro in (2, 12):
+        engine = engine_for(net, train, batch_size=12, micro_batch=micro)
+        drawn = engine.draw(1)
+        data = EpochData(
+            residual=drawn.residual,
+            cond=drawn.cond,
+            z=drawn.z.double(),
+            s1=drawn.s1.double(),
+            s0=drawn.s0.double(),
+        )
+        for start in range(0, 12, micro):
+            engine.backward_chunk(data, start)
+        found.append(gradients(engine))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("micro", [1, 4, 12])
+def test_micro_batch_does_not_change_the_run(problem: Problem, teacher: TokenNet, micro: int) -> None:
+    """What the stage declares in ``quality_invariant_to``: the same student up to rounding."""
+    train = problem.splits["train"]
+    runs = []
+    for size in (2, micro):
+        engine = engine_for(teacher, train, batch_size=12, micro_batch=size, accum_steps=2)
+        losses = [engine.train_epoch(epoch).loss for epoch in (1, 2)]
+        runs.append((losses, weights(engine.evaluated)))
+    assert runs[0][0] == pytest.approx(runs[1][0], rel=1e-5)
+    torch.testing.assert_close(runs[0][1], runs[1][1], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["batch_size", "num_taus", "accum_steps"])
+def test_every_other_parameter_does_change_the_run(problem: Problem, teacher: TokenNet, name: str) -> None:
+    """An engine that ignored a parameter would give the same student."""
+    train = problem.splits["train"]
+    base = engine_for(teacher, train)
+    other = engine_for(teacher, train, **{name: {"batch_size": 8}.get(name, 2)})
+    base.train_epoch(1)
+    other.train_epoch(1)
+    assert (weights(base.student) - weights(other.student)).abs().max() > 1e-4
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    cut=st.sampled_from([(2, 1), (4, 2), (6, 1), (12, 2)]),
+    taus=st.integers(1, 4),
+    accum=st.integers(1, 5),
+)
+def test_counts_equal_the_guides_formulas(
+    problem: Problem, tiny: dict[str, Any], cut: tuple[int, int], taus: int, accum: int
+) -> None:
+    """Launches, rows and optimizer steps of a whole run, counted where they happen."""
+    batch, parts = cut
+    net = load_teacher(problem, StageOptions.parse(tiny))
+    engine = engine_for(
+        net,
+        problem.splits["train"],
+        batch_size=batch,
+        micro_batch=batch // parts,
+        num_taus=taus,
+        accum_steps=accum,
+    )
+    counts = [engine.train_epoch(epoch) for epoch in (1, 2)]
+    iterations = math.floor(40 / batch + 0.5)
+    assert [c.num_chunks for c in counts] == 2 * [iterations * parts]
+    assert [c.num_sample_evals for c in counts] == 2 * [iterations * batch * taus]
+    assert sum(c.num_optimizer_steps for c in counts) == math.ceil(2 * iterations / accum)
+
+
+def test_accumulation_crosses_the_end_of_an_epoch_and_is_flushed_at_the_last(
+    problem: Problem, teacher: TokenNet
+) -> None:
+    """10 batches an epoch, 4 to a step: 2 steps, then 3 (one shared), the last 2 in the flush."""
+    train = problem.splits["train"]
+    engine = engine_for(teacher, train, accum_steps=4, num_epochs=3)
+    counts = [engine.train_epoch(epoch).num_optimizer_steps for epoch in (1, 2, 3)]
+    assert counts == [2, 3, 3]
+    assert all(p.grad is None for p in engine.student.parameters())
+
+
+def test_data_order_visits_every_sample_before_any_twice() -> None:
+    order = epoch_order(10, 24, seed=3, epoch=1)
+    assert sorted(order[:10].tolist()) == sorted(order[10:20].tolist()) == list(range(10))
+    assert len(set(order[20:].tolist())) == 4
+
+
+def test_order_and_noise_depend_on_seed_and_epoch_alone() -> None:
+    """Same seed and epoch: the same; another seed or epoch: other draws."""
+    for draw in (
+        lambda seed, epoch: epoch_order(50, 50, seed=seed, epoch=epoch),
+        lambda seed, epoch: epoch_noise(5, 2, 8, seed=seed, epoch=epoch)[0],
+        lambda seed, epoch: epoch_noise(5, 2, 8, seed=seed, epoch=epoch)[1],
+    ):
+        assert torch.equal(draw(1, 2), draw(1, 2))
+        assert not torch.equal(draw(1, 2), draw(2, 2))
+        assert not torch.equal(draw(1, 2), draw(1, 1))
+
+
+def test_averages_follow_the_student_by_their_rules(problem: Problem, teacher: TokenNet) -> None:
+    """Two optimizer steps by hand: target .95; evaluation .1, then 2 / 11."""
+    train = problem.splits["train"]
+    engine = engine_for(teacher, train, batch_size=20, micro_batch=20, num_epochs=1)
+    students = []
+    step = engine._optimizer_step
+
+    def spy() -> None:
+        step()
+        students.append(weights(engine.student))
+
+    engine._optimizer_step = spy  # type: ignore[method-assign]
+    engine.train_epoch(1)
+    assert len(students) == 2
+    target = evaluated = weights(teacher)
+    for k, student in enumerate(students):
+        target = 0.95 * target + 0.05 * student
+        decay = (1 + k) / (10 + k)
+        evaluated = decay * evaluated + (1 - decay) * student
+    torch.testing.assert_close(weights(engine._target), target, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(weights(engine.evaluated), evaluated, rtol=1e-5, atol=1e-7)
+
+
+def test_learning_rate_reaches_the_optimizer(
+    problem: Problem, teacher: TokenNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a rate of zero the student stays where it was."""
+    monkeypatch.setattr(engine_module.schedules, "learning_rate", lambda *_, **__: 0.0)
+    engine = engine_for(teacher, problem.splits["train"])
+    engine.train_epoch(1)
+    assert torch.equal(weights(engine.student), weights(teacher))
+
+
+def test_warm_up_changes_no_weight_gradient_counter_or_random_state(
+    problem: Problem, teacher: TokenNet
+) -> None:
+    engine = engine_for(teacher, problem.splits["train"])
+    random_state = torch.get_rng_state()
+    before = copy.deepcopy(engine.state_dict())
+    engine.warm_up()
+    after = engine.state_dict()
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert after["gradients"] == before["gradients"] == [None] * len(before["gradients"])
+    for net in ("student", "target", "evaluated"):
+        for name, value in before[net].items():
+            assert torch.equal(value, after[net][name])
+    assert after["num_steps"] == after["num_pending"] == 0
+
+
+def test_the_teacher_is_never_trained(problem: Problem, teacher: TokenNet) -> None:
+    train = problem.splits["train"]
+    engine = engine_for(teacher, train)
+    before = weights(engine._teacher).clone()
+    engine.train_epoch(1)
+    assert torch.equal(weights(engine._teacher), before)

@@ -1,0 +1,1 @@
+"""The bundled stage: consistency distillation of a PDE surrogate (Song et al., 2023)."""

@@ -1,0 +1,96 @@
+"""A folder of things that are expensive to make: made once, by one process, and never half.
+
+Knows files, locks and checksums. Does not know what is kept; a key must cover everything that the
+content depends on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_DIGEST_BYTES = 32
+
+
+def cache_key(constants: Mapping[str, Any], sources: list[Path]) -> str:
+    """A key that changes with any constant, any source file and the torch version.
+
+    Args:
+        constants: Everything set at run time that the content depends on; must be JSON.
+        sources: The code that makes the content.
+    """
+    digest = hashlib.sha256(json.dumps(dict(constants), sort_keys=True).encode())
+    digest.update(torch.__version__.encode())
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def load_or_make(folder: Path, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Returns the content kept under ``key``, making it first if need be.
+
+    Several processes may ask at once: one makes, the others wait for it. A file that is damaged, or
+    was left by a process that died while writing, is made again.
+
+    Args:
+        folder: Created if missing; must be on a file system with ``flock``.
+        key: From ``cache_key``.
+        make: Makes the content: a dict of tensors, numbers, text, lists and dicts.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{key}.pt"
+    content = _read(path)
+    if content is not None:
+        return content
+    with _locked(folder / f"{key}.lock"):
+        content = _read(path)  # another process may have made it while we waited
+        if content is None:
+            _write(path, make())
+            content = _read(path)
+    if content is None:
+        raise OSError(f"{path} cannot be read back just after it was written")
+    return content
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The content of a cache file; None if there is none, or if its checksum is wrong."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    digest, payload = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    if hashlib.sha256(payload).digest() != digest:
+        return None
+    content: dict[str, Any] = torch.load(io.BytesIO(payload), weights_only=True)
+    return content
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """Writes beside ``path``, then renames: at no time is there a partial file under that name."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    payload = buffer.getvalue()
+    # One name is enough: only the holder of the lock writes, and a dead one's leftover is replaced.
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        file.write(hashlib.sha256(payload).digest() + payload)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds an exclusive lock; the kernel frees it when the process ends, however it ends."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,112 @@
+"""ConsistencyStage: consistency distillation of a Burgers surrogate as a trial for Ray Tune.
+
+Joins problem, engine and evaluation to the contract of ``MeasuredTrainable``. Holds no algorithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
+
+from trainables.base import MeasuredTrainable
+from trainables.consistency import burgers, cache, data, networks, schedules, teacher
+from trainables.consistency.engine import DistillationEngine
+from trainables.consistency.evaluation import evaluation_noise, one_step_nrmse
+from trainables.consistency.networks import TokenNet
+from trainables.consistency.options import DistillParams, StageOptions
+from trainables.consistency.teacher import Problem, Split
+from trainables.trial import EpochCounts
+
+# Every file whose text decides what the cached problem contains.
+_PROBLEM_SOURCES = (burgers, data, networks, schedules, teacher)
+
+
+class ConsistencyStage(MeasuredTrainable):
+    """Consistency distillation as docs/stage.md specifies it, on CPU or CUDA.
+
+    Parameters of a trial: ``DistillParams``. Options of a study: ``StageOptions``.
+    """
+
+    # Noise and order are drawn per epoch, before the cut into micro-batches.
+    quality_invariant_to: ClassVar[tuple[str, ...]] = ("micro_batch",)
+
+    @classmethod
+    def prepare(cls, options: Mapping[str, Any]) -> None:
+        """Makes data, operator and teacher, unless they are in the cache."""
+        load_problem(StageOptions.parse(options))
+
+    @classmethod
+    def device_kind(cls, options: Mapping[str, Any]) -> str:
+        """``cuda`` if the options allow it and there is one, else ``cpu``."""
+        return StageOptions.parse(options).resolved_device()
+
+    def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
+        """Loads the problem and starts the student as the teacher."""
+        self._options = StageOptions.parse(options)
+        distill_params = DistillParams.parse(params, num_samples=self._options.num_samples)
+        self._device = self._options.resolved_device()
+        self._problem = load_problem(self._options)
+        self._engine = DistillationEngine(
+            load_teacher(self._problem, self._options).to(self._device),
+            self._problem.splits["train"].to(self._device),
+            distill_params,
+            seed=seed,
+            num_epochs=self.num_epochs,
+        )
+        self._held_out = self._problem.splits["eval"].to(self._device)
+
+    def warm_up(self) -> None:
+        """Three chunks are run and thrown away."""
+        for _ in range(3):
+            self._engine.warm_up()
+
+    def train_epoch(self, epoch: int) -> EpochCounts:
+        """Trains one epoch."""
+        return self._engine.train_epoch(epoch)
+
+    def evaluate(self) -> dict[str, float]:
+        """NRMSE of one-step prediction on the held-out split."""
+        return {"nrmse": self._nrmse_on(self._held_out)}
+
+    def evaluate_final(self) -> dict[str, float]:
+        """NRMSE on the third split. For final reports only: no choice may depend on it."""
+        return {"nrmse": self._nrmse_on(self._problem.splits["final"].to(self._device))}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The engine's state."""
+        return self._engine.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues from ``state``."""
+        self._engine.load_state_dict(state)
+
+    def release(self) -> None:
+        """Drops engine and data."""
+        for name in ("_engine", "_problem", "_held_out"):
+            self.__dict__.pop(name, None)
+
+    def _nrmse_on(self, split: Split) -> float:
+        num_pairs, num_points = split.residual.shape
+        z = evaluation_noise(num_pairs, num_points, self._options.data_seed).to(self._device)
+        return one_step_nrmse(self._engine.evaluated, split, z, self._problem.residual_std)
+
+
+def load_problem(options: StageOptions) -> Problem:
+    """The problem of these options, from the cache or made now (about ten seconds)."""
+    device = options.resolved_device()
+    constants = asdict(options) | {"device": device, "cache_dir": ""}
+    key = cache.cache_key(constants, [Path(str(m.__file__)) for m in _PROBLEM_SOURCES])
+    content = cache.load_or_make(
+        options.cache_path(), key, lambda: asdict(teacher.make_problem(options, device))
+    )
+    splits = {name: Split(**split) for name, split in content["splits"].items()}
+    return Problem(splits=splits, residual_std=content["residual_std"], teacher=content["teacher"])
+
+
+def load_teacher(problem: Problem, options: StageOptions) -> TokenNet:
+    """The teacher's network with its trained weights, on the CPU."""
+    network = teacher.new_network(options)
+    network.load_state_dict(problem.teacher)
+    return network

@@ -1,0 +1,114 @@
+"""Peak memory of a trial, in GiB (1024^3 bytes): of the CUDA allocator, or of the process.
+
+Knows how to reset, read and free. Does not know trials or why memory is used. Torch is imported
+only where a CUDA device is measured.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import resource
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+GIB = 1024**3
+
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+_STATUS = Path("/proc/self/status")
+
+
+class MemoryMeter(ABC):
+    """Peak memory since the last reset."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Frees what nobody uses and starts a new peak."""
+
+    @abstractmethod
+    def peak_gib(self) -> float:
+        """Highest use since ``reset``."""
+
+    @abstractmethod
+    def require_released(self) -> None:
+        """Raises RuntimeError if a trial that ended still holds device memory."""
+
+
+class ProcessMemoryMeter(MemoryMeter):
+    """Peak resident set of this process, interpreter and libraries included.
+
+    Where the kernel cannot reset the peak (no ``/proc``, or read-only in a container) it is the
+    peak of the process's life: an upper bound for every trial after the first.
+    """
+
+    def reset(self) -> None:
+        """Frees what nobody uses and starts a new peak, where the kernel can."""
+        gc.collect()
+        _return_free_memory()
+        try:
+            _CLEAR_REFS.write_text("5")  # 5: reset the peak resident set (man 5 proc)
+        except OSError:
+            return
+
+    def peak_gib(self) -> float:
+        """Highest resident set, in GiB."""
+        try:
+            status = _STATUS.read_text()
+        except OSError:
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
+        return _peak_kib(status) * 1024 / GIB
+
+    def require_released(self) -> None:
+        """Never raises: other things live in this process, so there is no baseline to keep."""
+
+
+class CudaMemoryMeter(MemoryMeter):
+    """Peak of torch's CUDA allocator on the current device, set-up of the trial included."""
+
+    _TOLERANCE_GIB = 0.0625
+    """Workspaces of cuBLAS and cuDNN stay allocated; a leaked network or activation is larger."""
+
+    def __init__(self) -> None:
+        import torch  # noqa: PLC0415 - only where a CUDA device is used
+
+        self._cuda = torch.cuda
+        self._baseline = self._cuda.memory_allocated()
+
+    def reset(self) -> None:
+        """Empties torch's cache and starts a new peak."""
+        gc.collect()
+        self._cuda.empty_cache()
+        self._cuda.reset_peak_memory_stats()
+
+    def peak_gib(self) -> float:
+        """Highest allocation by torch, in GiB."""
+        return float(self._cuda.max_memory_allocated()) / GIB
+
+    def require_released(self) -> None:
+        """Raises RuntimeError unless allocations are back near where this process began."""
+        held = (self._cuda.memory_allocated() - self._baseline) / GIB
+        if held > self._TOLERANCE_GIB:
+            raise RuntimeError(
+                f"{held:.2f} GiB of CUDA memory of the last trial are still allocated. "
+                "Fix: the stage's release() must drop every tensor; this process is given up."
+            )
+
+
+def memory_meter(device_kind: str) -> MemoryMeter:
+    """The meter for a ``cuda`` or ``cpu`` device."""
+    return CudaMemoryMeter() if device_kind == "cuda" else ProcessMemoryMeter()
+
+
+def _peak_kib(status: str) -> int:
+    """VmHWM, the peak resident set in KiB, from the text of /proc/self/status."""
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    raise RuntimeError("/proc/self/status has no VmHWM line")
+
+
+def _return_free_memory() -> None:
+    """Gives freed heap pages back to the system, where the C library can (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -1,0 +1,14 @@
+"""The one decision-maker: what to run next, when to stop it, what to recommend.
+
+Pure: no Ray, no torch, no clock, no global random numbers. Whatever runs trials (the Ray adapter,
+    the simulator, a test, a third party's harness) drives an `Advisor` through the five calls of
+    its contract, and a `JournaledAdvisor` writes those calls down, so that replaying them rebuilds
+    it exactly.
+"""
+
+from tuner.advisor.advisor import Advisor
+from tuner.advisor.journaled import JournaledAdvisor
+from tuner.advisor.messages import Ask, Ending, Finished, Run, Wait
+from tuner.advisor.replay import replay
+
+__all__ = ["Advisor", "Ask", "Ending", "Finished", "JournaledAdvisor", "Run", "Wait", "replay"]

@@ -1,0 +1,78 @@
+"""An advisor whose calls are written down: the journal is the list of these calls.
+
+What comes in is on disk before the advisor hears it; what the advisor answers is written beside it,
+so that a replay can check itself. Knows no Ray: the clock is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from tuner.advisor.advisor import Advisor
+from tuner.advisor.messages import Ask, Ending, Run, Wait, ask_as_dict
+from tuner.core.measurement import Measurement
+from tuner.core.trial import TrialRecord
+from tuner.records.journal import Journal
+from tuner.scheduling import Decision, Stop
+
+Listener = Callable[[TrialRecord], None]
+
+
+class JournaledAdvisor:
+    """Forwards each call to an advisor, writes it down, and shows listeners what it changed.
+
+    Args:
+        advisor: Decides.
+        journal: Remembers.
+        clock: Gives the seconds since the study began.
+        listeners: Called with a trial's new record after each call that changed it.
+    """
+
+    def __init__(
+        self,
+        advisor: Advisor,
+        journal: Journal,
+        clock: Callable[[], float],
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        self.advisor = advisor
+        self._journal = journal
+        self._clock = clock
+        self._listeners = listeners
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the study began, rounded as the journal holds them."""
+        return round(self._clock(), 3)
+
+    def ask(self) -> Ask:
+        """See `Advisor.ask`. Waits, which change nothing, are not written."""
+        now = self.elapsed_s
+        answer = self.advisor.ask(now)
+        if not isinstance(answer, Wait):
+            self._journal.append("ask", elapsed_s=now, answer=ask_as_dict(answer))
+        if isinstance(answer, Run):
+            self._show(answer.trial_id)
+        return answer
+
+    def observe(self, trial_id: str, measurement: Measurement) -> Decision:
+        """See `Advisor.observe`."""
+        now = self.elapsed_s
+        self._journal.append("observe", elapsed_s=now, trial_id=trial_id, measurement=measurement.as_dict())
+        decision = self.advisor.observe(trial_id, measurement, now)
+        if isinstance(decision, Stop):
+            self._journal.append("stop", elapsed_s=now, trial_id=trial_id, reason=decision.reason)
+        self._show(trial_id)
+        return decision
+
+    def tell(self, trial_id: str, ending: Ending) -> None:
+        """See `Advisor.tell`."""
+        fields = asdict(ending) | {"state": ending.state.value}
+        self._journal.append("tell", elapsed_s=self.elapsed_s, trial_id=trial_id, **fields)
+        self.advisor.tell(trial_id, ending)
+        self._show(trial_id)
+
+    def _show(self, trial_id: str) -> None:
+        for listener in self._listeners:
+            listener(self.advisor.record(trial_id))

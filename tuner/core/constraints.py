@@ -1,0 +1,160 @@
+"""Constraints between parameters, as a study writes them: `micro_batch divides batch_size`.
+
+A rule can say of one configuration whether and why it is broken, and of a whole product which rows
+keep it. How its text is read and evaluated is the business of `expressions`; why that is not
+`eval` is in docs/decisions/0001.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.core.expressions import (
+    COMPARISONS,
+    EXACT,
+    TRUTHS,
+    Column,
+    Rows,
+    RuleError,
+    kind_of,
+    names_in,
+    pairs,
+    read,
+    shown,
+    source,
+)
+from tuner.core.parameters import ParameterValue
+
+RESERVED = frozenset({"divides", "min", "max", "true", "false", "and", "or", "not", "True", "False"})
+"""Words with a meaning of their own in a rule: no parameter may be called so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One constraint; build it with `Rule.parse`.
+
+    Attributes:
+        text: As written, white space evened out.
+        names: The parameters it names, in order of appearance.
+    """
+
+    text: str
+    names: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str, names: Iterable[str]) -> Rule:
+        """Reads a rule over the parameters `names`.
+
+        Raises:
+            RuleError: It cannot be read, uses what rules may not, or names what is no parameter.
+        """
+        text, known = " ".join(text.split()), list(names)
+        used = [name for name in names_in(read(text)) if name in known or name not in TRUTHS]
+        for name in used:
+            if name not in known:
+                raise RuleError(
+                    f"the constraint {text!r} names {name!r}, which is no parameter.",
+                    _guess(name, known),
+                    text,
+                )
+        if not used:
+            raise RuleError(
+                f"the constraint {text!r} names no parameter.",
+                f"name one of {', '.join(known)}.",
+                text,
+            )
+        return cls(text=text, names=tuple(used))
+
+    def holds(self, values: Mapping[str, ParameterValue]) -> bool:
+        """Whether one configuration, `{name: value}`, keeps the rule.
+
+        Raises:
+            RuleError: See `mask`.
+        """
+        return bool(self._one(values).truth(read(self.text))[0])
+
+    def mask(self, columns: Mapping[str, Column]) -> npt.NDArray[np.bool_]:
+        """Which rows of `{name: column}` keep the rule; shape (rows,).
+
+        Raises:
+            RuleError: A column is missing, a number is divided by zero or leaves +-2^53, or words,
+                numbers and truths are mixed up.
+        """
+        return self._rows(columns).truth(read(self.text))
+
+    def why(self, values: Mapping[str, ParameterValue]) -> str:
+        """In words, with numbers filled in, why `values` break the rule (or that they do not)."""
+        rows, tree = self._one(values), read(self.text)
+        if rows.truth(tree)[0]:
+            return f"{self.text} holds"
+        return f"{self.text} does not hold: {_explain(tree, rows)}"
+
+    def _one(self, values: Mapping[str, ParameterValue]) -> Rows:
+        return self._rows({name: np.array([value]) for name, value in values.items() if name in self.names})
+
+    def _rows(self, columns: Mapping[str, Column]) -> Rows:
+        missing = [name for name in self.names if name not in columns]
+        if missing:
+            raise RuleError(
+                f"the constraint {self.text!r} needs a value of {', '.join(missing)}.",
+                text=self.text,
+            )
+        own = {name: np.asarray(columns[name]) for name in self.names}
+        for name, column in own.items():
+            if kind_of(column) == "thing" or (kind_of(column) == "number" and np.any(np.abs(column) > EXACT)):
+                raise RuleError(
+                    f"the constraint {self.text!r} cannot work with the values of {name}.",
+                    "use numbers up to 2^53, words, or true and false, without mixing them.",
+                    self.text,
+                )
+        return Rows(self.text, own, len(own[self.names[0]]))
+
+
+def _guess(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    listed = f"the parameters are {', '.join(known)}."
+    return f"did you mean {close[0]!r}? {listed[0].upper()}{listed[1:]}" if close else listed
+
+
+def _explain(node: ast.expr, row: Rows) -> str:
+    """Why an expression is false in the single row: the part that decides it, with its numbers."""
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
+        return _explain(next(part for part in node.values if not row.truth(part)[0]), row)
+    return (
+        _filled(node, row).replace(" divides ", " does not divide ")
+        if _is_division(node)
+        else _filled(node, row)
+    )
+
+
+def _is_division(node: ast.expr) -> bool:
+    return isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.In)
+
+
+def _filled(node: ast.expr, row: Rows) -> str:
+    """A boolean expression with the row's numbers in place of its operands."""
+    match node:
+        case ast.Compare():
+            comparisons = pairs(node)
+            failing = next((pair for pair in comparisons if not row.pair(*pair)[0]), None)
+            return " and ".join(_filled_pair(*pair, row) for pair in ([failing] if failing else comparisons))
+        case ast.BoolOp(op=joint, values=parts):
+            is_or = isinstance(joint, ast.Or)
+            deciding = next((part for part in parts if bool(row.truth(part)[0]) is is_or), None)
+            chosen = parts if deciding is None else [deciding]
+            return (" or " if is_or else " and ").join(_filled(part, row) for part in chosen)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return f"not ({_filled(operand, row)})"
+        case _:
+            return f"{source(node)} is {shown(row.evaluate(node)[0])}"
+
+
+def _filled_pair(operator: ast.cmpop, left: ast.expr, right: ast.expr, row: Rows) -> str:
+    word = "divides" if isinstance(operator, ast.In) else COMPARISONS[type(operator)][0]
+    return f"{shown(row.evaluate(left)[0])} {word} {shown(row.evaluate(right)[0])}"

@@ -1,0 +1,104 @@
+"""What a stage reported after an epoch, checked once where it enters.
+
+Knows the words and units of a report, not who made it (Ray, the simulator, a test).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, get_type_hints
+
+from tuner.errors import StageError
+
+
+class Status(StrEnum):
+    """How an epoch went. Running out of memory and diverging are answers, not errors."""
+
+    OK = "ok"
+    OOM = "oom"
+    NAN = "nan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """The state of a trial after `epoch` epochs; times and counts are sums since its first epoch.
+
+    Attributes:
+        status: See `Status`. When not OK, `nrmse` is NaN and the times cover what ran.
+        epoch: Epochs finished, from 1; 0 when the stage did not get through its first one.
+        nrmse: Validation NRMSE after this epoch.
+        time_s: Synchronised training seconds, without set-up, warm-up, evaluation and checkpoints.
+        epoch_time_s: The part of `time_s` this epoch took.
+        setup_time_s: Building data, networks and optimizer.
+        warmup_time_s: Throw-away steps before the clock starts.
+        evaluate_time_s: Evaluation.
+        cpu_time_s: Process CPU seconds during training.
+        peak_memory_gib: Peak memory of the trial: allocated on the card, or resident on a CPU.
+        num_chunks: Micro-batches launched.
+        num_sample_evals: Rows trained on: samples times noise levels.
+        num_optimizer_steps: Optimizer steps taken.
+        resumed: True when the trial was restored from a checkpoint; its times are then not
+            comparable.
+        device: The name of the device it ran on.
+        load_average: The machine's 1-minute load when the epoch ended.
+        error: What went wrong, in one line; empty when OK.
+    """
+
+    status: Status
+    epoch: int
+    nrmse: float
+    time_s: float
+    epoch_time_s: float
+    setup_time_s: float = 0.0
+    warmup_time_s: float = 0.0
+    evaluate_time_s: float = 0.0
+    cpu_time_s: float = 0.0
+    peak_memory_gib: float = 0.0
+    num_chunks: int = 0
+    num_sample_evals: int = 0
+    num_optimizer_steps: int = 0
+    resumed: bool = False
+    device: str = ""
+    load_average: float = 0.0
+    error: str = ""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Measurement:
+        """Builds a measurement from a stage's report; keys that are not ours are ignored.
+
+        A report that claims to be ok but whose `nrmse` or times are not usable numbers becomes
+        status nan.
+
+        Raises:
+            StageError: A key every report must have is missing, or has the wrong type.
+        """
+        given = {"nrmse": math.nan} | {k: v for k, v in values.items() if v is not None}
+        missing = [key for key in _REQUIRED if key not in given]
+        if missing:
+            raise StageError(
+                f"the stage's report lacks {', '.join(missing)}.",
+                "return them from every train() call; see MeasuredTrainable.",
+            )
+        try:
+            known = {key: cast(given[key]) for key, cast in _CASTS.items() if key in given}
+        except (TypeError, ValueError) as error:
+            raise StageError(f"the stage's report has a value of the wrong type: {error}.") from error
+        broken = [k for k, v in known.items() if isinstance(v, float) and not math.isfinite(v)]
+        if known["status"] is Status.OK and (broken or known["time_s"] <= 0):
+            known["status"] = Status.NAN
+            known["error"] = f"reported as ok with nrmse={given['nrmse']}, time_s={given['time_s']}"
+        zeroed = {key: 0.0 for key in broken if key != "nrmse"}
+        nrmse = known["nrmse"] if known["status"] is Status.OK else math.nan
+        return cls(**known | zeroed | {"nrmse": nrmse})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The measurement as plain JSON values, a NaN as None; `from_dict` reads it back."""
+        nrmse = None if math.isnan(self.nrmse) else self.nrmse
+        return asdict(self) | {"status": self.status.value, "nrmse": nrmse}
+
+
+_REQUIRED = ("status", "epoch", "time_s", "epoch_time_s")
+_CASTS: dict[str, Any] = get_type_hints(Measurement)

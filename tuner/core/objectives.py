@@ -1,0 +1,76 @@
+"""The quality target a configuration must meet, absolute or relative to the measured baseline.
+
+Knows how a target is written and when it is met; which trials are judged by it is `recommend`'s
+business.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from tuner.errors import SpecError
+
+_PATTERN = re.compile(
+    r"\s*(?P<metric>\w+)\s*(?P<op><=|<)\s*(?:(?P<number>[\d.eE+-]+)|(?:(?P<factor>[\d.eE+-]+)\s*\*\s*)?baseline)\s*"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """An upper bound on NRMSE, such as `nrmse < 0.095` or `nrmse <= 1.04 * baseline`.
+
+    Attributes:
+        text: As written.
+        bound: The bound itself, or the factor on the baseline's measured NRMSE.
+        is_relative: True when `bound` is a factor on the baseline.
+        is_strict: True for `<`.
+    """
+
+    text: str
+    bound: float
+    is_relative: bool = False
+    is_strict: bool = True
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Reads a target.
+
+        Raises:
+            SpecError: It is not of one of the two forms, or not on nrmse, or its bound is not
+                positive.
+        """
+        match = _PATTERN.fullmatch(text)
+        fix = "write `nrmse < 0.095` or `nrmse <= 1.04 * baseline`."
+        if match is None:
+            raise SpecError(f"cannot read the target {text!r}.", fix)
+        if match["metric"] != "nrmse":
+            raise SpecError(
+                f"the target is on {match['metric']!r}, but only nrmse is reported as quality.", fix
+            )
+        try:
+            bound = float(match["number"] or match["factor"] or 1.0)
+        except ValueError:
+            raise SpecError(f"cannot read the number in the target {text!r}.", fix) from None
+        if not (math.isfinite(bound) and bound > 0):
+            raise SpecError(f"the bound of the target {text!r} is not positive.", fix)
+        return cls(
+            text=text.strip(),
+            bound=bound,
+            is_relative=match["number"] is None,
+            is_strict=match["op"] == "<",
+        )
+
+    def threshold(self, baseline_nrmse: float | None) -> float | None:
+        """The bound as an NRMSE; None while it is relative and the baseline has not been measured."""
+        if not self.is_relative:
+            return self.bound
+        return None if baseline_nrmse is None else self.bound * baseline_nrmse
+
+    def is_met(self, nrmse: float, baseline_nrmse: float | None) -> bool:
+        """True when `nrmse` is within the bound; False for NaN and while the bound is unknown."""
+        threshold = self.threshold(baseline_nrmse)
+        if threshold is None:
+            return False
+        return nrmse < threshold if self.is_strict else nrmse <= threshold

@@ -1,0 +1,85 @@
+"""How much work a configuration is: the guide's cost mathematics, with its rounding made explicit.
+
+Counts only; how long they take is the cost model's business. Two counts of the guide are easily
+mixed up: `num_forward_passes` (launches when noise levels are looped over: 3,330 -> 2,004, -40 %)
+and `num_sample_evals` (the arithmetic, samples x noise levels: 10,000 -> 8,000, -20 %).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tuner.core.config import TrialConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """The work of one epoch of `num_samples` samples under `config`.
+
+    Raises:
+        ValueError: `num_samples` is so small that not even one batch is run.
+    """
+
+    config: TrialConfig
+    num_samples: int
+
+    def __post_init__(self) -> None:
+        if self.num_iterations < 1:
+            raise ValueError(
+                f"num_samples={self.num_samples} are not half a batch of {self.config.batch_size}."
+            )
+
+    @property
+    def num_iterations(self) -> int:
+        """Batches an epoch, `floor(num_samples / batch_size + 1/2)`: 333 and 167 in the guide.
+
+        The guide writes `num_samples / batch_size` and rounds; half a batch is rounded up. Every
+        batch is full, and the bundled stage uses the same rule.
+        """
+        return (2 * self.num_samples + self.config.batch_size) // (2 * self.config.batch_size)
+
+    @property
+    def num_chunks(self) -> int:
+        """Micro-batches an epoch: launches when all noise levels of a chunk go through at once."""
+        return self.num_iterations * self.config.num_micro_batches
+
+    @property
+    def num_forward_passes(self) -> int:
+        """The guide's forward passes, `iterations x micro_batches_per_iter x num_taus`.
+
+        Launches when noise levels are looped over; vectorised, they are `num_chunks`.
+        """
+        return self.num_chunks * self.config.num_taus
+
+    @property
+    def num_sample_evals(self) -> int:
+        """The guide's arithmetic, `num_samples x num_taus`: 10,000 -> 8,000."""
+        return self.num_samples * self.config.num_taus
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that whole batches really execute: 9,990 and 8,016 in the guide's two examples."""
+        return self.num_iterations * self.config.batch_size * self.config.num_taus
+
+    @property
+    def memory_units(self) -> int:
+        """Rows in memory at once, `micro_batch x num_taus`: what memory is proportional to."""
+        return self.config.micro_batch * self.config.num_taus
+
+    def num_optimizer_steps(self, num_epochs: int) -> int:
+        """Optimizer steps of a whole run, `ceil(iterations x num_epochs / accum_steps)`.
+
+        Accumulated gradients are carried over an epoch's end; the last, incomplete group counts.
+        """
+        return -(-self.num_iterations * num_epochs // self.config.accum_steps)
+
+
+def change_pct(before: float, after: float) -> float:
+    """The relative change in percent: -20 from 5 to 4.
+
+    Raises:
+        ValueError: `before` is zero.
+    """
+    if before == 0:
+        raise ValueError("no relative change from zero")
+    return 100 * (after - before) / before

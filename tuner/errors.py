@@ -1,0 +1,50 @@
+"""The errors a user of distill-tuner can meet.
+
+Every one says what is wrong, where, and how to mend it. Nothing here prints or exits: `tuner.run`
+turns a `TunerError` into one message on standard error and its exit code.
+"""
+
+from __future__ import annotations
+
+
+class TunerError(Exception):
+    """A mistake or an event the user can act on.
+
+    Args:
+        message: What is wrong and where, in one line.
+        hint: The fix, in one line; empty when the message already says it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} Fix: {self.hint}" if self.hint else self.message
+
+
+class SpecError(TunerError):
+    """The study YAML, or something it names, is wrong."""
+
+
+class ConfigError(TunerError):
+    """A configuration that cannot exist, such as a micro_batch that does not divide its batch_size."""
+
+
+class HardwareMismatchError(TunerError):
+    """`--require-hardware` was given and the study was written for another device."""
+
+
+class ClusterError(TunerError):
+    """Ray could not be started, reached or used."""
+
+
+class StageError(TunerError):
+    """The stage class could not be imported, prepared or run."""
+
+
+class RecordsError(TunerError):
+    """A run folder cannot be written, or its journal cannot be read."""

@@ -1,0 +1,130 @@
+"""Ray itself: a private one on this machine, or a cluster that is there already.
+
+A private Ray listens on the loopback only, has a token and a temporary folder of its own (so that
+nobody's bare `ray.init()` joins it by accident), and is gone afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuner.errors import ClusterError
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # with verbose=0 this silences Tune; its own reporter prints regardless
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are ours: see `interrupts`
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOptions:
+    """Where to run.
+
+    Attributes:
+        address: Of an existing cluster; None takes RAY_ADDRESS, and without it a private Ray is
+            started.
+        dashboard: Whether a private Ray brings its dashboard.
+        num_cpus: CPUs a private Ray must offer at least.
+    """
+
+    address: str | None = None
+    dashboard: bool = False
+    num_cpus: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What the cluster offers, and where its dashboard is (empty when it has none)."""
+
+    num_cpus: int
+    num_gpus: int
+    dashboard_url: str
+
+
+@contextmanager
+def connect(options: ClusterOptions) -> Iterator[Resources]:
+    """Connects to Ray for the duration of a `with` block.
+
+    Raises:
+        ClusterError: Ray does not start, or the cluster cannot be reached or refuses the token.
+    """
+    os.environ.update(_QUIET)
+    address = options.address or os.environ.get("RAY_ADDRESS")
+    with _existing(address) if address else _private(options) as url:
+        import ray
+
+        total = ray.cluster_resources()
+        try:
+            yield Resources(
+                num_cpus=int(total.get("CPU", 0)),
+                num_gpus=int(total.get("GPU", 0)),
+                dashboard_url=url,
+            )
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _private(options: ClusterOptions) -> Iterator[str]:
+    # The folder's path is short: Ray puts sockets into it, whose paths may have 107 characters.
+    temp_dir = Path(tempfile.mkdtemp(prefix="dt-"))
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ.setdefault("RAY_AUTH_TOKEN", uuid.uuid4().hex)
+    import ray
+
+    try:
+        context = ray.init(
+            address="local",
+            num_cpus=max(os.cpu_count() or 1, options.num_cpus),
+            include_dashboard=options.dashboard,
+            log_to_driver=False,
+            logging_level="error",
+            _node_ip_address="127.0.0.1",
+            _temp_dir=str(temp_dir),
+        )
+    except Exception as error:
+        raise ClusterError(
+            f"Ray did not start: {_first_line(error)}.", f"its logs are in {temp_dir}."
+        ) from error
+    try:
+        yield f"http://{context.dashboard_url}" if context.dashboard_url else ""
+    finally:
+        shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+@contextmanager
+def _existing(address: str) -> Iterator[str]:
+    if _has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    import ray
+
+    try:
+        context = ray.init(address=address, log_to_driver=False, logging_level="error")
+    except Exception as error:
+        raise ClusterError(
+            f"cannot join the Ray cluster at {address}: {_first_line(error)}.",
+            "check --address or RAY_ADDRESS and, when the cluster asks for a token, RAY_AUTH_TOKEN.",
+        ) from error
+    yield f"http://{context.dashboard_url}" if context.dashboard_url else ""
+
+
+def _has_token() -> bool:
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")

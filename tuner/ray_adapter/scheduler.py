@@ -1,0 +1,71 @@
+"""Tune's scheduler: first in, first out; the advisor says after each report whether to stop.
+
+Also the only place where Tune lets one see why a trial failed.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+from ray.exceptions import RayActorError
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from tuner.advisor import Ending
+from tuner.ray_adapter.bridge import Bridge
+
+
+class AdvisorScheduler(FIFOScheduler):  # type: ignore[misc]  # ray ships no types
+    """Answers CONTINUE or STOP, never PAUSE: a paused trial's clock would not be comparable.
+
+    Args:
+        bridge: To the advisor.
+        errors_dir: Where the full traceback of a failed trial is kept.
+    """
+
+    def __init__(self, bridge: Bridge, errors_dir: Path) -> None:
+        super().__init__()
+        self._bridge = bridge
+        self._errors_dir = errors_dir
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Called for every report but the last one, which goes to the searcher."""
+        stop = self._bridge.report(trial.trial_id, result)
+        answer = TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
+        return str(answer)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Classifies the failure before Tune tells the searcher that there was one."""
+        error = _error_of(trial)
+        self._bridge.note_failure(trial.trial_id, classify(error))
+        text = trial.error_file and Path(trial.error_file)
+        if text and text.exists():
+            self._errors_dir.mkdir(exist_ok=True)
+            copy = self._errors_dir / f"{trial.trial_id}.txt"
+            copy.write_text(text.read_text(encoding="utf-8", errors="replace"), encoding="utf-8")
+
+
+def classify(error: BaseException | None) -> Ending:
+    """What a trial's exception means: lost, out of memory after all, or a fault of the stage."""
+    if error is None or isinstance(error, RayActorError):
+        return Ending.failed(f"the worker was lost: {_first_line(error)}", is_lost=True)
+    cause = getattr(error, "cause", None) or error
+    if type(cause).__name__ in {"OutOfMemoryError", "MemoryError"}:
+        return Ending.out_of_memory(_first_line(cause))
+    return Ending.failed(f"{type(cause).__name__}: {_first_line(cause)}")
+
+
+def _error_of(trial: Any) -> BaseException | None:
+    """The exception Tune wrote down; `trial.get_pickled_error()` reads storage, not yet synced by now."""
+    path = trial.pickled_error_file
+    if not path or not Path(path).exists():
+        return None
+    with Path(path).open("rb") as file:
+        error = pickle.load(file)  # noqa: S301  # written by our own worker a moment ago
+    return error if isinstance(error, BaseException) else None
+
+
+def _first_line(error: BaseException | None) -> str:
+    lines = [line.strip() for line in str(error or "no reason given").splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,64 @@
+"""The stage, seen from the driver: imported by its `module:Class` name, described and prepared on a worker.
+
+Knows the class methods every stage has (`describe_device`, `prepare`), not what they do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+import ray
+from ray import tune
+
+from tuner.errors import StageError
+from tuner.spec import StudySpec
+
+
+def load_stage(class_path: str) -> type[tune.Trainable]:
+    """Imports a stage.
+
+    Raises:
+        StageError: It cannot be imported, or is no Ray Tune Trainable with our class methods.
+    """
+    module_name, _, class_name = class_path.partition(":")
+    try:
+        stage = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise StageError(
+            f"the stage {class_path!r} cannot be imported: {error}.",
+            "install its module, or run from the folder that holds it.",
+        ) from error
+    if not (inspect.isclass(stage) and issubclass(stage, tune.Trainable)):
+        raise StageError(
+            f"the stage {class_path!r} is no Ray Tune Trainable.",
+            "derive it from trainables.base.MeasuredTrainable.",
+        )
+    return stage
+
+
+def describe_device(study: StudySpec, *, num_gpus: int) -> dict[str, Any]:
+    """The device trials will run on, as the stage describes it on a worker."""
+    return dict(_call_on_worker(study, "describe_device", num_gpus=num_gpus))
+
+
+def prepare(study: StudySpec, *, num_gpus: int) -> None:
+    """Makes what all trials share (data, teacher), once, before the first clock starts."""
+    _call_on_worker(study, "prepare", dict(study.stage.options), num_gpus=num_gpus)
+
+
+def _call_on_worker(study: StudySpec, method: str, *args: Any, num_gpus: int) -> Any:
+    task = ray.remote(_call).options(num_cpus=study.resources.cpus, num_gpus=num_gpus)
+    try:
+        return ray.get(task.remote(study.stage.class_path, method, *args))
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause or error
+        raise StageError(
+            f"{study.stage.class_path}.{method} failed: {type(cause).__name__}: {cause}",
+            f"check stage.options in {study.path}.",
+        ) from error
+
+
+def _call(class_path: str, method: str, *args: Any) -> Any:
+    return getattr(load_stage(class_path), method)(*args)

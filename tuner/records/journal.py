@@ -1,0 +1,88 @@
+"""The append-only journal of a run: one JSON object a line, on disk before anything acts on it.
+
+Every line is written with one call, flushed and fsynced, so that whatever kills the process
+(SIGKILL, power, a full disk) loses at most the line being written, and readers can tell a torn last
+line from a broken file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import RecordsError
+
+Event = dict[str, Any]
+"""One line: `event` names it, `elapsed_s` says when, the rest depends on the event."""
+
+
+class Journal:
+    """Appends events to a file that must not exist yet.
+
+    Raises:
+        RecordsError: The file exists already or cannot be created.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise RecordsError(
+                f"{path}: cannot create the journal: {error.strerror}.",
+                "choose another --runs-dir.",
+            ) from error
+        self._size = 0
+
+    def append(self, event: str, /, *, elapsed_s: float, **fields: Any) -> None:
+        """Writes one event and returns once it is on disk.
+
+        A line that does not fit is taken back, so that the file always ends with a whole line.
+
+        Raises:
+            RecordsError: The disk is full or gone.
+        """
+        entry = {"event": event, "elapsed_s": elapsed_s, **fields}
+        line = (json.dumps(entry, allow_nan=False, separators=(",", ":")) + "\n").encode()
+        try:
+            written = os.write(self._fd, line)
+            if written < len(line):
+                raise OSError(28, "No space left on device")
+            os.fsync(self._fd)
+        except OSError as error:
+            os.ftruncate(self._fd, self._size)
+            raise RecordsError(
+                f"{self.path}: cannot write the journal: {error.strerror}; "
+                f"everything up to this event is safe in it.",
+                "free some space or choose another --runs-dir.",
+            ) from error
+        self._size += len(line)
+
+    def close(self) -> None:
+        """Closes the file; closing twice is harmless."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def read_journal(path: Path) -> Iterator[Event]:
+    """Yields the events of a journal; a torn last line, which a crash leaves, is passed over.
+
+    Raises:
+        RecordsError: The file cannot be read, or a line before the last is not an event.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise RecordsError(f"{path}: cannot read the journal: {error.strerror}.") from error
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise RecordsError(f"{path}:{number}: not a journal line: {error}.") from error
+        if not isinstance(entry, dict) or "event" not in entry:
+            raise RecordsError(f"{path}:{number}: not a journal line: it names no event.")
+        yield entry

@@ -1,0 +1,234 @@
+"""The files a run leaves in its folder: for people, for programs and for the pipeline.
+
+All are made from the study, the records and the provenance; the journal beside them holds the same
+and more, so that any of them can be made again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tuner.core.recommend import Conclusion, Recommendation, StudyOutcome, conclude
+from tuner.core.trial import TrialRecord
+from tuner.records.folder import write_atomically
+from tuner.report.text import result_table
+from tuner.spec import StudySpec
+
+PIPELINE_KEYS = {
+    "batch_size": "batch_size",
+    "micro_batch": "distill_micro_batch",
+    "num_taus": "distill_num_taus",
+    "accum_steps": "accum_steps",
+}
+"""Our names as the guide's pipeline spells them; others keep theirs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """Everything the outputs are made from.
+
+    Attributes:
+        study: As resolved.
+        records: Every trial, in the order of asking.
+        provenance: Versions, device, seed, study hash, times: plain JSON values.
+        interrupted_by: The signal that ended the run, empty when none did.
+        failure: The error that ended the run, empty when none did.
+        finish_reason: Why nothing more was asked.
+    """
+
+    study: StudySpec
+    records: tuple[TrialRecord, ...]
+    provenance: Mapping[str, Any]
+    interrupted_by: str = ""
+    failure: str = ""
+    finish_reason: str = ""
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """What the records say."""
+        return conclude(self.records, self.study.target)
+
+    @property
+    def status(self) -> str:
+        """`failed`, `interrupted`, or the study's outcome."""
+        if self.failure:
+            return "failed"
+        return "interrupted" if self.interrupted_by else self.conclusion.outcome.value
+
+    @property
+    def sentence(self) -> str:
+        """The conclusion in one honest sentence, told apart when the run did not come to its end."""
+        if self.failure:
+            return f"The run failed ({self.failure}); so far: {self.conclusion.sentence}"
+        early = f"Interrupted by {self.interrupted_by}; so far: " if self.interrupted_by else ""
+        return early + self.conclusion.sentence
+
+
+def write_outputs(folder: Path, result: RunResult) -> list[Path]:
+    """Writes every output and returns their paths.
+
+    Raises:
+        RecordsError: The disk is full or gone; files written before are whole.
+    """
+    texts = {
+        "summary.txt": summary(result),
+        "result.json": json.dumps(result_dict(result), indent=2, allow_nan=False) + "\n",
+        "trials.csv": trials_csv(result.records),
+    }
+    if found := result.conclusion.recommendation:
+        texts["recommended.yaml"] = recommended_yaml(found, result)
+    for name, text in texts.items():
+        write_atomically(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def write_study(folder: Path, study: StudySpec) -> None:
+    """Writes the study as resolved, which loads back to an equal one."""
+    write_atomically(folder / "study.yaml", study.as_yaml())
+
+
+def summary(result: RunResult) -> str:
+    """The closing table and sentence with what they rest on."""
+    device = result.provenance["device"]
+    lines = [
+        f"study {result.study.name}, target {result.study.target.text}",
+        f"measured on {device['name']} ({device['kind']})",
+    ]
+    if result.provenance["hardware_mismatch"]:
+        lines.append(f"not the study's hardware: {result.provenance['hardware_mismatch']}")
+    lines += ["", result_table(result.conclusion), "", result.sentence]
+    if result.finish_reason:
+        lines.append(f"The search ended because {result.finish_reason}.")
+    return "\n".join(lines) + "\n"
+
+
+def result_dict(result: RunResult) -> dict[str, Any]:
+    """The run for programs."""
+    conclusion = result.conclusion
+    found = conclusion.recommendation
+    return {
+        "status": result.status,
+        "device": result.provenance["device"]["name"],
+        "target": result.study.target.text,
+        "num_trials": len(result.records),
+        "baseline": _trial_dict(conclusion.baseline),
+        "guide": _trial_dict(conclusion.guide),
+        "recommended": _trial_dict(found.record if found else None),
+        "nearest_miss": _trial_dict(conclusion.nearest_miss),
+        "speedup": found.speedup if found else None,
+        "margin_pct": found.margin_pct if found else None,
+        "certified": found.certified if found else False,
+        "sentence": result.sentence,
+        "finish_reason": result.finish_reason,
+        "provenance": dict(result.provenance),
+    }
+
+
+def _trial_dict(record: TrialRecord | None) -> dict[str, Any] | None:
+    """A trial at full budget; its figures are None when it did not run that far."""
+    if record is None:
+        return None
+    full = record.is_full_budget
+    return {
+        "trial_id": record.trial_id,
+        "config": record.config.as_dict(),
+        "state": record.state.value,
+        "num_epochs": record.epoch,
+        "time_s": record.time_s if full else None,
+        "nrmse": record.nrmse if full else None,
+        "peak_memory_gib": record.peak_memory_gib or None,
+        "reason": record.reason,
+    }
+
+
+def recommended_yaml(found: Recommendation, result: RunResult) -> str:
+    """The recommended configuration under the pipeline's own keys, with its provenance."""
+    record = found.record
+    config = {PIPELINE_KEYS.get(name, name): v for name, v in record.config.as_dict().items()}
+    body = config | {
+        "provenance": {
+            "run_status": result.status,
+            "certified": found.certified,
+            "time_s": round(record.time_s, 3),
+            "nrmse": round(record.nrmse, 5),
+            "speedup": None if found.speedup is None else round(found.speedup, 3),
+            "target": result.study.target.text,
+            **result.provenance,
+        }
+    }
+    head = f"# {result.sentence}\n"
+    return head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def trials_csv(records: tuple[TrialRecord, ...]) -> str:
+    """One row a trial; figures of a trial that did not run to its full budget are marked censored."""
+    names = sorted({name for record in records for name in dict(record.config.extra)})
+    rows = [_csv_row(record) for record in records]
+    columns = ["trial_id", "purpose", "state", *PIPELINE_KEYS, *names, *_CSV_FIGURES]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+_CSV_FIGURES = (
+    "seed",
+    "epoch",
+    "num_epochs",
+    "nrmse",
+    "time_s",
+    "projected_time_s",
+    "censored",
+    "peak_memory_gib",
+    "setup_time_s",
+    "warmup_time_s",
+    "evaluate_time_s",
+    "cpu_time_s",
+    "load_average",
+    "device",
+    "constraint",
+    "reason",
+)
+_FROM_LAST = (
+    "setup_time_s",
+    "warmup_time_s",
+    "evaluate_time_s",
+    "cpu_time_s",
+    "load_average",
+    "device",
+)
+
+
+def _csv_row(record: TrialRecord) -> dict[str, Any]:
+    last = record.last
+    return {
+        "trial_id": record.trial_id,
+        "purpose": record.purpose.value,
+        "state": record.state.value,
+        **record.config.as_dict(),
+        "seed": record.seed,
+        "epoch": record.epoch,
+        "num_epochs": record.num_epochs,
+        "nrmse": record.nrmse,
+        "time_s": record.time_s,
+        "projected_time_s": record.projected_time_s,
+        "censored": record.is_censored,
+        "peak_memory_gib": record.peak_memory_gib,
+        **({name: getattr(last, name) for name in _FROM_LAST} if last else {}),
+        "constraint": record.constraint,
+        "reason": record.reason,
+    }
+
+
+def exit_code(result: RunResult) -> int:
+    """0 exactly when a configuration is recommended, else 1; signals have codes of their own."""
+    return 0 if result.conclusion.outcome is StudyOutcome.RECOMMENDED else 1

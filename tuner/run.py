@@ -1,0 +1,207 @@
+"""The command line: `python -m tuner.run --space a100.yaml`.
+
+The only place that prints, exits or parses arguments. Everything heavy is imported where it is
+used, so that `--help` and mistakes in the study answer at once.
+
+Exit codes: 0 a configuration is recommended; 1 none is; 2 a mistake or a failure, said in one
+message; 130 and 143 after SIGINT and SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner import __version__
+from tuner.errors import TunerError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from tuner.core.trial import TrialRecord
+    from tuner.ray_adapter.session import Screen
+    from tuner.report.progress import Progress
+    from tuner.spec import StudySpec
+
+HEARTBEAT_S = 30.0
+"""A pipe gets a line at least this often while reports come in."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        return _list_spaces() if args.list_spaces else _run(args)
+    except TunerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted before the study began; nothing was run", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tuner.run",
+        description="Find the fastest configuration of a consistency-distillation stage that meets its "
+        "NRMSE target, by training on the device at hand.",
+        epilog="exit codes: 0 recommended, 1 nothing to recommend, 2 mistake or failure, "
+        "130/143 interrupted by SIGINT/SIGTERM",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--space", metavar="FILE", help="study YAML: a path, or a shipped one's name")
+    what.add_argument("--list-spaces", action="store_true", help="show the shipped studies")
+    add = parser.add_argument
+    add("--trials", type=_at_least_one, metavar="N", help="N trials instead of the study's budget")
+    add("--hours", type=_positive, metavar="H", help="H hours instead of the study's budget")
+    add("--seed", type=int, metavar="S", help="seed of search and training instead of the study's")
+    add("--runs-dir", type=Path, metavar="DIR", help="where run folders are made (default: runs)")
+    add("--address", metavar="ADDR", help="Ray cluster (default: RAY_ADDRESS, else a private Ray)")
+    add("--dashboard", action="store_true", help="start the private Ray with its dashboard")
+    add(
+        "--require-hardware",
+        action="store_true",
+        help="fail on a device the study was not written for",
+    )
+    add("--version", action="version", version=f"distill-tuner {__version__}")
+    return parser
+
+
+def _at_least_one(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def _positive(text: str) -> float:
+    if not (number := float(text)) > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return number
+
+
+def _list_spaces() -> int:
+    from tuner.spec import list_spaces
+
+    for space in list_spaces():
+        print(f"{space.name:<12} {space.description}")
+    return 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    from tuner.spec import load_study
+
+    study = load_study(args.space).with_overrides(trials=args.trials, hours=args.hours, seed=args.seed)
+
+    from tuner.ray_adapter.interrupts import Interrupted
+    from tuner.ray_adapter.session import SessionOptions, run_study
+    from tuner.report.files import exit_code, summary
+
+    options = SessionOptions(
+        runs_dir=args.runs_dir or _default_runs_dir(),
+        address=args.address,
+        dashboard=args.dashboard,
+        require_hardware=args.require_hardware,
+    )
+    try:
+        with _screen(study.name) as screen:
+            screen.say(_headline(study))
+            result, folder, signal_code = run_study(study, options, screen)
+    except Interrupted as interrupted:
+        print("interrupted; what was finished is in the run's folder", file=sys.stderr)
+        return interrupted.exit_code
+    _say(f"\n{summary(result)}")
+    for path in sorted(folder.iterdir()):
+        _say(f"  {_shown(path)}")
+    return exit_code(result) if signal_code is None else signal_code
+
+
+def _headline(study: StudySpec) -> str:
+    budget = study.budget
+    return (
+        f"distill-tuner {__version__}, study {study.name}: {len(study.lattice)} legal configurations, target "
+        f"{study.target.text}, at most {budget.trials} trials and {budget.hours:g} h"
+    )
+
+
+def _default_runs_dir() -> Path:
+    """`runs` here; in a Ray job, whose folder is thrown away, a place that stays."""
+    in_ray_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+    return Path.home() / "distill-tuner-runs" if in_ray_job else Path("runs")
+
+
+def _shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    with suppress(ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)
+
+
+def _say(line: str) -> None:
+    """Prints; a reader that has gone away (`| head`) does not end the run."""
+    with suppress(BrokenPipeError):
+        print(line, flush=True)
+
+
+@contextmanager
+def _screen(title: str) -> Iterator[Screen]:
+    """A live panel on a terminal, plain lines on anything else."""
+    if not sys.stdout.isatty():
+        yield _PlainScreen()
+        return
+    from rich.live import Live
+
+    screen = _LiveScreen(title)
+    with Live(get_renderable=screen.render, refresh_per_second=2) as live:
+        screen.keep = live.console.print
+        yield screen
+
+
+class _PlainScreen:
+    """A line when a trial starts to run or ends, and a heartbeat in between."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def say(self, line: str) -> None:
+        _say(line)
+
+    def show(self, progress: Progress, changed: TrialRecord) -> None:
+        from tuner.core.trial import TrialState
+        from tuner.report.text import trial_line
+
+        now = time.monotonic()
+        if changed.state is not TrialState.RUNNING or now - self._last >= HEARTBEAT_S:
+            self._last = now
+            _say(f"{trial_line(changed)} | {progress.plain()}")
+
+
+class _LiveScreen:
+    """A panel that follows the newest progress; its clock runs on between events."""
+
+    keep: Callable[[str], None]
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._progress: Progress | None = None
+        self._shown_at = 0.0
+
+    def say(self, line: str) -> None:
+        self.keep(line)
+
+    def show(self, progress: Progress, changed: TrialRecord) -> None:
+        self._progress, self._shown_at = progress, time.monotonic()
+
+    def render(self) -> RenderableType:
+        if self._progress is None:
+            return ""
+        return self._progress.later(time.monotonic() - self._shown_at).panel(self._title)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

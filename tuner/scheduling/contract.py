@@ -1,0 +1,53 @@
+"""What a stopping rule is told and what it answers.
+
+Knows nothing of any particular rule, nor of which trials are protected from stopping: the advisor
+does not ask about those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from tuner.core.trial import TrialRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known beside the trial in question.
+
+    Attributes:
+        finished: Records of trials that ended, in any state; a rule picks those it can use.
+        incumbent: The fastest feasible full-budget trial; None before there is one.
+        threshold: The NRMSE to stay under; None while the baseline it is relative to is unmeasured.
+    """
+
+    finished: tuple[TrialRecord, ...] = ()
+    incumbent: TrialRecord | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Let the trial run on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the trial now; `reason` says why, with its numbers, and is kept in the record."""
+
+    reason: str
+
+
+Decision = Continue | Stop
+
+
+class StoppingRule(Protocol):
+    """Says whether a running trial is worth its seconds. Pure: same question, same answer."""
+
+    def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
+        """Called after every epoch that went well, with the record that already holds it.
+
+        Not called for the baseline and the guide's row, which always run to their full budget.
+        """
+        ...

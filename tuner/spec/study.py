@@ -1,0 +1,220 @@
+"""A study, resolved: everything that the rest of the program wants to know of the YAML file.
+
+Values only; reading them from YAML, and telling the user what is wrong, is the business of `load`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+from tuner.core.config import TrialConfig
+from tuner.core.constraints import Rule
+from tuner.core.lattice import Lattice
+from tuner.core.objectives import Target
+from tuner.core.parameters import Continuous, Discrete, Parameter
+from tuner.errors import SpecError
+from tuner.spec.document import write_yaml
+from tuner.spec.hardware import HardwareProfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSpec:
+    """What runs on the worker.
+
+    Attributes:
+        class_path: `module:Class`.
+        options: Handed to the stage; contains `num_samples`.
+        num_epochs: The full budget of a trial.
+        num_samples: Training samples an epoch.
+    """
+
+    class_path: str
+    options: Mapping[str, Any]
+    num_epochs: int
+    num_samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSpec:
+    """When the search ends: after so many trials or hours, whichever comes first."""
+
+    trials: int
+    hours: float
+
+    @property
+    def budget_s(self) -> float:
+        """The hours in seconds."""
+        return self.hours * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSpec:
+    """How configurations are chosen: a sampler's name or `module:Class`, and its options."""
+
+    sampler: str = "tpe"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerSpec:
+    """When trials are stopped: a rule's name or `module:Class`, and its options."""
+
+    rule: str = "feasible_and_faster"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceSpec:
+    """What a trial gets.
+
+    Attributes:
+        cpus: CPU cores reserved for a trial.
+        threads: Threads the stage computes with, pinned, since wall-clock is an objective.
+        retries: How often a lost trial (a worker that died) is asked again.
+    """
+
+    cpus: int = 1
+    threads: int = 1
+    retries: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySpec:
+    """One study; two are equal when they would run alike, wherever they were loaded from.
+
+    Attributes:
+        name: Names the run folder.
+        description: For people.
+        path: Where it was loaded from.
+        hardware: The device it was written for.
+        stage: What runs.
+        lattice: The legal points of its parameters, enumerated.
+        target: The quality a configuration must reach.
+        objective: What is minimised: `time_s`.
+        baseline: What every figure is compared with.
+        guide: The guide's own recommendation, tried second; None when there is none.
+        budget: When the search ends.
+        search: How configurations are chosen.
+        scheduler: When trials are stopped.
+        resources: What a trial gets.
+        seed: Of the search and of every trial, so that comparisons are paired.
+    """
+
+    name: str
+    description: str = field(default="", compare=False)
+    path: str = field(default="", compare=False)
+    hardware: HardwareProfile
+    stage: StageSpec
+    lattice: Lattice
+    target: Target
+    objective: str = "time_s"
+    baseline: TrialConfig
+    guide: TrialConfig | None = None
+    budget: BudgetSpec
+    search: SearchSpec = field(default_factory=SearchSpec)
+    scheduler: SchedulerSpec = field(default_factory=SchedulerSpec)
+    resources: ResourceSpec = field(default_factory=ResourceSpec)
+    seed: int = 0
+    is_shipped_hardware: bool = field(default=True, compare=False, repr=False)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What varies, in the order of the file."""
+        return self.lattice.parameters
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The constraints in force, divisibility among them."""
+        return self.lattice.rules
+
+    def with_overrides(
+        self, *, trials: int | None = None, hours: float | None = None, seed: int | None = None
+    ) -> StudySpec:
+        """The study with another budget or seed; None leaves a value as it is.
+
+        Raises:
+            SpecError: A value is not positive (the seed: negative).
+        """
+        for name, value, lowest in (("trials", trials, 1), ("seed", seed, 0)):
+            if value is not None and value < lowest:
+                raise SpecError(f"{name}={value} is too small.", f"use {lowest} or more.")
+        if hours is not None and not 0 < hours < float("inf"):
+            raise SpecError(f"hours={hours} is not a positive number.", "use for example 0.5.")
+        budget = BudgetSpec(
+            trials=self.budget.trials if trials is None else trials,
+            hours=self.budget.hours if hours is None else hours,
+        )
+        return replace(self, budget=budget, seed=self.seed if seed is None else seed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The study as plain values, defaults written out; its YAML loads back as an equal one."""
+        options = {k: v for k, v in self.stage.options.items() if k != "num_samples"}
+        values: dict[str, Any] = {
+            "name": self.name,
+            "description": self.description,
+            "hardware": self.hardware.name if self.is_shipped_hardware else self.hardware.as_dict(),
+            "stage": {
+                "class": self.stage.class_path,
+                "options": options,
+                "num_epochs": self.stage.num_epochs,
+                "num_samples": self.stage.num_samples,
+            },
+            "parameters": {p.name: _parameter_as_dict(p) for p in self.parameters},
+            "constraints": [rule.text for rule in self.rules],
+            "objective": self.objective,
+            "target": self.target.text,
+            "baseline": self._config_as_dict(self.baseline),
+        }
+        if self.guide is not None:
+            values["guide"] = self._config_as_dict(self.guide)
+        return values | {
+            "budget": asdict(self.budget),
+            "search": {"sampler": self.search.sampler, "options": dict(self.search.options)},
+            "scheduler": {"rule": self.scheduler.rule, "options": dict(self.scheduler.options)},
+            "resources": asdict(self.resources),
+            "seed": self.seed,
+        }
+
+    def as_yaml(self) -> str:
+        """`as_dict` as the text of a study file."""
+        return write_yaml(self.as_dict())
+
+    def study_hash(self) -> str:
+        """A SHA-256 of everything that `as_dict` holds but the description.
+
+        The order of parameters counts, since it numbers the lattice; that of other keys does not.
+        """
+        values = self.as_dict()
+        del values["description"]
+        values["parameters"] = list(values["parameters"].items())
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+    def _config_as_dict(self, config: TrialConfig) -> dict[str, Any]:
+        names = {parameter.name for parameter in self.parameters}
+        return {name: value for name, value in config.as_dict().items() if name in names}
+
+
+def _parameter_as_dict(parameter: Parameter) -> dict[str, Any]:
+    """In one canonical spelling: evenly spaced integers as a range, other values as a list."""
+    if isinstance(parameter, Continuous):
+        bounds = {"low": parameter.low, "high": parameter.high, "log": parameter.log}
+        return {"type": "float", **bounds}
+    values = list(parameter.values)
+    if not parameter.is_ordered:
+        return {"type": "categorical", "values": values}
+    if any(isinstance(value, float) for value in values):
+        return {"type": "float", "values": values}
+    steps = _steps(parameter)
+    if len(steps) > 1:
+        return {"type": "int", "values": values}
+    return {"type": "int", "low": values[0], "high": values[-1], "step": max(steps, default=1)}
+
+
+def _steps(parameter: Discrete) -> set[int]:
+    numbers = [int(value) for value in parameter.values]
+    return {after - before for before, after in pairwise(numbers)}
