@@ -35,7 +35,7 @@ HEARTBEAT_S = 30.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code."""
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     try:
         return _list_spaces() if args.list_spaces else _run(args)
     except TunerError as error:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tuner.run",
         description="Find the fastest configuration of a consistency-distillation stage that meets its "

@@ -209,9 +209,7 @@ def test_a_stage_that_always_fails_ends_the_search_after_three_trials():
         run = advisor.ask()
         assert isinstance(run, Run)
         advisor.tell(run.trial_id, Ending.failed("KeyError: 'u'"))
-    assert advisor.ask() == Finished(
-        reason="the first 3 trials failed without a report: KeyError: 'u'"
-    )
+    assert advisor.ask() == Finished(reason="the first 3 trials failed without a report: KeyError: 'u'")
 
 
 def test_saying_the_same_thing_twice_changes_nothing():

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tuner.core.constraints import Rule
@@ -135,6 +135,9 @@ def test_what_rules_may_not_say_is_refused_with_a_fix(text, message):
         ("min > 3", "names 'min', which is no parameter"),
         ("1 < 2", "names no parameter"),
         ("true", "names no parameter"),
+        ("True", "names no parameter"),
+        ("-batch_size", "is neither true nor false"),
+        ("'bf16'", "is neither true nor false"),
         ("  ", "a constraint is empty."),
         ("batch_size > " + "9" * 1000, "is longer than 1000 characters"),
         ("(" * 300 + "batch_size" + ")" * 300 + " > 1", "cannot read the constraint"),
@@ -259,6 +262,7 @@ TRUTHS = st.recursive(
 VALUES = st.one_of(st.integers(-6, 12), st.sampled_from([0.5, 1.5, -2.25]))
 
 
+@settings(deadline=None)
 @given(
     text=TRUTHS,
     rows=st.lists(st.tuples(st.integers(-6, 12), VALUES, st.integers(1, 9)), min_size=1, max_size=5),

@@ -129,8 +129,8 @@ def test_a_continuous_parameter_of_one_value_keeps_it(name: str) -> None:
 
 def test_rounding_never_carries_a_continuous_value_out_of_its_range() -> None:
     """exp(log(x)) may differ from x in the last digit."""
-    narrow = Continuous(name="lr", low=10.0, high=10.00000000000001, log=True)
-    asked = drive(OptunaProposer(lattice(narrow), "random"), 40)
+    narrow = Continuous(name="lr", low=5.0, high=5.000000000000004, log=True)
+    asked = drive(OptunaProposer(lattice(narrow), "random"), 8)
     assert all(config in lattice(narrow) for config in asked)
 
 

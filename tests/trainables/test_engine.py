@@ -172,6 +172,23 @@ def test_averages_follow_the_student_by_their_rules(problem: Problem, teacher: T
     torch.testing.assert_close(weights(engine.evaluated), evaluated, rtol=1e-5, atol=1e-7)
 
 
+def test_the_optimizer_is_adam_with_the_specified_betas(problem: Problem, teacher: TokenNet) -> None:
+    """One step by hand from the gradient: sizes follow lr, and the moments .9 and .99."""
+    train = problem.splits["train"]
+    engine = engine_for(teacher, train, batch_size=40, micro_batch=40, num_epochs=1)
+    engine.backward_chunk(engine.draw(1), 0)
+    gradient = gradients(engine)
+    engine._optimizer_step()
+    state = engine._optimizer.state_dict()["state"]
+    first = torch.cat([s["exp_avg"].flatten() for s in state.values()])
+    second = torch.cat([s["exp_avg_sq"].flatten() for s in state.values()])
+    torch.testing.assert_close(first, 0.1 * gradient)
+    torch.testing.assert_close(second, 0.01 * gradient**2)
+    lr = 2.3e-3 * (40 / 6) / 20
+    step = weights(engine.student) - weights(teacher)
+    torch.testing.assert_close(step, -lr * gradient / (gradient.abs() + 1e-8), rtol=1e-3, atol=1e-6)
+
+
 def test_learning_rate_reaches_the_optimizer(
     problem: Problem, teacher: TokenNet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from trainables.consistency.evaluation import nrmse
+from trainables.consistency.evaluation import evaluation_noise, nrmse
 from trainables.consistency.loss import Rows, consistency_loss, pseudo_huber
 from trainables.consistency.networks import (
     TokenNet,
@@ -112,3 +112,9 @@ def test_nrmse_is_relative_to_the_truth_per_pair() -> None:
     truth = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
     prediction = torch.tensor([[3.0, 4.0], [0.0, 3.0]])
     torch.testing.assert_close(nrmse(prediction, truth), torch.tensor([0.0, 0.5]))
+
+
+def test_evaluation_noise_is_fixed_by_the_data_seed() -> None:
+    """All trials and epochs of a study see the same z; another data seed has another."""
+    assert torch.equal(evaluation_noise(4, 16, 0), evaluation_noise(4, 16, 0))
+    assert not torch.equal(evaluation_noise(4, 16, 0), evaluation_noise(4, 16, 1))

@@ -54,10 +54,8 @@ def make_splits(options: StageOptions) -> dict[str, Pairs]:
 
 def _pairs(split: str, options: StageOptions) -> Pairs:
     """The pairs of one split in physical units, float64, trajectory by trajectory."""
-    if split == "train":
-        num = options.num_samples // WINDOWS_PER_TRAJECTORY
-    else:
-        num = options.num_eval_trajectories
+    num_train = options.num_samples // WINDOWS_PER_TRAJECTORY
+    num = num_train if split == "train" else options.num_eval_trajectories
     rng = np.random.default_rng([options.data_seed, SPLITS.index(split)])
     u0 = burgers.initial_conditions(num, SOLVER_REFINEMENT * options.grid_points, rng)
     num_frames = WINDOWS_PER_TRAJECTORY + HORIZON_FRAMES

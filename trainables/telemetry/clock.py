@@ -73,6 +73,6 @@ def synchronizer(device_kind: str) -> Callable[[], None]:
     """What a ``PhaseClock`` waits with on a ``cuda`` or ``cpu`` device."""
     if device_kind != "cuda":
         return lambda: None
-    import torch  # noqa: PLC0415 - only where a CUDA device is used
+    import torch  # only where a CUDA device is used
 
     return torch.cuda.synchronize

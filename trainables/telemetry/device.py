@@ -66,7 +66,7 @@ def use_threads(num_threads: int, allowed: set[int], *, pin: bool) -> None:
 
 def _cuda_card() -> tuple[str, float]:
     """Name and GiB of the current CUDA card."""
-    import torch  # noqa: PLC0415 - only where a CUDA device is used
+    import torch  # only where a CUDA device is used
 
     properties = torch.cuda.get_device_properties(torch.cuda.current_device())
     return str(properties.name), properties.total_memory / GIB

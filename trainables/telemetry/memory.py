@@ -69,7 +69,7 @@ class CudaMemoryMeter(MemoryMeter):
     """Workspaces of cuBLAS and cuDNN stay allocated; a leaked network or activation is larger."""
 
     def __init__(self) -> None:
-        import torch  # noqa: PLC0415 - only where a CUDA device is used
+        import torch  # only where a CUDA device is used
 
         self._cuda = torch.cuda
         self._baseline = self._cuda.memory_allocated()

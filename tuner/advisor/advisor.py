@@ -42,13 +42,20 @@ class Advisor:
     Args:
         study: What to do.
         num_workers: Trials that may run at once.
+
+    Raises:
+        SpecError: The study's sampler or stopping rule, or an option of theirs, is wrong.
     """
 
     def __init__(self, study: StudySpec, *, num_workers: int = 1) -> None:
         self.study = study
         self._num_workers = num_workers
-        self._proposer = OptunaProposer(study.lattice, study.search.sampler, study.search.options, study.seed)
-        self._rule = make_rule(study.scheduler.rule, study.scheduler.options)
+        with study.locating("search"):
+            self._proposer = OptunaProposer(
+                study.lattice, study.search.sampler, study.search.options, study.seed
+            )
+        with study.locating("scheduler"):
+            self._rule = make_rule(study.scheduler.rule, study.scheduler.options)
         self._records: dict[str, TrialRecord] = {}
         self._num_attempts: dict[TrialConfig, int] = {}
         self._queue = deque(_reference_rows(study))
@@ -222,15 +229,14 @@ class Advisor:
 
     def _outcome(self, record: TrialRecord) -> Outcome | None:
         """What the search is told of a trial at full budget; None when it has no figures."""
-        threshold = self._threshold()
         if record.is_full_budget:
             time_s, nrmse, bound = record.time_s, record.nrmse, record.nrmse
         elif projection := project(record, self._complete()):
-            time_s, nrmse = projection.time_s, projection.nrmse
-            bound = projection.nrmse_optimistic
+            time_s, nrmse, bound = projection.time_s, projection.nrmse, projection.nrmse_optimistic
         else:
             return None
-        quality = 0.0 if threshold is None else bound - threshold
+        threshold = self._threshold()
+        quality = bound - threshold if bound and threshold else 0.0  # 0: not known yet
         return Outcome(projected_time_s=time_s, projected_nrmse=nrmse, quality=quality)
 
 

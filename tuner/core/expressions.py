@@ -238,9 +238,10 @@ def _check(tree: ast.Expression, text: str) -> None:
                 _FIX,
                 text,
             )
-    if isinstance(tree.body, ast.BinOp | ast.Call | ast.Constant) or (
-        isinstance(tree.body, ast.UnaryOp) and not isinstance(tree.body.op, ast.Not)
-    ):
+    body = tree.body
+    is_signed = isinstance(body, ast.UnaryOp) and not isinstance(body.op, ast.Not)
+    is_value = isinstance(body, ast.Constant) and not isinstance(body.value, bool)
+    if isinstance(body, ast.BinOp | ast.Call) or is_signed or is_value:
         raise RuleError(
             f"the constraint {text!r} is neither true nor false.",
             "compare it with something, such as `batch_size * accum_steps <= 48`.",

@@ -262,9 +262,11 @@ def _check_rules(
                 raise RuleError(
                     f"the constraint {rule.text!r} names {name}, which is continuous.",
                     f"list the values of {name}, or put the bound in its low and high.",
+                    rule.text,
                 )
             if name not in {parameter.name for parameter in discrete}:
                 raise RuleError(
                     f"the constraint {rule.text!r} names {name!r}, which is no parameter.",
                     "drop it.",
+                    rule.text,
                 )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -80,8 +82,7 @@ def connect(options: ClusterOptions) -> Iterator[Resources]:
 def _private(options: ClusterOptions) -> Iterator[str]:
     # The folder's path is short: Ray puts sockets into it, whose paths may have 107 characters.
     temp_dir = Path(tempfile.mkdtemp(prefix="dt-"))
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ.setdefault("RAY_AUTH_TOKEN", uuid.uuid4().hex)
+    _use_a_token_of_our_own()
     import ray
 
     try:
@@ -104,12 +105,24 @@ def _private(options: ClusterOptions) -> Iterator[str]:
         shutil.rmtree(temp_dir, ignore_errors=True)
 
 
+def _use_a_token_of_our_own() -> None:
+    """Ray would otherwise write one into the home folder, and switch it on for every later Ray there."""
+    if "ray" in sys.modules and os.environ.get("RAY_AUTH_MODE") != "token":
+        raise ClusterError(
+            "ray was imported before the tuner could choose its authentication.",
+            "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN before ray is imported.",
+        )
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ.setdefault("RAY_AUTH_TOKEN", uuid.uuid4().hex)
+
+
 @contextmanager
 def _existing(address: str) -> Iterator[str]:
     if _has_token():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
+    _knock(address)
     try:
         context = ray.init(address=address, log_to_driver=False, logging_level="error")
     except Exception as error:
@@ -118,6 +131,20 @@ def _existing(address: str) -> Iterator[str]:
             "check --address or RAY_ADDRESS and, when the cluster asks for a token, RAY_AUTH_TOKEN.",
         ) from error
     yield f"http://{context.dashboard_url}" if context.dashboard_url else ""
+
+
+def _knock(address: str) -> None:
+    """Fails at once when nothing listens there; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdigit()):
+        return  # `auto`, or a form that only Ray knows
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise ClusterError(
+            f"cannot join the Ray cluster at {address}: {error.strerror or error}.",
+            "check --address or RAY_ADDRESS, and that the cluster runs.",
+        ) from error
 
 
 def _has_token() -> bool:

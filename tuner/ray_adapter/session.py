@@ -87,6 +87,7 @@ def run_study(
         TunerError: The cluster, the device, the stage or the disk is at fault. What was finished by
             then is in the run's folder.
     """
+    Advisor(study)  # a mistake in the sampler's or the rule's options shows now, not after Ray's start
     _check_writable(options.runs_dir)
     cluster = ClusterOptions(
         address=options.address, dashboard=options.dashboard, num_cpus=study.resources.cpus

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.core.measurement import Status
+from tuner.core.plugins import make
 from tuner.core.trial import TrialRecord
 from tuner.errors import SpecError
 from tuner.scheduling.contract import Continue, Decision, Evidence, Stop, StoppingRule
-from tuner.scheduling.plugins import make
 from tuner.scheduling.projection import project
 
 

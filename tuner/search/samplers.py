@@ -26,9 +26,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuner.core.config import TrialConfig
 from tuner.core.parameters import Continuous
+from tuner.core.plugins import make
 from tuner.errors import SpecError
 from tuner.search.encoding import Axis, Encoding
-from tuner.search.plugins import make
 
 Space = dict[str, BaseDistribution]
 
@@ -219,4 +219,4 @@ def _draw(parameter: Continuous, rng: np.random.Generator) -> float:
     """Uniform in [low, high], or in its logarithm."""
     low, high = parameter.low, parameter.high
     value = np.exp(rng.uniform(*np.log([low, high]))) if parameter.log else rng.uniform(low, high)
-    return float(value)
+    return float(np.clip(value, low, high))

@@ -137,7 +137,8 @@ def point_problems(name: str, values: Mapping[str, Any], lattice: Lattice) -> li
     try:
         reason = lattice.why_not(TrialConfig.from_dict(values))
     except ConfigError as error:
-        return [Problem(path=(name,), what=f"{name}: {error.message}", fix=error.hint)]
+        fix = error.hint or "use a whole number of 1 or more."
+        return [Problem(path=(name,), what=f"{name}: {error.message}", fix=fix)]
     if reason is None:
         return []
     fix = "change it, or widen the parameters and constraints so that it is in."

@@ -53,7 +53,7 @@ class Problem:
 
     path: Path
     what: str
-    fix: str = ""
+    fix: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +84,7 @@ class Document:
         first, num_more = ordered[0], len(ordered) - 1
         message = f"{self.label}:{self.position(first.path)[0]}: {first.what}"
         more = f" (and {num_more} more)" if num_more else ""
-        if first.fix:
-            return SpecError(message, first.fix + more)
-        return SpecError(message + more)
+        return SpecError(message, first.fix + more)
 
 
 def read_document(data: bytes, label: str) -> Document:

@@ -160,4 +160,5 @@ def _resolve(model: StudyModel, document: Document, path: str, is_shipped_hardwa
             cpus=wanted.cpus, threads=wanted.threads or wanted.cpus, retries=wanted.retries
         ),
         seed=model.seed,
+        lines={name: document.position((name,))[0] for name in document.value},
     )

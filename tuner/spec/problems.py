@@ -92,7 +92,7 @@ def _words(  # noqa: PLR0911  # one return a kind of mistake
         return f"{name} has too {'many' if kind == 'too_long' else 'few'} items.", least
     if kind == "string_pattern_mismatch":
         return f"{name} is {given}.", "use letters, digits, '-', '_' and '.' only."
-    return f"{name}: {item['msg']}.", ""
+    return f"{name}: {item['msg']}.", "see docs/study-yaml.md."
 
 
 def keys_of(model: type[BaseModel], path: Path) -> list[str]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -103,6 +104,8 @@ class StudySpec:
         scheduler: When trials are stopped.
         resources: What a trial gets.
         seed: Of the search and of every trial, so that comparisons are paired.
+        is_shipped_hardware: True when the file names its hardware instead of describing it.
+        lines: Where its top-level keys stand in the file, from 1.
     """
 
     name: str
@@ -121,6 +124,7 @@ class StudySpec:
     resources: ResourceSpec = field(default_factory=ResourceSpec)
     seed: int = 0
     is_shipped_hardware: bool = field(default=True, compare=False, repr=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -131,6 +135,19 @@ class StudySpec:
     def rules(self) -> tuple[Rule, ...]:
         """The constraints in force, divisibility among them."""
         return self.lattice.rules
+
+    @contextmanager
+    def locating(self, key: str) -> Iterator[None]:
+        """Gives a mistake that shows only later (in a sampler's options, say) the line of its key.
+
+        Raises:
+            SpecError: The one raised inside, with file and line before its message.
+        """
+        try:
+            yield
+        except SpecError as error:
+            line = f":{self.lines[key]}" if key in self.lines else ""
+            raise SpecError(f"{self.path}{line}: {error.message}", error.hint) from error
 
     def with_overrides(
         self, *, trials: int | None = None, hours: float | None = None, seed: int | None = None

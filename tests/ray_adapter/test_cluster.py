@@ -1,0 +1,141 @@
+"""A real head node with token authentication: as a Ray job, by address, and in a scrape of its metrics."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+
+from tests.processes import ROOT, run_tuner, wait_until, write_study
+from tests.studies import study_dict
+
+BIN = Path(sys.executable).parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def head():
+    """A head node; its addresses. The token is in the environment: see tests/conftest.py."""
+    ports = {name: free_port() for name in ("port", "dashboard-port", "metrics-export-port")}
+    # Socket paths may have 107 characters, so pytest's own folders are too deep.
+    with tempfile.TemporaryDirectory(prefix="dt-", ignore_cleanup_errors=True) as temp_dir:
+        command = [
+            str(BIN / "ray"),
+            "start",
+            "--head",
+            "--block",
+            "--node-ip-address=127.0.0.1",
+            "--dashboard-host=127.0.0.1",
+            *(f"--{name}={port}" for name, port in ports.items()),
+            f"--temp-dir={temp_dir}",
+            "--num-cpus=2",
+            "--disable-usage-stats",
+        ]
+        # The head finds `python` for a job's entry point on its own PATH.
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        with (Path(temp_dir) / "head.log").open("w") as log:
+            process = subprocess.Popen(command, env=os.environ | {"PATH": path}, stdout=log, stderr=log)
+            try:
+                wait_until(lambda: answers(ports["dashboard-port"]), timeout_s=120)
+                yield {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+            finally:
+                process.terminate()
+                process.wait(timeout=60)
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def slow_study(folder: Path) -> Path:
+    """About fifteen seconds of trials: long enough for the metrics to be exported while it runs."""
+    stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.4}}
+    return write_study(folder, stage=stage, budget={"trials": 14, "hours": 1})
+
+
+@pytest.mark.timeout(400)
+def test_it_runs_as_a_ray_job_with_a_token_and_its_metrics_are_in_a_scrape(head, tmp_path):
+    command = [
+        str(BIN / "ray"),
+        "job",
+        "submit",
+        f"--address=http://{head['dashboard-port']}",
+        "--working-dir=.",
+        "--",
+        *("python", "-m", "tuner.run", "--space", str(slow_study(tmp_path))),
+        *("--runs-dir", str(tmp_path / "runs")),
+    ]
+    log = tmp_path / "job.log"
+    with log.open("w") as output:
+        job = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+        metrics = ""
+
+        def scraped() -> bool:
+            nonlocal metrics
+            url = f"http://{head['metrics-export-port']}/metrics"
+            # The agent that serves them starts a little after the head.
+            with suppress(URLError), urllib.request.urlopen(url, timeout=10) as reply:  # loopback
+                metrics = reply.read().decode()
+            return job.poll() is not None or "ray_distill_speedup" in metrics
+
+        wait_until(scraped, timeout_s=240)
+        assert job.wait(timeout=200) == 0, log.read_text()
+    assert "succeeded" in log.read_text()
+    result = json.loads((tmp_path / "runs/last/result.json").read_text())
+    assert result["status"] == "recommended"
+
+    def gauge(name: str, label: str = 'study="synthetic"') -> float:
+        line = next(
+            line for line in metrics.splitlines() if line.startswith(f"ray_{name}{{") and label in line
+        )
+        return float(line.rsplit(" ", 1)[1])
+
+    assert gauge("distill_trials", 'state="complete"') >= 2
+    assert 0.08 < gauge("distill_best_nrmse") < 0.095
+    assert gauge("distill_best_time_seconds") < result["baseline"]["time_s"] * 1.001
+    assert gauge("distill_speedup") > 1
+
+
+def test_without_the_token_the_cluster_cannot_be_joined_and_that_is_one_message(head, tmp_path):
+    done = run_tuner(
+        *("--space", write_study(tmp_path), "--runs-dir", tmp_path / "runs"),
+        *("--address", head["port"]),
+        RAY_AUTH_TOKEN="0" * 32,
+    )
+    assert done.returncode == 2
+    assert "cannot join the Ray cluster" in done.stderr
+    assert "RAY_AUTH_TOKEN" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_it_joins_a_cluster_named_by_the_environment_and_leaves_it_running(head, tmp_path):
+    path = write_study(tmp_path, budget={"trials": 3, "hours": 1})
+    done = run_tuner("--space", path, "--runs-dir", tmp_path / "runs", RAY_ADDRESS=head["port"])
+    assert done.returncode in (0, 1), done.stderr
+    assert re.search(rf"joining Ray at {re.escape(head['port'])}", done.stdout)
+    assert "0003 " in done.stdout
+    assert answers(int(head["port"].rsplit(":", 1)[1]))
+
+
+def test_no_cluster_at_the_address_is_one_message(tmp_path):
+    address = f"127.0.0.1:{free_port()}"
+    done = run_tuner(
+        *("--space", write_study(tmp_path), "--runs-dir", tmp_path / "runs", "--address", address)
+    )
+    assert done.returncode == 2
+    assert f"cannot join the Ray cluster at {address}" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,64 @@
+"""Real processes, real signals: what was finished is never lost."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.processes import ROOT, TUNER, descendants, is_alive, title, wait_until, write_study
+from tests.studies import study_dict
+from tuner.advisor import Advisor, replay
+from tuner.core.trial import TrialState
+from tuner.records.journal import read_journal
+from tuner.spec import load_study
+
+
+@pytest.fixture
+def running(tmp_path):
+    """A run with at least three finished trials and one that runs; its last folder; its helpers' pids."""
+    stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.1}}
+    path = write_study(tmp_path, stage=stage, budget={"trials": 200, "hours": 1}, scheduler={"rule": "none"})
+    command = [*TUNER, "--space", str(path), "--runs-dir", str(tmp_path / "runs")]
+    output = (tmp_path / "output.txt").open("w")
+    process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=os.environ)
+    journal = tmp_path / "runs/last/journal.jsonl"
+    wait_until(lambda: journal.exists() and journal.read_text().count('"tell"') >= 3)
+    # Ray's own dashboard agent notices the end of its node only after a minute.
+    helpers = {pid for pid in descendants(process.pid) if "Agent" not in title(pid)}
+    assert {"raylet", "gcs_server"} <= {title(pid).split()[0].rsplit("/", 1)[-1] for pid in helpers}
+    yield process, tmp_path / "runs/last", helpers
+    process.kill()
+    process.wait()
+    output.close()
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_gracefully_with_a_partial_result(running, signum, code, tmp_path):
+    process, last, helpers = running
+    process.send_signal(signum)
+    assert process.wait(timeout=60) == code, (tmp_path / "output.txt").read_text()
+    result = json.loads((last / "result.json").read_text())
+    assert result["status"] == "interrupted"
+    assert result["sentence"].startswith(f"Interrupted by {signum.name}; so far: ")
+    assert result["baseline"]["state"] == "complete"
+    events = list(read_journal(last / "journal.jsonl"))
+    assert events[-1]["event"] == "end"
+    advisor = replay(events, Advisor(load_study(str(last / "study.yaml"))))
+    assert not advisor.running
+    ended = [r for r in advisor.records if r.state is TrialState.FAILED]
+    assert {r.reason for r in ended} <= {f"interrupted by {signum.name}"}
+    assert result["num_trials"] == len(advisor.records)
+    wait_until(lambda: not any(map(is_alive, helpers)), timeout_s=30)
+
+
+def test_a_killed_run_keeps_every_finished_trial_and_leaves_no_process_behind(running):
+    process, last, helpers = running
+    process.kill()
+    process.wait()
+    advisor = replay(read_journal(last / "journal.jsonl"), Advisor(load_study(str(last / "study.yaml"))))
+    complete = [r for r in advisor.records if r.state is TrialState.COMPLETE]
+    assert len(complete) >= 3
+    assert all(record.epoch == 6 for record in complete)
+    wait_until(lambda: not any(map(is_alive, helpers)), timeout_s=45)

@@ -1,0 +1,164 @@
+"""Real Ray, a cheap stage: every way a trial can end reaches the records as what it is."""
+
+import pytest
+
+from tests.studies import make_study, study_dict
+from tuner.advisor import Advisor, JournaledAdvisor, replay
+from tuner.core.pareto import front
+from tuner.core.recommend import conclude
+from tuner.core.trial import Purpose, TrialState
+from tuner.errors import RecordsError, StageError
+from tuner.ray_adapter.interrupts import Interrupts
+from tuner.ray_adapter.launch import run_trials
+from tuner.ray_adapter.metrics import StudyMetrics
+from tuner.records.journal import Journal, read_journal
+
+pytestmark = pytest.mark.usefixtures("ray_resources")
+
+
+def run_on_ray(study, folder, *, num_workers=1, journal=None, clock=lambda: 0.0):
+    advisor = Advisor(study, num_workers=num_workers)
+    journaled = JournaledAdvisor(
+        advisor, journal or Journal(folder / "journal.jsonl"), clock, [StudyMetrics(advisor)]
+    )
+    run_trials(
+        study,
+        journaled,
+        num_workers=num_workers,
+        num_gpus=0,
+        errors_dir=folder / "errors",
+        interrupts=Interrupts(),
+    )
+    return advisor
+
+
+def synthetic(failures=(), *, trials=12, **changes):
+    stage = study_dict()["stage"] | {"options": {"failures": list(failures), "epoch_time_s": 0.03}}
+    return make_study(stage=stage, budget={"trials": trials, "hours": 1}, **changes)
+
+
+@pytest.fixture(scope="module")
+def run_with_stops(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stops")
+    return run_on_ray(synthetic(trials=16), folder), folder
+
+
+def test_no_stopped_trial_is_on_the_front_or_recommended(run_with_stops):
+    """The poisoning test: a stopped trial's partial time is tiny, and must not win by it."""
+    advisor, _ = run_with_stops
+    stopped = [r for r in advisor.records if r.state is TrialState.STOPPED]
+    whole = [r for r in advisor.records if r.state is TrialState.COMPLETE]
+    assert len(stopped) >= 2
+    assert min(r.time_s for r in stopped) < min(r.time_s for r in whole)
+    assert not {r.trial_id for r in front(advisor.records)} & {r.trial_id for r in stopped}
+    found = advisor.recommend()
+    assert found is not None
+    assert found.record.state is TrialState.COMPLETE
+    assert found.record.epoch == 6
+    assert found.speedup is not None
+    assert found.speedup > 1
+
+
+def test_a_stopped_trial_keeps_its_reason_in_words_with_its_numbers(run_with_stops):
+    advisor, _ = run_with_stops
+    reasons = [r.reason for r in advisor.records if r.state is TrialState.STOPPED]
+    assert all(any(word in reason for word in ("slower", "over the target")) for reason in reasons)
+    assert all(any(digit in reason for digit in "0123456789") for reason in reasons)
+
+
+def test_complete_trials_carry_all_their_epochs_with_the_stages_own_clock(run_with_stops):
+    """The last report takes another way through Tune than the others; none may be missing."""
+    advisor, _ = run_with_stops
+    for record in advisor.records:
+        if record.state is TrialState.COMPLETE:
+            assert [m.epoch for m in record.measurements] == [1, 2, 3, 4, 5, 6]
+            spent_s = sum(m.epoch_time_s for m in record.measurements)
+            assert record.time_s == pytest.approx(spent_s)
+
+
+def test_the_journal_of_a_run_on_ray_rebuilds_its_records(run_with_stops):
+    advisor, folder = run_with_stops
+    rebuilt = replay(read_journal(folder / "journal.jsonl"), Advisor(synthetic(trials=16)))
+    assert rebuilt.records == advisor.records
+    assert rebuilt.recommend() == advisor.recommend()
+
+
+def test_the_same_seed_suggests_the_same_first_configurations(run_with_stops, tmp_path):
+    advisor, _ = run_with_stops
+    again = run_on_ray(synthetic(trials=8), tmp_path)
+    assert [r.config for r in again.records] == [r.config for r in advisor.records][:8]
+
+
+def test_every_failure_is_recorded_as_what_it_is_and_the_run_goes_on(tmp_path):
+    once = str(tmp_path / "killed-once")
+    failures = [
+        {"params": {"batch_size": 12}, "kind": "oom", "epoch": 2},
+        {"params": {"batch_size": 8}, "kind": "nan", "epoch": 1},
+        {"params": {"batch_size": 4}, "kind": "raise", "epoch": 1},
+        {"params": {"batch_size": 6}, "kind": "kill", "epoch": 3, "once": once},
+    ]
+    study = synthetic(failures, trials=24, scheduler={"rule": "none"}, search={"sampler": "random"})
+    advisor = run_on_ray(study, tmp_path)
+    states = {}
+    for record in advisor.records:
+        states.setdefault(record.config.batch_size, set()).add((record.state, record.constraint))
+    assert states[12] == {(TrialState.INFEASIBLE, "memory")}
+    assert states[8] == {(TrialState.INFEASIBLE, "finite")}
+    assert states[4] == {(TrialState.FAILED, "")}
+    assert states[24] == {(TrialState.COMPLETE, "")}
+
+    lost, again = (r for r in advisor.records if r.purpose is Purpose.BASELINE)
+    assert (lost.state, again.state) == (TrialState.FAILED, TrialState.COMPLETE)
+    assert lost.reason.startswith("the worker was lost")
+    assert lost.config == again.config
+
+    raised = next(r for r in advisor.records if r.config.batch_size == 4)
+    assert raised.reason == "RuntimeError: synthetic failure"
+    tracebacks = [path.read_text() for path in (tmp_path / "errors").iterdir()]
+    assert any("synthetic failure" in text for text in tracebacks)
+    assert conclude(advisor.records, study.target).baseline == again
+    assert not advisor.running
+
+
+def test_several_workers_share_the_lattice_without_repeats(tmp_path):
+    advisor = run_on_ray(synthetic(trials=10), tmp_path, num_workers=2)
+    configs = [record.config for record in advisor.records]
+    assert len(configs) == 10
+    assert len(set(configs)) == 10
+    assert not advisor.running
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run_with_that_error(tmp_path):
+    class FullDisk(Journal):
+        num_left = 20
+
+        def append(self, event, /, **fields):
+            self.num_left -= 1
+            if self.num_left < 0:
+                raise RecordsError("journal.jsonl: No space left on device.")
+            super().append(event, **fields)
+
+    journal = FullDisk(tmp_path / "journal.jsonl")
+    with pytest.raises(RecordsError, match="No space left"):
+        run_on_ray(synthetic(), tmp_path, journal=journal)
+    assert len(list(read_journal(tmp_path / "journal.jsonl"))) == 20
+
+
+def test_a_stage_that_reports_nonsense_ends_the_run_with_one_message(tmp_path):
+    study = make_study(stage=study_dict()["stage"] | {"class": "tests.ray_adapter.broken:NoTime"})
+    with pytest.raises(StageError, match="the stage's report lacks time_s, epoch_time_s"):
+        run_on_ray(study, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("class_path", "message"),
+    [
+        ("tests.nowhere:Stage", "cannot be imported: No module named 'tests.nowhere'"),
+        ("tests.stages:Nothing", "cannot be imported: .*no attribute 'Nothing'"),
+        ("tests.studies:make_study", "is no Ray Tune Trainable"),
+    ],
+)
+def test_a_stage_that_cannot_be_used_is_one_message(class_path, message, tmp_path):
+    study = make_study(stage=study_dict()["stage"] | {"class": class_path})
+    with pytest.raises(StageError, match=message):
+        run_on_ray(study, tmp_path)
