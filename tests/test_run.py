@@ -88,7 +88,7 @@ def test_a_run_that_recommends_exits_with_0_and_prints_plain_lines(finished):
     assert re.search(r"trial 12/12, 0:\d\d elapsed, \d:\d\d left", done.stdout)
     assert re.search(r"^baseline +6 +3 +5 +1 +\d+\.\d+ +0\.0900 +\S+ +1\.00x$", done.stdout, re.M)
     assert re.search(r"^guide's row +12 +4 +4 +2 ", done.stdout, re.M)
-    assert "evidence and not yet a certificate" in done.stdout
+    assert "evidence, not yet a certificate" in done.stdout
 
 
 def test_every_path_it_prints_exists(finished):

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tuner.report.progress import Progress
     from tuner.spec import StudySpec
 
+_NOTHING_RUN = "interrupted before the first trial; nothing was run"
+
 HEARTBEAT_S = 30.0
 """A pipe gets a line at least this often while reports come in."""
 
@@ -42,11 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted before the study began; nothing was run", file=sys.stderr)
+        print(_NOTHING_RUN, file=sys.stderr)
         return 130
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tuner.run",
         description="Find the fastest configuration of a consistency-distillation stage that meets its "
@@ -113,7 +116,7 @@ def _run(args: argparse.Namespace) -> int:
             screen.say(_headline(study))
             result, folder, signal_code = run_study(study, options, screen)
     except Interrupted as interrupted:
-        print("interrupted; what was finished is in the run's folder", file=sys.stderr)
+        print(_NOTHING_RUN, file=sys.stderr)
         return interrupted.exit_code
     _say(f"\n{summary(result)}")
     for path in sorted(folder.iterdir()):

@@ -3,9 +3,10 @@
 import pytest
 
 from tuner.ray_adapter.cluster import ClusterOptions, connect
+from tuner.ray_adapter.interrupts import Interrupts
 
 
 @pytest.fixture(scope="session")
 def ray_resources():
-    with connect(ClusterOptions(num_cpus=2)) as resources:
+    with Interrupts() as interrupts, connect(ClusterOptions(num_cpus=2), interrupts) as resources:
         yield resources

@@ -53,6 +53,25 @@ def test_a_signal_ends_gracefully_with_a_partial_result(running, signum, code, t
     wait_until(lambda: not any(map(is_alive, helpers)), timeout_s=30)
 
 
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("moment", ["starting Ray", "preparing"])
+def test_a_signal_before_the_first_trial_is_one_line(moment, signum, code, tmp_path):
+    """Ray's own start-up and its C code are the places where a signal could do harm."""
+    output = tmp_path / "output.txt"
+    command = [*TUNER, "--space", str(write_study(tmp_path)), "--runs-dir", str(tmp_path / "runs")]
+    with output.open("w") as file:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
+        wait_until(lambda: moment in output.read_text())
+        process.send_signal(signum)
+        assert process.wait(timeout=60) == code, output.read_text()
+    assert "Traceback" not in output.read_text()
+    folders = list((tmp_path / "runs").glob("synthetic-*"))
+    if folders:  # the run had just got its folder
+        assert json.loads((folders[0] / "result.json").read_text())["status"] == "interrupted"
+    else:
+        assert "interrupted before the first trial; nothing was run" in output.read_text()
+
+
 def test_a_killed_run_keeps_every_finished_trial_and_leaves_no_process_behind(running):
     process, last, helpers = running
     process.kill()

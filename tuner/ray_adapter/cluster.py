@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -16,8 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tuner.errors import ClusterError
+from tuner.ray_adapter.interrupts import Interrupted, Interrupts
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -56,11 +59,16 @@ class Resources:
 
 
 @contextmanager
-def connect(options: ClusterOptions) -> Iterator[Resources]:
+def connect(options: ClusterOptions, interrupts: Interrupts) -> Iterator[Resources]:
     """Connects to Ray for the duration of a `with` block.
+
+    Args:
+        options: Where.
+        interrupts: Entered already; `ray.init` takes SIGTERM, which is taken back from it here.
 
     Raises:
         ClusterError: Ray does not start, or the cluster cannot be reached or refuses the token.
+        Interrupted: A signal came while Ray started.
     """
     os.environ.update(_QUIET)
     address = options.address or os.environ.get("RAY_ADDRESS")
@@ -69,6 +77,8 @@ def connect(options: ClusterOptions) -> Iterator[Resources]:
 
         total = ray.cluster_resources()
         try:
+            interrupts.listen()
+            interrupts.check()
             yield Resources(
                 num_cpus=int(total.get("CPU", 0)),
                 num_gpus=int(total.get("GPU", 0)),
@@ -80,29 +90,39 @@ def connect(options: ClusterOptions) -> Iterator[Resources]:
 
 @contextmanager
 def _private(options: ClusterOptions) -> Iterator[str]:
+    _use_a_token_of_our_own()
     # The folder's path is short: Ray puts sockets into it, whose paths may have 107 characters.
     temp_dir = Path(tempfile.mkdtemp(prefix="dt-"))
-    _use_a_token_of_our_own()
-    import ray
-
     try:
-        context = ray.init(
+        url = _start(
+            "Ray did not start",
+            f"its logs are in {temp_dir}.",
             address="local",
             num_cpus=max(os.cpu_count() or 1, options.num_cpus),
             include_dashboard=options.dashboard,
-            log_to_driver=False,
-            logging_level="error",
             _node_ip_address="127.0.0.1",
             _temp_dir=str(temp_dir),
         )
-    except Exception as error:
-        raise ClusterError(
-            f"Ray did not start: {_first_line(error)}.", f"its logs are in {temp_dir}."
-        ) from error
+    except Interrupted:
+        shutil.rmtree(temp_dir, ignore_errors=True)
+        raise
     try:
-        yield f"http://{context.dashboard_url}" if context.dashboard_url else ""
+        yield url
     finally:
         shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def _start(failure: str, hint: str, **arguments: Any) -> str:
+    """Calls `ray.init`; gives the dashboard's address, empty when there is none."""
+    import ray
+
+    try:
+        context = ray.init(log_to_driver=False, logging_level="error", **arguments)
+    except SystemExit as error:  # what Ray makes of SIGTERM meanwhile
+        raise Interrupted(signal.SIGTERM) from error
+    except Exception as error:
+        raise ClusterError(f"{failure}: {_first_line(error)}.", hint) from error
+    return f"http://{context.dashboard_url}" if context.dashboard_url else ""
 
 
 def _use_a_token_of_our_own() -> None:
@@ -120,17 +140,12 @@ def _use_a_token_of_our_own() -> None:
 def _existing(address: str) -> Iterator[str]:
     if _has_token():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
-    import ray
-
     _knock(address)
-    try:
-        context = ray.init(address=address, log_to_driver=False, logging_level="error")
-    except Exception as error:
-        raise ClusterError(
-            f"cannot join the Ray cluster at {address}: {_first_line(error)}.",
-            "check --address or RAY_ADDRESS and, when the cluster asks for a token, RAY_AUTH_TOKEN.",
-        ) from error
-    yield f"http://{context.dashboard_url}" if context.dashboard_url else ""
+    yield _start(
+        f"cannot join the Ray cluster at {address}",
+        "check --address or RAY_ADDRESS and, when the cluster asks for a token, RAY_AUTH_TOKEN.",
+        address=address,
+    )
 
 
 def _knock(address: str) -> None:

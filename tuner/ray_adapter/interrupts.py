@@ -1,7 +1,8 @@
 """SIGINT and SIGTERM end a run gracefully: what was finished is in the journal, a partial result is written.
 
-While Tune runs, a signal becomes Tune's own SIGUSR1, on which it comes to rest by itself; at any
-other time it raises. A second signal ends the process at once.
+The handler only remembers: an exception out of it would go off inside Ray's C code. While Tune runs, a signal
+also becomes Tune's own SIGUSR1, on which it comes to rest by itself; everywhere else, whoever waits asks
+`check`. A second signal ends the process at once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(BaseException):
-    """Raised where a signal arrives outside Tune; like KeyboardInterrupt, no `except Exception` holds it."""
+    """Raised by `check`; like KeyboardInterrupt, no `except Exception` holds it."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -25,7 +26,7 @@ class Interrupted(BaseException):
 
 
 class Interrupts:
-    """Remembers the first signal. Enter it after `ray.init`, which takes SIGTERM for itself."""
+    """Remembers the first signal while it is entered."""
 
     def __init__(self) -> None:
         self.signum: int | None = None
@@ -41,9 +42,21 @@ class Interrupts:
         """The signal's name; empty when there was none."""
         return "" if self.signum is None else signal.Signals(self.signum).name
 
+    def check(self) -> None:
+        """Raises Interrupted when a signal came."""
+        if self.signum is not None:
+            raise Interrupted(self.signum)
+
     def __enter__(self) -> Self:
-        self._before = {signum: signal.signal(signum, self._handle) for signum in _SIGNALS}
+        self._before = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+        self.listen()
         return self
+
+    def listen(self) -> None:
+        """Takes the signals; once more after `ray.init`, which takes SIGTERM for itself."""
+        if self.signum is None:
+            for signum in _SIGNALS:
+                signal.signal(signum, self._handle)
 
     def __exit__(
         self,
@@ -57,8 +70,8 @@ class Interrupts:
     @contextmanager
     def inside_tune(self) -> Iterator[None]:
         """Marks the time during which Tune listens to SIGUSR1."""
-        # Tune listens only a little after fit() begins. A SIGUSR1 in between must not kill the
-        # process; it is not lost either, since `signum` keeps the advisor from being asked again.
+        # Tune listens only a little after fit() begins. A SIGUSR1 in between must not kill the process; it
+        # is not lost either, since `signum` keeps the advisor from being asked again.
         before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         self._in_tune = True
         try:
@@ -73,5 +86,3 @@ class Interrupts:
             signal.signal(again, signal.SIG_DFL)
         if self._in_tune:
             os.kill(os.getpid(), signal.SIGUSR1)
-        else:
-            raise Interrupted(signum)

@@ -93,10 +93,10 @@ def run_study(
         address=options.address, dashboard=options.dashboard, num_cpus=study.resources.cpus
     )
     screen.say(_start_line(options))
-    with connect(cluster) as resources, Interrupts() as interrupts:
+    with Interrupts() as interrupts, connect(cluster, interrupts) as resources:
         if resources.dashboard_url:
             screen.say(f"dashboard: {resources.dashboard_url}")
-        device = _look_at_device(study, resources, options, screen)
+        device = _look_at_device(study, resources, options, interrupts, screen)
         return _run_on(study, device, options.runs_dir, interrupts, screen)
 
 
@@ -120,7 +120,11 @@ def _start_line(options: SessionOptions) -> str:
 
 
 def _look_at_device(
-    study: StudySpec, resources: Resources, options: SessionOptions, screen: Screen
+    study: StudySpec,
+    resources: Resources,
+    options: SessionOptions,
+    interrupts: Interrupts,
+    screen: Screen,
 ) -> _Device:
     from tuner.ray_adapter.stages import describe_device
 
@@ -130,7 +134,7 @@ def _look_at_device(
             f"lower resources.cpus in {study.path}.",
         )
     num_gpus = min(1, resources.num_gpus)
-    details = describe_device(study, num_gpus=num_gpus)
+    details = describe_device(study, interrupts, num_gpus=num_gpus)
     mismatch = study.hardware.why_not(details) or ""
     if mismatch and options.require_hardware:
         raise HardwareMismatchError(
@@ -200,7 +204,7 @@ def _prepare_and_run(
 
     screen.say("preparing the stage: data and teacher are made once per machine and problem ...")
     begun = time.monotonic()
-    prepare(study, num_gpus=device.num_gpus)
+    prepare(study, interrupts, num_gpus=device.num_gpus)
     screen.say(f"prepared in {time.monotonic() - begun:.1f} s")
     begun = time.monotonic()
 

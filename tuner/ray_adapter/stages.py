@@ -13,6 +13,7 @@ import ray
 from ray import tune
 
 from tuner.errors import StageError
+from tuner.ray_adapter.interrupts import Interrupts
 from tuner.spec import StudySpec
 
 
@@ -38,27 +39,36 @@ def load_stage(class_path: str) -> type[tune.Trainable]:
     return stage
 
 
-def describe_device(study: StudySpec, *, num_gpus: int) -> dict[str, Any]:
+def describe_device(study: StudySpec, interrupts: Interrupts, *, num_gpus: int) -> dict[str, Any]:
     """The device trials will run on, as the stage describes it on a worker."""
-    return dict(_call_on_worker(study, "describe_device", num_gpus=num_gpus))
+    return dict(_call_on_worker(study, interrupts, "describe_device", num_gpus))
 
 
-def prepare(study: StudySpec, *, num_gpus: int) -> None:
+def prepare(study: StudySpec, interrupts: Interrupts, *, num_gpus: int) -> None:
     """Makes what all trials share (data, teacher), once, before the first clock starts."""
-    _call_on_worker(study, "prepare", dict(study.stage.options), num_gpus=num_gpus)
+    _call_on_worker(study, interrupts, "prepare", num_gpus)
 
 
-def _call_on_worker(study: StudySpec, method: str, *args: Any, num_gpus: int) -> Any:
+def _call_on_worker(study: StudySpec, interrupts: Interrupts, method: str, num_gpus: int) -> Any:
+    """Calls a class method of the stage with the study's stage options.
+
+    Raises:
+        StageError: It raised.
+        Interrupted: A signal came meanwhile.
+    """
     task = ray.remote(_call).options(num_cpus=study.resources.cpus, num_gpus=num_gpus)
+    answer = task.remote(study.stage.class_path, method, dict(study.stage.options))
+    while not ray.wait([answer], timeout=0.2)[0]:
+        interrupts.check()
     try:
-        return ray.get(task.remote(study.stage.class_path, method, *args))
-    except ray.exceptions.RayTaskError as error:
-        cause = error.cause or error
+        return ray.get(answer)
+    except ray.exceptions.RayError as error:
+        cause = getattr(error, "cause", None) or error
         raise StageError(
             f"{study.stage.class_path}.{method} failed: {type(cause).__name__}: {cause}",
             f"check stage.options in {study.path}.",
         ) from error
 
 
-def _call(class_path: str, method: str, *args: Any) -> Any:
-    return getattr(load_stage(class_path), method)(*args)
+def _call(class_path: str, method: str, options: dict[str, Any]) -> Any:
+    return getattr(load_stage(class_path), method)(options)

@@ -1,0 +1,49 @@
+"""The live view: the same facts on a pipe and on a terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tests.advisor.laws import out_of_memory_above, run_study
+from tests.studies import make_study
+from tuner.advisor import Advisor
+from tuner.report.progress import Progress
+
+
+@pytest.fixture(scope="module")
+def progress(tmp_path_factory):
+    study = make_study(budget={"trials": 30, "hours": 10})
+    path = tmp_path_factory.mktemp("run") / "journal.jsonl"
+    advisor, _, clock = run_study(study, out_of_memory_above(40), path)
+    return Progress.of(advisor, clock.now_s)
+
+
+def test_before_the_first_trial_nothing_is_claimed():
+    line = Progress.of(Advisor(make_study()), 0.0).plain()
+    assert line == (
+        "0 done, 0 stopped, 0 running | nothing feasible yet | trial 0/12, 0:00 elapsed, 3:00 left"
+    )
+
+
+def test_the_counts_add_up_to_all_trials(progress):
+    numbers = [int(part.split()[0]) for part in progress.counts_text.split(", ")]
+    assert sum(numbers) == 30
+    assert "infeasible" in progress.counts_text
+
+
+def test_a_terminal_shows_what_a_pipe_does_within_its_width(progress):
+    for width in (80, 140):
+        console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+        console.print(progress.panel("synthetic"))
+        shown = console.file.getvalue()
+        assert progress.best_text in shown
+        assert progress.counts_text in shown
+        assert progress.budget_text in shown
+        assert max(map(len, shown.splitlines())) <= width
+
+
+def test_between_events_only_the_clock_moves(progress):
+    later = progress.later(60.0)
+    assert later.elapsed_s == progress.elapsed_s + 60
+    assert later.best == progress.best

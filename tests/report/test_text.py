@@ -1,0 +1,61 @@
+"""Records in words."""
+
+import pytest
+
+from tests.studies import GUIDE, make_record
+from tuner.core.config import TrialConfig
+from tuner.core.objectives import Target
+from tuner.core.recommend import conclude
+from tuner.core.trial import Purpose, TrialState
+from tuner.report.text import duration, result_table, trial_line
+
+TARGET = Target.parse("nrmse < 0.095")
+BASELINE = make_record("0001", curve=(0.1, 0.09), epoch_time_s=10.0, purpose=Purpose.BASELINE)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00"), (36061, "10:01:01"), (-5, "0:00")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_the_closing_table_shows_figures_of_full_budget_trials_only():
+    guide = make_record(
+        "0002",
+        config=TrialConfig(**GUIDE),
+        curve=(0.1,),
+        state=TrialState.STOPPED,
+        purpose=Purpose.GUIDE,
+    )
+    best = make_record(
+        "0003", config=TrialConfig(batch_size=24, micro_batch=24, num_taus=4), epoch_time_s=4.0
+    )
+    lines = result_table(conclude([BASELINE, guide, best], TARGET)).splitlines()
+    cells = [line.rsplit(maxsplit=8) for line in lines]
+    assert cells[0][-4:] == ["time_s", "nrmse", "peak_memory_gib", "speed-up"]
+    assert cells[1] == ["baseline", "6", "3", "5", "1", "20.00", "0.0900", "0.250", "1.00x"]
+    assert cells[2] == ["guide's row", "12", "4", "4", "2", "stopped", "-", "0.250", "-"]
+    assert cells[3] == ["recommended", "24", "24", "4", "1", "8.00", "0.0900", "0.250", "2.50x"]
+    assert len(set(map(len, lines))) == 1
+
+
+def test_the_nearest_miss_has_a_row_when_nothing_met_the_target():
+    table = result_table(conclude([BASELINE], Target.parse("nrmse < 0.01")))
+    assert "nearest miss" in table
+    assert "recommended" not in table
+
+
+def test_a_further_parameter_of_the_stage_has_a_column():
+    config = TrialConfig(batch_size=6, micro_batch=3, num_taus=5, extra=(("precision", "bf16"),))
+    record = make_record("0001", config=config, purpose=Purpose.BASELINE)
+    assert "precision" in result_table(conclude([record], TARGET)).splitlines()[0]
+
+
+def test_a_stopped_trial_shows_its_reason_and_a_running_one_its_progress():
+    stopped = make_record(curve=(0.1,), state=TrialState.STOPPED, reason="too slow")
+    assert trial_line(stopped).endswith("after epoch 1/2: too slow")
+    running = make_record(curve=(0.1,), state=TrialState.RUNNING)
+    assert trial_line(running).endswith("epoch 1/2, NRMSE 0.1000")
+    assert trial_line(make_record(curve=(), state=TrialState.RUNNING)).endswith("epoch 0/2")
