@@ -5,12 +5,14 @@ import json
 import re
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.processes import ROOT, run_tuner, write_study
+from tests.processes import ROOT, TUNER, run_tuner, wait_until, write_study
 from tests.studies import study_dict
 from tuner.advisor import Advisor, replay
 from tuner.records.journal import read_journal
@@ -204,3 +206,31 @@ def test_a_stage_that_cannot_be_prepared_is_one_message(tmp_path):
     assert done.returncode == 2
     assert "techer_steps" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_dashboard_answers_and_its_token_is_shown(tmp_path):
+    stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.5}}
+    path = write_study(tmp_path, stage=stage, budget={"trials": 3, "hours": 1})
+    command = [*TUNER, "--space", str(path), "--runs-dir", str(tmp_path / "runs"), "--dashboard"]
+    output = tmp_path / "output.txt"
+    with output.open("w") as file:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
+        try:
+            wait_until(lambda: "(token: " in output.read_text())
+            shown = re.search(r"dashboard: (http://127\.0\.0\.1:\d+) \(token: (\w+)\)", output.read_text())
+            assert shown is not None
+            url, token = shown.groups()
+            assert status_of(f"{url}/api/version", token) == 200
+            assert status_of(f"{url}/api/version", "wrong") in (401, 403)
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def status_of(url: str, token: str) -> int:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310  # our own loopback
+            return reply.status
+    except urllib.error.HTTPError as error:
+        return error.code

@@ -41,6 +41,7 @@ def test_nothing_follows_a_report_that_is_not_ok():
     )
     assert broken.observed(report(2, math.nan, 1.5, status=Status.NAN)) is broken
     assert broken.nrmse_curve == {1: 0.2}
+    assert broken.epoch == 1
     assert not broken.ended(TrialState.COMPLETE).is_full_budget
 
 

@@ -7,10 +7,11 @@ from tuner.advisor import Advisor, JournaledAdvisor, replay
 from tuner.core.pareto import front
 from tuner.core.recommend import conclude
 from tuner.core.trial import Purpose, TrialState
-from tuner.errors import RecordsError, StageError
+from tuner.errors import ClusterError, RecordsError, StageError
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.launch import run_trials
 from tuner.ray_adapter.metrics import StudyMetrics
+from tuner.ray_adapter.session import check_resources
 from tuner.records.journal import Journal, read_journal
 
 pytestmark = pytest.mark.usefixtures("ray_resources")
@@ -162,3 +163,10 @@ def test_a_stage_that_cannot_be_used_is_one_message(class_path, message, tmp_pat
     study = make_study(stage=study_dict()["stage"] | {"class": class_path})
     with pytest.raises(StageError, match=message):
         run_on_ray(study, tmp_path)
+
+
+def test_a_study_that_wants_more_cpus_than_there_are_is_one_message(tmp_path, ray_resources):
+    """Tune would wait for ever for a worker that cannot start."""
+    study = make_study(resources={"cpus": ray_resources.num_cpus + 1})
+    with pytest.raises(ClusterError, match=r"the study wants \d+ CPUs a trial; the cluster has \d+"):
+        check_resources(study, ray_resources)

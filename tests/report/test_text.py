@@ -7,7 +7,7 @@ from tuner.core.config import TrialConfig
 from tuner.core.objectives import Target
 from tuner.core.recommend import conclude
 from tuner.core.trial import Purpose, TrialState
-from tuner.report.text import duration, result_table, trial_line
+from tuner.report.text import duration, result_table, trial_line, work_table
 
 TARGET = Target.parse("nrmse < 0.095")
 BASELINE = make_record("0001", curve=(0.1, 0.09), epoch_time_s=10.0, purpose=Purpose.BASELINE)
@@ -39,6 +39,17 @@ def test_the_closing_table_shows_figures_of_full_budget_trials_only():
     assert cells[2] == ["guide's row", "12", "4", "4", "2", "stopped", "-", "0.250", "-"]
     assert cells[3] == ["recommended", "24", "24", "4", "1", "8.00", "0.0900", "0.250", "2.50x"]
     assert len(set(map(len, lines))) == 1
+
+
+def test_the_work_table_holds_the_guides_numbers_and_both_of_its_counts():
+    """Guide, "Computational cost per epoch": 3,330 -> 2,004 passes, 10,000 -> 8,000 evaluations."""
+    guide = make_record("0002", config=TrialConfig(**GUIDE), purpose=Purpose.GUIDE)
+    lines = work_table(conclude([BASELINE, guide], TARGET), 2000).splitlines()
+    assert lines[0].split()[2:4] == ["num_forward_passes", "num_sample_evals"]
+    assert lines[1].split() == ["baseline", "3,330", "10,000", "333", "15", "6"]
+    assert "2,004 (-40 %)" in lines[2]
+    assert "8,000 (-20 %)" in lines[2]
+    assert lines[2].endswith(" 24")
 
 
 def test_the_nearest_miss_has_a_row_when_nothing_met_the_target():

@@ -77,8 +77,8 @@ class TrialRecord:
 
     @property
     def epoch(self) -> int:
-        """Epochs finished."""
-        return self.last.epoch if self.last else 0
+        """Epochs finished; one that ran out of memory or diverged is not."""
+        return max(self.nrmse_curve, default=0)
 
     @property
     def fraction(self) -> float:

@@ -51,11 +51,17 @@ class ClusterOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What the cluster offers, and where its dashboard is (empty when it has none)."""
+    """What the cluster offers.
+
+    Attributes:
+        num_cpus: In all nodes.
+        num_gpus: In all nodes.
+        dashboard: Its address, with the token that it asks for when that is ours; empty when there is none.
+    """
 
     num_cpus: int
     num_gpus: int
-    dashboard_url: str
+    dashboard: str
 
 
 @contextmanager
@@ -72,7 +78,7 @@ def connect(options: ClusterOptions, interrupts: Interrupts) -> Iterator[Resourc
     """
     os.environ.update(_QUIET)
     address = options.address or os.environ.get("RAY_ADDRESS")
-    with _existing(address) if address else _private(options) as url:
+    with _existing(address) if address else _private(options) as dashboard:
         import ray
 
         total = ray.cluster_resources()
@@ -82,7 +88,7 @@ def connect(options: ClusterOptions, interrupts: Interrupts) -> Iterator[Resourc
             yield Resources(
                 num_cpus=int(total.get("CPU", 0)),
                 num_gpus=int(total.get("GPU", 0)),
-                dashboard_url=url,
+                dashboard=dashboard,
             )
         finally:
             ray.shutdown()
@@ -107,7 +113,7 @@ def _private(options: ClusterOptions) -> Iterator[str]:
         shutil.rmtree(temp_dir, ignore_errors=True)
         raise
     try:
-        yield url
+        yield url and f"{url} (token: {os.environ['RAY_AUTH_TOKEN']})"
     finally:
         shutil.rmtree(temp_dir, ignore_errors=True)
 
@@ -120,6 +126,10 @@ def _start(failure: str, hint: str, **arguments: Any) -> str:
         context = ray.init(log_to_driver=False, logging_level="error", **arguments)
     except SystemExit as error:  # what Ray makes of SIGTERM meanwhile
         raise Interrupted(signal.SIGTERM) from error
+    except ImportError as error:  # the dashboard's packages are an extra
+        raise ClusterError(
+            f"{failure}: {_first_line(error)}.", "install the extra: distill-tuner[dashboard]."
+        ) from error
     except Exception as error:
         raise ClusterError(f"{failure}: {_first_line(error)}.", hint) from error
     return f"http://{context.dashboard_url}" if context.dashboard_url else ""

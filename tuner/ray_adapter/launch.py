@@ -43,7 +43,7 @@ def run_trials(
         TunerError: The stage cannot be imported, its reports are wrong, or the journal cannot be
             written.
     """
-    bridge = Bridge(advisor, lambda run: _trial_config(study, run), lambda: interrupts.signum is not None)
+    bridge = Bridge(advisor, lambda run: trial_config(study, run), lambda: interrupts.signum is not None)
     storage = Path(tempfile.mkdtemp(prefix="dt-tune-"))
     tuner = tune.Tuner(
         tune.with_resources(
@@ -86,7 +86,7 @@ def _tune_error(error: Exception) -> ClusterError:
     )
 
 
-def _trial_config(study: StudySpec, run: Run) -> dict[str, Any]:
+def trial_config(study: StudySpec, run: Run) -> dict[str, Any]:
     """What the stage's `setup` gets."""
     return {
         "params": run.config.as_dict(),

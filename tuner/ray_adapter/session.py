@@ -94,8 +94,8 @@ def run_study(
     )
     screen.say(_start_line(options))
     with Interrupts() as interrupts, connect(cluster, interrupts) as resources:
-        if resources.dashboard_url:
-            screen.say(f"dashboard: {resources.dashboard_url}")
+        if resources.dashboard:
+            screen.say(f"dashboard: {resources.dashboard}")
         device = _look_at_device(study, resources, options, interrupts, screen)
         return _run_on(study, device, options.runs_dir, interrupts, screen)
 
@@ -128,11 +128,7 @@ def _look_at_device(
 ) -> _Device:
     from tuner.ray_adapter.stages import describe_device
 
-    if resources.num_cpus < study.resources.cpus:
-        raise ClusterError(
-            f"the study wants {study.resources.cpus} CPUs a trial; the cluster has {resources.num_cpus}.",
-            f"lower resources.cpus in {study.path}.",
-        )
+    check_resources(study, resources)
     num_gpus = min(1, resources.num_gpus)
     details = describe_device(study, interrupts, num_gpus=num_gpus)
     mismatch = study.hardware.why_not(details) or ""
@@ -153,6 +149,19 @@ def _look_at_device(
         num_workers=max(1, resources.num_gpus),
         mismatch=mismatch,
     )
+
+
+def check_resources(study: StudySpec, resources: Resources) -> None:
+    """Fails when a trial could never start; Ray itself would wait for ever.
+
+    Raises:
+        ClusterError: The study wants more CPUs a trial than there are.
+    """
+    if resources.num_cpus < study.resources.cpus:
+        raise ClusterError(
+            f"the study wants {study.resources.cpus} CPUs a trial; the cluster has {resources.num_cpus}.",
+            f"lower resources.cpus in {study.path}.",
+        )
 
 
 def _run_on(

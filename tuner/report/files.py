@@ -19,7 +19,7 @@ import yaml
 from tuner.core.recommend import Conclusion, Recommendation, StudyOutcome, conclude
 from tuner.core.trial import TrialRecord
 from tuner.records.folder import write_atomically
-from tuner.report.text import result_table
+from tuner.report.text import result_table, work_table
 from tuner.spec import StudySpec
 
 PIPELINE_KEYS = {
@@ -104,7 +104,8 @@ def summary(result: RunResult) -> str:
     ]
     if result.provenance["hardware_mismatch"]:
         lines.append(f"not the study's hardware: {result.provenance['hardware_mismatch']}")
-    lines += ["", result_table(result.conclusion), "", result.sentence]
+    tables = [result_table(result.conclusion), work_table(result.conclusion, result.study.stage.num_samples)]
+    lines += [*(line for table in tables if table for line in ("", table)), "", result.sentence]
     if result.finish_reason:
         lines.append(f"The search ended because {result.finish_reason}.")
     return "\n".join(lines) + "\n"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tuner.core.recommend import Conclusion
 from tuner.core.trial import TrialRecord, TrialState
+from tuner.core.workload import Workload, change_pct
 
 
 def duration(seconds: float) -> str:
@@ -77,6 +78,35 @@ def _measured_cells(record: TrialRecord, baseline: TrialRecord | None) -> list[s
     speedup = speedup_of(record, baseline)
     shown = "-" if speedup is None else f"{speedup:.2f}x"
     return [f"{record.time_s:.2f}", f"{record.nrmse:.4f}", memory, shown]
+
+
+def work_table(conclusion: Conclusion, num_samples: int) -> str:
+    """The work of an epoch by the guide's cost mathematics, each count with its change."""
+    rows = result_rows(conclusion)
+    if not rows:
+        return ""
+    works = [Workload(config=record.config, num_samples=num_samples) for _, record in rows]
+    counts = ("num_forward_passes", "num_sample_evals", "num_optimizer_steps", "memory_units")
+    header = ["per epoch", *counts, "effective_batch_size"]
+    body = [
+        [
+            title,
+            *(_changed(*(_count(w, name) for w in (works[0], work))) for name in counts),
+            str(work.config.effective_batch_size),
+        ]
+        for (title, _), work in zip(rows, works, strict=True)
+    ]
+    return _aligned([header, *body])
+
+
+def _count(work: Workload, name: str) -> int:
+    return work.num_optimizer_steps(1) if name == "num_optimizer_steps" else int(getattr(work, name))
+
+
+def _changed(before: int, after: int) -> str:
+    """A count and, where it differs, its change: `2,004 (-40 %)`."""
+    change = f" ({change_pct(before, after):+.0f} %)" if after != before else ""
+    return f"{after:,}{change}"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
