@@ -15,8 +15,8 @@ GUIDE = {"batch_size": 12, "micro_batch": 4, "num_taus": 4, "accum_steps": 2}
 
 
 def study_dict(**changes: Any) -> dict[str, Any]:
-    """A study of the synthetic stage; `changes` replace top-level keys."""
-    return {
+    """A study of the synthetic stage; `changes` replace top-level keys. One seed, unless they say more."""
+    study = {
         "name": "synthetic",
         "hardware": "cpu",
         "stage": {
@@ -38,6 +38,7 @@ def study_dict(**changes: Any) -> dict[str, Any]:
         "budget": {"trials": 12, "hours": 0.05},
         "seed": 0,
     } | changes
+    return study | {"budget": {"seeds": 1} | study["budget"]}
 
 
 def make_study(**changes: Any) -> StudySpec:

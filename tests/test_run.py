@@ -88,7 +88,7 @@ def test_a_run_that_recommends_exits_with_0_and_prints_plain_lines(finished):
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", done.stdout)
     assert re.search(r"\d+ done, \d+ stopped, \d+ running \| best \d+\.\d+ s at NRMSE", done.stdout)
     assert re.search(r"trial 12/12, 0:\d\d elapsed, \d:\d\d left", done.stdout)
-    assert re.search(r"^baseline +6 +3 +5 +1 +\d+\.\d+ +0\.0900 +\S+ +1\.00x$", done.stdout, re.M)
+    assert re.search(r"^baseline +6 +3 +5 +1 +1 +\d+\.\d+ +0\.0900 +\S+ +1\.00x$", done.stdout, re.M)
     assert re.search(r"^guide's row +12 +4 +4 +2 ", done.stdout, re.M)
     assert "evidence, not yet a certificate" in done.stdout
 
@@ -154,7 +154,7 @@ def test_result_and_summary_can_be_rebuilt_from_the_journal_alone(finished):
     rebuilt = replay(events, Advisor(study)).recommend()
     result = json.loads((last / "result.json").read_text())
     assert rebuilt is not None
-    assert rebuilt.record.config.as_dict() == result["recommended"]["config"]
+    assert rebuilt.estimate.config.as_dict() == result["recommended"]["config"]
     assert rebuilt.speedup == result["speedup"]
     assert events[-1] == {"event": "end", "elapsed_s": events[-1]["elapsed_s"], "status": "recommended"}
 
@@ -163,7 +163,7 @@ def test_a_target_nobody_meets_recommends_nothing_and_exits_with_1(tmp_path):
     path = write_study(tmp_path, target="nrmse < 0.01", budget={"trials": 4, "hours": 1})
     done = run_tuner("--space", path, "--runs-dir", tmp_path / "runs")
     assert done.returncode == 1, done.stderr
-    assert "no trial met nrmse < 0.01; the nearest miss is batch_size=" in done.stdout
+    assert "no configuration met nrmse < 0.01; the nearest miss is batch_size=" in done.stdout
     result = json.loads((tmp_path / "runs/last/result.json").read_text())
     assert (result["status"], result["recommended"]) == ("target_not_met", None)
     assert result["nearest_miss"]["nrmse"] == min(

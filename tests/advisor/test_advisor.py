@@ -139,11 +139,11 @@ def test_stopped_trials_are_neither_on_the_front_nor_recommended(journal_path):
     assert not set(stopped) & set(front(advisor.records))
     found = advisor.recommend()
     assert found is not None
-    assert found.record.is_full_budget
+    assert all(record.is_full_budget for record in found.estimate.records)
 
     def is_better_in_truth(record):
         end = smooth(run_of(record), 6)
-        return end.nrmse < 0.095 and end.time_s < found.record.time_s
+        return end.nrmse < 0.095 and end.time_s < found.estimate.time_s
 
     assert not any(is_better_in_truth(record) for record in stopped)
 
@@ -170,7 +170,7 @@ def test_out_of_memory_is_infeasible_with_a_named_constraint(journal_path):
     assert {r.reason for r in infeasible} == {"CUDA out of memory"}
     found = advisor.recommend()
     assert found is not None
-    assert found.record.config.micro_batch * found.record.config.num_taus <= 40
+    assert found.estimate.config.micro_batch * found.estimate.config.num_taus <= 40
 
 
 def test_a_lost_trial_is_asked_again_under_a_new_id_as_often_as_the_study_allows():

@@ -22,7 +22,7 @@ def candidate(nrmse=0.094, epoch_time_s=4.0, **more):
 def test_the_fastest_feasible_trial_is_recommended_with_its_speedup_and_margin():
     found = recommend([BASELINE, candidate()], TARGET)
     assert found is not None
-    assert found.record.config == FAST
+    assert found.estimate.config == FAST
     assert found.speedup == pytest.approx(2.5)
     assert found.margin_pct == pytest.approx(100 * (1 - 0.094 / 0.095))
     assert not found.certified
@@ -76,7 +76,7 @@ def test_a_target_nobody_met_names_the_nearest_miss_and_the_gap():
     strict = Target.parse("nrmse < 0.05")
     conclusion = conclude([BASELINE, candidate()], strict)
     assert conclusion.outcome is StudyOutcome.TARGET_NOT_MET
-    assert conclusion.nearest_miss == BASELINE
+    assert conclusion.rows["nearest_miss"].trial == BASELINE
     assert "NRMSE 0.0921 (84.2 % over)" in conclusion.sentence
 
 
@@ -113,8 +113,8 @@ def test_no_run_ever_recommends_what_is_infeasible_censored_or_not_faster(trials
     ]
     found = recommend(records, TARGET)
     if found is not None:
-        assert found.record.state is TrialState.COMPLETE
-        assert found.record.nrmse < 0.095
-        assert found.record.time_s < BASELINE.time_s
-        assert found.record == incumbent(records, TARGET)
+        assert all(record.state is TrialState.COMPLETE for record in found.estimate.records)
+        assert found.estimate.nrmse < 0.095
+        assert found.estimate.time_s < BASELINE.time_s
+        assert found.estimate == incumbent(records, TARGET)
     conclude(records, TARGET)

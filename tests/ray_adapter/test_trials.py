@@ -54,8 +54,7 @@ def test_no_stopped_trial_is_on_the_front_or_recommended(run_with_stops):
     assert not {r.trial_id for r in front(advisor.records)} & {r.trial_id for r in stopped}
     found = advisor.recommend()
     assert found is not None
-    assert found.record.state is TrialState.COMPLETE
-    assert found.record.epoch == 6
+    assert all(r.state is TrialState.COMPLETE and r.epoch == 6 for r in found.estimate.records)
     assert found.speedup is not None
     assert found.speedup > 1
 
@@ -117,7 +116,7 @@ def test_every_failure_is_recorded_as_what_it_is_and_the_run_goes_on(tmp_path):
     assert raised.reason == "RuntimeError: synthetic failure"
     tracebacks = [path.read_text() for path in (tmp_path / "errors").iterdir()]
     assert any("synthetic failure" in text for text in tracebacks)
-    assert conclude(advisor.records, study.target).baseline == again
+    assert conclude(advisor.records, study.target).rows["baseline"].trial == again
     assert not advisor.running
 
 

@@ -1,8 +1,8 @@
 """The shipped advisor: reference rows first, then what the sampler proposes, each trial watched by one rule.
 
-It composes search (what to try), scheduling (when to stop) and core (what counts), and keeps the
-records. It knows nothing of how trials are run, of files or of time: whoever drives it says how
-much time has passed.
+It composes search (what to try), scheduling (when to stop), `replicates` (what to run again) and core (what
+counts), and keeps the records. It knows nothing of how trials are run, of files or of time: whoever drives it
+says how much time has passed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from tuner.advisor.messages import (
     Ask,
@@ -20,9 +21,11 @@ from tuner.advisor.messages import (
     Wait,
     record_of,
 )
+from tuner.advisor.replicates import next_replicate, reserved_s
 from tuner.core.config import TrialConfig
+from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement, Status
-from tuner.core.recommend import Recommendation, baseline_nrmse, incumbent, recommend
+from tuner.core.recommend import Recommendation, incumbent, recommend, threshold
 from tuner.core.trial import Purpose, TrialRecord, TrialState
 from tuner.scheduling import Continue, Decision, Evidence, Stop, make_rule, project
 from tuner.search import OptunaProposer, Outcome
@@ -30,6 +33,14 @@ from tuner.spec import StudySpec
 
 MAX_FAILURES = 3
 """Trials that may fail before any has reported: more means a broken stage, not a bad configuration."""
+
+
+class _Task(NamedTuple):
+    """A trial to be asked for."""
+
+    purpose: Purpose
+    config: TrialConfig
+    seed: int
 
 
 class Advisor:
@@ -57,7 +68,7 @@ class Advisor:
         with study.locating("scheduler"):
             self._rule = make_rule(study.scheduler.rule, study.scheduler.options)
         self._records: dict[str, TrialRecord] = {}
-        self._num_attempts: dict[TrialConfig, int] = {}
+        self._num_attempts: dict[_Task, int] = {}
         self._queue = deque(_reference_rows(study))
         self._finished: Finished | None = None
 
@@ -72,9 +83,10 @@ class Advisor:
         if not reason:
             if len(self.running) >= self._num_workers:
                 return Wait()
-            if run := self._next_run():
-                return run
-            reason = "every legal configuration has been tried"
+            reason = self._reason_to_end_search(elapsed_s)
+            if task := self._next_task(elapsed_s, is_searching=not reason):
+                return self._start(task)
+            reason = reason or "every legal configuration has been tried"
         if self.running:
             return Wait()
         self._proposer.close()
@@ -98,12 +110,16 @@ class Advisor:
 
     def probed(self, trial_id: str, results: Sequence[ProbeResult]) -> None:
         """Takes the results of a probe: a configuration that does not fit is never asked for."""
+        ending = Ending.out_of_memory("a probe ran out of memory")
         for number, result in enumerate(results):
             if result.status is Status.OOM:
-                probe_id = f"{trial_id}/{number}"
-                record = record_of(self._run(probe_id, result.config, Purpose.SEARCH))
-                self._proposer.adopt(probe_id, result.config)
-                ending = Ending.out_of_memory("a probe ran out of memory")
+                record = TrialRecord(
+                    trial_id=f"{trial_id}/{number}",
+                    config=result.config,
+                    seed=self.study.seed,
+                    num_epochs=self.study.stage.num_epochs,
+                )
+                self._proposer.adopt(record.trial_id, record.config)
                 self._proposer.tell(_ended(record, ending), None)
 
     def tell(self, trial_id: str, ending: Ending) -> None:
@@ -114,8 +130,9 @@ class Advisor:
         record = _ended(record, _corrected(ending, record))
         self._records[trial_id] = record
         self._proposer.tell(record, self._outcome(record))
-        if ending.is_lost and self._num_attempts[record.config] <= self.study.resources.retries:
-            self._queue.appendleft((record.purpose, record.config))
+        task = _Task(record.purpose, record.config, record.seed)
+        if ending.is_lost and self._num_attempts[task] <= self.study.resources.retries:
+            self._queue.appendleft(task)
 
     def recommend(self) -> Recommendation | None:
         """What to run instead of the baseline, as far as is known; None when nothing deserves it."""
@@ -145,8 +162,8 @@ class Advisor:
         return self._records[trial_id]
 
     @property
-    def incumbent(self) -> TrialRecord | None:
-        """The fastest full-budget trial that meets the target."""
+    def incumbent(self) -> Estimate | None:
+        """The fastest configuration that meets the target, by all of its runs."""
         return incumbent(self.records, self.study.target)
 
     @property
@@ -166,20 +183,20 @@ class Advisor:
         return tuple(r for r in self._records.values() if r.is_full_budget)
 
     def _reason_to_finish(self, elapsed_s: float) -> str:
-        """Why no further trial is to be started; empty while one is."""
+        """Why nothing at all is to be started any more; empty while something may be."""
+        if elapsed_s >= self.study.budget.budget_s:
+            return f"the budget of {self.study.budget.hours:g} h is spent"
+        return self._broken_stage()
+
+    def _reason_to_end_search(self, elapsed_s: float) -> str:
+        """Why no further configuration is to be tried; empty while one is."""
         budget = self.study.budget
-        if failure := self._broken_stage():
-            return failure
-        if elapsed_s >= budget.budget_s:
-            return f"the budget of {budget.hours:g} h is spent"
-        if self._queue:
-            return ""
         if self.num_counted >= budget.trials:
             return f"all {budget.trials} trials of the budget have run"
         shortest_s = min((r.time_s for r in self._complete()), default=0.0)
-        if elapsed_s + shortest_s > budget.budget_s:
-            left_s = budget.budget_s - elapsed_s
-            return f"the {left_s:.0f} s left of the budget are too short for one more trial"
+        left_s = budget.budget_s - elapsed_s - reserved_s(self.study, self.records)
+        if left_s < shortest_s:
+            return f"the {max(0.0, left_s):.0f} s left of the budget are too short for one more trial"
         return ""
 
     def _broken_stage(self) -> str:
@@ -189,32 +206,34 @@ class Advisor:
             return ""
         return f"the first {len(failures)} trials failed without a report: {failures[-1].reason}"
 
-    def _next_run(self) -> Run | None:
-        """The next trial; None when every legal configuration has been tried."""
-        trial_id = f"{len(self._records) + 1:04d}"
+    def _next_task(self, elapsed_s: float, *, is_searching: bool) -> _Task | None:
+        """What to run next: what waits, a replicate that is due, a new configuration; None when nothing."""
         if self._queue:
-            purpose, config = self._queue.popleft()
-            self._proposer.adopt(trial_id, config)
-        elif proposal := self._proposer.propose(trial_id):
-            purpose, config = Purpose.SEARCH, proposal
-        else:
-            return None
-        run = self._run(trial_id, config, purpose)
-        self._records[trial_id] = record_of(run)
-        self._num_attempts[config] = self._num_attempts.get(config, 0) + 1
+            return self._queue.popleft()
+        if due := next_replicate(self.study, self.records, elapsed_s, is_searching=is_searching):
+            return _Task(Purpose.REPLICATE, due.config, due.seed)
+        proposal = self._proposer.propose(self._next_id()) if is_searching else None
+        return _Task(Purpose.SEARCH, proposal, self.study.seed) if proposal else None
+
+    def _next_id(self) -> str:
+        return f"{len(self._records) + 1:04d}"
+
+    def _start(self, task: _Task) -> Run:
+        run = Run(
+            trial_id=self._next_id(),
+            config=task.config,
+            seed=task.seed,
+            num_epochs=self.study.stage.num_epochs,
+            purpose=task.purpose,
+        )
+        if task.purpose is not Purpose.SEARCH:
+            self._proposer.adopt(run.trial_id, run.config)
+        self._records[run.trial_id] = record_of(run)
+        self._num_attempts[task] = self._num_attempts.get(task, 0) + 1
         return run
 
-    def _run(self, trial_id: str, config: TrialConfig, purpose: Purpose) -> Run:
-        return Run(
-            trial_id=trial_id,
-            config=config,
-            seed=self.study.seed,
-            num_epochs=self.study.stage.num_epochs,
-            purpose=purpose,
-        )
-
     def _threshold(self) -> float | None:
-        return self.study.target.threshold(baseline_nrmse(self.records))
+        return threshold(self.records, self.study.target)
 
     def _decide(self, record: TrialRecord, elapsed_s: float) -> Decision:
         assert record.last is not None  # it has just been observed
@@ -240,10 +259,10 @@ class Advisor:
         return Outcome(projected_time_s=time_s, projected_nrmse=nrmse, quality=quality)
 
 
-def _reference_rows(study: StudySpec) -> list[tuple[Purpose, TrialConfig]]:
-    rows = [(Purpose.BASELINE, study.baseline)]
+def _reference_rows(study: StudySpec) -> list[_Task]:
+    rows = [_Task(Purpose.BASELINE, study.baseline, study.seed)]
     if study.guide is not None and study.guide != study.baseline:
-        rows.append((Purpose.GUIDE, study.guide))
+        rows.append(_Task(Purpose.GUIDE, study.guide, study.seed))
     return rows
 
 

@@ -1,7 +1,8 @@
 """The answer of a study, from its records alone: which configuration to run, or why none.
 
-Only a trial measured at its full budget, in one go, within the target and faster than the baseline
-may be recommended. Stopped trials, projections and resumed trials never enter.
+Only a configuration measured at its full budget, in one go, within the target and faster than the baseline
+may be recommended. Stopped trials, projections and resumed trials never enter. Runs of one configuration
+with several seeds are judged together.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tuner.core.estimate import Estimate, estimates
 from tuner.core.objectives import Target
 from tuner.core.trial import Purpose, TrialRecord, TrialState
 
@@ -28,19 +30,31 @@ class Recommendation:
     """A configuration to run instead of the baseline.
 
     Attributes:
-        record: The trial it was measured in.
-        speedup: The baseline's `time_s` over its own; None when the baseline cannot run here at
-            all.
-        margin_pct: How far its NRMSE lies under the target, percent of the target.
-        certified: False: one paired run is evidence, not proof.
+        estimate: What was measured of it.
+        speedup: The baseline's `time_s` over its own; None when the baseline cannot run here at all.
+        margin_pct: How far its mean NRMSE lies under the target, percent of the target.
+        certified: False: a few paired seeds are evidence, not proof.
         reason: Why this one, in words.
     """
 
-    record: TrialRecord
+    estimate: Estimate
     speedup: float | None
     margin_pct: float
     certified: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A configuration worth showing.
+
+    Attributes:
+        trial: The newest trial asked for it in its own right: says how it ended.
+        estimate: What was measured of it; None when it never ran to its full budget.
+    """
+
+    trial: TrialRecord
+    estimate: Estimate | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +64,13 @@ class Conclusion:
     Attributes:
         outcome: See `StudyOutcome`.
         recommendation: Present exactly when the outcome is RECOMMENDED.
-        baseline: The baseline's newest trial, None when it was never asked.
-        guide: The newest trial of the guide's own row, None when the study names none.
-        nearest_miss: When nothing met the target, the full-budget trial that came nearest.
+        rows: What to show, by title: baseline, guide, recommended, nearest_miss, as far as there are.
         sentence: The outcome in one honest sentence.
     """
 
     outcome: StudyOutcome
     recommendation: Recommendation | None
-    baseline: TrialRecord | None
-    guide: TrialRecord | None
-    nearest_miss: TrialRecord | None
+    rows: dict[str, Row]
     sentence: str
 
 
@@ -73,18 +83,25 @@ def reference(records: Iterable[TrialRecord], purpose: Purpose) -> TrialRecord |
     )
 
 
-def baseline_nrmse(records: Iterable[TrialRecord]) -> float | None:
-    """The baseline's NRMSE at full budget; None until it has been measured."""
+def baseline_estimate(records: Sequence[TrialRecord]) -> Estimate | None:
+    """What was measured of the baseline; None until it has run to its full budget."""
     baseline = reference(records, Purpose.BASELINE)
-    return baseline.nrmse if baseline and baseline.is_full_budget else None
+    return estimates(records).get(baseline.config) if baseline else None
 
 
-def incumbent(records: Sequence[TrialRecord], target: Target) -> TrialRecord | None:
-    """The fastest trial that ran to its full budget and meets the target; None while there is none."""
-    yardstick = baseline_nrmse(records)
+def threshold(records: Sequence[TrialRecord], target: Target) -> float | None:
+    """The target as an NRMSE; None while it is relative to a baseline that has not been measured."""
+    baseline = baseline_estimate(records)
+    return target.threshold(baseline.nrmse if baseline else None)
+
+
+def incumbent(records: Sequence[TrialRecord], target: Target) -> Estimate | None:
+    """The fastest configuration whose mean NRMSE meets the target; None while there is none."""
+    baseline = baseline_estimate(records)
+    yardstick = baseline.nrmse if baseline else None
     return min(
-        (r for r in records if r.is_full_budget and target.is_met(r.nrmse, yardstick)),
-        key=lambda record: (record.time_s, record.nrmse, record.trial_id),
+        (e for e in estimates(records).values() if target.is_met(e.nrmse, yardstick)),
+        key=lambda estimate: (estimate.time_s, estimate.nrmse),
         default=None,
     )
 
@@ -92,93 +109,102 @@ def incumbent(records: Sequence[TrialRecord], target: Target) -> TrialRecord | N
 def recommend(records: Sequence[TrialRecord], target: Target) -> Recommendation | None:
     """The incumbent, when it is not the baseline itself and faster than it; None otherwise.
 
-    A baseline that ran out of memory or diverged is beaten by anything that runs; one that was
-    lost, stopped or not asked leaves nothing to compare with, and nothing is recommended.
+    A baseline that ran out of memory or diverged is beaten by anything that runs; one that was lost, stopped
+    or not asked leaves nothing to compare with, and nothing is recommended.
     """
-    best = incumbent(records, target)
-    baseline = reference(records, Purpose.BASELINE)
-    if best is None or baseline is None or best.config == baseline.config:
+    best, bound = incumbent(records, target), threshold(records, target)
+    trial, baseline = reference(records, Purpose.BASELINE), baseline_estimate(records)
+    if best is None or bound is None or trial is None or best.config == trial.config:
         return None
-    if baseline.state is TrialState.INFEASIBLE:
-        speedup = None
-    elif baseline.is_full_budget and best.time_s < baseline.time_s:
+    if baseline is not None and best.time_s < baseline.time_s:
         speedup = baseline.time_s / best.time_s
+    elif trial.state is TrialState.INFEASIBLE:
+        speedup = None
     else:
         return None
-    threshold = target.threshold(baseline_nrmse(records))
-    assert threshold is not None  # it was met
     return Recommendation(
-        record=best,
+        estimate=best,
         speedup=speedup,
-        margin_pct=100 * (1 - best.nrmse / threshold),
+        margin_pct=100 * (1 - best.nrmse / bound),
         certified=False,
-        reason=f"the fastest feasible of {sum(r.is_full_budget for r in records)} configurations "
-        "measured at full budget",
+        reason=f"the fastest feasible of {len(estimates(records))} configurations measured at full budget",
     )
 
 
 def conclude(records: Sequence[TrialRecord], target: Target) -> Conclusion:
     """What the records say, with one honest sentence."""
-    baseline = reference(records, Purpose.BASELINE)
-    found = recommend(records, target)
-    miss = None if incumbent(records, target) else _nearest_miss(records)
+    trial, baseline = reference(records, Purpose.BASELINE), baseline_estimate(records)
+    best, found = incumbent(records, target), recommend(records, target)
+    miss = None if best else _nearest_miss(records)
     if found:
-        outcome, sentence = StudyOutcome.RECOMMENDED, _recommended_sentence(found, baseline, target)
-    elif baseline is None or not (baseline.is_full_budget or baseline.state is TrialState.INFEASIBLE):
-        outcome, sentence = StudyOutcome.NO_BASELINE, _no_baseline_sentence(baseline)
-    elif incumbent(records, target) is None:
-        outcome, sentence = StudyOutcome.TARGET_NOT_MET, _not_met_sentence(miss, target, records)
+        outcome, sentence = StudyOutcome.RECOMMENDED, _recommended(found, trial, baseline, target)
+    elif baseline is None and (trial is None or trial.state is not TrialState.INFEASIBLE):
+        outcome, sentence = StudyOutcome.NO_BASELINE, _no_baseline(trial)
+    elif best is None or baseline is None:
+        outcome, sentence = StudyOutcome.TARGET_NOT_MET, _not_met(miss, records, target)
     else:
         outcome = StudyOutcome.KEEP_BASELINE
         sentence = (
             f"Keep the baseline ({baseline.config}): no other configuration that was measured meets "
             f"{target.text} and is faster than its {baseline.time_s:.2f} s."
         )
-    return Conclusion(
-        outcome=outcome,
-        recommendation=found,
-        baseline=baseline,
-        guide=reference(records, Purpose.GUIDE),
-        nearest_miss=miss,
-        sentence=sentence,
-    )
+    shown = {
+        "baseline": trial,
+        "guide": reference(records, Purpose.GUIDE),
+        "recommended": found.estimate.records[0] if found else None,
+        "nearest_miss": miss.records[0] if miss else None,
+    }
+    known = estimates(records)
+    rows = {
+        title: Row(trial=record, estimate=known.get(record.config))
+        for title, record in shown.items()
+        if record is not None
+    }
+    return Conclusion(outcome=outcome, recommendation=found, rows=rows, sentence=sentence)
 
 
-def _nearest_miss(records: Sequence[TrialRecord]) -> TrialRecord | None:
-    return min(
-        (record for record in records if record.is_full_budget),
-        key=lambda record: (record.nrmse, record.time_s, record.trial_id),
-        default=None,
-    )
+def _nearest_miss(records: Sequence[TrialRecord]) -> Estimate | None:
+    known = estimates(records).values()
+    return min(known, key=lambda estimate: (estimate.nrmse, estimate.time_s), default=None)
 
 
-def _recommended_sentence(found: Recommendation, baseline: TrialRecord | None, target: Target) -> str:
-    record = found.record
-    assert baseline is not None  # recommend() compares with it
-    against = (
-        f"{found.speedup:.2f}x faster than the baseline's {baseline.time_s:.2f} s"
-        if found.speedup is not None
-        else f"where the baseline cannot run ({baseline.reason})"
-    )
+def _recommended(
+    found: Recommendation, trial: TrialRecord | None, baseline: Estimate | None, target: Target
+) -> str:
+    best = found.estimate
+    assert trial is not None  # recommend() compares with it
+    if found.speedup is not None and baseline is not None:
+        against = f"{found.speedup:.2f}x faster than the baseline's {baseline.time_s:.2f} s"
+    else:
+        against = f"where the baseline cannot run ({trial.reason})"
+    spread = "" if best.nrmse_sd is None else f" +- {best.nrmse_sd:.4f}"
     return (
-        f"Recommended: {record.config} takes {record.time_s:.2f} s, {against}, at NRMSE {record.nrmse:.4f}, "
-        f"{found.margin_pct:.1f} % within the target {target.text}; each was measured once, at full budget, "
-        f"with seed {record.seed}: evidence, not yet a certificate."
+        f"Recommended: {best.config} takes {best.time_s:.2f} s, {against}, "
+        f"at NRMSE {best.nrmse:.4f}{spread}, "
+        f"{found.margin_pct:.1f} % within the target {target.text}; {_basis(best, baseline)}."
     )
 
 
-def _no_baseline_sentence(baseline: TrialRecord | None) -> str:
-    why = "was not run" if baseline is None else f"was not measured ({baseline.reason or baseline.state})"
+def _basis(best: Estimate, baseline: Estimate | None) -> str:
+    """What the figures rest on, and what they do not prove."""
+    if len(best.seeds) == 1:
+        return f"measured once, with seed {best.seeds[0]}: evidence, not yet a certificate"
+    paired = baseline is not None and baseline.seeds == best.seeds
+    pair = ", the baseline with the same ones" if paired else ""
+    return f"measured with {len(best.seeds)} seeds{pair}: evidence, not yet a certificate"
+
+
+def _no_baseline(trial: TrialRecord | None) -> str:
+    why = "was not run" if trial is None else f"was not measured ({trial.reason or trial.state})"
     return f"Nothing is recommended: the baseline {why}, so there is nothing to be faster than."
 
 
-def _not_met_sentence(miss: TrialRecord | None, target: Target, records: Sequence[TrialRecord]) -> str:
+def _not_met(miss: Estimate | None, records: Sequence[TrialRecord], target: Target) -> str:
     if miss is None:
         return f"Nothing is recommended: none of {len(records)} trials ran to its full budget."
-    threshold = target.threshold(baseline_nrmse(records))
-    assert threshold is not None or target.is_relative
-    gap = f" ({100 * (miss.nrmse / threshold - 1):.1f} % over)" if threshold else ""
+    bound = threshold(records, target)
+    gap = f" ({100 * (miss.nrmse / bound - 1):.1f} % over)" if bound else ""
     return (
-        f"Nothing is recommended: no trial met {target.text}; the nearest miss is {miss.config} "
-        f"with NRMSE {miss.nrmse:.4f}{gap} in {miss.time_s:.2f} s."
+        f"Nothing is recommended: no configuration met {target.text}; "
+        f"the nearest miss is {miss.config} with NRMSE {miss.nrmse:.4f}{gap} in {miss.time_s:.2f} s."
     )

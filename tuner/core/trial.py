@@ -28,6 +28,7 @@ class Purpose(StrEnum):
 
     BASELINE = "baseline"
     GUIDE = "guide"
+    REPLICATE = "replicate"
     SEARCH = "search"
 
 

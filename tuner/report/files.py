@@ -16,10 +16,10 @@ from typing import Any
 
 import yaml
 
-from tuner.core.recommend import Conclusion, Recommendation, StudyOutcome, conclude
+from tuner.core.recommend import Conclusion, Recommendation, Row, StudyOutcome, conclude
 from tuner.core.trial import TrialRecord
 from tuner.records.folder import write_atomically
-from tuner.report.text import result_table, work_table
+from tuner.report.text import TITLES, result_table, work_table
 from tuner.spec import StudySpec
 
 PIPELINE_KEYS = {
@@ -120,10 +120,7 @@ def result_dict(result: RunResult) -> dict[str, Any]:
         "device": result.provenance["device"]["name"],
         "target": result.study.target.text,
         "num_trials": len(result.records),
-        "baseline": _trial_dict(conclusion.baseline),
-        "guide": _trial_dict(conclusion.guide),
-        "recommended": _trial_dict(found.record if found else None),
-        "nearest_miss": _trial_dict(conclusion.nearest_miss),
+        **{title: _row_dict(conclusion.rows.get(title)) for title in TITLES},
         "speedup": found.speedup if found else None,
         "margin_pct": found.margin_pct if found else None,
         "certified": found.certified if found else False,
@@ -133,33 +130,36 @@ def result_dict(result: RunResult) -> dict[str, Any]:
     }
 
 
-def _trial_dict(record: TrialRecord | None) -> dict[str, Any] | None:
-    """A trial at full budget; its figures are None when it did not run that far."""
-    if record is None:
+def _row_dict(row: Row | None) -> dict[str, Any] | None:
+    """A configuration and what was measured of it; figures are None when it never ran to its full budget."""
+    if row is None:
         return None
-    full = record.is_full_budget
+    trial, measured = row.trial, row.estimate
     return {
-        "trial_id": record.trial_id,
-        "config": record.config.as_dict(),
-        "state": record.state.value,
-        "num_epochs": record.epoch,
-        "time_s": record.time_s if full else None,
-        "nrmse": record.nrmse if full else None,
-        "peak_memory_gib": record.peak_memory_gib or None,
-        "reason": record.reason,
+        "trial_id": trial.trial_id,
+        "config": trial.config.as_dict(),
+        "state": measured.records[0].state.value if measured else trial.state.value,
+        "num_epochs": measured.records[0].num_epochs if measured else trial.epoch,
+        "seeds": list(measured.seeds) if measured else [],
+        "time_s": measured.time_s if measured else None,
+        "nrmse": measured.nrmse if measured else None,
+        "nrmse_sd": measured.nrmse_sd if measured else None,
+        "peak_memory_gib": (measured or trial).peak_memory_gib or None,
+        "reason": trial.reason,
     }
 
 
 def recommended_yaml(found: Recommendation, result: RunResult) -> str:
     """The recommended configuration under the pipeline's own keys, with its provenance."""
-    record = found.record
-    config = {PIPELINE_KEYS.get(name, name): v for name, v in record.config.as_dict().items()}
+    best = found.estimate
+    config = {PIPELINE_KEYS.get(name, name): v for name, v in best.config.as_dict().items()}
     body = config | {
         "provenance": {
             "run_status": result.status,
             "certified": found.certified,
-            "time_s": round(record.time_s, 3),
-            "nrmse": round(record.nrmse, 5),
+            "seeds": list(best.seeds),
+            "time_s": round(best.time_s, 3),
+            "nrmse": round(best.nrmse, 5),
             "speedup": None if found.speedup is None else round(found.speedup, 3),
             "target": result.study.target.text,
             **result.provenance,

@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.advisor import Advisor
-from tuner.core.recommend import reference
-from tuner.core.trial import Purpose, TrialRecord, TrialState
-from tuner.report.text import duration, speedup_of, trial_line
+from tuner.core.estimate import Estimate
+from tuner.core.recommend import baseline_estimate
+from tuner.core.trial import TrialRecord, TrialState
+from tuner.report.text import duration, trial_line
 
 _NUM_RECENT = 6
 
@@ -32,8 +33,8 @@ class Progress:
         budget_trials: All that may run.
         elapsed_s: Since the study began.
         budget_s: All there is.
-        baseline: The baseline's trial, once asked.
-        best: The fastest feasible trial so far.
+        baseline: What was measured of the baseline.
+        best: The fastest feasible configuration so far.
         running: What runs now.
         recent: What ended last, oldest first.
     """
@@ -43,8 +44,8 @@ class Progress:
     budget_trials: int
     elapsed_s: float
     budget_s: float
-    baseline: TrialRecord | None
-    best: TrialRecord | None
+    baseline: Estimate | None
+    best: Estimate | None
     running: tuple[TrialRecord, ...]
     recent: tuple[TrialRecord, ...]
 
@@ -59,7 +60,7 @@ class Progress:
             budget_trials=budget.trials,
             elapsed_s=elapsed_s,
             budget_s=budget.budget_s,
-            baseline=reference(records, Purpose.BASELINE),
+            baseline=baseline_estimate(records),
             best=advisor.incumbent,
             running=advisor.running,
             recent=tuple(ended[-_NUM_RECENT:]),
@@ -87,9 +88,10 @@ class Progress:
         """The fastest feasible trial against the baseline."""
         if self.best is None:
             return "nothing feasible yet"
-        speedup = speedup_of(self.best, self.baseline)
-        against = "" if speedup is None else f", {speedup:.2f}x the baseline"
-        return f"best {self.best.time_s:.2f} s at NRMSE {self.best.nrmse:.4f}{against}"
+        against = f", {self.baseline.time_s / self.best.time_s:.2f}x the baseline" if self.baseline else ""
+        seeds = len(self.best.seeds)
+        runs = f" ({seeds} seeds)" if seeds > 1 else ""
+        return f"best {self.best.time_s:.2f} s at NRMSE {self.best.nrmse:.4f}{runs}{against}"
 
     @property
     def budget_text(self) -> str:

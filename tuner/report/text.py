@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuner.core.recommend import Conclusion
+from tuner.core.estimate import Estimate
+from tuner.core.recommend import Conclusion, Row
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.core.workload import Workload, change_pct
 
@@ -34,67 +35,58 @@ def _figures(record: TrialRecord) -> str:
             return record.reason
 
 
-def result_rows(conclusion: Conclusion) -> list[tuple[str, TrialRecord]]:
-    """The rows of the closing table that exist: baseline, guide's row, recommended, nearest miss."""
-    found = conclusion.recommendation
-    rows = [
-        ("baseline", conclusion.baseline),
-        ("guide's row", conclusion.guide),
-        ("recommended", found.record if found else None),
-        ("nearest miss", conclusion.nearest_miss),
-    ]
-    return [(title, record) for title, record in rows if record is not None]
-
-
-def speedup_of(record: TrialRecord, baseline: TrialRecord | None) -> float | None:
-    """The baseline's time_s over this one's; None unless both ran to their full budget."""
-    if baseline is None or not (baseline.is_full_budget and record.is_full_budget):
-        return None
-    return baseline.time_s / record.time_s
+TITLES = {
+    "baseline": "baseline",
+    "guide": "guide's row",
+    "recommended": "recommended",
+    "nearest_miss": "nearest miss",
+}
 
 
 def result_table(conclusion: Conclusion) -> str:
-    """The closing table."""
-    rows = result_rows(conclusion)
-    if not rows:
+    """The closing table: time_s is the shortest, nrmse the mean over the seeds a configuration ran with."""
+    if not conclusion.rows:
         return "no trial was run"
-    names = list(rows[0][1].config.as_dict())
-    header = ["", *names, "time_s", "nrmse", "peak_memory_gib", "speed-up"]
+    names = list(next(iter(conclusion.rows.values())).trial.config.as_dict())
+    header = ["", *names, "seeds", "time_s", "nrmse", "peak_memory_gib", "speed-up"]
+    baseline = conclusion.rows.get("baseline")
     body = [
         [
-            title,
-            *(str(record.config.as_dict()[name]) for name in names),
-            *_measured_cells(record, conclusion.baseline),
+            TITLES[title],
+            *(str(row.trial.config.as_dict()[name]) for name in names),
+            *_measured_cells(row, baseline.estimate if baseline else None),
         ]
-        for title, record in rows
+        for title, row in conclusion.rows.items()
     ]
     return _aligned([header, *body])
 
 
-def _measured_cells(record: TrialRecord, baseline: TrialRecord | None) -> list[str]:
-    memory = f"{record.peak_memory_gib:.3f}" if record.peak_memory_gib else "-"
-    if not record.is_full_budget:
-        return [str(record.state), "-", memory, "-"]
-    speedup = speedup_of(record, baseline)
-    shown = "-" if speedup is None else f"{speedup:.2f}x"
-    return [f"{record.time_s:.2f}", f"{record.nrmse:.4f}", memory, shown]
+def _measured_cells(row: Row, baseline: Estimate | None) -> list[str]:
+    measured = row.estimate
+    if measured is None:
+        memory = f"{row.trial.peak_memory_gib:.3f}" if row.trial.peak_memory_gib else "-"
+        return ["-", str(row.trial.state), "-", memory, "-"]
+    memory = f"{measured.peak_memory_gib:.3f}" if measured.peak_memory_gib else "-"
+    speedup = f"{baseline.time_s / measured.time_s:.2f}x" if baseline else "-"
+    figures = [f"{measured.time_s:.2f}", f"{measured.nrmse:.4f}"]
+    return [str(len(measured.seeds)), *figures, memory, speedup]
 
 
 def work_table(conclusion: Conclusion, num_samples: int) -> str:
     """The work of an epoch by the guide's cost mathematics, each count with its change."""
-    rows = result_rows(conclusion)
-    if not rows:
+    if not conclusion.rows:
         return ""
-    works = [Workload(config=record.config, num_samples=num_samples) for _, record in rows]
+    rows = conclusion.rows.values()
+    works = [Workload(config=row.trial.config, num_samples=num_samples) for row in rows]
     counts = ("num_forward_passes", "num_sample_evals", "num_optimizer_steps", "memory_units")
     header = ["per epoch", *counts, "effective_batch_size"]
     body = [
         [
-            title,
+            TITLES[title],
             *(_changed(*(_count(w, name) for w in (works[0], work))) for name in counts),
             str(work.config.effective_batch_size),
         ]
-        for (title, _), work in zip(rows, works, strict=True)
+        for title, work in zip(conclusion.rows, works, strict=True)
     ]
     return _aligned([header, *body])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from tuner.core.estimate import Estimate
 from tuner.core.trial import TrialRecord
 
 
@@ -18,12 +19,12 @@ class Evidence:
 
     Attributes:
         finished: Records of trials that ended, in any state; a rule picks those it can use.
-        incumbent: The fastest feasible full-budget trial; None before there is one.
+        incumbent: The fastest feasible configuration; None before there is one.
         threshold: The NRMSE to stay under; None while the baseline it is relative to is unmeasured.
     """
 
     finished: tuple[TrialRecord, ...] = ()
-    incumbent: TrialRecord | None = None
+    incumbent: Estimate | None = None
     threshold: float | None = None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.core.estimate import Estimate
 from tuner.core.measurement import Status
 from tuner.core.plugins import make
 from tuner.core.trial import TrialRecord
@@ -56,7 +57,7 @@ class FeasibleAndFaster:
         reason = self._too_slow(trial, evidence.incumbent) or self._too_poor(trial, evidence)
         return Stop(reason) if reason else Continue()
 
-    def _too_slow(self, trial: TrialRecord, incumbent: TrialRecord | None) -> str:
+    def _too_slow(self, trial: TrialRecord, incumbent: Estimate | None) -> str:
         if incumbent is None:
             return ""
         time_s = optimistic_time_s(trial)

@@ -153,7 +153,9 @@ def _resolve(model: StudyModel, document: Document, path: str, is_shipped_hardwa
         objective=model.objective,
         baseline=TrialConfig.from_dict(model.baseline),
         guide=None if model.guide is None else TrialConfig.from_dict(model.guide),
-        budget=BudgetSpec(trials=model.budget.trials, hours=float(model.budget.hours)),
+        budget=BudgetSpec(
+            trials=model.budget.trials, hours=float(model.budget.hours), seeds=model.budget.seeds
+        ),
         search=SearchSpec(sampler=model.search.sampler, options=model.search.options),
         scheduler=SchedulerSpec(rule=model.scheduler.rule, options=model.scheduler.options),
         resources=ResourceSpec(

@@ -203,6 +203,7 @@ class BudgetModel(_Model):
 
     trials: Count
     hours: Annotated[float, Field(gt=0)]
+    seeds: Count = 3
 
 
 class SearchModel(_Model):

@@ -42,10 +42,17 @@ class StageSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetSpec:
-    """When the search ends: after so many trials or hours, whichever comes first."""
+    """When the search ends, and what a finalist gets.
+
+    Attributes:
+        trials: Configurations tried, at most.
+        hours: Time, at most; whichever comes first ends the search.
+        seeds: Runs, each with a seed of its own, of the best configuration and of the baseline.
+    """
 
     trials: int
     hours: float
+    seeds: int = 3
 
     @property
     def budget_s(self) -> float:
@@ -103,7 +110,7 @@ class StudySpec:
         search: How configurations are chosen.
         scheduler: When trials are stopped.
         resources: What a trial gets.
-        seed: Of the search and of every trial, so that comparisons are paired.
+        seed: Of the search and of every trial, so that comparisons are paired; replicates count up from it.
         is_shipped_hardware: True when the file names its hardware instead of describing it.
         lines: Where its top-level keys stand in the file, from 1.
     """
@@ -165,6 +172,7 @@ class StudySpec:
         budget = BudgetSpec(
             trials=self.budget.trials if trials is None else trials,
             hours=self.budget.hours if hours is None else hours,
+            seeds=self.budget.seeds,
         )
         return replace(self, budget=budget, seed=self.seed if seed is None else seed)
 
