@@ -85,6 +85,14 @@ def test_the_trial_budget_is_kept(journal_path):
     assert last.reason == "all 12 trials of the budget have run"
 
 
+def test_the_guides_row_counts_against_the_trial_budget_too():
+    advisor = Advisor(make_study(budget={"trials": 1, "hours": 10}))
+    run = advisor.ask()
+    assert isinstance(run, Run)
+    finish(advisor, run)
+    assert advisor.ask() == Finished(reason="all 1 trials of the budget have run")
+
+
 def test_the_time_budget_is_kept_to_within_one_epoch(journal_path):
     study = make_study(budget={"trials": 500, "hours": 0.2})
     advisor, last, clock = run_study(study, smooth, journal_path)
@@ -98,10 +106,6 @@ def test_no_trial_is_started_that_cannot_end_within_the_budget():
     run = advisor.ask(0.0)
     assert isinstance(run, Run)
     finish(advisor, run, epoch_s=4.0)
-    queued = advisor.ask(20.0)
-    assert isinstance(queued, Run)
-    assert queued.purpose is Purpose.GUIDE
-    finish(advisor, queued, epoch_s=4.0)
     assert advisor.ask(20.0) == Finished(
         reason="the 16 s left of the budget are too short for one more trial"
     )

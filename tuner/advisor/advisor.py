@@ -72,9 +72,6 @@ class Advisor:
         self._queue = deque(_reference_rows(study))
         self._finished: Finished | None = None
 
-    # -- the contract
-    # --------------------------------------------------------------------------------
-
     def ask(self, elapsed_s: float = 0.0) -> Ask:
         """What to do next. Wait means: ask again after the next event."""
         if self._finished:
@@ -138,9 +135,6 @@ class Advisor:
         """What to run instead of the baseline, as far as is known; None when nothing deserves it."""
         return recommend(self.records, self.study.target)
 
-    # -- what it knows
-    # -------------------------------------------------------------------------------
-
     @property
     def records(self) -> tuple[TrialRecord, ...]:
         """Every trial ever asked for, in the order of asking."""
@@ -176,9 +170,6 @@ class Advisor:
         """Trials that count against the budget; a lost one and its repeats count once."""
         return len({record.config for record in self._records.values()})
 
-    # -- inside
-    # --------------------------------------------------------------------------------------
-
     def _complete(self) -> tuple[TrialRecord, ...]:
         return tuple(r for r in self._records.values() if r.is_full_budget)
 
@@ -208,12 +199,15 @@ class Advisor:
 
     def _next_task(self, elapsed_s: float, *, is_searching: bool) -> _Task | None:
         """What to run next: what waits, a replicate that is due, a new configuration; None when nothing."""
-        if self._queue:
+        if self._queue and (is_searching or self._was_asked(self._queue[0].config)):
             return self._queue.popleft()
         if due := next_replicate(self.study, self.records, elapsed_s, is_searching=is_searching):
             return _Task(Purpose.REPLICATE, due.config, due.seed)
         proposal = self._proposer.propose(self._next_id()) if is_searching else None
         return _Task(Purpose.SEARCH, proposal, self.study.seed) if proposal else None
+
+    def _was_asked(self, config: TrialConfig) -> bool:
+        return any(record.config == config for record in self._records.values())
 
     def _next_id(self) -> str:
         return f"{len(self._records) + 1:04d}"
@@ -254,8 +248,8 @@ class Advisor:
             time_s, nrmse, bound = projection.time_s, projection.nrmse, projection.nrmse_optimistic
         else:
             return None
-        threshold = self._threshold()
-        quality = bound - threshold if bound and threshold else 0.0  # 0: not known yet
+        limit = self._threshold()
+        quality = bound - limit if bound and limit else 0.0  # 0: not known yet
         return Outcome(projected_time_s=time_s, projected_nrmse=nrmse, quality=quality)
 
 

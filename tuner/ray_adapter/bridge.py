@@ -63,6 +63,10 @@ class Bridge:
                     raise ClusterError(f"this driver cannot do what the advisor asks for: {other}.")
         return None
 
+    def trial_id(self, ray_id: str) -> str:
+        """Our id of a trial of Tune's."""
+        return self._trial_ids[ray_id]
+
     def report(self, ray_id: str, result: Mapping[str, Any]) -> bool:
         """Takes a report; True when the trial is to be stopped.
 

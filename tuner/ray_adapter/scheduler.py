@@ -42,7 +42,7 @@ class AdvisorScheduler(FIFOScheduler):  # type: ignore[misc]  # ray ships no typ
         text = trial.error_file and Path(trial.error_file)
         if text and text.exists():
             self._errors_dir.mkdir(exist_ok=True)
-            copy = self._errors_dir / f"{trial.trial_id}.txt"
+            copy = self._errors_dir / f"{self._bridge.trial_id(trial.trial_id)}.txt"
             copy.write_text(text.read_text(encoding="utf-8", errors="replace"), encoding="utf-8")
 
 
