@@ -5,7 +5,7 @@ Knows the shape of the exchange with the study. Does not know Ray, torch or any 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -81,6 +81,22 @@ class EpochCounts:
             num_optimizer_steps=self.num_optimizer_steps + other.num_optimizer_steps,
             loss=other.loss,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeUnit:
+    """A piece of work that an epoch repeats, for the probe to time.
+
+    Attributes:
+        name: Tells it from the trial's other units.
+        run: Does it once, in real shapes and for real: the trial is thrown away afterwards. Need
+            not wait for the device.
+        per_epoch: How often an epoch does it; need not be whole.
+    """
+
+    name: str
+    run: Callable[[], object]
+    per_epoch: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

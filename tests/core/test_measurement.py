@@ -56,3 +56,24 @@ def test_an_oom_report_needs_no_nrmse_and_has_none():
 def test_a_broken_report_says_what_is_wrong(change, what):
     with pytest.raises(StageError, match=what):
         Measurement.from_dict(GOOD | change)
+
+
+def test_figures_of_the_telemetry_survive_the_journal_and_their_absence_stays_none():
+    told = {
+        "energy_j": 5,
+        "contended": True,
+        "contended_reason": "load",
+        "num_alloc_retries": 0,
+        "power_w": None,
+    }
+    measurement = Measurement.from_dict(GOOD | told)
+    assert (measurement.energy_j, measurement.contended, measurement.num_alloc_retries) == (5.0, True, 0)
+    assert (measurement.power_w, measurement.temperature_c) == (None, None)
+    assert Measurement.from_dict(json.loads(json.dumps(measurement.as_dict()))) == measurement
+    assert Measurement.from_dict(GOOD).contended is None  # an old journal did not say
+
+
+def test_an_optional_figure_that_is_no_number_was_not_measured_and_spoils_nothing():
+    measurement = Measurement.from_dict(GOOD | {"power_w": math.nan, "data_wait_s": math.inf})
+    assert measurement.status is Status.OK
+    assert (measurement.power_w, measurement.data_wait_s) == (None, None)

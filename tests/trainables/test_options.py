@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from trainables.consistency.options import DistillParams, StageOptions
+from trainables.consistency.options import StageOptions
+from trainables.consistency.params import DistillParams
 from trainables.consistency.stage import ConsistencyStage, load_problem
 from trainables.consistency.teacher import Problem
 from trainables.trial import TrialSpec

@@ -6,6 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.consistency import schedules as s
+from trainables.consistency.params import DistillParams
+
+
+def batches(num_samples: int, batch_size: int) -> int:
+    return DistillParams(batch_size=batch_size, micro_batch=1, num_taus=1).batches_in_epoch(num_samples)
 
 
 def test_sigma_ends_are_exact() -> None:
@@ -45,12 +50,12 @@ def test_target_level_is_a_third_of_the_schedule_below(u: float) -> None:
 
 @pytest.mark.parametrize(("batch", "expected"), [(6, 333), (12, 167), (16, 125), (24, 83)])
 def test_iterations_are_rounded_half_up(batch: int, expected: int) -> None:
-    assert s.iterations_per_epoch(2000, batch) == expected
+    assert batches(2000, batch) == expected
 
 
 def test_a_half_iteration_is_rounded_up_not_to_even() -> None:
     """2 / 4 = .5 gives 1 and 10 / 4 = 2.5 gives 3, where Python's round gives 0 and 2."""
-    assert (s.iterations_per_epoch(2, 4), s.iterations_per_epoch(10, 4)) == (1, 3)
+    assert (batches(2, 4), batches(10, 4)) == (1, 3)
 
 
 def test_learning_rate_is_linear_in_the_effective_batch() -> None:

@@ -67,7 +67,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
-    digest, payload = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    digest, payload = data[:_DIGEST_BYTES], memoryview(data)[_DIGEST_BYTES:]  # a view: it may be gigabytes
     if hashlib.sha256(payload).digest() != digest:
         return None
     content: dict[str, Any] = torch.load(io.BytesIO(payload), weights_only=True)
@@ -78,11 +78,12 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     """Writes beside ``path``, then renames: at no time is there a partial file under that name."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    payload = buffer.getvalue()
+    payload = buffer.getbuffer()
     # One name is enough: only the holder of the lock writes, and a dead one's leftover is replaced.
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        file.write(hashlib.sha256(payload).digest() + payload)
+        file.write(hashlib.sha256(payload).digest())
+        file.write(payload)
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)

@@ -1,16 +1,16 @@
-"""The epoch loop of distillation: noise, chunks, accumulation, optimizer and averages.
+"""The epoch loop of distillation: order, noise, chunks, accumulation, schedules and counters.
 
-All noise levels of a micro-batch are rows of one launch. Knows tensors, counters and schedules.
-Does not know Ray, files or clocks.
+What a chunk computes, and how fast, is the implementation's affair. Knows seeds, schedules and the
+cost mathematics. Does not know Ray, files or clocks.
 
-Shape legend: M samples of an epoch, J noise levels per sample (num_taus), N grid points,
-R = micro_batch x J rows of one launch.
+Shape legend: M samples of an epoch, J noise levels per sample (num_taus), N grid points.
 """
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,30 +18,18 @@ import torch
 from torch import Tensor
 
 from trainables.consistency import schedules
-from trainables.consistency.loss import Rows, consistency_loss
-from trainables.consistency.networks import TokenNet
-from trainables.consistency.options import DistillParams
+from trainables.consistency.implementations import (
+    EpochData,
+    Fast,
+    Implementation,
+    Naive,
+    Operator,
+    Tricks,
+)
+from trainables.consistency.networks import FieldNet
+from trainables.consistency.params import DistillParams
 from trainables.consistency.teacher import Split
 from trainables.trial import EpochCounts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochData:
-    """What one epoch trains on, all drawn before it is cut into chunks.
-
-    Attributes:
-        residual: Clean residuals in training order (M, N).
-        cond: u and u_hat (M, N, 2).
-        z: Noise (M, J, N).
-        s1: Student's noise levels (M, J).
-        s0: Levels one schedule step below (M, J).
-    """
-
-    residual: Tensor
-    cond: Tensor
-    z: Tensor
-    s1: Tensor
-    s0: Tensor
 
 
 def epoch_order(num_samples: int, length: int, *, seed: int, epoch: int) -> Tensor:
@@ -52,13 +40,11 @@ def epoch_order(num_samples: int, length: int, *, seed: int, epoch: int) -> Tens
     return torch.cat(orders)[:length]
 
 
-def epoch_noise(
-    num_samples: int, num_taus: int, num_points: int, *, seed: int, epoch: int
-) -> tuple[Tensor, Tensor]:
-    """Draws v ~ U (M, J) and z ~ N (M, J, N), on the CPU so that every device sees the same."""
+def epoch_noise(num_samples: int, num_taus: int, *grid: int, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
+    """Draws v ~ U (M, J) and z ~ N (M, J, grid), on the CPU so that every device sees the same."""
     generator = _generator(seed, epoch, stream=1)
     v = torch.rand(num_samples, num_taus, generator=generator)
-    z = torch.randn(num_samples, num_taus, num_points, generator=generator)
+    z = torch.randn(num_samples, num_taus, *grid, generator=generator)
     return v, z
 
 
@@ -71,117 +57,167 @@ def _generator(seed: int, epoch: int, *, stream: int) -> torch.Generator:
 class DistillationEngine:
     """Student, target and evaluation networks with their optimizer; one call trains one epoch.
 
-    Attributes:
-        student: The trained network f, started from the teacher's weights.
-        evaluated: Its average, the network whose NRMSE counts.
-
     Args:
-        teacher: D, frozen.
+        teacher: D; gets frozen.
         train: The training split, on the device.
-        params: Batch sizes and noise levels.
+        params: What is tuned.
         seed: Seed of data order and noise.
         num_epochs: Length of the run; fixes the learning-rate schedule.
+        operator: u -> u_hat; asked again for every chunk by ``implementation: naive``, else unused.
+        residual_std: s_r, for the same purpose.
+        tricks: What ``implementation: fast`` does; for benchmarks.
     """
 
-    def __init__(
-        self, teacher: TokenNet, train: Split, params: DistillParams, *, seed: int, num_epochs: int
+    def __init__(  # noqa: PLR0913 - the parts of a trial; everything after the first three is named
+        self,
+        teacher: FieldNet,
+        train: Split,
+        params: DistillParams,
+        *,
+        seed: int,
+        num_epochs: int,
+        operator: Operator | None = None,
+        residual_std: float = 1.0,
+        tricks: Tricks | None = None,
     ) -> None:
-        self._teacher = teacher.requires_grad_(False)
-        self.student = copy.deepcopy(teacher).requires_grad_(True)
-        self._target = copy.deepcopy(teacher)
-        self.evaluated = copy.deepcopy(teacher)
         self._train = train
         self._params = params
         self._seed = seed
         self._num_epochs = num_epochs
-        num_samples = train.residual.shape[0]
-        self.iterations = schedules.iterations_per_epoch(num_samples, params.batch_size)
+        self._impl: Implementation
+        if params.implementation == "naive":
+            assert operator is not None, "naive makes u_hat anew"
+            self._impl = Naive(teacher, train, params, operator, residual_std)
+        else:
+            self._impl = Fast(teacher, train, params, tricks or Tricks())
+        self.iterations = params.batches_in_epoch(self._num_samples)
         self._total_steps = schedules.total_optimizer_steps(num_epochs * self.iterations, params.accum_steps)
-        self._optimizer = torch.optim.Adam(
-            self.student.parameters(), lr=0.0, betas=schedules.ADAM_BETAS, fused=True
-        )
         self._num_steps = 0
         self._num_pending = 0  # batches accumulated since the last optimizer step
+        self._num_chunks = self._num_sample_evals = 0
+
+    @property
+    def student(self) -> FieldNet:
+        """The trained network f, started from the teacher's weights."""
+        return self._impl.student
+
+    @property
+    def evaluated(self) -> FieldNet:
+        """Its average, the network whose NRMSE counts."""
+        return self._impl.evaluated
 
     def warm_up(self) -> None:
-        """One throw-away forward and backward of the real chunk shape; changes nothing."""
-        rows = self._params.micro_batch * self._params.num_taus
-        index = torch.arange(rows, device=self._device) % self._train.residual.shape[0]
-        s1 = torch.ones(rows, device=self._device)
-        residual = self._train.residual[index]
-        noisy = Rows(
-            residual=residual,
-            cond=self._train.cond[index],
-            z=torch.zeros_like(residual),
-            s1=s1,
-            s0=0.5 * s1,
-        )
-        loss = consistency_loss(self.student, self._target, self._teacher, noisy)
-        torch.autograd.grad(loss, list(self.student.parameters()))
+        """Throw-away forward and backward passes of the real shapes; changes nothing."""
+        before, counters = self._impl.gradients(), (self._num_chunks, self._num_sample_evals)
+        size = min(self._params.batch_size, self._num_samples)
+        for num_taus in sorted({self._params.num_taus, *self._params.tau_schedule}):
+            levels = torch.ones(size, num_taus, device=self._device)
+            grid = self._train.residual.shape[1:]
+            data = EpochData(
+                order=torch.arange(size, device=self._device),
+                z=torch.zeros(size, num_taus, *grid, device=self._device),
+                s1=levels,
+                s0=0.5 * levels,
+            )
+            with arithmetic(self._params.precision, self._device.type):
+                data = replace(data, prepared=self._impl.prepare(data))
+            self.backward_chunk(data, 0)
+        self._impl.set_gradients(before)
+        self._num_chunks, self._num_sample_evals = counters
 
-    def train_epoch(self, epoch: int) -> EpochCounts:
-        """Trains epoch ``epoch`` (from 1) and says what was executed."""
+    def train_epoch(self, epoch: int, on_step: Callable[[], object] = lambda: None) -> EpochCounts:
+        """Trains epoch ``epoch`` (from 1) and says what was executed.
+
+        Calls ``on_step`` after every optimizer step.
+
+        Raises:
+            RuntimeError: That is not what the cost mathematics says.
+        """
         params = self._params
         data = self.draw(epoch)
-        total_loss = torch.zeros((), device=self._device)
-        num_chunks = num_sample_evals = 0
-        steps_before = self._num_steps
-        for first in range(0, data.residual.shape[0], params.batch_size):
-            for start in range(first, first + params.batch_size, params.micro_batch):
-                total_loss += self.backward_chunk(data, start)
-                num_chunks += 1
-                num_sample_evals += params.micro_batch * params.num_taus
+        total_loss: Tensor | float = 0.0
+        before = (self._num_chunks, self._num_sample_evals, self._num_steps)
+        num_samples = data.order.shape[0]
+        for first in range(0, num_samples, params.batch_size):
+            for start in range(first, min(first + params.batch_size, num_samples), params.micro_batch):
+                total_loss = total_loss + self.backward_chunk(data, start)
             self._num_pending += 1
             if self._num_pending == params.accum_steps:
-                self._optimizer_step()
+                self.optimizer_step()
+                on_step()
         if epoch == self._num_epochs and self._num_pending:
-            self._optimizer_step()
-        return EpochCounts(
-            num_chunks=num_chunks,
-            num_sample_evals=num_sample_evals,
-            num_optimizer_steps=self._num_steps - steps_before,
+            self.optimizer_step()
+            on_step()
+        counts = EpochCounts(
+            num_chunks=self._num_chunks - before[0],
+            num_sample_evals=self._num_sample_evals - before[1],
+            num_optimizer_steps=self._num_steps - before[2],
             loss=float(total_loss) * params.accum_steps / self.iterations,
         )
+        expected = params.expected_counts(self._num_samples, epoch, num_epochs=self._num_epochs)
+        if replace(counts, loss=0.0) != expected:
+            raise RuntimeError(
+                f"executed {counts}, the cost mathematics says {expected}: a bug of the engine"
+            )
+        return counts
 
     def draw(self, epoch: int) -> EpochData:
-        """Data order, noise levels and noise of a whole epoch; none depend on ``micro_batch``."""
-        num_samples, num_points = self._train.residual.shape
-        length = self.iterations * self._params.batch_size
-        order = epoch_order(num_samples, length, seed=self._seed, epoch=epoch).to(self._device)
-        v, z = epoch_noise(length, self._params.num_taus, num_points, seed=self._seed, epoch=epoch)
-        s1, s0 = schedules.sigma_pairs(schedules.stratified_levels(v))
-        return EpochData(
-            residual=self._train.residual[order],
-            cond=self._train.cond[order],
-            z=z.to(self._device),
-            s1=s1.to(self._device),
-            s0=s0.to(self._device),
+        """Order, noise levels and noise of a whole epoch; none depend on ``micro_batch``."""
+        params = self._params
+        length, num_taus = params.samples_in_epoch(self._num_samples), params.taus_in(epoch)
+        order = epoch_order(self._num_samples, length, seed=self._seed, epoch=epoch)
+        grid = self._train.residual.shape[1:]
+        v, z = epoch_noise(length, num_taus, *grid, seed=self._seed, epoch=epoch)
+        s1, s0 = schedules.sigma_pairs(
+            schedules.levels(v, strategy=params.tau_strategy, batch_size=params.batch_size)
         )
+        dtype = self._train.residual.dtype
+        data = EpochData(
+            order=order.to(self._device),
+            z=_to(z, self._device, dtype),
+            s1=_to(s1, self._device, dtype),
+            s0=_to(s0, self._device, dtype),
+        )
+        with arithmetic(params.precision, self._device.type):
+            return replace(data, prepared=self._impl.prepare(data))
 
-    def backward_chunk(self, data: EpochData, start: int) -> Tensor:
+    def backward_chunk(self, data: EpochData, start: int) -> Tensor | float:
         """Adds the gradient of the micro-batch at ``start``; returns its share of the mean loss."""
         params = self._params
-        chunk = slice(start, start + params.micro_batch)
-        rows = Rows(
-            residual=data.residual[chunk].repeat_interleave(params.num_taus, dim=0),
-            cond=data.cond[chunk].repeat_interleave(params.num_taus, dim=0),
-            z=data.z[chunk].flatten(0, 1),
-            s1=data.s1[chunk].flatten(),
-            s0=data.s0[chunk].flatten(),
+        num_samples, num_taus = data.s1.shape
+        chunk = slice(start, min(start + params.micro_batch, num_samples))
+        first = start // params.batch_size * params.batch_size
+        size = min(params.batch_size, num_samples - first)  # of this batch; smaller if ragged
+        share = 1.0 / (size * params.accum_steps * num_taus)
+        self._num_chunks += 1
+        self._num_sample_evals += data.s1[chunk].numel()
+        with arithmetic(params.precision, self._device.type):
+            return self._impl.add_gradient(data, chunk, share)
+
+    def optimizer_step(self) -> None:
+        """Applies the accumulated gradient, then moves both averages."""
+        size = self._params.effective_batch_size
+        lr = schedules.learning_rate(
+            self._num_steps,
+            total_steps=self._total_steps,
+            effective_batch_size=size,
+            scaling=self._params.lr_scaling,
         )
-        share = 1.0 / (params.effective_batch_size * params.num_taus)
-        loss = share * consistency_loss(self.student, self._target, self._teacher, rows)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
+        decays = schedules.averaging_decays(
+            self._num_steps, effective_batch_size=size, unit=self._params.ema_unit
+        )
+        self._impl.step(lr, *decays)
+        self._num_steps += 1
+        self._num_pending = 0
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, including gradients not yet applied."""
         return {
             "student": self.student.state_dict(),
-            "target": self._target.state_dict(),
+            "target": self._impl.target.state_dict(),
             "evaluated": self.evaluated.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "gradients": [p.grad for p in self.student.parameters()],
+            "optimizer": self._impl.optimizer.state_dict(),
+            "gradients": self._impl.gradients(),
             "num_steps": self._num_steps,
             "num_pending": self._num_pending,
         }
@@ -189,11 +225,10 @@ class DistillationEngine:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues where ``state_dict`` was taken."""
         self.student.load_state_dict(state["student"])
-        self._target.load_state_dict(state["target"])
+        self._impl.target.load_state_dict(state["target"])
         self.evaluated.load_state_dict(state["evaluated"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        for parameter, gradient in zip(self.student.parameters(), state["gradients"], strict=True):
-            parameter.grad = None if gradient is None else gradient.to(self._device)
+        self._impl.optimizer.load_state_dict(state["optimizer"])
+        self._impl.set_gradients(state["gradients"])
         self._num_steps = state["num_steps"]
         self._num_pending = state["num_pending"]
 
@@ -201,25 +236,30 @@ class DistillationEngine:
     def _device(self) -> torch.device:
         return self._train.residual.device
 
-    def _optimizer_step(self) -> None:
-        """Applies the accumulated gradient, then moves both averages."""
-        lr = schedules.learning_rate(
-            self._num_steps,
-            total_steps=self._total_steps,
-            effective_batch_size=self._params.effective_batch_size,
-        )
-        for group in self._optimizer.param_groups:
-            group["lr"] = lr
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
-        decay = schedules.ema_decay(self._num_steps, limit=schedules.EVALUATION_DECAY)
-        _average_into(self._target, self.student, schedules.TARGET_DECAY)
-        _average_into(self.evaluated, self.student, decay)
-        self._num_steps += 1
-        self._num_pending = 0
+    @property
+    def _num_samples(self) -> int:
+        return self._train.residual.shape[0]
 
 
-@torch.no_grad()
-def _average_into(average: TokenNet, network: TokenNet, decay: float) -> None:
-    """Moves every parameter: average <- decay average + (1 - decay) network."""
-    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1.0 - decay)
+@contextmanager
+def arithmetic(precision: str, device: str) -> Iterator[None]:
+    """Runs the body in ``fp32``, ``tf32`` (CUDA only) or ``bf16`` autocast; leaves nothing behind."""
+    if precision == "bf16":
+        with torch.autocast(device, dtype=torch.bfloat16):
+            yield
+    elif precision == "tf32" and device == "cuda":
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
+    else:
+        yield
+
+
+def _to(x: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Moves without waiting: from pinned memory where there is a card."""
+    if device.type == "cuda":
+        x = x.pin_memory()
+    return x.to(device, dtype, non_blocking=True)

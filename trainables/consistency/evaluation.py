@@ -3,7 +3,7 @@
 Knows the metric and its fixed noise. Does not know training, nor which split may be looked at when
 (that is the stage's affair; ``final`` is for final reports only).
 
-Shape legend: S pairs, N grid points.
+Shape legend: S pairs, N points of a field.
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainables.consistency.networks import TokenNet, consistency_function
+from trainables.consistency.networks import FieldNet, consistency_function, fields_per_pass
 from trainables.consistency.schedules import SIGMA_MAX
 from trainables.consistency.teacher import Split
-
-# Pairs per forward pass: evaluation must not need more memory than training does.
-_CHUNK = 256
 
 
 def evaluation_noise(num_pairs: int, num_points: int, data_seed: int) -> Tensor:
@@ -26,7 +23,7 @@ def evaluation_noise(num_pairs: int, num_points: int, data_seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def one_step_nrmse(net: TokenNet, split: Split, z: Tensor, residual_std: float) -> float:
+def one_step_nrmse(net: FieldNet, split: Split, z: Tensor, residual_std: float) -> float:
     """Mean NRMSE of u_hat + s_r f(s_max z, s_max), one network evaluation per pair.
 
     Args:
@@ -39,8 +36,9 @@ def one_step_nrmse(net: TokenNet, split: Split, z: Tensor, residual_std: float) 
         Mean over pairs of rms_x(prediction - truth) / rms_x(truth); NaN if the network is broken.
     """
     parts = []
-    for start in range(0, z.shape[0], _CHUNK):
-        rows = slice(start, start + _CHUNK)
+    chunk = fields_per_pass(z.shape[1])
+    for start in range(0, z.shape[0], chunk):
+        rows = slice(start, start + chunk)
         cond = split.cond[rows]  # (chunk, N, 2)
         sigma = torch.full((cond.shape[0],), SIGMA_MAX, device=cond.device)
         residual = consistency_function(net, SIGMA_MAX * z[rows], sigma, cond)  # (chunk, N)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.consistency.networks import TokenNet, consistency_function, teacher_denoise
+from trainables.consistency.networks import FieldNet, consistency_function, teacher_denoise
 
 HUBER_C = 0.03
 """c of the pseudo-Huber loss, per sqrt(N)."""
@@ -39,7 +39,7 @@ class Rows:
     s0: Tensor
 
 
-def consistency_loss(student: TokenNet, target: TokenNet, teacher: TokenNet, rows: Rows) -> Tensor:
+def consistency_loss(student: FieldNet, target: FieldNet, teacher: FieldNet, rows: Rows) -> Tensor:
     """Sum over rows of d(f(x1, s1), f_target(xh, s0)) (Song et al., 2023, algorithm 2).
 
     x1 = r + s1 z; xh is one Euler step of the probability-flow ODE from s1 to s0 with the teacher's
@@ -56,10 +56,20 @@ def consistency_loss(student: TokenNet, target: TokenNet, teacher: TokenNet, row
     """
     with torch.no_grad():
         x1 = rows.residual + rows.s1[:, None] * rows.z  # (R, N)
-        denoised = teacher_denoise(teacher, x1, rows.s1, rows.cond)
-        xh = denoised + (rows.s0 / rows.s1)[:, None] * (x1 - denoised)
+        xh = euler_step(teacher, x1, rows.s1, rows.s0, rows.cond)
         y = consistency_function(target, xh, rows.s0, rows.cond)
-    return pseudo_huber(consistency_function(student, x1, rows.s1, rows.cond), y).sum()
+    return loss_to_target(student, x1, rows.s1, rows.cond, y)
+
+
+def euler_step(teacher: FieldNet, x1: Tensor, s1: Tensor, s0: Tensor, cond: Tensor) -> Tensor:
+    """xh: from x1 (R, N) at s1 (R,) down to s0 along the teacher's probability-flow ODE (eq. 6)."""
+    denoised = teacher_denoise(teacher, x1, s1, cond)
+    return denoised + (s0 / s1)[:, None] * (x1 - denoised)
+
+
+def loss_to_target(student: FieldNet, x1: Tensor, s1: Tensor, cond: Tensor, y: Tensor) -> Tensor:
+    """Sum over rows of d(f(x1, s1), y), y (R, N) given."""
+    return pseudo_huber(consistency_function(student, x1, s1, cond), y).sum()
 
 
 def pseudo_huber(prediction: Tensor, target: Tensor) -> Tensor:

@@ -1,12 +1,15 @@
-"""TokenNet, the small 1-D network of every part, and its two preconditionings.
+"""The networks of every part, 1-D (TokenNet) and 2-D (GridNet), and their two preconditionings.
 
 Knows shapes and weights. Does not know what is trained on what, nor any schedule.
 
-Shape legend: R rows, N grid points, C input channels, P = 4 points per token, T = N / P tokens,
-W width, L depth.
+Shape legend: R rows, N points of a field, C input channels, P = 4 points per token, T = N / P tokens,
+W width, L depth, G = sqrt(N) points along each axis of a 2-D field.
 """
 
 from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +19,21 @@ from trainables.consistency.schedules import SIGMA_MIN
 POINTS_PER_TOKEN = 4
 DILATIONS = (1, 2, 4)
 NUM_FREQUENCIES = 16
+GRID_DILATIONS = (1, 2, 4, 8)
+KERNEL_SIZE = 3
+REFERENCE_FAN_IN = 96
+REFERENCE_DEPTH = 4
+"""Fan-in and depth of the TokenNet for which the learning rates of this stage were found."""
+
+
+# Fields, and points, of one pass without gradient: it must not need more memory than training does.
+_MAX_FIELDS = 256
+_MAX_POINTS = 2**19
+
+
+def fields_per_pass(num_points: int) -> int:
+    """Fields of ``num_points`` that are evaluated at once."""
+    return max(1, min(_MAX_FIELDS, _MAX_POINTS // num_points))
 
 
 class SigmaEmbedding(nn.Module):
@@ -39,7 +57,15 @@ class SigmaEmbedding(nn.Module):
         return out[:, None].chunk(self.depth, dim=-1)
 
 
-class TokenNet(nn.Module):
+class FieldNet(nn.Module, ABC):
+    """A network from fields to a field; whatever the grid, a field is N values in a row."""
+
+    @abstractmethod
+    def forward(self, x_rnc: Tensor, sigma_r: Tensor | None = None) -> Tensor:
+        """Maps (R, N, C), and noise levels (R,) where the network has them, to (R, N)."""
+
+
+class TokenNet(FieldNet):
     """Patches -> L residual blocks, each seeing two dilated neighbours -> patches.
 
     A block is h + SiLU(Linear([h(t - d), h(t), h(t + d)]) + bias(sigma)); tokens wrap round, so the
@@ -75,13 +101,85 @@ class TokenNet(nn.Module):
         return out.reshape(rows, points)
 
 
+class ScaledConv(nn.Module):
+    """A periodic 3 x 3 convolution whose stored weights are ``1 / scale`` times the ones used.
+
+    Under Adam its learning rate is thus ``scale`` times the optimizer's (equalised learning rate,
+    Karras et al., 2018, section 4.1). With scale ~ 1 / fan-in a rate holds across widths (Yang et al., 2022,
+    Tensor Programs V, table 8).
+
+    Args:
+        inputs: Input channels.
+        outputs: Output channels.
+        dilation: Distance of the taps.
+    """
+
+    def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
+        super().__init__()
+        fan_in = inputs * KERNEL_SIZE**2
+        self.scale = min(1.0, REFERENCE_FAN_IN / fan_in)
+        bound = fan_in**-0.5  # nn.Conv2d's own
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, KERNEL_SIZE, KERNEL_SIZE))
+        nn.init.uniform_(self.weight, -bound / self.scale, bound / self.scale)
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
+        self.dilation = dilation
+
+    def forward(self, h_rwgg: Tensor) -> Tensor:
+        """Maps (R, inputs, G, G) to (R, outputs, G, G)."""
+        padded = nn.functional.pad(h_rwgg, (self.dilation,) * 4, mode="circular")
+        weight = self.scale * self.weight
+        return nn.functional.conv2d(padded, weight, self.bias, dilation=self.dilation)
+
+
+class GridNet(FieldNet):
+    """Convolution -> L residual blocks of dilated convolutions -> convolution, all at full resolution.
+
+    A block is h + sqrt(4 / L) SiLU(conv(h) + bias(sigma)), the factor at most 1; it keeps two activations of
+    W values per point. Periodic, so the network is equivariant to every shift. The last layer
+    starts at zero.
+
+    Args:
+        channels: C, input channels.
+        width: W.
+        depth: L.
+        with_sigma: Whether the network is told a noise level.
+    """
+
+    def __init__(self, *, channels: int, width: int, depth: int, with_sigma: bool) -> None:
+        super().__init__()
+        self.embed = ScaledConv(channels, width)
+        self.blocks = nn.ModuleList(
+            ScaledConv(width, width, GRID_DILATIONS[i % len(GRID_DILATIONS)]) for i in range(depth)
+        )
+        self.sigma = SigmaEmbedding(width, depth) if with_sigma else None
+        self.head = ScaledConv(width, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.branch = min(1.0, math.sqrt(REFERENCE_DEPTH / depth))
+
+    def forward(self, x_rnc: Tensor, sigma_r: Tensor | None = None) -> Tensor:
+        """Maps (R, N, C), N = G^2, and noise levels (R,) where the network has them, to (R, N)."""
+        rows, points, channels = x_rnc.shape
+        side = math.isqrt(points)
+        # A view in channels-last order, the one that tensor cores like; convolutions keep it.
+        h = self.embed(x_rnc.reshape(rows, side, side, channels).permute(0, 3, 1, 2))  # (R, W, G, G)
+        biases = self.sigma(sigma_r) if self.sigma is not None else None
+        for i, block in enumerate(self.blocks):
+            pre = block(h)
+            if biases is not None:
+                pre = pre + biases[i][:, 0, :, None, None]
+            h = torch.add(h, nn.functional.silu(pre), alpha=self.branch)
+        out: Tensor = self.head(h)  # (R, 1, G, G)
+        return out.reshape(rows, points)
+
+
 def gather_neighbours(h_rtw: Tensor, dilation: int) -> Tensor:
     """Concatenates tokens t - d, t and t + d (mod T): (R, T, W) -> (R, T, 3 W)."""
     before, after = h_rtw.roll(dilation, 1), h_rtw.roll(-dilation, 1)
     return torch.cat([before, h_rtw, after], dim=-1)
 
 
-def teacher_denoise(net: TokenNet, x_rn: Tensor, sigma_r: Tensor, cond_rn2: Tensor) -> Tensor:
+def teacher_denoise(net: FieldNet, x_rn: Tensor, sigma_r: Tensor, cond_rn2: Tensor) -> Tensor:
     """D(x, sigma; u, u_hat), the denoised residual (Karras et al., 2022, eq. 7, sigma_data = 1).
 
     Args:
@@ -100,7 +198,7 @@ def teacher_denoise(net: TokenNet, x_rn: Tensor, sigma_r: Tensor, cond_rn2: Tens
     return denoised
 
 
-def consistency_function(net: TokenNet, x_rn: Tensor, sigma_r: Tensor, cond_rn2: Tensor) -> Tensor:
+def consistency_function(net: FieldNet, x_rn: Tensor, sigma_r: Tensor, cond_rn2: Tensor) -> Tensor:
     """f(x, sigma; u, u_hat) with f(x, sigma_min) = x exactly (Song et al., 2023, eq. 5 and App. C).
 
     c_skip = 1 / (q + 1), c_out = sqrt(q / (q + 1)), q = (sigma - sigma_min)^2,

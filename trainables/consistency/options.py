@@ -1,6 +1,7 @@
-"""What a study may set of this stage: its options, and its tunable parameters; both checked here.
+"""What a study may set of this stage, the same for all its trials; checked here.
 
-Knows names, defaults and what makes no sense. Does not know data, networks or training.
+Knows names, defaults and what makes no sense. Does not know the parameters of a trial, data, networks
+or training.
 """
 
 from __future__ import annotations
@@ -15,6 +16,17 @@ from typing import Any, Self
 import torch
 
 WINDOWS_PER_TRAJECTORY = 4
+PROBLEMS = ("burgers", "turbulence2d")
+GRID_POINTS = {"burgers": (16, 32, 64, 128), "turbulence2d": (16, 32, 64, 128, 192, 256)}
+TURBULENCE_SIZES: dict[str, int] = {
+    "num_eval_trajectories": 100,
+    "grid_points": 192,
+    "teacher_width": 64,
+    "teacher_depth": 48,
+    "teacher_steps": 4000,
+}
+"""What ``turbulence2d`` has instead of the defaults: a row then costs about a gigabyte (docs/stage.md)."""
+
 _DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -31,13 +43,15 @@ class StageOptions:
     Attributes:
         num_samples: Training pairs; four from each trajectory.
         num_eval_trajectories: Trajectories of the held-out and of the final split, each.
-        grid_points: Points N of a field; the solver uses twice as many.
+        grid_points: Points along each axis of a field; the solver may use more.
         operator_width: Width of the operator's network.
         operator_depth: Blocks of the operator's network.
         operator_steps: Optimizer steps of the operator.
         teacher_width: Width of the teacher, hence of the student.
         teacher_depth: Blocks of the teacher, hence of the student.
         teacher_steps: Optimizer steps of the teacher; fewer raise every NRMSE of the study.
+        problem: ``burgers`` (1-D) or ``turbulence2d`` (2-D); ``parse`` also takes ``auto``, which is
+            ``turbulence2d`` on CUDA and ``burgers`` on a CPU.
         device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
         cache_dir: Where data, operator and teacher are kept; ``""`` is ``default_cache_dir()``.
         data_seed: Seed of data, operator, teacher and evaluation noise (not of the trials).
@@ -52,23 +66,31 @@ class StageOptions:
     teacher_width: int = 32
     teacher_depth: int = 4
     teacher_steps: int = 800
+    problem: str = "burgers"
     device: str = "auto"
     cache_dir: str = ""
     data_seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.problem not in PROBLEMS:
+            raise ValueError(
+                f"stage option problem={self.problem!r} is unknown. Fix: use one of {('auto', *PROBLEMS)}."
+            )
         for name in _COUNTS:
-            _require_int("stage option", name, getattr(self, name), minimum=1)
-        _require_int("stage option", "data_seed", self.data_seed, minimum=0)
+            require_int("stage option", name, getattr(self, name), minimum=1)
+        require_int("stage option", "data_seed", self.data_seed, minimum=0)
         if self.num_samples % WINDOWS_PER_TRAJECTORY:
             raise ValueError(
                 f"stage option num_samples={self.num_samples} is not a multiple of "
                 f"{WINDOWS_PER_TRAJECTORY}. Fix: every trajectory gives "
                 f"{WINDOWS_PER_TRAJECTORY} pairs; use {self.num_samples // 4 * 4 + 4}."
             )
-        if self.grid_points not in (16, 32, 64, 128):
+        sizes = GRID_POINTS[self.problem]
+        if self.grid_points not in sizes:
+            *most, last = (str(size) for size in sizes)
             raise ValueError(
-                f"stage option grid_points={self.grid_points} is not supported. Fix: use 16, 32, 64 or 128."
+                f"stage option grid_points={self.grid_points} is not supported. "
+                f"Fix: use {', '.join(most)} or {last}."
             )
         if self.device not in _DEVICES:
             raise ValueError(f"stage option device={self.device!r} is unknown. Fix: use one of {_DEVICES}.")
@@ -80,13 +102,28 @@ class StageOptions:
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
-        """Builds options from a study's dict.
+        """Builds options from a study's dict: settles the problem, and takes its sizes as defaults.
 
         Raises:
             ValueError: Unknown key, or a value that makes no sense; says which and the fix.
         """
-        _reject_unknown("stage option", raw, [f.name for f in fields(cls)])
-        return cls(**raw)
+        reject_unknown("stage option", raw, [f.name for f in fields(cls)])
+        given = dict(raw)
+        if given.get("problem", "auto") == "auto":
+            on_card = given.get("device", "auto") != "cpu" and torch.cuda.is_available()
+            given["problem"] = "turbulence2d" if on_card else "burgers"
+        sizes = TURBULENCE_SIZES if given["problem"] == "turbulence2d" else {}
+        return cls(**(sizes | given))
+
+    @property
+    def num_dims(self) -> int:
+        """Axes of a field."""
+        return 2 if self.problem == "turbulence2d" else 1
+
+    @property
+    def num_points(self) -> int:
+        """N, the points of a whole field."""
+        return int(self.grid_points**self.num_dims)
 
     def resolved_device(self) -> str:
         """``cuda`` or ``cpu``: what ``device`` means on this machine."""
@@ -103,66 +140,11 @@ class StageOptions:
         return Path(self.cache_dir or default_cache_dir()).expanduser()
 
 
-_COUNTS = tuple(f.name for f in fields(StageOptions) if f.name not in ("device", "cache_dir", "data_seed"))
+_NO_COUNTS = ("problem", "device", "cache_dir", "data_seed")
+_COUNTS = tuple(f.name for f in fields(StageOptions) if f.name not in _NO_COUNTS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DistillParams:
-    """What a trial tunes, under the guide's names.
-
-    Attributes:
-        batch_size: Samples per batch.
-        micro_batch: Samples per forward and backward; divides ``batch_size``.
-        num_taus: Noise levels per sample.
-        accum_steps: Batches per optimizer step.
-    """
-
-    batch_size: int
-    micro_batch: int
-    num_taus: int
-    accum_steps: int = 1
-
-    def __post_init__(self) -> None:
-        for f in fields(self):
-            _require_int("parameter", f.name, getattr(self, f.name), minimum=1)
-        if self.batch_size % self.micro_batch:
-            divisors = [m for m in range(1, self.batch_size + 1) if self.batch_size % m == 0]
-            raise ValueError(
-                f"parameter micro_batch={self.micro_batch} does not divide "
-                f"batch_size={self.batch_size}. Fix: use one of {divisors}."
-            )
-
-    @classmethod
-    def parse(cls, raw: Mapping[str, Any], *, num_samples: int) -> Self:
-        """Builds parameters from a trial's dict, for a training set of ``num_samples``.
-
-        Raises:
-            ValueError: Unknown or missing key, or a value that makes no sense.
-        """
-        _reject_unknown("parameter", raw, [f.name for f in fields(cls)])
-        missing = [n for n in ("batch_size", "micro_batch", "num_taus") if n not in raw]
-        if missing:
-            raise ValueError(f"parameter {missing[0]} is missing. Fix: give it a whole number.")
-        params = cls(**raw)
-        if params.batch_size > num_samples:
-            raise ValueError(
-                f"parameter batch_size={params.batch_size} exceeds num_samples={num_samples}. "
-                "Fix: lower batch_size, or raise the stage option num_samples."
-            )
-        return params
-
-    @property
-    def effective_batch_size(self) -> int:
-        """Samples per optimizer step."""
-        return self.batch_size * self.accum_steps
-
-    @property
-    def num_micro_batches(self) -> int:
-        """Forward and backward launches per batch."""
-        return self.batch_size // self.micro_batch
-
-
-def _require_int(what: str, name: str, value: object, *, minimum: int) -> None:
+def require_int(what: str, name: str, value: object, *, minimum: int) -> None:
     """Raises ValueError unless ``value`` is a whole number >= ``minimum`` (bool is not one)."""
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise ValueError(
@@ -171,7 +153,7 @@ def _require_int(what: str, name: str, value: object, *, minimum: int) -> None:
         )
 
 
-def _reject_unknown(what: str, raw: Mapping[str, Any], known: list[str]) -> None:
+def reject_unknown(what: str, raw: Mapping[str, Any], known: list[str]) -> None:
     """Raises ValueError for the first key that is not in ``known``."""
     for key in raw:
         if key not in known:

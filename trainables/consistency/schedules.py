@@ -60,6 +60,24 @@ def stratified_levels(v: Tensor) -> Tensor:
     return u
 
 
+def levels(v: Tensor, *, strategy: str, batch_size: int) -> Tensor:
+    """Schedule positions of an epoch's samples; see ``DistillParams.tau_strategy``.
+
+    Args:
+        v: Uniform draws in [0, 1), shape (samples, num_taus), samples in training order.
+        strategy: ``stratified``, ``shared`` (the draws of a batch's first sample) or ``random``.
+        batch_size: Samples that share levels.
+
+    Returns:
+        Positions in [0, 1], same shape.
+    """
+    if strategy == "random":
+        return v
+    if strategy == "shared":
+        v = v[torch.arange(v.shape[0], device=v.device) // batch_size * batch_size]
+    return stratified_levels(v)
+
+
 def sigma_pairs(u: Tensor) -> tuple[Tensor, Tensor]:
     """The student's noise level and the one a step of 1 / H below it (Song et al., 2023, eq. 6).
 
@@ -74,19 +92,20 @@ def sigma_pairs(u: Tensor) -> tuple[Tensor, Tensor]:
     return s1, s0
 
 
-def iterations_per_epoch(num_samples: int, batch_size: int) -> int:
-    """Batches per epoch, halves rounded up: 333 for 2000 / 6 and 167 for 2000 / 12."""
-    return math.floor(num_samples / batch_size + 0.5)
-
-
 def total_optimizer_steps(num_batches: int, accum_steps: int) -> int:
     """Optimizer steps of a whole run; the last, partial accumulation is flushed."""
     return math.ceil(num_batches / accum_steps)
 
 
-def learning_rate(step: int, *, total_steps: int, effective_batch_size: int) -> float:
-    """Learning rate of optimizer step ``step`` (from 0): linear scaling, warm-up, cosine to 0."""
-    peak = LEARNING_RATE * effective_batch_size / REFERENCE_BATCH
+def learning_rate(
+    step: int, *, total_steps: int, effective_batch_size: int, scaling: str = "linear"
+) -> float:
+    """Learning rate of optimizer step ``step`` (from 0): scaling rule, warm-up, cosine to 0.
+
+    ``scaling`` is the power of effective_batch_size / 6: ``linear`` 1, ``sqrt`` 1/2, ``none`` 0.
+    """
+    power: float = {"linear": 1.0, "sqrt": 0.5, "none": 0.0}[scaling]
+    peak: float = LEARNING_RATE * (effective_batch_size / REFERENCE_BATCH) ** power
     return peak * warm_up_cosine(step, total_steps=total_steps, warm_up_steps=WARM_UP_STEPS)
 
 
@@ -96,6 +115,19 @@ def warm_up_cosine(step: int, *, total_steps: int, warm_up_steps: int) -> float:
     return warm_up * 0.5 * (1.0 + math.cos(math.pi * step / total_steps))
 
 
-def ema_decay(step: int, *, limit: float) -> float:
+def averaging_decays(step: int, *, effective_batch_size: int, unit: str) -> tuple[float, float]:
+    """Decays of target and evaluation network at optimizer step ``step`` (from 0).
+
+    In units of ``step`` they are what the stage was calibrated with. In units of ``sample`` a step
+    of E samples forgets as much as E / 6 steps of the reference batch, so that every batch size averages
+    over as many samples.
+    """
+    if unit == "step":
+        return TARGET_DECAY, ema_decay(step, limit=EVALUATION_DECAY)
+    ratio = effective_batch_size / REFERENCE_BATCH
+    return TARGET_DECAY**ratio, ema_decay(step * ratio, limit=EVALUATION_DECAY) ** ratio
+
+
+def ema_decay(step: float, *, limit: float) -> float:
     """Averaging decay min(limit, (1 + k) / (10 + k)) at step k (from 0): short at first."""
     return min(limit, (1.0 + step) / (10.0 + step))

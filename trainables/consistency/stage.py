@@ -1,26 +1,30 @@
-"""ConsistencyStage: consistency distillation of a Burgers surrogate as a trial for Ray Tune.
+"""ConsistencyStage: consistency distillation of a PDE surrogate as a trial for Ray Tune.
 
 Joins problem, engine and evaluation to the contract of ``MeasuredTrainable``. Holds no algorithm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
+from torch import Tensor
+
 from trainables.base import MeasuredTrainable
-from trainables.consistency import burgers, cache, data, networks, schedules, teacher
+from trainables.consistency import burgers, cache, data, networks, schedules, teacher, turbulence
 from trainables.consistency.engine import DistillationEngine
 from trainables.consistency.evaluation import evaluation_noise, one_step_nrmse
-from trainables.consistency.networks import TokenNet
-from trainables.consistency.options import DistillParams, StageOptions
+from trainables.consistency.networks import FieldNet
+from trainables.consistency.options import StageOptions
+from trainables.consistency.params import DistillParams
 from trainables.consistency.teacher import Problem, Split
-from trainables.trial import EpochCounts
+from trainables.consistency.units import EpochUnits
+from trainables.trial import EpochCounts, TimeUnit
 
 # Every file whose text decides what the cached problem contains.
-_PROBLEM_SOURCES = (burgers, data, networks, schedules, teacher)
+_PROBLEM_SOURCES = (burgers, data, networks, schedules, teacher, turbulence)
 
 
 class ConsistencyStage(MeasuredTrainable):
@@ -29,8 +33,8 @@ class ConsistencyStage(MeasuredTrainable):
     Parameters of a trial: ``DistillParams``. Options of a study: ``StageOptions``.
     """
 
-    # Noise and order are drawn per epoch, before the cut into micro-batches.
-    quality_invariant_to: ClassVar[tuple[str, ...]] = ("micro_batch",)
+    # Noise and order are drawn per epoch, before the cut into micro-batches; both compute one loss.
+    quality_invariant_to: ClassVar[tuple[str, ...]] = ("micro_batch", "implementation")
 
     @classmethod
     def prepare(cls, options: Mapping[str, Any]) -> None:
@@ -45,15 +49,17 @@ class ConsistencyStage(MeasuredTrainable):
     def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
         """Loads the problem and starts the student as the teacher."""
         self._options = StageOptions.parse(options)
-        distill_params = DistillParams.parse(params, num_samples=self._options.num_samples)
+        self._params = DistillParams.parse(params, num_samples=self._options.num_samples)
         self._device = self._options.resolved_device()
         self._problem = load_problem(self._options)
         self._engine = DistillationEngine(
             load_teacher(self._problem, self._options).to(self._device),
             self._problem.splits["train"].to(self._device),
-            distill_params,
+            self._params,
             seed=seed,
             num_epochs=self.num_epochs,
+            operator=load_operator(self._problem, self._options, self._device),
+            residual_std=self._problem.residual_std,
         )
         self._held_out = self._problem.splits["eval"].to(self._device)
 
@@ -64,7 +70,11 @@ class ConsistencyStage(MeasuredTrainable):
 
     def train_epoch(self, epoch: int) -> EpochCounts:
         """Trains one epoch."""
-        return self._engine.train_epoch(epoch)
+        return self._engine.train_epoch(epoch, on_step=self.step_timer.mark)
+
+    def expected_counts(self, epoch: int) -> EpochCounts:
+        """The guide's cost mathematics."""
+        return self._params.expected_counts(self._options.num_samples, epoch, num_epochs=self.num_epochs)
 
     def evaluate(self) -> dict[str, float]:
         """NRMSE of one-step prediction on the held-out split."""
@@ -73,6 +83,10 @@ class ConsistencyStage(MeasuredTrainable):
     def evaluate_final(self) -> dict[str, float]:
         """NRMSE on the third split. For final reports only: no choice may depend on it."""
         return {"nrmse": self._nrmse_on(self._problem.splits["final"].to(self._device))}
+
+    def time_units(self) -> tuple[TimeUnit, ...]:
+        """Drawing an epoch, and an optimizer step with its batches."""
+        return EpochUnits(self._engine, self._params).units()
 
     def state_dict(self) -> dict[str, Any]:
         """The engine's state."""
@@ -102,11 +116,19 @@ def load_problem(options: StageOptions) -> Problem:
         options.cache_path(), key, lambda: asdict(teacher.make_problem(options, device))
     )
     splits = {name: Split(**split) for name, split in content["splits"].items()}
-    return Problem(splits=splits, residual_std=content["residual_std"], teacher=content["teacher"])
+    return Problem(**(content | {"splits": splits}))
 
 
-def load_teacher(problem: Problem, options: StageOptions) -> TokenNet:
+def load_teacher(problem: Problem, options: StageOptions) -> FieldNet:
     """The teacher's network with its trained weights, on the CPU."""
     network = teacher.new_network(options)
     network.load_state_dict(problem.teacher)
     return network
+
+
+def load_operator(problem: Problem, options: StageOptions, device: str) -> Callable[[Tensor], Tensor]:
+    """The trained operator u (R, N) -> u_hat (R, N) on ``device``."""
+    network = teacher.new_operator(options)
+    network.load_state_dict(problem.operator)
+    network.to(device).requires_grad_(False)
+    return lambda u: network(u[..., None])

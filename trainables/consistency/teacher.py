@@ -7,6 +7,7 @@ Shape legend: R rows (a training batch), S pairs, N grid points.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ import torch
 from torch import Tensor
 
 from trainables.consistency.data import SPLITS, Pairs, make_splits
-from trainables.consistency.networks import TokenNet, teacher_denoise
+from trainables.consistency.networks import FieldNet, GridNet, TokenNet, fields_per_pass, teacher_denoise
 from trainables.consistency.options import StageOptions
 from trainables.consistency.schedules import SIGMA_MAX, SIGMA_MIN, ema_decay, warm_up_cosine
 
 LEARNING_RATE = 3e-3
 OPERATOR_BATCH = 64
 TEACHER_BATCH = 48
+TURBULENCE_TEACHER_BATCH = 8
+"""Rows of about a gigabyte each: the teacher trains on any card that can train the student."""
+
 TEACHER_WARM_UP_STEPS = 50
 TEACHER_EMA_LIMIT = 0.995
 LOG_SIGMA_STD = 1.4
@@ -61,11 +65,13 @@ class Problem:
         splits: ``train``, ``eval`` and ``final``.
         residual_std: s_r, the training standard deviation of u_next - u_hat.
         teacher: The teacher's averaged weights.
+        operator: The operator's weights, for those who want u_hat made anew.
     """
 
     splits: dict[str, Split]
     residual_std: float
     teacher: Weights
+    operator: Weights
 
 
 def make_problem(options: StageOptions, device: str) -> Problem:
@@ -75,29 +81,31 @@ def make_problem(options: StageOptions, device: str) -> Problem:
     result does not depend on how many cores the machine has.
     """
     with _one_thread():
-        pairs = make_splits(options)
+        pairs = make_splits(options, device)
         operator = train_operator(pairs["train"], options, device)
-        predictions = {name: _predict(operator, pairs[name].u) for name in SPLITS}
+        predictions = {name: _predict(operator, pairs[name].u, device) for name in SPLITS}
         train = pairs["train"]
         residual_std = float((train.u_next - predictions["train"]).std())
         splits = {n: _split(pairs[n], predictions[n], residual_std) for n in SPLITS}
         teacher = train_teacher(splits["train"], options, device)
-    return Problem(splits=splits, residual_std=residual_std, teacher=teacher)
+    weights = {name: value.detach() for name, value in operator.state_dict().items()}
+    return Problem(splits=splits, residual_std=residual_std, teacher=teacher, operator=weights)
 
 
-def new_network(options: StageOptions) -> TokenNet:
+def new_network(options: StageOptions) -> FieldNet:
     """A network of the teacher's, hence the student's, architecture."""
-    return TokenNet(channels=3, width=options.teacher_width, depth=options.teacher_depth, with_sigma=True)
+    kind = GridNet if options.num_dims == 2 else TokenNet
+    return kind(channels=3, width=options.teacher_width, depth=options.teacher_depth, with_sigma=True)
 
 
-def train_operator(train: Pairs, options: StageOptions, device: str) -> TokenNet:
+def train_operator(train: Pairs, options: StageOptions, device: str) -> FieldNet:
     """Trains the operator u -> u_hat by mean squared error; weak on purpose (few steps)."""
-    net = _seeded(options.data_seed, 0, lambda: _new_operator(options)).to(device)
+    net = _seeded(options.data_seed, 0, lambda: new_operator(options)).to(device)
     fields = torch.stack([train.u, train.u_next], dim=-1).to(device)  # (S, N, 2)
     generator = torch.Generator().manual_seed(2 * options.data_seed)
     optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
     for step in range(options.operator_steps):
-        batch = _shifted_batch(fields, OPERATOR_BATCH, generator)
+        batch = _shifted_batch(fields, OPERATOR_BATCH, generator, options.num_dims)
         loss = (net(batch[..., :1]) - batch[..., 1]).square().mean()
         lr = LEARNING_RATE * warm_up_cosine(step, total_steps=options.operator_steps, warm_up_steps=1)
         _descend(optimizer, loss, lr)
@@ -115,8 +123,9 @@ def train_teacher(train: Split, options: StageOptions, device: str) -> Weights:
     fields = torch.cat([train.residual[..., None], train.cond], dim=-1).to(device)  # (S, N, 3)
     generator = torch.Generator().manual_seed(2 * options.data_seed + 1)
     optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.999))
+    size = TURBULENCE_TEACHER_BATCH if options.problem == "turbulence2d" else TEACHER_BATCH
     for step in range(options.teacher_steps):
-        batch = _shifted_batch(fields, TEACHER_BATCH, generator)
+        batch = _shifted_batch(fields, size, generator, options.num_dims)
         lr = LEARNING_RATE * warm_up_cosine(
             step, total_steps=options.teacher_steps, warm_up_steps=TEACHER_WARM_UP_STEPS
         )
@@ -128,7 +137,7 @@ def train_teacher(train: Split, options: StageOptions, device: str) -> Weights:
     return {name: value.cpu() for name, value in net.state_dict().items()}
 
 
-def _denoising_loss(net: TokenNet, batch_rn3: Tensor, generator: torch.Generator) -> Tensor:
+def _denoising_loss(net: FieldNet, batch_rn3: Tensor, generator: torch.Generator) -> Tensor:
     """Mean of (s^2 + 1) / s^2 |D(r + s z, s) - r|^2 over a batch of (r, u, u_hat)."""
     rows, points, _ = batch_rn3.shape
     device = batch_rn3.device
@@ -141,12 +150,16 @@ def _denoising_loss(net: TokenNet, batch_rn3: Tensor, generator: torch.Generator
     return (weight * (denoised - clean).square().mean(dim=-1)).mean()
 
 
-def _shifted_batch(fields_snc: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """A random batch (size, N, C), each sample rolled by its own random number of points."""
+def _shifted_batch(fields_snc: Tensor, size: int, generator: torch.Generator, num_dims: int = 1) -> Tensor:
+    """A random batch (size, N, C), each sample rolled by its own random number of points an axis."""
     num, points, channels = fields_snc.shape
     index = torch.randint(num, (size,), generator=generator)
-    shift = torch.randint(points, (size, 1), generator=generator)
-    positions = (torch.arange(points) + shift) % points  # (size, N)
+    side = math.isqrt(points) if num_dims == 2 else points
+    positions = torch.zeros(size, 1, dtype=torch.int64)
+    for _ in range(num_dims):
+        shift = torch.randint(side, (size, 1), generator=generator)
+        axis = (torch.arange(side) + shift) % side  # (size, side)
+        positions = (positions[..., None] * side + axis[:, None]).flatten(1)  # at last (size, N)
     gather = positions[..., None].expand(-1, -1, channels)
     device = fields_snc.device
     return fields_snc[index.to(device)].gather(1, gather.to(device))
@@ -161,14 +174,20 @@ def _descend(optimizer: torch.optim.Optimizer, loss: Tensor, lr: float) -> None:
     optimizer.step()
 
 
-def _new_operator(options: StageOptions) -> TokenNet:
-    return TokenNet(channels=1, width=options.operator_width, depth=options.operator_depth, with_sigma=False)
+def new_operator(options: StageOptions) -> FieldNet:
+    """A network of the operator's architecture."""
+    kind = GridNet if options.num_dims == 2 else TokenNet
+    return kind(channels=1, width=options.operator_width, depth=options.operator_depth, with_sigma=False)
 
 
 @torch.no_grad()
-def _predict(operator: TokenNet, u: Tensor) -> Tensor:
+def _predict(operator: FieldNet, u: Tensor, device: str) -> Tensor:
     """u_hat of a whole split, (S, N)."""
-    return torch.cat([operator(chunk[..., None]) for chunk in torch.split(u, 256)])
+    operator.to(device)
+    chunks = torch.split(u, fields_per_pass(u.shape[1]))
+    predictions = torch.cat([operator(chunk[..., None].to(device)).cpu() for chunk in chunks])
+    operator.cpu()
+    return predictions
 
 
 def _split(pairs: Pairs, u_hat: Tensor, residual_std: float) -> Split:
@@ -179,7 +198,7 @@ def _split(pairs: Pairs, u_hat: Tensor, residual_std: float) -> Split:
     )
 
 
-def _seeded(data_seed: int, stream: int, make: Callable[[], TokenNet]) -> TokenNet:
+def _seeded(data_seed: int, stream: int, make: Callable[[], FieldNet]) -> FieldNet:
     """A network with weights from the seed alone; the global generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(2 * data_seed + stream)

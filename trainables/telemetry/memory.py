@@ -29,6 +29,14 @@ class MemoryMeter(ABC):
     def peak_gib(self) -> float:
         """Highest use since ``reset``."""
 
+    def peak_reserved_gib(self) -> float | None:
+        """Highest reservation by the allocator since ``reset``; None where none reserves."""
+        return None
+
+    def num_alloc_retries(self) -> int | None:
+        """Allocations since ``reset`` that had to empty the cache first; None where not counted."""
+        return None
+
     @abstractmethod
     def require_released(self) -> None:
         """Raises RuntimeError if a trial that ended still holds device memory."""
@@ -73,16 +81,29 @@ class CudaMemoryMeter(MemoryMeter):
 
         self._cuda = torch.cuda
         self._baseline = self._cuda.memory_allocated()
+        self._retries_before = 0
 
     def reset(self) -> None:
         """Empties torch's cache and starts a new peak."""
         gc.collect()
         self._cuda.empty_cache()
         self._cuda.reset_peak_memory_stats()
+        self._retries_before = self._retries()
 
     def peak_gib(self) -> float:
         """Highest allocation by torch, in GiB."""
         return float(self._cuda.max_memory_allocated()) / GIB
+
+    def peak_reserved_gib(self) -> float:
+        """Highest reservation by torch, in GiB."""
+        return float(self._cuda.max_memory_reserved()) / GIB
+
+    def num_alloc_retries(self) -> int:
+        """Retries of torch's allocator: the trial was near the card's limit, and slow there."""
+        return self._retries() - self._retries_before
+
+    def _retries(self) -> int:
+        return int(self._cuda.memory_stats().get("num_alloc_retries", 0))
 
     def require_released(self) -> None:
         """Raises RuntimeError unless allocations are back near where this process began."""

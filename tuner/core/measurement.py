@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from tuner.errors import StageError
 
@@ -44,6 +44,20 @@ class Measurement:
             comparable.
         device: The name of the device it ran on.
         load_average: The machine's 1-minute load when the epoch ended.
+        checkpoint_time_s: Writing checkpoints. Here and below None is what was not measured.
+        step_time_median_s: Median seconds of this epoch's steps.
+        step_time_mad_s: Median absolute deviation from it.
+        data_wait_s: The part of `time_s` spent waiting for data.
+        contended: Whether others disturbed an epoch, so that its times are not to be trusted.
+        contended_reason: By what, in words; empty when not contended.
+        peak_reserved_gib: Peak of what the card's allocator reserved.
+        num_alloc_retries: Allocations that had to empty the allocator's cache first.
+        gpu_util_pct: Mean utilisation of the card while training.
+        gpu_memory_gib: Most memory in use on the card, by everybody.
+        power_w: Mean power of the card while training.
+        energy_j: Energy of the card while training.
+        temperature_c: Highest temperature of the card while training.
+        sm_clock_mhz: Mean clock of the card's multiprocessors while training.
         error: What went wrong, in one line; empty when OK.
     """
 
@@ -64,6 +78,20 @@ class Measurement:
     device: str = ""
     load_average: float = 0.0
     error: str = ""
+    checkpoint_time_s: float | None = None
+    step_time_median_s: float | None = None
+    step_time_mad_s: float | None = None
+    data_wait_s: float | None = None
+    contended: bool | None = None
+    contended_reason: str = ""
+    peak_reserved_gib: float | None = None
+    num_alloc_retries: int | None = None
+    gpu_util_pct: float | None = None
+    gpu_memory_gib: float | None = None
+    power_w: float | None = None
+    energy_j: float | None = None
+    temperature_c: float | None = None
+    sm_clock_mhz: float | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Measurement:
@@ -84,6 +112,7 @@ class Measurement:
             )
         try:
             known = {key: cast(given[key]) for key, cast in _CASTS.items() if key in given}
+            known = {k: v for k, v in known.items() if k not in _OPTIONAL or math.isfinite(v)}
         except (TypeError, ValueError) as error:
             raise StageError(f"the stage's report has a value of the wrong type: {error}.") from error
         broken = [k for k, v in known.items() if isinstance(v, float) and not math.isfinite(v)]
@@ -101,4 +130,7 @@ class Measurement:
 
 
 _REQUIRED = ("status", "epoch", "time_s", "epoch_time_s")
-_CASTS: dict[str, Any] = get_type_hints(Measurement)
+_HINTS: dict[str, Any] = get_type_hints(Measurement)
+_OPTIONAL = {key for key, hint in _HINTS.items() if get_args(hint)}
+"""Figures that may be None: one that is no finite number was not measured, and spoils nothing else."""
+_CASTS: dict[str, Any] = {k: get_args(h)[0] if k in _OPTIONAL else h for k, h in _HINTS.items()}

@@ -1,0 +1,24 @@
+"""The memory table: what it claims of the shipped studies holds."""
+
+import json
+
+import pytest
+
+from benchmarks import memory
+
+
+def test_baseline_and_guide_fit_their_cards_and_the_largest_rows_do_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    memory.main()
+    printed = capsys.readouterr().out.splitlines()
+    summary = json.loads(printed[-1])
+    assert set(summary) == {"row_gib", "row_gflop", "rows_that_fit"}
+    assert 0.8 < summary["row_gib"] < 1.1
+    for name, largest_of_guide, largest_of_study in (
+        ("rtx4090", 16, 224),
+        ("a100", 24, 336),
+        ("h100", 50, 448),
+    ):
+        assert 15 <= largest_of_guide <= summary["rows_that_fit"][name] < largest_of_study
+    assert "Arithmetic" in printed[-2]

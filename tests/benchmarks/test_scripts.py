@@ -1,0 +1,53 @@
+"""Every benchmark of this folder runs with one command and ends with the JSON it promises."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def last_line(*arguments: str) -> tuple[str, dict[str, Any]]:
+    """All that a script printed, and its last line."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads(done.stdout.splitlines()[-1])
+
+
+def test_probe_quick_predicts_real_epochs() -> None:
+    printed, summary = last_line("benchmarks.probe", "--quick")
+    assert set(summary) == {"median_error_pct", "max_error_pct"}
+    assert 0.0 <= summary["median_error_pct"] <= summary["max_error_pct"]
+    assert printed.count("Cost law, fitted to") == 2
+
+
+def test_calibration_quick_writes_table_and_plots_and_continues(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    log = tmp_path / "trials.jsonl"
+    command = ("benchmarks.calibration", "--quick", "--log", str(log), "--output", str(tmp_path))
+    printed, summary = last_line(*command)
+    assert set(summary) == {
+        *("baseline_nrmse_mean", "baseline_nrmse_sd", "paired_sd_pct", "feasible_share_pct", "num_seeds")
+    }
+    assert summary["num_seeds"] == 2
+    assert 0.05 < summary["baseline_nrmse_mean"] < 0.2
+    assert (tmp_path / "calibration.md").read_text() in printed
+    assert all((tmp_path / f"calibration-{name}.svg").stat().st_size for name in ("quality", "cost"))
+    trained = log.read_text()
+    assert len(trained.splitlines()) == 6
+    assert "Final split" not in printed
+    _, summary_again = last_line(*command)
+    assert (summary_again, log.read_text()) == (summary, trained), "a rerun trained again"

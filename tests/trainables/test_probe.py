@@ -1,0 +1,175 @@
+"""The probe predicts epochs from the units a stage offers, and takes out of memory as data."""
+
+import math
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.stages import SyntheticStage
+from trainables.base import MeasuredTrainable
+from trainables.consistency.engine import DistillationEngine
+from trainables.consistency.stage import ConsistencyStage
+from trainables.probe import probe
+from trainables.trial import EpochCounts, TimeUnit
+
+TrialOf = Callable[..., dict[str, Any]]
+
+
+def spin(seconds: float) -> None:
+    """Needs the core for so long, as arithmetic does, however long it takes to get it."""
+    stop = time.thread_time() + seconds
+    while time.thread_time() < stop:
+        pass
+
+
+class Weights:
+    """Something whose life can be watched."""
+
+
+class TimedStage(MeasuredTrainable):
+    """An epoch spins ``fixed_s`` once and works ``step_s`` in each of ``num_steps``."""
+
+    alive: ClassVar["weakref.WeakSet[Weights]"] = weakref.WeakSet()
+
+    def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
+        self._params = params
+        self._weights = Weights()
+        self.alive.add(self._weights)
+        self._fail("build")
+
+    def warm_up(self) -> None:
+        self._fail("warm_up")
+
+    def time_units(self) -> tuple[TimeUnit, ...]:
+        return (
+            TimeUnit(name="fixed", run=lambda: spin(self._params.get("fixed_s", 0.0)), per_epoch=1.0),
+            TimeUnit(name="step", run=self._step, per_epoch=self._params.get("num_steps", 1)),
+        )
+
+    def _step(self) -> None:
+        held = self._weights
+        self._fail("step")
+        spin(self._params.get("step_s", 0.001))
+        time.sleep(self._params.get("wait_s", 0.0))
+        assert held is self._weights
+
+    def _fail(self, where: str) -> None:
+        if self._params.get("oom") == where:
+            raise MemoryError(where)
+        if self._params.get("bug") == where:
+            raise RuntimeError("a bug, not a lack of memory")
+
+    def train_epoch(self, epoch: int) -> EpochCounts:
+        raise AssertionError("a probe trains no epoch")
+
+    def evaluate(self) -> dict[str, float]:
+        raise AssertionError("a probe does not evaluate")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+    def release(self) -> None:
+        self.__dict__.pop("_weights", None)
+
+
+def test_an_epoch_is_the_sum_of_its_units() -> None:
+    short = {"fixed_s": 0.02, "step_s": 0.002, "num_steps": 10}
+    long = {"fixed_s": 0.0, "step_s": 0.004, "num_steps": 12.5}
+    results = probe(TimedStage, [short, long], {}, budget_s_per_config=0.4)
+    assert [r["params"] for r in results] == [short, long]
+    assert [r["status"] for r in results] == ["ok", "ok"]
+    # A unit cannot take less than it spins; how much more is the machine's affair, not a test's.
+    for result, spun_s in zip(results, (0.04, 0.05), strict=True):
+        assert 0.9 * spun_s <= result["epoch_time_s"] < 20 * spun_s
+    assert all(r["spread"] >= 0.0 for r in results)
+    assert all(r["peak_memory_gib"] > 0.01 for r in results)
+    assert all(r["num_steps_timed"] >= 16 for r in results)
+
+
+def test_what_a_unit_waits_for_is_part_of_it() -> None:
+    result = probe(TimedStage, [{"step_s": 0.001, "wait_s": 0.004, "num_steps": 10}], {})[0]
+    assert result["epoch_time_s"] >= 0.05
+
+
+def test_a_small_budget_still_times_every_unit() -> None:
+    result = probe(TimedStage, [{"step_s": 0.01, "num_steps": 5}], {}, budget_s_per_config=1e-6)[0]
+    assert result["epoch_time_s"] >= 0.9 * 0.05
+
+
+def test_a_larger_budget_times_more_steps() -> None:
+    small, large = (
+        probe(TimedStage, [{}], {}, budget_s_per_config=budget_s)[0]["num_steps_timed"]
+        for budget_s in (1e-6, 0.5)
+    )
+    assert large > small
+
+
+@pytest.mark.parametrize("where", ["build", "warm_up", "step"])
+def test_out_of_memory_is_data_and_the_others_are_probed(where: str) -> None:
+    before, out, after = probe(TimedStage, [{}, {"oom": where}, {}], {}, budget_s_per_config=0.05)
+    assert [r["status"] for r in (before, out, after)] == ["ok", "oom", "ok"]
+    assert math.isnan(out["epoch_time_s"])
+    assert math.isnan(out["peak_memory_gib"])
+    assert out["num_steps_timed"] == 0
+    assert not TimedStage.alive, "a trial's memory is still held"
+
+
+def test_any_other_error_propagates() -> None:
+    with pytest.raises(RuntimeError, match="a bug"):
+        probe(TimedStage, [{}, {"bug": "step"}], {}, budget_s_per_config=0.05)
+
+
+def test_a_stage_without_units_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"SyntheticStage cannot be probed\. Fix: override time_units"):
+        probe(SyntheticStage, [{}], {})
+
+
+def test_nothing_asked_is_nothing_done() -> None:
+    assert probe(TimedStage, [], {}) == []
+
+
+def test_the_bundled_stage_is_probed_and_later_trials_are_as_they_were(trial: TrialOf) -> None:
+    config = trial(num_epochs=2)
+    expected = [ConsistencyStage(config=config).train()["nrmse"] for _ in range(1)]
+    configs = [trial()["params"], trial(batch_size=8, micro_batch=8, accum_steps=2)["params"]]
+    results = probe(ConsistencyStage, configs, config["stage"], budget_s_per_config=0.2)
+    assert [r["status"] for r in results] == ["ok", "ok"]
+    assert all(result["epoch_time_s"] > 0.0 for result in results)
+    assert [ConsistencyStage(config=config).train()["nrmse"]] == expected
+
+
+@pytest.mark.parametrize(("micro_batch", "accum_steps"), [(2, 1), (4, 2), (1, 4)])
+def test_units_of_the_bundled_stage_add_up_to_its_epoch(
+    trial: TrialOf, monkeypatch: pytest.MonkeyPatch, micro_batch: int, accum_steps: int
+) -> None:
+    """Chunks of the units, times their number in an epoch, are the chunks that training counts."""
+    calls: list[int] = []
+    chunk = DistillationEngine.backward_chunk
+
+    def counted(*args: Any) -> Any:
+        calls.append(1)
+        return chunk(*args)
+
+    stage = ConsistencyStage(config=trial(micro_batch=micro_batch, accum_steps=accum_steps))
+    monkeypatch.setattr(DistillationEngine, "backward_chunk", counted)
+    chunks = 0.0
+    for unit in stage.time_units():
+        calls.clear()
+        unit.run()
+        chunks += len(calls) * unit.per_epoch
+    monkeypatch.undo()
+    fresh = ConsistencyStage(config=trial(micro_batch=micro_batch, accum_steps=accum_steps, num_epochs=1))
+    assert chunks == fresh.train()["num_chunks"]
+
+
+def test_units_run_on_past_the_end_of_an_epoch(trial: TrialOf) -> None:
+    draw, step = ConsistencyStage(config=trial(batch_size=8, accum_steps=2)).time_units()
+    draw.run()
+    for _ in range(2 * math.ceil(step.per_epoch)):
+        step.run()

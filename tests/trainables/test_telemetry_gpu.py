@@ -1,0 +1,177 @@
+"""What NVML answers becomes figures or None: recorded answers through the code that asks a real card."""
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from trainables.telemetry import gpu
+from trainables.telemetry.gpu import GpuReading, NullMonitor, NvmlMonitor, ReplayedNvml
+from trainables.telemetry.sampler import GpuSampler, GpuUsage, energy_j
+
+RECORDED = Path(__file__).parent / "nvml"
+
+
+def recorded(name: str, **changes: Any) -> ReplayedNvml:
+    return ReplayedNvml(json.loads((RECORDED / f"{name}.json").read_text()) | changes)
+
+
+@pytest.mark.parametrize(
+    ("visible", "uuid", "util"),
+    [
+        (None, "", 10.0),
+        ("1", "", 90.0),
+        ("1,0", "", 90.0),
+        ("GPU-bbbb-2", "", 90.0),
+        ("GPU-bb", "", 90.0),
+        ("0", "bbbb-2", 90.0),  # CUDA counts the fastest first: its UUID is right, the index is not
+    ],
+)
+def test_the_card_of_a_remapped_process_is_found(visible: str | None, uuid: str, util: float) -> None:
+    assert NvmlMonitor(recorded("two_cards"), visible=visible, uuid=uuid).read().util_pct == util
+
+
+def test_every_figure_is_in_its_unit() -> None:
+    assert NvmlMonitor(ReplayedNvml.load(RECORDED / "two_cards.json"), visible="1").read() == GpuReading(
+        util_pct=90.0,
+        memory_gib=2.0,
+        power_w=300.0,
+        energy_j=1000.0,
+        temperature_c=61.0,
+        sm_clock_mhz=1410.0,
+        throttle_bits=4,
+        num_others=1,  # of two foreign numbers in a container, one is us
+    )
+
+
+@pytest.mark.parametrize("visible", [None, "0", "MIG-1234"])
+def test_a_mig_instance_has_its_own_memory_and_no_power_of_its_neighbours(visible: str | None) -> None:
+    reading = NvmlMonitor(recorded("mig"), visible=visible).read()
+    assert (reading.util_pct, reading.power_w, reading.energy_j) == (None, None, None)
+    assert (reading.memory_gib, reading.temperature_c, reading.sm_clock_mhz) == (3.0, 55.0, 1980.0)
+    assert (reading.throttle_bits, reading.num_others) == (64, 0)
+
+
+def test_what_a_card_refuses_is_none_and_the_rest_stays() -> None:
+    refused = {
+        name: {"error": "Not Supported"}
+        for name in ("nvmlDeviceGetUtilizationRates", "nvmlDeviceGetTotalEnergyConsumption",
+                     "nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetCurrentClocksEventReasons")
+    }  # fmt: skip
+    reading = NvmlMonitor(recorded("two_cards", **refused), visible="1").read()
+    assert (reading.util_pct, reading.energy_j, reading.num_others, reading.throttle_bits) == (None,) * 4
+    assert reading.power_w == 300.0
+
+
+def test_our_own_process_and_its_children_are_not_others() -> None:
+    processes = [{"pid": os.getpid()}, {"pid": 999999901}]
+    nvml = recorded("two_cards", nvmlDeviceGetComputeRunningProcesses={"a": processes})
+    assert NvmlMonitor(nvml).read().num_others == 1
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "5", "GPU-dddd", "MIG-9"])
+def test_without_such_a_card_the_session_is_closed_again(visible: str) -> None:
+    nvml = recorded("two_cards")
+    with pytest.raises(nvml.NVMLError):
+        NvmlMonitor(nvml, visible=visible)
+    assert nvml.num_open == 0
+
+
+def test_closing_twice_closes_once() -> None:
+    nvml = recorded("two_cards")
+    monitor = NvmlMonitor(nvml)
+    monitor.close()
+    monitor.close()
+    assert nvml.num_open == 0
+
+
+def test_a_missing_driver_or_library_gives_the_null_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", ReplayedNvml({"nvmlInit": {"error": "Driver Not Loaded"}}))
+    assert isinstance(gpu.gpu_monitor("cuda"), NullMonitor)
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert isinstance(gpu.gpu_monitor("cuda"), NullMonitor)
+    assert isinstance(gpu.gpu_monitor("cpu"), NullMonitor)
+    assert NullMonitor().read() == GpuReading()
+
+
+def test_the_real_library_without_a_driver_gives_the_null_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With pynvml's own error classes, raised by its own code."""
+    pynvml = pytest.importorskip("pynvml")
+    missing = pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
+    def init() -> None:
+        raise missing
+
+    monkeypatch.setattr(pynvml, "nvmlInit", init)
+    assert isinstance(gpu.gpu_monitor("cuda"), NullMonitor)
+
+
+def test_a_watched_span_is_summed_up_and_leaves_no_thread() -> None:
+    nvml = recorded("two_cards")
+    usage = GpuUsage()
+    with GpuSampler(NvmlMonitor(nvml, visible="1"), period_s=0.01).watch(usage):
+        assert any(t.name == "gpu-sampler" and t.daemon for t in threading.enumerate())
+        time.sleep(0.1)
+    assert not any(t.name == "gpu-sampler" for t in threading.enumerate())
+    assert usage.num_readings >= 3
+    assert usage.energy_j == 600.0
+    assert usage.mean("power_w") == 300.0
+    assert usage.highest("temperature_c") == 61.0
+    assert usage.throttled == {}  # the software power cap is how a card under load runs
+
+
+def test_a_body_that_raises_leaves_no_thread() -> None:
+    def fail() -> None:
+        with GpuSampler(NvmlMonitor(recorded("two_cards")), period_s=0.01).watch(GpuUsage()):
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        fail()
+    assert not any(t.name == "gpu-sampler" for t in threading.enumerate())
+
+
+def test_the_null_monitor_starts_no_thread_and_measures_nothing() -> None:
+    usage = GpuUsage()
+    before = threading.active_count()
+    with GpuSampler(NullMonitor()).watch(usage):
+        assert threading.active_count() == before
+    assert (usage.energy_j, usage.mean("power_w"), usage.num_readings) == (None, None, 0)
+
+
+def test_energy_is_the_counters_else_power_integrated_else_none() -> None:
+    powers = [
+        (0.0, GpuReading(power_w=100.0)),
+        (1.0, GpuReading(power_w=200.0)),
+        (3.0, GpuReading(power_w=0.0)),
+    ]
+    assert energy_j(powers) == 150.0 + 200.0
+    assert energy_j([(0.0, GpuReading(energy_j=5.0)), (1.0, GpuReading(energy_j=9.0))]) == 4.0
+    assert energy_j([(0.0, GpuReading()), (1.0, GpuReading(power_w=5.0))]) is None
+
+
+def test_an_epoch_without_energy_leaves_none_for_the_trial() -> None:
+    usage = GpuUsage()
+    for joules in (5.0, None, 5.0):
+        usage.add_energy(joules)
+    assert usage.energy_j is None
+
+
+@pytest.mark.gpu
+def test_a_real_card_says_something() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    monitor = gpu.gpu_monitor("cuda")
+    reading = monitor.read()
+    monitor.close()
+    assert isinstance(monitor, NvmlMonitor)
+    assert reading.memory_gib is not None
+    assert reading.memory_gib > 0.0
+    assert SimpleNamespace(others=reading.num_others).others in (None, 0)
