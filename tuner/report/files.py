@@ -181,38 +181,6 @@ def trials_csv(records: tuple[TrialRecord, ...]) -> str:
     return text.getvalue()
 
 
-_CSV_FIGURES = (
-    "seed",
-    "epoch",
-    "num_epochs",
-    "nrmse",
-    "time_s",
-    "projected_time_s",
-    "censored",
-    "peak_memory_gib",
-    "setup_time_s",
-    "warmup_time_s",
-    "evaluate_time_s",
-    "cpu_time_s",
-    "load_average",
-    "checkpoint_time_s",
-    "data_wait_s",
-    "step_time_median_s",
-    "step_time_mad_s",
-    "contended",
-    "contended_reason",
-    "peak_reserved_gib",
-    "num_alloc_retries",
-    "gpu_util_pct",
-    "gpu_memory_gib",
-    "power_w",
-    "energy_j",
-    "temperature_c",
-    "sm_clock_mhz",
-    "device",
-    "constraint",
-    "reason",
-)
 _FROM_LAST = (
     "setup_time_s",
     "warmup_time_s",
@@ -234,6 +202,19 @@ _FROM_LAST = (
     "temperature_c",
     "sm_clock_mhz",
     "device",
+)
+_CSV_FIGURES = (
+    "seed",
+    "epoch",
+    "num_epochs",
+    "nrmse",
+    "time_s",
+    "projected_time_s",
+    "censored",
+    "peak_memory_gib",
+    *_FROM_LAST,
+    "constraint",
+    "reason",
 )
 
 
