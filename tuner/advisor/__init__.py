@@ -8,7 +8,19 @@ Pure: no Ray, no torch, no clock, no global random numbers. Whatever runs trials
 
 from tuner.advisor.advisor import Advisor
 from tuner.advisor.journaled import JournaledAdvisor
-from tuner.advisor.messages import Ask, Ending, Finished, Run, Wait
+from tuner.advisor.messages import Ask, Ending, Finished, Probe, ProbeResult, Resume, Run, Wait
 from tuner.advisor.replay import replay
 
-__all__ = ["Advisor", "Ask", "Ending", "Finished", "JournaledAdvisor", "Run", "Wait", "replay"]
+__all__ = [
+    "Advisor",
+    "Ask",
+    "Ending",
+    "Finished",
+    "JournaledAdvisor",
+    "Probe",
+    "ProbeResult",
+    "Resume",
+    "Run",
+    "Wait",
+    "replay",
+]

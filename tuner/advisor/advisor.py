@@ -1,8 +1,7 @@
-"""The shipped advisor: reference rows first, then what the sampler proposes, each trial watched by one rule.
+"""The shipped advisor: reference rows first, then what the planner wants, each trial watched by one rule.
 
-It composes search (what to try), scheduling (when to stop), `replicates` (what to run again) and core (what
-counts), and keeps the records. It knows nothing of how trials are run, of files or of time: whoever drives it
-says how much time has passed.
+It composes search (what to try), scheduling (when to stop) and core (what counts), and keeps the records. It
+knows nothing of how trials are run, of files or of time: whoever drives it says how much time has passed.
 """
 
 from __future__ import annotations
@@ -12,64 +11,79 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from tuner.advisor.knowledge import Knowledge
 from tuner.advisor.messages import (
+    PROBE_PREFIX,
     Ask,
     Ending,
     Finished,
+    Probe,
     ProbeResult,
     Run,
     Wait,
     record_of,
 )
-from tuner.advisor.replicates import next_replicate, reserved_s
+from tuner.advisor.planner import Planner, Task, certified
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement, Status
-from tuner.core.recommend import Recommendation, incumbent, recommend, threshold
+from tuner.core.recommend import Recommendation, recommend, threshold
+from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialRecord, TrialState
 from tuner.scheduling import Continue, Decision, Evidence, Stop, make_rule, project
-from tuner.search import OptunaProposer, Outcome
+from tuner.search import Outcome
+from tuner.search.beliefs import Probed
+from tuner.search.problem import Problem
+from tuner.search.strategy import Decided, ProbeStep
 from tuner.spec import StudySpec
 
 MAX_FAILURES = 3
 """Trials that may fail before any has reported: more means a broken stage, not a bad configuration."""
 
+MAX_LOST_PROBES = 2
+"""Probes that may be lost before no more are asked for."""
 
-class _Task(NamedTuple):
-    """A trial to be asked for."""
+FIRST_PROBE_COST_S = 1.0
+"""What a probed configuration is taken to cost before one was: about a second (docs/stage.md)."""
 
-    purpose: Purpose
-    config: TrialConfig
-    seed: int
+
+class _Probing(NamedTuple):
+    """A probe under way."""
+
+    configs: tuple[TrialConfig, ...]
+    asked_s: float
 
 
 class Advisor:
     """Decides what to run, when to stop it and what to recommend.
 
-    The contract: `ask` until it answers Finished; for each Run, `observe` every report and `tell`
-    how it ended. The same calls with the same seed give the same answers, and saying the same thing
-    twice changes nothing. `elapsed_s`, seconds since the study began, is all it knows of time.
+    The contract: `ask` until it answers Finished; for each Run, `observe` every report and `tell` how it
+    ended; for each Probe, `probed` with its results, or `tell` when it was lost. The same calls with the
+    same seed give the same answers, and saying the same thing twice changes nothing. `elapsed_s`, seconds
+    since the study began, is all it knows of time.
 
     Args:
         study: What to do.
         num_workers: Trials that may run at once.
+        traits: What the stage and its device say of themselves.
 
     Raises:
         SpecError: The study's sampler or stopping rule, or an option of theirs, is wrong.
     """
 
-    def __init__(self, study: StudySpec, *, num_workers: int = 1) -> None:
+    def __init__(self, study: StudySpec, *, num_workers: int = 1, traits: StageTraits | None = None) -> None:
         self.study = study
+        self.traits = traits or StageTraits()
         self._num_workers = num_workers
-        with study.locating("search"):
-            self._proposer = OptunaProposer(
-                study.lattice, study.search.sampler, study.search.options, study.seed
-            )
+        self._knowledge = Knowledge(_problem(study, self.traits))
+        self._planner = Planner(study)
         with study.locating("scheduler"):
             self._rule = make_rule(study.scheduler.rule, study.scheduler.options)
-        self._records: dict[str, TrialRecord] = {}
-        self._num_attempts: dict[_Task, int] = {}
+        self._num_attempts: dict[Task, int] = {}
         self._queue = deque(_reference_rows(study))
+        self._probing: dict[str, _Probing] = {}
+        self._num_probes = self._num_lost_probes = 0
+        self._probe_cost_s = FIRST_PROBE_COST_S
         self._finished: Finished | None = None
 
     def ask(self, elapsed_s: float = 0.0) -> Ask:
@@ -78,15 +92,15 @@ class Advisor:
             return self._finished
         reason = self._reason_to_finish(elapsed_s)
         if not reason:
-            if len(self.running) >= self._num_workers:
+            if self._num_busy >= self._num_workers:
                 return Wait()
-            reason = self._reason_to_end_search(elapsed_s)
-            if task := self._next_task(elapsed_s, is_searching=not reason):
-                return self._start(task)
-            reason = reason or "every legal configuration has been tried"
-        if self.running:
+            answer = self._next(elapsed_s)
+            if not isinstance(answer, str):
+                return answer
+            reason = answer
+        if self._num_busy:
             return Wait()
-        self._proposer.close()
+        self._planner.close()
         self._finished = Finished(reason=reason)
         return self._finished
 
@@ -102,48 +116,50 @@ class Advisor:
         decision = self._decide(record, elapsed_s)
         if isinstance(decision, Stop):
             record = replace(record, reason=decision.reason)
-        self._records[trial_id] = record
+        self._knowledge.put(record)
         return decision
 
-    def probed(self, trial_id: str, results: Sequence[ProbeResult]) -> None:
-        """Takes the results of a probe: a configuration that does not fit is never asked for."""
-        ending = Ending.out_of_memory("a probe ran out of memory")
-        for number, result in enumerate(results):
-            if result.status is Status.OOM:
-                record = TrialRecord(
-                    trial_id=f"{trial_id}/{number}",
-                    config=result.config,
-                    seed=self.study.seed,
-                    num_epochs=self.study.stage.num_epochs,
-                )
-                self._proposer.adopt(record.trial_id, record.config)
-                self._proposer.tell(_ended(record, ending), None)
+    def probed(self, trial_id: str, results: Sequence[ProbeResult], elapsed_s: float = 0.0) -> None:
+        """Takes the results of a probe, once."""
+        probing = self._probing.pop(trial_id, None)
+        if probing is None:
+            return
+        self._probe_cost_s = max(1e-3, (elapsed_s - probing.asked_s) / max(1, len(results)))
+        self._knowledge.put_probes(_probed(result) for result in results)
 
     def tell(self, trial_id: str, ending: Ending) -> None:
         """Takes the end of a trial; a lost one is asked for again, as often as the study allows."""
+        if self._probing.pop(trial_id, None):
+            self._num_lost_probes += 1
+            return
         record = self.record(trial_id)
         if record.state is not TrialState.RUNNING:
             return
         record = _ended(record, _corrected(ending, record))
-        self._records[trial_id] = record
-        self._proposer.tell(record, self._outcome(record))
-        task = _Task(record.purpose, record.config, record.seed)
+        self._knowledge.put(record)
+        self._planner.ended(record, self._outcome(record))
+        task = Task(record.purpose, record.config, record.seed)
         if ending.is_lost and self._num_attempts[task] <= self.study.resources.retries:
             self._queue.appendleft(task)
 
     def recommend(self) -> Recommendation | None:
         """What to run instead of the baseline, as far as is known; None when nothing deserves it."""
-        return recommend(self.records, self.study.target)
+        return recommend(self.records, self._knowledge.problem.target, self.certified)
+
+    @property
+    def certified(self) -> dict[TrialConfig, float]:
+        """What may be recommended, and the probability that its mean NRMSE meets the target."""
+        return certified(self._knowledge)
 
     @property
     def records(self) -> tuple[TrialRecord, ...]:
         """Every trial ever asked for, in the order of asking."""
-        return tuple(self._records.values())
+        return self._knowledge.records
 
     @property
     def running(self) -> tuple[TrialRecord, ...]:
         """The trials asked for whose end has not been told."""
-        return tuple(r for r in self._records.values() if r.state is TrialState.RUNNING)
+        return self._knowledge.running
 
     def record(self, trial_id: str) -> TrialRecord:
         """What is known of one trial.
@@ -151,14 +167,13 @@ class Advisor:
         Raises:
             KeyError: It was never asked for.
         """
-        if trial_id not in self._records:
-            raise KeyError(f"the advisor never asked for a trial {trial_id!r}")
-        return self._records[trial_id]
+        return self._knowledge.record(trial_id)
 
     @property
     def incumbent(self) -> Estimate | None:
-        """The fastest configuration that meets the target, by all of its runs."""
-        return incumbent(self.records, self.study.target)
+        """The fastest configuration that may be relied on to meet the target."""
+        known = self._knowledge.beliefs.measured
+        return min((known[c] for c in self.certified), key=lambda e: e.time_s, default=None)
 
     @property
     def finish_reason(self) -> str:
@@ -168,10 +183,11 @@ class Advisor:
     @property
     def num_counted(self) -> int:
         """Trials that count against the budget; a lost one and its repeats count once."""
-        return len({record.config for record in self._records.values()})
+        return len({record.config for record in self.records})
 
-    def _complete(self) -> tuple[TrialRecord, ...]:
-        return tuple(r for r in self._records.values() if r.is_full_budget)
+    @property
+    def _num_busy(self) -> int:
+        return len(self.running) + len(self._probing)
 
     def _reason_to_finish(self, elapsed_s: float) -> str:
         """Why nothing at all is to be started any more; empty while something may be."""
@@ -179,40 +195,63 @@ class Advisor:
             return f"the budget of {self.study.budget.hours:g} h is spent"
         return self._broken_stage()
 
-    def _reason_to_end_search(self, elapsed_s: float) -> str:
-        """Why no further configuration is to be tried; empty while one is."""
-        budget = self.study.budget
-        if self.num_counted >= budget.trials:
-            return f"all {budget.trials} trials of the budget have run"
-        shortest_s = min((r.time_s for r in self._complete()), default=0.0)
-        left_s = budget.budget_s - elapsed_s - reserved_s(self.study, self.records)
-        if left_s < shortest_s:
-            return f"the {max(0.0, left_s):.0f} s left of the budget are too short for one more trial"
-        return ""
-
     def _broken_stage(self) -> str:
-        records = self._records.values()
+        records = self.records
         failures = [r for r in records if r.state is TrialState.FAILED]
         if len(failures) < MAX_FAILURES or any(r.measurements for r in records):
             return ""
         return f"the first {len(failures)} trials failed without a report: {failures[-1].reason}"
 
-    def _next_task(self, elapsed_s: float, *, is_searching: bool) -> _Task | None:
-        """What to run next: what waits, a replicate that is due, a new configuration; None when nothing."""
-        if self._queue and (is_searching or self._was_asked(self._queue[0].config)):
-            return self._queue.popleft()
-        if due := next_replicate(self.study, self.records, elapsed_s, is_searching=is_searching):
-            return _Task(Purpose.REPLICATE, due.config, due.seed)
-        proposal = self._proposer.propose(self._next_id()) if is_searching else None
-        return _Task(Purpose.SEARCH, proposal, self.study.seed) if proposal else None
+    def _next(self, elapsed_s: float) -> Run | Probe | str:
+        """What to start now, or why there is nothing."""
+        exhausted = self._reason_to_end_search()
+        if self._queue and (not exhausted or self._was_asked(self._queue[0].config)):
+            return self._start(self._queue.popleft())
+        if self._is_first_baseline_running():
+            return "the baseline is not measured yet"
+        step = self._planner.next(
+            self._knowledge,
+            self._next_id(),
+            is_searching=not exhausted,
+            probe_cost_s=self._probe_cost_s if self._may_probe else None,
+        )
+        if isinstance(step, Decided):
+            return exhausted or step.reason
+        if isinstance(step, ProbeStep):
+            return self._start_probe(step, elapsed_s)
+        if too_late := self._too_late(step, elapsed_s):
+            return too_late
+        return self._start(step)
+
+    def _reason_to_end_search(self) -> str:
+        """Why no further configuration is to be tried; empty while one may be."""
+        trials = self.study.budget.trials
+        return f"all {trials} trials of the budget have run" if self.num_counted >= trials else ""
+
+    def _too_late(self, task: Task, elapsed_s: float) -> str:
+        """Why a trial would not end within the budget; empty while it would, as far as is known."""
+        left_s = self.study.budget.budget_s - elapsed_s
+        beliefs = self._knowledge.beliefs
+        row = beliefs.index.get(task.config)
+        if not beliefs.measured or row is None or beliefs.time_s[row] <= left_s:
+            return ""
+        return f"the {max(0.0, left_s):.0f} s left of the budget are too short for one more trial"
+
+    def _is_first_baseline_running(self) -> bool:
+        """True while other workers would have to guess: nothing has ended, and the baseline is under way."""
+        return bool(self.running) and all(r.state is TrialState.RUNNING for r in self.records)
+
+    @property
+    def _may_probe(self) -> bool:
+        return self.traits.can_probe and self._num_lost_probes < MAX_LOST_PROBES
 
     def _was_asked(self, config: TrialConfig) -> bool:
-        return any(record.config == config for record in self._records.values())
+        return any(record.config == config for record in self.records)
 
     def _next_id(self) -> str:
-        return f"{len(self._records) + 1:04d}"
+        return f"{len(self.records) + 1:04d}"
 
-    def _start(self, task: _Task) -> Run:
+    def _start(self, task: Task) -> Run:
         run = Run(
             trial_id=self._next_id(),
             config=task.config,
@@ -220,14 +259,21 @@ class Advisor:
             num_epochs=self.study.stage.num_epochs,
             purpose=task.purpose,
         )
+        record = record_of(run)
         if task.purpose is not Purpose.SEARCH:
-            self._proposer.adopt(run.trial_id, run.config)
-        self._records[run.trial_id] = record_of(run)
+            self._planner.started(record)
+        self._knowledge.put(record)
         self._num_attempts[task] = self._num_attempts.get(task, 0) + 1
         return run
 
+    def _start_probe(self, step: ProbeStep, elapsed_s: float) -> Probe:
+        self._num_probes += 1
+        trial_id = f"{PROBE_PREFIX}{self._num_probes:03d}"
+        self._probing[trial_id] = _Probing(step.configs, elapsed_s)
+        return Probe(trial_id=trial_id, configs=step.configs)
+
     def _threshold(self) -> float | None:
-        return threshold(self.records, self.study.target)
+        return threshold(self.records, self._knowledge.problem.target)
 
     def _decide(self, record: TrialRecord, elapsed_s: float) -> Decision:
         assert record.last is not None  # it has just been observed
@@ -237,14 +283,19 @@ class Advisor:
             return Stop(f"the budget of {self.study.budget.hours:g} h is spent")
         if record.purpose is not Purpose.SEARCH:
             return Continue()
-        evidence = Evidence(finished=self._complete(), incumbent=self.incumbent, threshold=self._threshold())
+        evidence = Evidence(
+            finished=self._knowledge.complete,
+            incumbent=self.incumbent,
+            threshold=self._threshold(),
+            probability=self._knowledge.beliefs.outlook(record),
+        )
         return self._rule.decide(record, evidence)
 
     def _outcome(self, record: TrialRecord) -> Outcome | None:
-        """What the search is told of a trial at full budget; None when it has no figures."""
+        """What a sampler is told of a trial at full budget; None when it has no figures."""
         if record.is_full_budget:
             time_s, nrmse, bound = record.time_s, record.nrmse, record.nrmse
-        elif projection := project(record, self._complete()):
+        elif projection := project(record, self._knowledge.complete):
             time_s, nrmse, bound = projection.time_s, projection.nrmse, projection.nrmse_optimistic
         else:
             return None
@@ -253,11 +304,33 @@ class Advisor:
         return Outcome(projected_time_s=time_s, projected_nrmse=nrmse, quality=quality)
 
 
-def _reference_rows(study: StudySpec) -> list[_Task]:
-    rows = [_Task(Purpose.BASELINE, study.baseline, study.seed)]
+def _problem(study: StudySpec, traits: StageTraits) -> Problem:
+    return Problem(
+        lattice=study.lattice,
+        target=study.target.tightened(study.decision.margin_pct),
+        baseline=study.baseline,
+        num_samples=study.stage.num_samples,
+        num_epochs=study.stage.num_epochs,
+        traits=traits,
+        seed=study.seed,
+        max_error=study.decision.max_error,
+    )
+
+
+def _reference_rows(study: StudySpec) -> list[Task]:
+    rows = [Task(Purpose.BASELINE, study.baseline, study.seed)]
     if study.guide is not None and study.guide != study.baseline:
-        rows.append(_Task(Purpose.GUIDE, study.guide, study.seed))
+        rows.append(Task(Purpose.GUIDE, study.guide, study.seed))
     return rows
+
+
+def _probed(result: ProbeResult) -> Probed:
+    is_ok = result.status is Status.OK
+    return Probed(
+        config=result.config,
+        epoch_time_s=result.epoch_time_s if is_ok else None,
+        peak_memory_gib=result.peak_memory_gib if is_ok else 0.0,
+    )
 
 
 def _corrected(ending: Ending, record: TrialRecord) -> Ending:

@@ -10,7 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from tuner.advisor.advisor import Advisor
-from tuner.advisor.messages import Ask, Ending, Run, Wait, ask_as_dict
+from tuner.advisor.messages import (
+    PROBE_PREFIX,
+    Ask,
+    Ending,
+    ProbeResult,
+    Run,
+    Wait,
+    ask_as_dict,
+    probe_as_dict,
+)
 from tuner.core.measurement import Measurement
 from tuner.core.trial import TrialRecord
 from tuner.records.journal import Journal
@@ -66,12 +75,20 @@ class JournaledAdvisor:
         self._show(trial_id)
         return decision
 
+    def probed(self, trial_id: str, results: Sequence[ProbeResult]) -> None:
+        """See `Advisor.probed`."""
+        now = self.elapsed_s
+        plain = [probe_as_dict(result) for result in results]
+        self._journal.append("probed", elapsed_s=now, trial_id=trial_id, results=plain)
+        self.advisor.probed(trial_id, results, now)
+
     def tell(self, trial_id: str, ending: Ending) -> None:
         """See `Advisor.tell`."""
         fields = asdict(ending) | {"state": ending.state.value}
         self._journal.append("tell", elapsed_s=self.elapsed_s, trial_id=trial_id, **fields)
         self.advisor.tell(trial_id, ending)
-        self._show(trial_id)
+        if not trial_id.startswith(PROBE_PREFIX):
+            self._show(trial_id)
 
     def _show(self, trial_id: str) -> None:
         for listener in self._listeners:

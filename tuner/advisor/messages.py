@@ -1,11 +1,12 @@
 """What an advisor answers and is told; plain values that a journal can hold.
 
-`Probe` and `Resume` belong to the contract for advisors that ask for them; the shipped one asks for
-runs only.
+`Resume` belongs to the contract for advisors that ask for it; the shipped one does not.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from typing import Any
@@ -73,6 +74,9 @@ class Finished:
     reason: str
 
 
+PROBE_PREFIX = "p"
+"""A probe's id begins so; a trial's is a number."""
+
 Ask = Run | Probe | Resume | Wait | Finished
 
 
@@ -133,6 +137,23 @@ class Ending:
 def ask_as_dict(ask: Ask) -> dict[str, Any]:
     """An answer of `ask()` as plain JSON values, `kind` first."""
     return {"kind": type(ask).__name__.lower(), **_plain(ask)}
+
+
+def probe_as_dict(result: ProbeResult) -> dict[str, Any]:
+    """A probe's result as plain JSON values, NaN as None; `probe_of_dict` reads it back."""
+    values: dict[str, Any] = _plain(result)
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values.items()}
+
+
+def probe_of_dict(values: Mapping[str, Any]) -> ProbeResult:
+    """Reads what `probe_as_dict` gave."""
+    figures = {name: math.nan if values[name] is None else float(values[name]) for name in _PROBE_FIGURES}
+    return ProbeResult(
+        config=TrialConfig.from_dict(values["config"]), status=Status(values["status"]), **figures
+    )
+
+
+_PROBE_FIGURES = ("epoch_time_s", "peak_memory_gib")
 
 
 def _plain(value: Any) -> Any:

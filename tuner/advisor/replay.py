@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tuner.advisor.advisor import Advisor
-from tuner.advisor.messages import Ending, Wait, ask_as_dict
+from tuner.advisor.messages import Ending, Wait, ask_as_dict, probe_of_dict
 from tuner.core.measurement import Measurement
 from tuner.core.trial import TrialState
 from tuner.errors import RecordsError
@@ -43,6 +43,9 @@ def replay(events: Iterable[Event], advisor: Advisor) -> Advisor:
             case "stop":
                 if pending != (event["trial_id"], event["reason"]):
                     raise _differs(event, pending)
+            case "probed":
+                results = [probe_of_dict(result) for result in event["results"]]
+                advisor.probed(event["trial_id"], results, event["elapsed_s"])
             case "tell":
                 advisor.tell(event["trial_id"], _ending(event))
     return advisor

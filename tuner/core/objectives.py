@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuner.errors import SpecError
 
@@ -61,6 +61,10 @@ class Target:
             is_relative=match["number"] is None,
             is_strict=match["op"] == "<",
         )
+
+    def tightened(self, margin_pct: float) -> Target:
+        """The target with its bound lowered by a margin, percent of it."""
+        return replace(self, bound=self.bound * (1 - margin_pct / 100))
 
     def threshold(self, baseline_nrmse: float | None) -> float | None:
         """The bound as an NRMSE; None while it is relative and the baseline has not been measured."""

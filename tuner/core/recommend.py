@@ -7,13 +7,17 @@ with several seeds are judged together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate, estimates
 from tuner.core.objectives import Target
 from tuner.core.trial import Purpose, TrialRecord, TrialState
+
+Certified = Mapping[TrialConfig, float]
+"""What may be recommended, with the probability that its mean NRMSE meets the target."""
 
 
 class StudyOutcome(StrEnum):
@@ -35,6 +39,7 @@ class Recommendation:
         margin_pct: How far its mean NRMSE lies under the target, percent of the target.
         certified: False: a few paired seeds are evidence, not proof.
         reason: Why this one, in words.
+        probability: That its mean NRMSE over all seeds meets the target; None when nobody said.
     """
 
     estimate: Estimate
@@ -42,6 +47,7 @@ class Recommendation:
     margin_pct: float
     certified: bool
     reason: str
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,24 +101,39 @@ def threshold(records: Sequence[TrialRecord], target: Target) -> float | None:
     return target.threshold(baseline.nrmse if baseline else None)
 
 
-def incumbent(records: Sequence[TrialRecord], target: Target) -> Estimate | None:
-    """The fastest configuration whose mean NRMSE meets the target; None while there is none."""
+def incumbent(
+    records: Sequence[TrialRecord], target: Target, certified: Certified | None = None
+) -> Estimate | None:
+    """The fastest configuration whose mean NRMSE meets the target; None while there is none.
+
+    Args:
+        records: Of every trial.
+        target: What must be met.
+        certified: The only ones that may be relied on; None admits all.
+    """
     baseline = baseline_estimate(records)
     yardstick = baseline.nrmse if baseline else None
+    known = estimates(records).values()
     return min(
-        (e for e in estimates(records).values() if target.is_met(e.nrmse, yardstick)),
+        (
+            e
+            for e in known
+            if target.is_met(e.nrmse, yardstick) and (certified is None or e.config in certified)
+        ),
         key=lambda estimate: (estimate.time_s, estimate.nrmse),
         default=None,
     )
 
 
-def recommend(records: Sequence[TrialRecord], target: Target) -> Recommendation | None:
+def recommend(
+    records: Sequence[TrialRecord], target: Target, certified: Certified | None = None
+) -> Recommendation | None:
     """The incumbent, when it is not the baseline itself and faster than it; None otherwise.
 
     A baseline that ran out of memory or diverged is beaten by anything that runs; one that was lost, stopped
     or not asked leaves nothing to compare with, and nothing is recommended.
     """
-    best, bound = incumbent(records, target), threshold(records, target)
+    best, bound = incumbent(records, target, certified), threshold(records, target)
     trial, baseline = reference(records, Purpose.BASELINE), baseline_estimate(records)
     if best is None or bound is None or trial is None or best.config == trial.config:
         return None
@@ -128,26 +149,31 @@ def recommend(records: Sequence[TrialRecord], target: Target) -> Recommendation 
         margin_pct=100 * (1 - best.nrmse / bound),
         certified=False,
         reason=f"the fastest feasible of {len(estimates(records))} configurations measured at full budget",
+        probability=certified[best.config] if certified is not None else None,
     )
 
 
-def conclude(records: Sequence[TrialRecord], target: Target) -> Conclusion:
-    """What the records say, with one honest sentence."""
+def conclude(
+    records: Sequence[TrialRecord], target: Target, certified: Certified | None = None
+) -> Conclusion:
+    """What the records say, with one honest sentence.
+
+    Args:
+        records: Of every trial.
+        target: What must be met.
+        certified: See `recommend`.
+    """
     trial, baseline = reference(records, Purpose.BASELINE), baseline_estimate(records)
-    best, found = incumbent(records, target), recommend(records, target)
+    best, found = incumbent(records, target), recommend(records, target, certified)
     miss = None if best else _nearest_miss(records)
     if found:
         outcome, sentence = StudyOutcome.RECOMMENDED, _recommended(found, trial, baseline, target)
     elif baseline is None and (trial is None or trial.state is not TrialState.INFEASIBLE):
         outcome, sentence = StudyOutcome.NO_BASELINE, _no_baseline(trial)
     elif best is None or baseline is None:
-        outcome, sentence = StudyOutcome.TARGET_NOT_MET, _not_met(miss, records, target)
+        outcome, sentence = StudyOutcome.TARGET_NOT_MET, _not_met(miss or best, records, target)
     else:
-        outcome = StudyOutcome.KEEP_BASELINE
-        sentence = (
-            f"Keep the baseline ({baseline.config}): no other configuration that was measured meets "
-            f"{target.text} and is faster than its {baseline.time_s:.2f} s."
-        )
+        outcome, sentence = StudyOutcome.KEEP_BASELINE, _keep_baseline(best, baseline, target)
     shown = {
         "baseline": trial,
         "guide": reference(records, Purpose.GUIDE),
@@ -182,6 +208,19 @@ def _recommended(
         f"Recommended: {best.config} takes {best.time_s:.2f} s, {against}, "
         f"at NRMSE {best.nrmse:.4f}{spread}, "
         f"{found.margin_pct:.1f} % within the target {target.text}; {_basis(best, baseline)}."
+    )
+
+
+def _keep_baseline(best: Estimate, baseline: Estimate, target: Target) -> str:
+    if best.config != baseline.config and best.time_s < baseline.time_s:
+        return (
+            f"Keep the baseline ({baseline.config}): {best.config} took {best.time_s:.2f} s against "
+            f"{baseline.time_s:.2f} s at NRMSE {best.nrmse:.4f}, "
+            f"but that it meets {target.text} is not sure yet."
+        )
+    return (
+        f"Keep the baseline ({baseline.config}): no other configuration that was measured meets "
+        f"{target.text} and is faster than its {baseline.time_s:.2f} s."
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from tuner import __version__
 from tuner.advisor import Advisor, JournaledAdvisor
+from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord
 from tuner.errors import ClusterError, HardwareMismatchError, TunerError
 from tuner.ray_adapter.cluster import ClusterOptions, Resources, connect
@@ -66,12 +67,14 @@ class _Device:
         num_workers: Trials at once: one a whole GPU, one on a CPU, since wall-clock is an
             objective.
         mismatch: Why it is not the device the study was written for; empty when it is.
+        traits: What stage and device say of themselves.
     """
 
     details: dict[str, Any]
     num_gpus: int
     num_workers: int
     mismatch: str
+    traits: StageTraits
 
 
 def run_study(
@@ -126,7 +129,7 @@ def _look_at_device(
     interrupts: Interrupts,
     screen: Screen,
 ) -> _Device:
-    from tuner.ray_adapter.stages import describe_device
+    from tuner.ray_adapter.stages import describe_device, describe_traits
 
     check_resources(study, resources)
     num_gpus = min(1, resources.num_gpus)
@@ -148,6 +151,7 @@ def _look_at_device(
         num_gpus=num_gpus,
         num_workers=max(1, resources.num_gpus),
         mismatch=mismatch,
+        traits=describe_traits(study, details, interrupts, num_gpus=num_gpus),
     )
 
 
@@ -172,8 +176,11 @@ def _run_on(
     write_study(folder, study)
     provenance = _provenance(study, device, started)
     journal = Journal(folder / "journal.jsonl")
-    journal.append("start", elapsed_s=0.0, study=study.as_dict(), provenance=provenance)
-    advisor = Advisor(study, num_workers=device.num_workers)
+    traits = device.traits
+    journal.append(
+        "start", elapsed_s=0.0, study=study.as_dict(), provenance=provenance, traits=traits.as_dict()
+    )
+    advisor = Advisor(study, num_workers=device.num_workers, traits=traits)
     failure: TunerError | None = None
     try:
         _prepare_and_run(study, device, advisor, journal, folder, interrupts, screen)
@@ -188,6 +195,7 @@ def _run_on(
         interrupted_by=interrupts.name,
         failure=str(failure or ""),
         finish_reason=advisor.finish_reason,
+        certified=advisor.certified,
     )
     write_outputs(folder, result)
     if failure:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ray
 from ray import tune
 
+from tuner.core.traits import StageTraits
 from tuner.errors import StageError
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.spec import StudySpec
@@ -44,20 +46,44 @@ def describe_device(study: StudySpec, interrupts: Interrupts, *, num_gpus: int) 
     return dict(_call_on_worker(study, interrupts, "describe_device", num_gpus))
 
 
+def describe_traits(
+    study: StudySpec, device: Mapping[str, Any], interrupts: Interrupts, *, num_gpus: int
+) -> StageTraits:
+    """What the stage's class says of itself, and what the device limits."""
+    said = _on_worker(study, interrupts, num_gpus, "its attributes", _class_traits, study.stage.class_path)
+    capacity = float(device["memory_gib"]) if device["kind"] == "cuda" else None
+    return StageTraits(**said, capacity_gib=capacity)
+
+
 def prepare(study: StudySpec, interrupts: Interrupts, *, num_gpus: int) -> None:
     """Makes what all trials share (data, teacher), once, before the first clock starts."""
     _call_on_worker(study, interrupts, "prepare", num_gpus)
 
 
 def _call_on_worker(study: StudySpec, interrupts: Interrupts, method: str, num_gpus: int) -> Any:
-    """Calls a class method of the stage with the study's stage options.
+    """Calls a class method of the stage with the study's stage options."""
+    stage = study.stage
+    return _on_worker(
+        study, interrupts, num_gpus, method, _call, stage.class_path, method, dict(stage.options)
+    )
+
+
+def _on_worker(
+    study: StudySpec,
+    interrupts: Interrupts,
+    num_gpus: int,
+    what: str,
+    function: Callable[..., Any],
+    *arguments: Any,
+) -> Any:
+    """Calls a function where trials run.
 
     Raises:
         StageError: It raised.
         Interrupted: A signal came meanwhile.
     """
-    task = ray.remote(_call).options(num_cpus=study.resources.cpus, num_gpus=num_gpus)
-    answer = task.remote(study.stage.class_path, method, dict(study.stage.options))
+    task = ray.remote(function).options(num_cpus=study.resources.cpus, num_gpus=num_gpus)
+    answer = task.remote(*arguments)
     while not ray.wait([answer], timeout=0.2)[0]:
         interrupts.check()
     try:
@@ -65,10 +91,15 @@ def _call_on_worker(study: StudySpec, interrupts: Interrupts, method: str, num_g
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
         raise StageError(
-            f"{study.stage.class_path}.{method} failed: {type(cause).__name__}: {cause}",
+            f"{study.stage.class_path}.{what} failed: {type(cause).__name__}: {cause}",
             f"check stage.options in {study.path}.",
         ) from error
 
 
 def _call(class_path: str, method: str, options: dict[str, Any]) -> Any:
     return getattr(load_stage(class_path), method)(options)
+
+
+def _class_traits(class_path: str) -> dict[str, Any]:
+    stage = load_stage(class_path)
+    return {"quality_invariant_to": tuple(getattr(stage, "quality_invariant_to", ()))}

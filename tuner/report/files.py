@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from tuner.core.recommend import Conclusion, Recommendation, Row, StudyOutcome, conclude
+from tuner.core.recommend import Certified, Conclusion, Recommendation, Row, StudyOutcome, conclude
 from tuner.core.trial import TrialRecord
 from tuner.records.folder import write_atomically
 from tuner.report.text import TITLES, result_table, work_table
@@ -42,6 +42,7 @@ class RunResult:
         interrupted_by: The signal that ended the run, empty when none did.
         failure: The error that ended the run, empty when none did.
         finish_reason: Why nothing more was asked.
+        certified: What may be recommended, with its probability to meet the target; None admits all.
     """
 
     study: StudySpec
@@ -50,11 +51,12 @@ class RunResult:
     interrupted_by: str = ""
     failure: str = ""
     finish_reason: str = ""
+    certified: Certified | None = None
 
     @property
     def conclusion(self) -> Conclusion:
         """What the records say."""
-        return conclude(self.records, self.study.target)
+        return conclude(self.records, self.study.target, self.certified)
 
     @property
     def status(self) -> str:

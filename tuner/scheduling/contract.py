@@ -21,11 +21,14 @@ class Evidence:
         finished: Records of trials that ended, in any state; a rule picks those it can use.
         incumbent: The fastest feasible configuration; None before there is one.
         threshold: The NRMSE to stay under; None while the baseline it is relative to is unmeasured.
+        probability: That the trial's configuration meets the target, its curve so far included; None
+            while that says nothing.
     """
 
     finished: tuple[TrialRecord, ...] = ()
     incumbent: Estimate | None = None
     threshold: float | None = None
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from tuner.core.plugins import make
 from tuner.core.trial import TrialRecord
 from tuner.errors import SpecError
 from tuner.scheduling.contract import Continue, Decision, Evidence, Stop, StoppingRule
-from tuner.scheduling.projection import project
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +31,28 @@ class NoStopping:
 class FeasibleAndFaster:
     """Stops a trial once it can no longer be both feasible and faster than the incumbent.
 
-    Both judgements are made on what the trial could become at best. After the last epoch nothing
-    is stopped: all of it has been paid for.
+    After the last epoch nothing is stopped: all of it has been paid for.
 
     Attributes:
-        min_curves: Finished curves that must be known before NRMSE may stop a trial.
-        time_margin: Share by which it must be slower than the incumbent, at best, before time may.
+        min_probability: That its configuration meets the target, below which a trial is stopped.
+        time_margin: Share by which it must be slower than the incumbent, at best, before time may stop it.
 
     Raises:
         SpecError: An option is not a number in its range.
     """
 
-    min_curves: int = 3
+    min_probability: float = 0.05
     time_margin: float = 0.05
 
     def __post_init__(self) -> None:
-        _require("min_curves", self.min_curves, int, at_least=1)
+        _require("min_probability", self.min_probability, (int, float), at_least=0)
         _require("time_margin", self.time_margin, (int, float), at_least=0)
 
     def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
-        """Time first, for it is the surer of the two; then NRMSE."""
+        """Feasibility first, then time."""
         if trial.last is None or trial.last.status is not Status.OK or trial.epoch >= trial.num_epochs:
             return Continue()
-        reason = self._too_slow(trial, evidence.incumbent) or self._too_poor(trial, evidence)
+        reason = self._too_poor(trial, evidence) or self._too_slow(trial, evidence.incumbent)
         return Stop(reason) if reason else Continue()
 
     def _too_slow(self, trial: TrialRecord, incumbent: Estimate | None) -> str:
@@ -69,16 +67,13 @@ class FeasibleAndFaster:
         )
 
     def _too_poor(self, trial: TrialRecord, evidence: Evidence) -> str:
-        projection = project(trial, evidence.finished)
-        threshold = evidence.threshold
-        if projection is None or threshold is None or projection.num_curves < self.min_curves:
+        if evidence.probability is None or evidence.threshold is None:
             return ""
-        if projection.nrmse_optimistic < threshold:
+        if evidence.probability >= self.min_probability:
             return ""
         return (
-            f"NRMSE {trial.nrmse:.4f} after epoch {trial.epoch} projects to "
-            f"{projection.nrmse_optimistic:.4f} at best ({projection.num_curves} finished curves), "
-            f"over the target {threshold:.4f}"
+            f"NRMSE {trial.nrmse:.4f} after epoch {trial.epoch}: it meets the target "
+            f"{evidence.threshold:.4f} with {100 * evidence.probability:.1f} % probability"
         )
 
 

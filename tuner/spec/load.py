@@ -21,6 +21,7 @@ from tuner.spec.problems import problems_of
 from tuner.spec.schema import HardwareModel, StudyModel
 from tuner.spec.study import (
     BudgetSpec,
+    DecisionSpec,
     ResourceSpec,
     SchedulerSpec,
     SearchSpec,
@@ -158,6 +159,9 @@ def _resolve(model: StudyModel, document: Document, path: str, is_shipped_hardwa
         ),
         search=SearchSpec(sampler=model.search.sampler, options=model.search.options),
         scheduler=SchedulerSpec(rule=model.scheduler.rule, options=model.scheduler.options),
+        decision=DecisionSpec(
+            max_error=float(model.decision.max_error), margin_pct=float(model.decision.margin_pct)
+        ),
         resources=ResourceSpec(
             cpus=wanted.cpus, threads=wanted.threads or wanted.cpus, retries=wanted.retries
         ),

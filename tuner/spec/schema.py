@@ -24,7 +24,7 @@ from tuner.errors import SpecError
 CUSTOM = "tuner"
 """The type of the errors raised here; their context holds `what`, `fix` and `at`."""
 
-SAMPLERS = ("tpe", "nsga2", "gp", "random")
+SAMPLERS = ("surrogate", "tpe", "nsga2", "gp", "random")
 STOPPING_RULES = ("feasible_and_faster", "none")
 
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -209,7 +209,7 @@ class BudgetModel(_Model):
 class SearchModel(_Model):
     """See `study.SearchSpec`."""
 
-    sampler: Annotated[str, _one_of(SAMPLERS, "samplers")] = "tpe"
+    sampler: Annotated[str, _one_of(SAMPLERS, "samplers")] = "surrogate"
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -218,6 +218,13 @@ class SchedulerModel(_Model):
 
     rule: Annotated[str, _one_of(STOPPING_RULES, "stopping rules")] = "feasible_and_faster"
     options: dict[str, Any] = Field(default_factory=dict)
+
+
+class DecisionModel(_Model):
+    """See `study.DecisionSpec`."""
+
+    max_error: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    margin_pct: Annotated[float, Field(ge=0, lt=50)] = 0.0
 
 
 class ResourceModel(_Model):
@@ -277,5 +284,6 @@ class StudyModel(_Model):
     budget: BudgetModel
     search: SearchModel = Field(default_factory=SearchModel)
     scheduler: SchedulerModel = Field(default_factory=SchedulerModel)
+    decision: DecisionModel = Field(default_factory=DecisionModel)
     resources: ResourceModel = Field(default_factory=ResourceModel)
     seed: Annotated[int, Field(ge=0)] = 0

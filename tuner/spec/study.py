@@ -64,8 +64,21 @@ class BudgetSpec:
 class SearchSpec:
     """How configurations are chosen: a sampler's name or `module:Class`, and its options."""
 
-    sampler: str = "tpe"
+    sampler: str = "surrogate"
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionSpec:
+    """When something may be recommended.
+
+    Attributes:
+        max_error: Probability accepted that the recommended configuration misses the target.
+        margin_pct: How far under the target it must stay besides, percent of the target.
+    """
+
+    max_error: float = 0.05
+    margin_pct: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +122,7 @@ class StudySpec:
         budget: When the search ends.
         search: How configurations are chosen.
         scheduler: When trials are stopped.
+        decision: When something may be recommended.
         resources: What a trial gets.
         seed: Of the search and of every trial, so that comparisons are paired; replicates count up from it.
         is_shipped_hardware: True when the file names its hardware instead of describing it.
@@ -128,6 +142,7 @@ class StudySpec:
     budget: BudgetSpec
     search: SearchSpec = field(default_factory=SearchSpec)
     scheduler: SchedulerSpec = field(default_factory=SchedulerSpec)
+    decision: DecisionSpec = field(default_factory=DecisionSpec)
     resources: ResourceSpec = field(default_factory=ResourceSpec)
     seed: int = 0
     is_shipped_hardware: bool = field(default=True, compare=False, repr=False)
@@ -201,6 +216,7 @@ class StudySpec:
             "budget": asdict(self.budget),
             "search": {"sampler": self.search.sampler, "options": dict(self.search.options)},
             "scheduler": {"rule": self.scheduler.rule, "options": dict(self.scheduler.options)},
+            "decision": asdict(self.decision),
             "resources": asdict(self.resources),
             "seed": self.seed,
         }

@@ -1,0 +1,73 @@
+"""What an advisor knows: the records of its trials, what probes said, and the beliefs these give rise to.
+
+Beliefs are made when asked for and kept until something changes; they depend on what is known, never on
+when they were asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tuner.core.config import TrialConfig
+from tuner.core.trial import TrialRecord, TrialState
+from tuner.search.beliefs import Beliefs, Probed
+from tuner.search.problem import Problem
+
+
+class Knowledge:
+    """Records and probes of one study, in the order of asking.
+
+    Args:
+        problem: What beliefs are about.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._records: dict[str, TrialRecord] = {}
+        self._probes: dict[TrialConfig, Probed] = {}
+        self._beliefs: Beliefs | None = None
+
+    @property
+    def records(self) -> tuple[TrialRecord, ...]:
+        """Every trial ever asked for."""
+        return tuple(self._records.values())
+
+    @property
+    def running(self) -> tuple[TrialRecord, ...]:
+        """The trials whose end has not been told."""
+        return tuple(r for r in self._records.values() if r.state is TrialState.RUNNING)
+
+    @property
+    def complete(self) -> tuple[TrialRecord, ...]:
+        """The trials that ran to their full budget."""
+        return tuple(r for r in self._records.values() if r.is_full_budget)
+
+    @property
+    def beliefs(self) -> Beliefs:
+        """What all this lets one believe; a running trial counts only when it has ended."""
+        if self._beliefs is None:
+            self._beliefs = Beliefs(self.problem, self.records, tuple(self._probes.values()))
+        return self._beliefs
+
+    def record(self, trial_id: str) -> TrialRecord:
+        """What is known of one trial.
+
+        Raises:
+            KeyError: It was never asked for.
+        """
+        if trial_id not in self._records:
+            raise KeyError(f"the advisor never asked for a trial {trial_id!r}")
+        return self._records[trial_id]
+
+    def put(self, record: TrialRecord) -> None:
+        """Takes a trial's newest record."""
+        before = self._records.get(record.trial_id)
+        self._records[record.trial_id] = record
+        if before is None or before.state is not record.state:
+            self._beliefs = None
+
+    def put_probes(self, probes: Iterable[Probed]) -> None:
+        """Takes what a probe said; of a configuration probed twice, the newer counts."""
+        for probed in probes:
+            self._probes[probed.config] = probed
+        self._beliefs = None

@@ -1,0 +1,110 @@
+"""What to run next: by the model of search, or by a sampler of Optuna whose finds the model verifies.
+
+In both cases one judgement decides what is certified, and when the search is over the winner and the
+baseline get the study's further seeds, the same for both.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tuner.advisor.knowledge import Knowledge
+from tuner.core.config import TrialConfig
+from tuner.core.recommend import recommend
+from tuner.core.trial import Purpose, TrialRecord
+from tuner.search import OptunaProposer, Outcome, Proposer
+from tuner.search.strategy import Decided, ProbeStep, RunStep, Strategy
+from tuner.spec import StudySpec
+
+SURROGATE = "surrogate"
+
+
+class Task(NamedTuple):
+    """A trial to be asked for."""
+
+    purpose: Purpose
+    config: TrialConfig
+    seed: int
+
+
+class Planner:
+    """Plans one study.
+
+    Args:
+        study: Names the sampler.
+
+    Raises:
+        SpecError: The study's sampler, or an option of it, is wrong.
+    """
+
+    def __init__(self, study: StudySpec) -> None:
+        self._study = study
+        self._proposer: Proposer | None = None
+        if study.search.sampler != SURROGATE:
+            with study.locating("search"):
+                self._proposer = OptunaProposer(
+                    study.lattice, study.search.sampler, study.search.options, study.seed
+                )
+
+    def next(
+        self, knowledge: Knowledge, trial_id: str, *, is_searching: bool, probe_cost_s: float | None
+    ) -> Task | ProbeStep | Decided:
+        """What to do now; Decided while trials run means: nothing, unless they end unexpectedly.
+
+        Args:
+            knowledge: What is known.
+            trial_id: Of the trial, if there is to be one.
+            is_searching: Whether new configurations may still be tried.
+            probe_cost_s: Seconds a probed configuration takes; None when there is no probing.
+        """
+        strategy = Strategy(knowledge.beliefs, knowledge.running, probe_cost_s)
+        step = self._searched(strategy, trial_id) if is_searching else strategy.verification()
+        if isinstance(step, RunStep):
+            is_new = all(record.config != step.config for record in knowledge.records)
+            return Task(Purpose.SEARCH if is_new else Purpose.REPLICATE, step.config, step.seed)
+        if isinstance(step, ProbeStep):
+            return step
+        return self._paired(knowledge) or step or Decided(reason="")
+
+    def _searched(self, strategy: Strategy, trial_id: str) -> RunStep | ProbeStep | Decided:
+        if self._proposer is None:
+            return strategy.next_step()
+        if step := strategy.verification():
+            return step
+        config = self._proposer.propose(trial_id)
+        if config is None:
+            return Decided(reason="every legal configuration has been tried")
+        return RunStep(config=config, seed=self._study.seed)
+
+    def _paired(self, knowledge: Knowledge) -> Task | None:
+        """A seed that the winner or the baseline lacks of those the study wants of both."""
+        found = recommend(knowledge.records, knowledge.problem.target, certified(knowledge))
+        if found is None:
+            return None
+        for config in (found.estimate.config, self._study.baseline):
+            asked = {record.seed for record in knowledge.records if record.config == config}
+            for seed in range(self._study.seed, self._study.seed + self._study.budget.seeds):
+                if seed not in asked:
+                    return Task(Purpose.REPLICATE, config, seed)
+        return None
+
+    def started(self, record: TrialRecord) -> None:
+        """Called when a trial that the planner did not choose by its sampler is asked for."""
+        if self._proposer is not None:
+            self._proposer.adopt(record.trial_id, record.config)
+
+    def ended(self, record: TrialRecord, outcome: Outcome | None) -> None:
+        """Called with every ended record."""
+        if self._proposer is not None:
+            self._proposer.tell(record, outcome)
+
+    def close(self) -> None:
+        """Called when nothing more will be asked."""
+        if self._proposer is not None:
+            self._proposer.close()
+
+
+def certified(knowledge: Knowledge) -> dict[TrialConfig, float]:
+    """What may be relied on, and the probability that its mean NRMSE meets the target."""
+    strategy = Strategy(knowledge.beliefs)
+    return {config: knowledge.beliefs.probability(config) for config in strategy.certified}

@@ -1,0 +1,34 @@
+"""What a stage and its device say of themselves before any trial.
+
+Plain values, kept in the journal: a replay needs them as the advisor did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageTraits:
+    """What may be relied on beside what trials report.
+
+    Attributes:
+        quality_invariant_to: Parameters that, says the stage, cannot change NRMSE.
+        can_probe: Whether configurations can be timed without training them.
+        capacity_gib: Memory of the device; None when it is not a limit that is known.
+    """
+
+    quality_invariant_to: tuple[str, ...] = ()
+    can_probe: bool = False
+    capacity_gib: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain JSON values; `from_dict` reads it back."""
+        return asdict(self) | {"quality_invariant_to": list(self.quality_invariant_to)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> StageTraits:
+        """Reads what `as_dict` gave."""
+        return cls(**{**values, "quality_invariant_to": tuple(values["quality_invariant_to"])})

@@ -1,0 +1,123 @@
+"""Configurations as points of a unit cube, one axis a parameter, so that distance means likeness.
+
+Knows which scale an axis has (ratios matter for counts such as `batch_size`), not what depends on it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.core.config import TrialConfig
+from tuner.core.lattice import Lattice
+from tuner.core.parameters import Continuous, Parameter, ParameterValue
+
+Floats = npt.NDArray[np.float64]
+
+LOG_SPAN = 3.0
+"""Positive numbers that span at least this ratio are laid out by their logarithms."""
+
+DERIVED: dict[str, Callable[[TrialConfig], float]] = {
+    "effective_batch_size": lambda config: config.effective_batch_size,
+    "num_micro_batches": lambda config: config.num_micro_batches,
+    "micro_rows": lambda config: config.micro_batch * config.num_taus,
+}
+"""Products of the guide's parameters that are coordinates in their own right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """One coordinate: its name, whether values are ordered, and how they are laid out.
+
+    Attributes:
+        name: A parameter, or a key of `DERIVED`.
+        is_ordered: False for categories: two values are then alike or not, no more.
+        low: Of the scaled value, laid at 0.
+        high: Of the scaled value, laid at 1.
+        is_log: Whether the scale is logarithmic.
+        categories: The values of an unordered axis, by their position.
+    """
+
+    name: str
+    is_ordered: bool = True
+    low: float = 0.0
+    high: float = 1.0
+    is_log: bool = False
+    categories: tuple[ParameterValue, ...] = ()
+
+    def at(self, config: TrialConfig) -> float:
+        """The coordinate of a configuration; outside [0, 1] when its value is outside the space's.
+
+        A parameter the configuration does not name lies at 0; an unknown category is like no other.
+        """
+        if self.name in DERIVED:
+            value: ParameterValue = DERIVED[self.name](config)
+        else:
+            values = config.as_dict()
+            if self.name not in values:
+                return 0.0
+            value = values[self.name]
+        if not self.is_ordered:
+            return float(self.categories.index(value)) if value in self.categories else -1.0
+        scaled = math.log(float(value)) if self.is_log else float(value)
+        return (scaled - self.low) / (self.high - self.low)
+
+
+def axes_of(
+    lattice: Lattice, *, without: Iterable[str] = (), derived: Iterable[str] = ()
+) -> tuple[Axis, ...]:
+    """The axes along which the space varies; a parameter with one value is none.
+
+    Args:
+        lattice: The space.
+        without: Parameters that do not matter.
+        derived: Keys of `DERIVED` to add, as far as they vary.
+    """
+    dropped = set(without)
+    axes = [_axis(parameter) for parameter in lattice.parameters if parameter.name not in dropped]
+    for name in derived:
+        axes.append(_derived_axis(name, lattice))
+    return tuple(axis for axis in axes if axis is not None)
+
+
+def coordinates(configs: Sequence[TrialConfig], axes: Sequence[Axis]) -> Floats:
+    """The configurations on the axes, shape (configs, axes)."""
+    return np.array([[axis.at(config) for axis in axes] for config in configs], dtype=np.float64).reshape(
+        len(configs), len(axes)
+    )
+
+
+def _axis(parameter: Parameter) -> Axis | None:
+    if isinstance(parameter, Continuous):
+        return _ordered(parameter.name, parameter.low, parameter.high, is_log=parameter.log)
+    if len(parameter.values) < 2:
+        return None
+    if not parameter.is_ordered:
+        return Axis(name=parameter.name, is_ordered=False, categories=parameter.values)
+    low, high = float(parameter.values[0]), float(parameter.values[-1])
+    return _ordered(parameter.name, low, high, is_log=low > 0 and high / low >= LOG_SPAN)
+
+
+def _derived_axis(name: str, lattice: Lattice) -> Axis | None:
+    columns = lattice.columns
+    batch, micro, taus = (columns[key] for key in ("batch_size", "micro_batch", "num_taus"))
+    if name == "effective_batch_size":
+        if "accum_steps" not in columns:
+            return None
+        values = batch * columns["accum_steps"]
+    elif name == "num_micro_batches":
+        values = batch // micro
+    else:
+        values = micro * taus
+    low, high = float(values.min()), float(values.max())
+    return _ordered(name, low, high, is_log=True) if low < high else None
+
+
+def _ordered(name: str, low: float, high: float, *, is_log: bool) -> Axis | None:
+    if is_log:
+        low, high = math.log(low), math.log(high)
+    return Axis(name=name, low=low, high=high, is_log=is_log) if low < high else None

@@ -1,0 +1,35 @@
+"""The search problem: what is looked for, where, and what the stage says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tuner.core.config import TrialConfig
+from tuner.core.lattice import Lattice
+from tuner.core.objectives import Target
+from tuner.core.traits import StageTraits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Minimise seconds at full budget over a lattice, while the mean NRMSE over seeds meets a target.
+
+    Attributes:
+        lattice: Where to look.
+        target: What NRMSE must meet.
+        baseline: What is to be beaten, and what a relative target is relative to.
+        num_samples: Of an epoch.
+        num_epochs: Of the full budget.
+        traits: What the stage says of itself.
+        seed: Of the first run of every configuration, and of all randomness here.
+        max_error: Probability accepted that a recommended configuration misses the target.
+    """
+
+    lattice: Lattice
+    target: Target
+    baseline: TrialConfig
+    num_samples: int
+    num_epochs: int
+    traits: StageTraits
+    seed: int = 0
+    max_error: float = 0.05

@@ -1,0 +1,282 @@
+"""What to do next: the run worth most per second, a probe where time is not known well, or nothing more.
+
+A configuration is *certified* when it was measured at full budget, at least `MIN_RUNS` runs bear on its
+NRMSE, and the probability that its mean over seeds misses the target is at most the study's `max_error`.
+The next run is the one with the largest chance of certifying something faster, times the seconds that
+saves, per second it costs: it may be a new configuration or one more seed of a known one. The search is
+decided when no candidate beats the best certified one with more than `DECIDED` probability.
+
+Pure: knows beliefs, not trials, Optuna or time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from tuner.core.config import TrialConfig
+from tuner.core.trial import TrialRecord
+from tuner.search.beliefs import Beliefs
+from tuner.search.models.coordinates import coordinates
+from tuner.search.models.cost import time_axes
+from tuner.search.models.gaussian import Floats
+from tuner.search.models.quality import Margins
+
+MIN_RUNS = 2
+"""Runs that must bear on what is certified: one may be luck, however sure the model is of it."""
+
+MAX_RUNS = 12
+"""Runs of one configuration; one that is still undecided then lies on the target."""
+
+LOOKAHEAD = (1, 2, 3, 5, 8)
+"""Numbers of further runs considered at once: some things take more than one run to certify."""
+
+DECIDED = 0.05
+MIN_GAIN = 0.03
+"""Share by which a candidate must be faster than the best certified one to be worth looking for."""
+
+MIN_RATE = 0.003
+"""Seconds a further run must be expected to save each training, per second it costs: below, it would not
+pay for itself within some three hundred trainings."""
+
+PROBES_AT_ONCE = 8
+WELL_KNOWN = 0.05
+"""Standard deviation of the logarithm of a time that needs no probe."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStep:
+    """Run `config` with `seed`."""
+
+    config: TrialConfig
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeStep:
+    """Time these."""
+
+    configs: tuple[TrialConfig, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """Nothing more is worth running."""
+
+    reason: str
+
+
+Step = RunStep | ProbeStep | Decided
+
+
+class Strategy:
+    """The judgement of one moment; a function of its arguments alone.
+
+    Args:
+        beliefs: About the candidates.
+        running: Trials under way, whose outcome is not known.
+        probe_cost_s: Seconds a probed configuration takes; None when there is no probing.
+    """
+
+    def __init__(
+        self, beliefs: Beliefs, running: Sequence[TrialRecord] = (), probe_cost_s: float | None = None
+    ) -> None:
+        self._beliefs, self._running, self._probe_cost_s = beliefs, tuple(running), probe_cost_s
+        self._problem = beliefs.problem
+
+    def next_step(self) -> Step:
+        """What to do now. While trials are running, Decided holds only if they end as expected."""
+        if self._wants_first_probe():
+            return ProbeStep(configs=self._spread_out(PROBES_AT_ONCE))
+        worthwhile = np.where(self._promise >= DECIDED, self._score, 0.0)
+        best = int(np.argmax(worthwhile))
+        if worthwhile[best] <= MIN_RATE:
+            return Decided(reason=self._verdict())
+        return self._useful_probe(worthwhile, best) or self._run(best)
+
+    def verification(self) -> RunStep | None:
+        """One more run of a known configuration that probably meets the target but is not certified yet.
+
+        For searches that propose by other means; None when no such run is worth its seconds.
+        """
+        is_known = (self._num_own_runs > 0) & (self._beliefs.feasible >= 0.5)
+        worthwhile = np.where(is_known, self._score, 0.0)
+        best = int(np.argmax(worthwhile))
+        return self._run(best) if worthwhile[best] > MIN_RATE else None
+
+    def _run(self, row: int) -> RunStep:
+        config = self._beliefs.configs[row]
+        return RunStep(config=config, seed=self.next_seed(config))
+
+    def next_seed(self, config: TrialConfig) -> int:
+        """The lowest seed a configuration was not asked with."""
+        asked = {r.seed for r in self._beliefs.records if r.config == config}
+        seed = self._problem.seed
+        while seed in asked:
+            seed += 1
+        return seed
+
+    # What is certified.
+
+    @cached_property
+    def certified(self) -> tuple[TrialConfig, ...]:
+        """What may be recommended, the fastest first."""
+        beliefs = self._beliefs
+        found = [
+            config
+            for config in beliefs.measured
+            if self._num_runs[beliefs.index[config]] >= MIN_RUNS
+            and beliefs.probability(config) >= 1 - self._problem.max_error
+        ]
+        return tuple(sorted(found, key=lambda config: beliefs.measured[config].time_s))
+
+    @cached_property
+    def limit_s(self) -> float:
+        """Seconds to beat: the best certified configuration's or the baseline's; infinite without either."""
+        beliefs = self._beliefs
+        known = [*self.certified[:1], self._problem.baseline]
+        return min((beliefs.measured[c].time_s for c in known if c in beliefs.measured), default=np.inf)
+
+    # What candidates are worth.
+
+    @cached_property
+    def _promise(self) -> Floats:
+        """Probability that a candidate runs, meets the target and is worthwhile faster (candidates,)."""
+        beliefs = self._beliefs
+        if np.isinf(self.limit_s):
+            faster = np.ones(len(beliefs.configs))
+        else:
+            spread = np.maximum(beliefs.time_spread, 1e-6)
+            faster = ndtr(np.log(self.limit_s * (1 - MIN_GAIN) / beliefs.time_s) / spread)
+        exhausted = self._num_own_runs >= MAX_RUNS
+        found: Floats = np.where(exhausted, 0.0, beliefs.feasible * beliefs.fits * faster)
+        return found
+
+    @cached_property
+    def _score(self) -> Floats:
+        """Expected seconds saved per second spent (candidates,)."""
+        beliefs = self._beliefs
+        rate = self._certification_rate(beliefs.margins_believing(self._running))
+        score: Floats = beliefs.fits * self._gain_s * rate / beliefs.cost_s
+        return score
+
+    @cached_property
+    def _gain_s(self) -> Floats:
+        """Expected seconds below what is to beat, each running trial perhaps lowering that (candidates,)."""
+        beliefs = self._beliefs
+        limit = self.limit_s if np.isfinite(self.limit_s) else float(beliefs.time_s.max()) * 2.0
+        rows = sorted({beliefs.index[r.config] for r in self._running}, key=lambda row: beliefs.time_s[row])
+        gain, remaining = np.zeros(len(beliefs.configs)), 1.0
+        for row in rows:
+            chance = float(beliefs.feasible[row] * beliefs.fits[row])
+            if beliefs.time_s[row] < limit:
+                gain += remaining * chance * self._improvement(float(beliefs.time_s[row]))
+                remaining *= 1 - chance
+        gain += remaining * self._improvement(limit)
+        return gain
+
+    def _improvement(self, limit_s: float) -> Floats:
+        """E[max(0, limit - time)] of each candidate."""
+        beliefs = self._beliefs
+        sd = np.maximum(beliefs.time_s * beliefs.time_spread, 1e-9)
+        u = (limit_s * (1 - MIN_GAIN) - beliefs.time_s) / sd
+        density = np.exp(-0.5 * u**2) / np.sqrt(2 * np.pi)
+        found: Floats = np.maximum(sd * (u * ndtr(u) + density), 0.0)
+        return found
+
+    def _certification_rate(self, margins: Margins | None) -> Floats:
+        """Probability per run that some number of further runs certifies a candidate (candidates,)."""
+        needed = np.maximum(MIN_RUNS - self._num_runs, 1)
+        best = np.zeros(len(needed))
+        if margins is None:
+            return best + 0.5 / needed
+        for num in LOOKAHEAD:
+            chance = _chance_to_certify(margins, num, self._problem.max_error)
+            best = np.maximum(best, np.where(num >= needed, chance / num, 0.0))
+        return best
+
+    @cached_property
+    def _num_runs(self) -> np.ndarray:
+        """Full-budget runs that bear on each candidate's NRMSE, those of equal quality included."""
+        beliefs = self._beliefs
+        points = coordinates(beliefs.configs, beliefs.axes)
+        _, group = np.unique(points, axis=0, return_inverse=True)
+        group = group.reshape(-1)
+        counts = np.zeros(group.max() + 1)
+        for config, estimate in beliefs.measured.items():
+            counts[group[beliefs.index[config]]] += len(estimate.records)
+        return counts[group]
+
+    @cached_property
+    def _num_own_runs(self) -> np.ndarray:
+        counts = np.zeros(len(self._beliefs.configs))
+        for record in self._beliefs.records:
+            counts[self._beliefs.index[record.config]] += 1
+        return counts
+
+    # Probes.
+
+    def _wants_first_probe(self) -> bool:
+        beliefs = self._beliefs
+        if self._probe_cost_s is None or beliefs.probes:
+            return False
+        baseline = beliefs.measured.get(self._problem.baseline)
+        return baseline is None or PROBES_AT_ONCE * self._probe_cost_s < 0.5 * baseline.time_s
+
+    def _useful_probe(self, score: Floats, best: int) -> ProbeStep | None:
+        """A probe of the most promising candidates whose time is not known well, if it is cheap."""
+        beliefs = self._beliefs
+        if self._probe_cost_s is None or beliefs.time_spread[best] <= WELL_KNOWN:
+            return None
+        known = {p.config for p in beliefs.probes}
+        if beliefs.configs[best] in known or self._probe_cost_s > 0.1 * beliefs.cost_s[best]:
+            return None
+        order = np.argsort(-score)[:PROBES_AT_ONCE]
+        wanted = [
+            beliefs.configs[row]
+            for row in order
+            if score[row] > 0 and beliefs.time_spread[row] > WELL_KNOWN and beliefs.configs[row] not in known
+        ]
+        return ProbeStep(configs=tuple(wanted))
+
+    def _spread_out(self, num: int) -> tuple[TrialConfig, ...]:
+        """Candidates far apart from each other: each next one is the farthest from those chosen."""
+        configs = self._beliefs.configs
+        points = coordinates(configs, time_axes(self._problem.lattice))
+        nearest = np.linalg.norm(points - points.mean(axis=0), axis=1)
+        chosen: list[int] = []
+        while len(chosen) < min(num, len(configs)):
+            row = int(np.argmax(nearest))
+            chosen.append(row)
+            away = np.linalg.norm(points - points[row], axis=1)
+            nearest = away if len(chosen) == 1 else np.minimum(nearest, away)
+        return tuple(configs[row] for row in chosen)
+
+    def _verdict(self) -> str:
+        """Why the search is over, in words."""
+        if self.certified and self.certified[0] != self._problem.baseline:
+            return (
+                f"nothing else is more than {100 * MIN_GAIN:.0f} % faster than {self.certified[0]} and meets "
+                f"{self._problem.target.text} with more than {100 * DECIDED:.0f} % probability"
+            )
+        return (
+            f"nothing faster than the baseline meets {self._problem.target.text} "
+            f"with more than {100 * DECIDED:.0f} % probability"
+        )
+
+
+def _chance_to_certify(margins: Margins, num_runs: int, max_error: float) -> Floats:
+    """Probability that after `num_runs` more runs a candidate's mean is within the target for sure enough.
+
+    Under each particle the mean's posterior after n runs is Gaussian with a known variance, and its mean is
+    not known yet but Gaussian as well (the preposterior): (P, M), averaged over P.
+    """
+    noise = margins.noise_variance[:, None] / num_runs
+    after = margins.variance * noise / (margins.variance + noise)
+    moves = np.sqrt(np.maximum(margins.variance - after, 1e-18))
+    found: Floats = ndtr((margins.mean - ndtri(1 - max_error) * np.sqrt(after)) / moves).mean(axis=0)
+    return found
