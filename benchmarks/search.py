@@ -1,11 +1,13 @@
-"""Compares searches on simulated studies: success, expected cost of a success, lies; same instances, seeds, budgets.
+"""Compares searches on simulated studies: success, expected cost of a success, lies.
+
+Every arm has the same instances, seeds and budgets.
 
     python -m benchmarks.search --quick                         # under a minute: shows that it works, no more
     python -m benchmarks.search --arms ours --sets dev          # what a search is developed on
     python -m benchmarks.search                                 # everything, hours
 
-All figures are simulated. The last line is one line of JSON; a figure in it is [value, low, high] with a 95 % bootstrap
-interval, null for what was not run.
+All figures are simulated. The last line is one line of JSON; a figure in it is [value, low, high] with a
+95 % bootstrap interval, null for what was not run.
 """
 
 from __future__ import annotations
@@ -117,7 +119,16 @@ def _play(task: Task) -> list[Outcome]:
     return play(task, arms()[task.arm])
 
 
-HEAD = f"{'':<34}{'success %':>10}{'cost':>8}{'of a success':>14}{'lies %':>8}{'time/opt':>9}{'trials':>8}{'wall s':>8}"
+COLUMNS = {
+    "success %": 10,
+    "cost": 8,
+    "of a success": 14,
+    "lies %": 8,
+    "time/opt": 9,
+    "trials": 8,
+    "wall s": 8,
+}
+HEAD = " " * 34 + "".join(f"{name:>{width}}" for name, width in COLUMNS.items())
 
 
 def _table(set_name: str, outcomes: Sequence[Outcome], args: argparse.Namespace) -> str:

@@ -1,7 +1,7 @@
 """What is compared: our advisor, and control arms that train whole configurations and pick the best they saw.
 
-Every arm gets the same instance, the same seed of the stage and the same budget of GPU-seconds, and may answer
-only from what it was told.
+Every arm gets the same instance, the same seed of the stage and the same budget of GPU-seconds, and may
+answer only from what it was told.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tuner.advisor.messages import Probe, ProbeResult, record_of
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
 from tuner.core.trial import Purpose, TrialRecord
-from tuner.scheduling import Continue, Decision
+from tuner.scheduling import Continue, Decision, Stop
 from tuner.simulate import Instance, Unwritten, VirtualClock
 from tuner.spec import StudySpec
 
@@ -122,8 +122,6 @@ class ControlArm:
 
     def observe(self, trial_id: str, measurement: Measurement) -> Decision:
         """Takes a report; stops when the tuner says so."""
-        from tuner.scheduling import Stop
-
         record = self._records[trial_id] = self._records[trial_id].observed(measurement)
         is_last = measurement.status is not Status.OK or measurement.epoch >= record.num_epochs
         is_searched = record.purpose is Purpose.SEARCH

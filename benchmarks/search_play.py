@@ -66,7 +66,7 @@ class _Judged:
 
     def __init__(self, arm: Arm, instance: Instance, clock: VirtualClock, num_workers: int) -> None:
         self.arm, self._instance, self._clock, self._num_workers = arm, instance, clock, num_workers
-        self.answers: dict[float, list[tuple[float, bool, bool]]] = {m: [] for m in arm.margins_pct}
+        self.answers: dict[float, list[tuple[float, bool, bool, bool]]] = {m: [] for m in arm.margins_pct}
         self.ask, self.observe = arm.ask, arm.observe
 
     def probed(self, trial_id: str, results: Sequence[ProbeResult]) -> None:
@@ -80,7 +80,8 @@ class _Judged:
             spent = self._clock.now_s * self._num_workers / self._instance.unit_s
             for margin_pct, answers in self.answers.items():
                 config = self.arm.answer(margin_pct)
-                answers.append((spent, self._instance.is_success(config), self._instance.is_lie(config)))
+                is_success, is_lie = self._instance.is_success(config), self._instance.is_lie(config)
+                answers.append((spent, is_success, is_lie, config is not None))
 
 
 def play(task: Task, factory: ArmFactory) -> list[Outcome]:
@@ -135,6 +136,7 @@ def _outcome(
         instance=task.instance,
         set_name=task.set_name,
         seed=task.seed,
+        is_solvable=best is not None,
         is_success=not error and instance.is_success(config),
         is_lie=instance.is_lie(config),
         has_answer=config is not None,
@@ -155,7 +157,7 @@ def _shares(account: Account, unit_s: float) -> dict[str, float]:
 
 
 def _hypervolume(instance: Instance, configs: list[TrialConfig]) -> float:
-    """Of (time, NRMSE) by the truth, beyond the baseline's time and the lattice's median NRMSE; 1 for all of the front."""
+    """Of (time, NRMSE) by the truth, up to the baseline's time and the median NRMSE; 1 for all of it."""
     truth = instance.truth
     fits = np.flatnonzero(truth.fits)
     corner = truth.time_s[instance.baseline], float(np.median(truth.nrmse[fits, -1]))

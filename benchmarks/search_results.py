@@ -6,7 +6,7 @@ Knows outcomes and statistics; runs nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,8 +19,9 @@ class Outcome:
 
     Attributes:
         arm, instance, set_name, seed: What ran.
-        is_success: The final answer is truly feasible and within 5 % of the optimum's time; or says that nothing is
-            feasible where nothing is.
+        is_solvable: Something is feasible.
+        is_success: The final answer is truly feasible and within 5 % of the optimum's time; or there is none
+            where nothing is feasible.
         is_lie: It recommends what is truly infeasible.
         has_answer: It recommends something.
         cost: GPU-seconds of all kinds, in trainings of the optimum.
@@ -29,7 +30,8 @@ class Outcome:
         hypervolume: Of what ran to its full budget and fits, by the truth, as a share of what is possible.
         num_trials: Trials started.
         wall_s: Seconds this took to simulate, nearly all of it the arm's thinking.
-        answers: (cost so far, is_success, is_lie) after every trial, for arms that can be ended at any time.
+        answers: (cost so far, is_success, is_lie, has_answer) after every trial, for arms that can be ended
+            at any time.
         error: What an arm died of; empty when it did not.
     """
 
@@ -37,6 +39,7 @@ class Outcome:
     instance: str
     set_name: str
     seed: int
+    is_solvable: bool
     is_success: bool
     is_lie: bool
     has_answer: bool
@@ -46,18 +49,18 @@ class Outcome:
     hypervolume: float = 0.0
     num_trials: int = 0
     wall_s: float = 0.0
-    answers: tuple[tuple[float, bool, bool], ...] = ()
+    answers: tuple[tuple[float, bool, bool, bool], ...] = ()
     error: str = ""
 
     def ended_at(self, cost: float) -> Outcome:
         """What it would have been had the budget been `cost`; the same for arms that end by themselves."""
-        from dataclasses import replace
-
         before = [answer for answer in self.answers if answer[0] <= cost]
         if not self.answers or self.cost <= cost:
             return self
-        is_success, is_lie = (before[-1][1], before[-1][2]) if before else (False, False)
-        return replace(self, is_success=is_success, is_lie=is_lie, cost=cost)
+        _, is_success, is_lie, has_answer = (
+            before[-1] if before else (0.0, not self.is_solvable, False, False)
+        )
+        return replace(self, is_success=is_success, is_lie=is_lie, has_answer=has_answer, cost=cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +97,16 @@ def lies_pct(outcomes: Sequence[Outcome]) -> float:
 
 
 def at_best_budget(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-    """The outcomes at the one budget at which a success would have cost least; in hindsight, in the arm's favour.
+    """The outcomes at the one budget at which a success would have cost least, chosen in hindsight.
 
-    An arm that cannot tell when it is done should not be charged for a budget that somebody else chose.
+    An arm that cannot tell when it is done should not be charged for a budget that somebody else chose. The
+    budget is chosen where something is feasible: to give up at once is no merit.
     """
     if not all(o.answers for o in outcomes):
         return outcomes
     budgets = np.geomspace(4, max(o.cost for o in outcomes), 16)
     cut = [[o.ended_at(budget) for o in outcomes] for budget in budgets]
-    return min([*cut, outcomes], key=cost_of_success)
+    return min([*cut, outcomes], key=lambda runs: cost_of_success([o for o in runs if o.is_solvable] or runs))
 
 
 def interval(

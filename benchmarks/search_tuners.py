@@ -1,9 +1,10 @@
-"""Control arms' tuners: random without repeats, Optuna's samplers on the lattice, a batch-size heuristic, ASHA."""
+"""Control arms' tuners: random without repeats, Optuna's samplers on the lattice, a heuristic, ASHA."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -68,7 +69,7 @@ class OptunaTuner:
 
 
 class Asha:
-    """Asynchronous successive halving on NRMSE: at epochs 1 and 3 only the best third goes on (reduction factor 3)."""
+    """Asynchronous successive halving on NRMSE: at epochs 1 and 3 only the best third goes on."""
 
     def __init__(self, reduction_factor: int = 3) -> None:
         self._factor = reduction_factor
@@ -87,21 +88,22 @@ class Asha:
 class LargestMicroBatch:
     """The largest micro_batch that fits, as autotuners do it, then the rest by another tuner.
 
-    Memory is probed once for the largest micro_batch of every (micro_batch, num_taus) pair it may want; that costs
-    probes like anybody's. What the other tuner proposes gets the largest micro_batch that fits.
+    Memory is probed once over the numbers of rows the lattice has; that costs probes like anybody's. What the
+    other tuner proposes gets the largest micro_batch that fits.
     """
 
     NUM_TRIES = 200
 
     def __init__(self, instance: Instance, tuner: OptunaTuner) -> None:
         self._lattice, self._tuner = instance.study.lattice, tuner
-        self._fits: dict[tuple[int, int], bool] = {}
+        self._limit = math.inf
+        self._ids: dict[str, str] = {}
         self._done: dict[TrialConfig, tuple[TrialRecord, float | None]] = {}
         self._asked: set[TrialConfig] = set()
         self.probe_first = _frontier(self._lattice)
 
     def probed(self, results: Sequence[ProbeResult]) -> None:
-        """Learns which pairs fit: memory grows with micro_batch * num_taus."""
+        """Learns how many rows fit: memory grows with micro_batch * num_taus."""
         failed = [rows(result.config) for result in results if result.status is not Status.OK]
         self._limit = min(failed, default=math.inf)
 
@@ -113,7 +115,7 @@ class LargestMicroBatch:
             if proposed is None:
                 return None
             config = self._largest(proposed)
-            self._ids = {**getattr(self, "_ids", {}), trial_id: inner_id}
+            self._ids[trial_id] = inner_id
             if config not in self._asked:
                 self._asked.add(config)
                 return config
@@ -131,16 +133,12 @@ class LargestMicroBatch:
 
     def _tell_again(self, trial_id: str, config: TrialConfig) -> None:
         """A proposal that comes to what has run already is told what that gave."""
-        from dataclasses import replace
-
         if config in self._done:
             record, threshold = self._done[config]
             self._tuner.learn(replace(record, trial_id=trial_id), threshold)
 
     def learn(self, record: TrialRecord, threshold: float | None) -> None:
         """Passed on."""
-        from dataclasses import replace
-
         self._done[record.config] = (record, threshold)
         self._tuner.learn(replace(record, trial_id=self._ids.pop(record.trial_id)), threshold)
 
@@ -155,7 +153,7 @@ def rows(config: TrialConfig) -> int:
 
 
 def _frontier(lattice: Lattice) -> tuple[TrialConfig, ...]:
-    """A configuration for each number of rows in memory that the lattice has, every second one, fewest first."""
+    """A configuration for every second number of rows in memory that the lattice has, fewest first."""
     by_rows = {rows(lattice.config(k)): lattice.config(k) for k in range(len(lattice))}
     return tuple(by_rows[number] for number in sorted(by_rows)[::2])
 

@@ -1,7 +1,7 @@
 """Quality laws that share nothing with physical features: tables of random numbers, waves, parity, residues.
 
-They are functions of (batch_size, num_taus, accum_steps) all the same, and so smooth or so additive that something
-can be learnt of them; not of logarithms or reciprocals.
+They are functions of (batch_size, num_taus, accum_steps) all the same, and so smooth or so additive that
+something can be learnt of them, but nothing of logarithms or reciprocals.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ def waves(columns: Columns, rng: Rng) -> Floats:
     """Sinusoids in log batch_size and in num_taus."""
     batch, _, taus, accum = guide_columns(columns)
     phase = rng.uniform(0, 2 * np.pi, 3)
-    return (
+    law: Floats = (
         0.025 * np.sin(rng.uniform(1.5, 3.0) * np.log2(batch) + phase[0])
         + 0.020 * np.sin(rng.uniform(0.9, 2.0) * taus + phase[1])
         + 0.012 * np.sin(rng.uniform(1.0, 2.5) * accum + phase[2])
     )
+    return law
 
 
 def parity(columns: Columns, rng: Rng) -> Floats:
@@ -67,7 +68,8 @@ def ridge(columns: Columns, rng: Rng) -> Floats:
     batch, _, taus, accum = guide_columns(columns)
     b, t = (batch - 6) / 30, (taus - 2) / 4
     offset = b * rng.choice([-1, 1]) + rng.uniform(0.4, 1.5) * (t - rng.uniform(0.2, 0.8))
-    return rng.uniform(0.03, 0.07) * np.abs(offset) + rng.uniform(-0.015, 0.015) * np.log2(accum)
+    law: Floats = rng.uniform(0.03, 0.07) * np.abs(offset) + rng.uniform(-0.015, 0.015) * np.log2(accum)
+    return law
 
 
 ALIEN_LAWS: dict[str, QualityLaw] = {law.__name__: law for law in (lookup, waves, parity, residues, ridge)}

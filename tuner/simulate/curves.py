@@ -1,8 +1,9 @@
 """How NRMSE falls over the epochs towards its final value, in several shapes.
 
-A curve is a factor on the final NRMSE for every point and epoch, 1 at the last. It has a part all points share, a
-part that goes with their effect on quality or their effective batch, and a private part that no feature explains;
-the last two shrink from epoch to epoch, so that ranks settle as docs/stage.md measured.
+A curve is a factor on the final NRMSE for every point and epoch, 1 at the last: a part all points share, and
+a part that goes with their effect on quality or their effective batch. Beside it every point has a private
+part that no feature explains and that shrinks from epoch to epoch, so that ranks settle as docs/stage.md
+measured.
 """
 
 from __future__ import annotations
@@ -32,27 +33,31 @@ def regular(columns: Columns, excess: Floats, num_epochs: int, rng: Rng) -> Floa
     log_effective = _centred_log_effective(columns)
     rate = rng.uniform(1.2, 2.2) * np.exp(-rng.uniform(0.0, 0.04) * log_effective)
     decay = np.exp(-np.arange(1, num_epochs + 1) / rate[:, None])
-    return 1 + rng.uniform(0.5, 1.0) * (decay - decay[:, -1:])
+    factors: Floats = 1 + rng.uniform(0.5, 1.0) * (decay - decay[:, -1:])
+    return factors
 
 
 def crossing(columns: Columns, excess: Floats, num_epochs: int, rng: Rng) -> Floats:
     """Large effective batches dip early and lose later, so that curves cross."""
     left = 1 - np.arange(1, num_epochs + 1) / num_epochs
     dip = rng.uniform(0.02, 0.05) * _centred_log_effective(columns)[:, None] * left
-    return regular(columns, excess, num_epochs, rng) - dip
+    factors: Floats = regular(columns, excess, num_epochs, rng) - dip
+    return factors
 
 
 def misleading(columns: Columns, excess: Floats, num_epochs: int, rng: Rng) -> Floats:
     """In the first half, what ends worse looks better."""
     left = np.maximum(1 - np.arange(1, num_epochs + 1) / (0.6 * num_epochs), 0)
     against = rng.uniform(1.5, 2.5) * (excess - excess.mean())[:, None] * left
-    return regular(columns, excess, num_epochs, rng) - against
+    factors: Floats = regular(columns, excess, num_epochs, rng) - against
+    return factors
 
 
 def _centred_log_effective(columns: Columns) -> Floats:
     batch, _, _, accum = guide_columns(columns)
     log_effective = np.log2(batch * accum)
-    return log_effective - log_effective.mean()
+    centred: Floats = log_effective - log_effective.mean()
+    return centred
 
 
 CURVES: dict[str, Curve] = {curve.__name__: curve for curve in (regular, crossing, misleading)}

@@ -68,7 +68,7 @@ class HardwareLaw:
 
 
 def guide_columns(columns: Columns) -> tuple[Floats, Floats, Floats, Floats]:
-    """batch_size, micro_batch, num_taus and accum_steps as floats; accum_steps is 1 where it does not vary."""
+    """batch_size, micro_batch, num_taus and accum_steps as floats; accum_steps is 1 unless it varies."""
     batch, micro, taus = (columns[name].astype(np.float64) for name in _NAMES)
     accum = columns["accum_steps"].astype(np.float64) if "accum_steps" in columns else np.ones(len(batch))
     return batch, micro, taus, accum

@@ -1,8 +1,8 @@
 """A simulated study with its truth: what it would be told, and what is so.
 
-An `Instance` holds, for every point of a study's lattice, the true mean NRMSE by epoch, the true time and the true
-peak memory, and plays the laws that the loop asks: trainings with noise, probes with an error, lost workers. Which
-configuration is best is known exactly, so that an answer can be judged.
+An `Instance` holds, for every point of a study's lattice, the true mean NRMSE by epoch, the true time and the
+true peak memory, and plays the laws that the loop asks: trainings with noise, probes with an error, lost
+workers. Which configuration is best is known exactly, so that an answer can be judged.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Instance:
 
     @property
     def unit_s(self) -> float:
-        """One full training of the optimum, training seconds: the unit of cost. Of the baseline when nothing is feasible."""
+        """Training seconds of the optimum at full budget, the unit of cost; the baseline's without one."""
         best = self.truth.optimum
         return float(self.truth.time_s[self.baseline if best is None else best])
 
@@ -148,7 +148,7 @@ class Instance:
         return row
 
     def is_success(self, config: TrialConfig | None) -> bool:
-        """Whether a final answer is right: truly feasible and within 5 % of the optimum; None when nothing is feasible."""
+        """Whether an answer is truly feasible and within 5 % of the optimum; or None if nothing is."""
         best = self.truth.optimum
         if config is None or best is None:
             return config is None and best is None
@@ -212,13 +212,14 @@ class Instance:
         )
 
     def _seed_luck(self, config: TrialConfig, seed: int) -> Floats:
-        """The factors of a seed on the NRMSE of a configuration, shape (epochs,); micro_batch does not matter."""
+        """A seed's factors on the NRMSE of a configuration, whatever its micro_batch, shape (epochs,)."""
         num_epochs = self.study.stage.num_epochs
         group = (config.batch_size, config.num_taus, config.accum_steps, config.extra)
         shared = self._luck_of("seed", seed, size=1)
         private = self._luck_of("group", seed, group, size=1 + num_epochs)
         stray = self.noise.shared_pct * shared + self.noise.private_pct * private[0]
-        return np.exp((stray / 100) + settling(num_epochs) / 2 * private[1:])
+        factors: Floats = np.exp(stray / 100 + settling(num_epochs) / 2 * private[1:])
+        return factors
 
     def _trial_luck(self, trial_id: str) -> Floats:
         """Of a trial: a normal number for its time, two uniform ones for whether and when it is lost."""

@@ -1,10 +1,10 @@
 """Studies to compare searches on: quality laws x cards x regimes, drawn anew for every seed.
 
-Three sets, kept apart: DEVELOPMENT may be looked at and tuned on; HELD_OUT and ALIEN are for reporting alone. They
-share no quality law and no drawn coefficient.
+Three sets, kept apart: DEVELOPMENT may be looked at and tuned on; HELD_OUT and ALIEN are for reporting alone.
+They share no quality law and no drawn coefficient.
 
-The target is put under a point of the front of time and NRMSE, so that the optimum is decidable: its margin is
-drawn between 0.6 and 2 %, as far as the front allows; times the factor on the noise.
+The target is put over a point of the front of time and NRMSE, so that the optimum is decidable: its margin
+is drawn between 0.6 and 2 % times the factor on the noise, as far as the front allows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from tuner.core.config import TrialConfig
 from tuner.core.lattice import Lattice
 from tuner.core.objectives import Target
-from tuner.core.parameters import Discrete
+from tuner.core.parameters import Discrete, ParameterValue
 from tuner.errors import TunerError
 from tuner.simulate.alien import ALIEN_LAWS
 from tuner.simulate.curves import CURVES, settling
@@ -29,7 +29,7 @@ from tuner.spec import BudgetSpec, StudySpec, load_study
 
 BASELINE_NRMSE = 0.0921
 MARGIN = (0.006, 0.020)
-"""Share by which the optimum's mean NRMSE lies under the target, lowest and highest, where the front allows it.
+"""Share by which the optimum's mean NRMSE lies under the target, lowest and highest, where there is room.
 
 0.6 % is what about 6 seeds tell from 0 (one standard error beyond 1.6 of a seed's 0.87 %).
 """
@@ -42,7 +42,7 @@ _EXTRA = {
     "learning_rate": Discrete(name="lr_scale", values=(0.5, 0.71, 1.0, 1.41, 2.0)),
     "precision": Discrete(name="precision", values=("fp32", "bf16", "fp16"), is_ordered=False),
 }
-_EXTRA_BASELINE = {"lr_scale": 1.0, "precision": "fp32"}
+_EXTRA_BASELINE: dict[str, ParameterValue] = {"lr_scale": 1.0, "precision": "fp32"}
 _PRECISION_TIME = {"fp32": 1.0, "bf16": 0.85, "fp16": 0.83}
 
 
@@ -169,7 +169,7 @@ def _lattice(card: str, law: str) -> Lattice:
 
 def _study(recipe: Recipe, seed: int) -> StudySpec:
     shipped, lattice = _shipped(recipe.card), _lattice(recipe.card, recipe.law)
-    extra = {recipe_name: v for recipe_name, v in _EXTRA_BASELINE.items() if recipe_name in lattice.columns}
+    extra = {name: value for name, value in _EXTRA_BASELINE.items() if name in lattice.columns}
 
     def extended(config: TrialConfig) -> TrialConfig:
         return TrialConfig.from_dict(config.as_dict() | extra)
@@ -235,8 +235,8 @@ def _threshold(truth: Truth, recipe: Recipe, baseline: int, rng: Rng) -> float:
     least, most = _SHARES[recipe.regime]
     low, high = (margin * recipe.noise for margin in MARGIN)
     shares = np.searchsorted(np.sort(nrmse), nrmse * (1 + low)) / len(nrmse)
-    # How far a point is from what is wanted: its share of feasible points, and a margin of `low` (0.1 % too little
-    # is as bad as 2 % of the points too many).
+    # How far a point is from what is wanted: its share of feasible points, and a margin of `low` (0.1 % too
+    # little is as bad as 2 % of the points too many).
     short = np.maximum(np.maximum(least - shares, shares - most), 0) + 20 * np.maximum(low - room, 0)
     is_worth_it = (room > 0) & (truth.time_s[order] * MIN_SPEEDUP < truth.time_s[baseline])
     if not is_worth_it.any():

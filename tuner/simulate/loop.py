@@ -128,8 +128,8 @@ def simulate(
         The advisor's last word.
 
     Raises:
-        TunerError: The advisor asks for a probe without `probe`, resumes what never ran, or waits while nothing
-            runs.
+        TunerError: The advisor asks for a probe without `probe`, resumes what never ran, or waits while
+            nothing runs.
     """
     workers = _Workers(law, probe, costs or Costs(), account or Account(), clock)
     while True:
@@ -203,8 +203,8 @@ class _Workers:
         before = self._ended.get(ask.trial_id)
         if before is None or before.report is None or before.report.status is not Status.OK:
             raise TunerError(
-                f"the advisor resumes trial {ask.trial_id!r}, which has no checkpoint: it never ran an epoch, or "
-                "has not ended."
+                f"the advisor resumes trial {ask.trial_id!r}, which has no checkpoint: it ran no epoch, "
+                "or has not ended."
             )
         return replace(before.run, num_epochs=ask.num_epochs), before.report.epoch
 

@@ -1,9 +1,9 @@
 """Laws of the final NRMSE: what the parameters do to quality, each a small function with drawn coefficients.
 
-A law says by what share of the baseline's NRMSE a point is worse than some reference (only differences count). It
-depends on batch_size, num_taus, accum_steps and further parameters, never on micro_batch: the stage's quality does
-not. Three sets that share no function: DEVELOPMENT laws may be looked at while a search is being developed,
-HELD_OUT laws may not, and ALIEN laws (see `alien`) have nothing physical about them.
+A law says by what share of the baseline's NRMSE a point is worse than some reference (only differences
+count). It depends on batch_size, num_taus, accum_steps and further parameters, never on micro_batch: the
+stage's quality does not. Three sets that share no function: DEVELOPMENT laws may be looked at while a search
+is being developed, HELD_OUT laws may not, and ALIEN laws (see `alien`) have nothing physical about them.
 """
 
 from __future__ import annotations
@@ -127,7 +127,8 @@ def precision(columns: Columns, rng: Rng) -> Floats:
     is_bf16, is_fp16 = columns["precision"] == "bf16", columns["precision"] == "fp16"
     few = 3 / _taus(columns)
     loss = rng.uniform(0.002, 0.012) * is_bf16 + rng.uniform(0.015, 0.04) * is_fp16
-    return sigmoid(columns, rng) + loss * few
+    law: Floats = sigmoid(columns, rng) + loss * few
+    return law
 
 
 DEVELOPMENT_LAWS: dict[str, QualityLaw] = {
