@@ -19,7 +19,7 @@ from tuner.advisor.messages import ProbeResult
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement
 from tuner.scheduling import Decision
-from tuner.simulate import Account, Costs, Instance, VirtualClock, make_instance, simulate
+from tuner.simulate import Account, Instance, VirtualClock, make_instance
 
 MARGINS_PCT = (0.0, 0.5, 1.0)
 """Safety margins an arm's recommendations are judged with, percent of the target."""
@@ -92,20 +92,7 @@ def play(task: Task, factory: ArmFactory) -> list[Outcome]:
     clock, account, started, judged, error = VirtualClock(), Account(), time.perf_counter(), None, ""
     try:
         judged = _Judged(factory(instance, clock, task.num_workers), instance, clock, task.num_workers)
-        simulate(
-            judged,
-            instance.train,
-            clock,
-            num_workers=task.num_workers,
-            probe=instance.probe,
-            costs=Costs(
-                startup_s=instance.overheads.startup_s,
-                evaluate_s=instance.overheads.evaluate_s,
-                lost_s=instance.overheads.lost_s,
-                oom_s=instance.overheads.oom_s,
-            ),
-            account=account,
-        )
+        instance.play(judged, clock, account, num_workers=task.num_workers)
     except Exception:  # an arm may fail in any way; the others go on
         error = traceback.format_exc()
     wall_s = time.perf_counter() - started

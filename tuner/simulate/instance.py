@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tuner.advisor.messages import Probe, ProbeResult, Run
+from tuner.advisor.messages import Finished, Probe, ProbeResult, Run
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
 from tuner.core.workload import Workload
 from tuner.errors import TunerError
 from tuner.simulate.curves import settling
 from tuner.simulate.hardware import Columns, Floats
+from tuner.simulate.loop import Account, Costs, Driven, VirtualClock, simulate
 from tuner.simulate.noise import generator
 from tuner.spec import StudySpec
 
@@ -45,25 +46,6 @@ class Noise:
     time_pct: float = 0.7
     probe_pct: float = 3.0
     lost_share: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overheads:
-    """Seconds a trial costs beside its training.
-
-    Attributes:
-        startup_s: Start of a trial or of a probe: process, data, networks, warm-up.
-        evaluate_s: Evaluation after an epoch.
-        probe_s: Probing one configuration.
-        lost_s: Until a lost worker is noticed.
-        oom_s: Until running out of memory shows.
-    """
-
-    startup_s: float = 0.0
-    evaluate_s: float = 0.0
-    probe_s: float = 0.0
-    lost_s: float = 0.0
-    oom_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +92,8 @@ class Instance:
         study: As an advisor gets it.
         truth: See `Truth`.
         noise: See `Noise`.
-        overheads: See `Overheads`.
+        costs: See `Costs`.
+        probe_s: Seconds to probe one configuration.
         seed: Of all that is drawn while it is played.
         device: As reports name it.
     """
@@ -119,7 +102,8 @@ class Instance:
     study: StudySpec
     truth: Truth
     noise: Noise = field(default_factory=Noise)
-    overheads: Overheads = field(default_factory=Overheads)
+    costs: Costs = field(default_factory=Costs)
+    probe_s: float = 0.0
     seed: int = 0
     device: str = "simulated"
     _luck: dict[tuple[object, ...], Floats] = field(default_factory=dict, repr=False)
@@ -160,6 +144,20 @@ class Instance:
         """Whether a recommendation is truly infeasible."""
         return config is not None and not self.truth.is_feasible[self.row(config)]
 
+    def play(
+        self, advisor: Driven, clock: VirtualClock, account: Account | None = None, *, num_workers: int = 1
+    ) -> Finished:
+        """Runs the study in virtual time; see `simulate`."""
+        return simulate(
+            advisor,
+            self.train,
+            clock,
+            num_workers=num_workers,
+            probe=self.probe,
+            costs=self.costs,
+            account=account,
+        )
+
     def train(self, run: Run, epoch: int) -> Measurement | None:
         """The report after an epoch; None when the worker is lost there. A `Law` of the loop."""
         row = self.row(run.config)
@@ -186,8 +184,8 @@ class Instance:
             nrmse=float(self.truth.nrmse[row, epoch - 1] * self._seed_luck(run.config, run.seed)[epoch - 1]),
             time_s=float(epoch * epoch_s),
             epoch_time_s=float(epoch_s),
-            evaluate_time_s=epoch * self.overheads.evaluate_s,
-            setup_time_s=self.overheads.startup_s,
+            evaluate_time_s=epoch * self.costs.evaluate_s,
+            setup_time_s=self.costs.startup_s,
             peak_memory_gib=float(self.truth.peak_memory_gib[row]),
             num_chunks=epoch * work.num_chunks,
             num_sample_evals=epoch * work.num_rows,
@@ -197,7 +195,7 @@ class Instance:
 
     def probe(self, probe: Probe) -> tuple[list[ProbeResult], float]:
         """What a probe tells of each configuration, and the seconds it took beside its start."""
-        return [self._probed(config) for config in probe.configs], len(probe.configs) * self.overheads.probe_s
+        return [self._probed(config) for config in probe.configs], len(probe.configs) * self.probe_s
 
     def _probed(self, config: TrialConfig) -> ProbeResult:
         row = self.row(config)

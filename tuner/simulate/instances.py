@@ -22,7 +22,8 @@ from tuner.errors import TunerError
 from tuner.simulate.alien import ALIEN_LAWS
 from tuner.simulate.curves import CURVES, settling
 from tuner.simulate.hardware import Columns, Floats, HardwareLaw, hardware_law
-from tuner.simulate.instance import Instance, Noise, Overheads, Truth, quality_groups
+from tuner.simulate.instance import Instance, Noise, Truth, quality_groups
+from tuner.simulate.loop import Costs
 from tuner.simulate.noise import generator
 from tuner.simulate.quality import DEVELOPMENT_LAWS, HELD_OUT_LAWS, Rng
 from tuner.spec import BudgetSpec, StudySpec, load_study
@@ -135,7 +136,7 @@ def make_instance(name: str, seed: int, *, budget_units: float = 50.0, num_worke
     law = hardware_law(study.hardware)
     law = replace(law, tile_rows=recipe.tile_rows, loader_s=recipe.loader * _batch_s(law))
     truth = _truth(recipe, study, law, rng)
-    overheads = _overheads(study, law, rng)
+    full_s = 333 * _batch_s(law) * study.stage.num_epochs  # the guide's baseline: 35 min on an A100
     noise = Noise(
         shared_pct=0.45 * recipe.noise,
         private_pct=0.75 * recipe.noise,
@@ -147,7 +148,13 @@ def make_instance(name: str, seed: int, *, budget_units: float = 50.0, num_worke
         study=study,
         truth=truth,
         noise=noise,
-        overheads=overheads,
+        costs=Costs(
+            startup_s=full_s * rng.uniform(0.008, 0.02),
+            evaluate_s=full_s * 0.0015,
+            lost_s=full_s * 0.02,
+            oom_s=full_s * 0.003,
+        ),
+        probe_s=full_s * rng.uniform(0.001, 0.003),
         seed=seed,
         device=f"simulated {study.hardware.description}",
     )
@@ -181,18 +188,6 @@ def _study(recipe: Recipe, seed: int) -> StudySpec:
 def _batch_s(law: HardwareLaw) -> float:
     """Seconds of a batch of the guide's baseline: 2 micro-batches of 15 rows."""
     return law.batch_s + law.step_s + 2 * (law.launch_s + 15 * law.row_s)
-
-
-def _overheads(study: StudySpec, law: HardwareLaw, rng: Rng) -> Overheads:
-    """Start-up and probes as shares of the baseline's training, which is 35 min on an A100."""
-    full_s = 333 * _batch_s(law) * study.stage.num_epochs
-    return Overheads(
-        startup_s=full_s * rng.uniform(0.008, 0.02),
-        evaluate_s=full_s * 0.0015,
-        probe_s=full_s * rng.uniform(0.001, 0.003),
-        lost_s=full_s * 0.02,
-        oom_s=full_s * 0.003,
-    )
 
 
 def _truth(recipe: Recipe, study: StudySpec, law: HardwareLaw, rng: Rng) -> Truth:

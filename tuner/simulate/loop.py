@@ -79,7 +79,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Seconds beside training; see `instance.Overheads`."""
+    """Seconds that a worker spends beside training.
+
+    Attributes:
+        startup_s: Starting a trial or a probe: process, data, networks, warm-up.
+        evaluate_s: Evaluating after an epoch.
+        lost_s: Until a lost worker is noticed.
+        oom_s: Until running out of memory shows.
+    """
 
     startup_s: float = 0.0
     evaluate_s: float = 0.0
