@@ -67,6 +67,8 @@ def make_parser() -> argparse.ArgumentParser:
     add("--runs-dir", type=Path, metavar="DIR", help="where run folders are made (default: runs)")
     add("--address", metavar="ADDR", help="Ray cluster (default: RAY_ADDRESS, else a private Ray)")
     add("--dashboard", action="store_true", help="start the private Ray with its dashboard")
+    add("--simulate", action="store_true", help="run in virtual time by supposed laws: no Ray, no training")
+    add("--plan", action="store_true", help="say what the study would cost, and run nothing")
     add(
         "--require-hardware",
         action="store_true",
@@ -100,6 +102,9 @@ def _run(args: argparse.Namespace) -> int:
     from tuner.spec import load_study
 
     study = load_study(args.space).with_overrides(trials=args.trials, hours=args.hours, seed=args.seed)
+    if args.plan or args.simulate:
+        _check_runs_nothing(args)
+        return _plan(study) if args.plan else _simulate(study, args.runs_dir or _default_runs_dir())
 
     from tuner.ray_adapter.interrupts import Interrupted
     from tuner.ray_adapter.session import SessionOptions, run_study
@@ -118,10 +123,53 @@ def _run(args: argparse.Namespace) -> int:
     except Interrupted as interrupted:
         print(_NOTHING_RUN, file=sys.stderr)
         return interrupted.exit_code
-    _say(f"\n{summary(result)}")
+    _say_outputs(summary(result), folder)
+    return exit_code(result) if signal_code is None else signal_code
+
+
+def _say_outputs(summary: str, folder: Path) -> None:
+    _say(f"\n{summary}")
     for path in sorted(folder.iterdir()):
         _say(f"  {_shown(path)}")
-    return exit_code(result) if signal_code is None else signal_code
+
+
+def _check_runs_nothing(args: argparse.Namespace) -> None:
+    """Options that only a real run could follow are refused rather than ignored."""
+    chosen = "--plan" if args.plan else "--simulate"
+    given = {
+        "--simulate": args.plan and args.simulate,
+        "--address": args.address is not None,
+        "--dashboard": args.dashboard,
+        "--require-hardware": args.require_hardware,
+        "--runs-dir": args.plan and args.runs_dir is not None,
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise TunerError(
+                f"{option} means nothing with {chosen}, which trains nothing.", f"drop {option}."
+            )
+
+
+def _plan(study: StudySpec) -> int:
+    from tuner.simulate.plan import plan
+
+    _say(plan(study))
+    return 0
+
+
+def _simulate(study: StudySpec, runs_dir: Path) -> int:
+    from tuner.report.files import exit_code, summary
+    from tuner.simulate.guess import suppositions
+    from tuner.simulate.session import run_simulated, simulated
+
+    study = simulated(study)
+    with _screen(study.name, prefix="simulated: ") as screen:
+        for line in (_headline(study), *suppositions(study)):
+            screen.say(line)
+        result, folder, account = run_simulated(study, runs_dir, screen.show)
+        screen.say(f"{account.num_trials} trials, {account.total_s / 3600:.3g} h of workers' virtual time")
+    _say_outputs(summary(result), folder)
+    return exit_code(result)
 
 
 def _headline(study: StudySpec) -> str:
@@ -152,14 +200,14 @@ def _say(line: str) -> None:
 
 
 @contextmanager
-def _screen(title: str) -> Iterator[Screen]:
-    """A live panel on a terminal, plain lines on anything else."""
+def _screen(title: str, prefix: str = "") -> Iterator[Screen]:
+    """A live panel on a terminal, plain lines on anything else; each line begins with `prefix`."""
     if not sys.stdout.isatty():
-        yield _PlainScreen()
+        yield _PlainScreen(prefix)
         return
     from rich.live import Live
 
-    screen = _LiveScreen(title)
+    screen = _LiveScreen(title, prefix)
     with Live(get_renderable=screen.render, refresh_per_second=2) as live:
         screen.keep = live.console.print
         yield screen
@@ -168,11 +216,12 @@ def _screen(title: str) -> Iterator[Screen]:
 class _PlainScreen:
     """A line when a trial starts to run or ends, and a heartbeat in between."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self._last = time.monotonic()
 
     def say(self, line: str) -> None:
-        _say(line)
+        _say(f"{self._prefix}{line}")
 
     def show(self, progress: Progress, changed: TrialRecord) -> None:
         from tuner.core.trial import TrialState
@@ -181,7 +230,7 @@ class _PlainScreen:
         now = time.monotonic()
         if changed.state is not TrialState.RUNNING or now - self._last >= HEARTBEAT_S:
             self._last = now
-            _say(f"{trial_line(changed)} | {progress.plain()}")
+            self.say(f"{trial_line(changed)} | {progress.plain()}")
 
 
 class _LiveScreen:
@@ -189,13 +238,13 @@ class _LiveScreen:
 
     keep: Callable[[str], None]
 
-    def __init__(self, title: str) -> None:
-        self._title = title
+    def __init__(self, title: str, prefix: str = "") -> None:
+        self._title, self._prefix = title, prefix
         self._progress: Progress | None = None
         self._shown_at = 0.0
 
     def say(self, line: str) -> None:
-        self.keep(line)
+        self.keep(f"{self._prefix}{line}")
 
     def show(self, progress: Progress, changed: TrialRecord) -> None:
         self._progress, self._shown_at = progress, time.monotonic()

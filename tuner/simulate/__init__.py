@@ -4,6 +4,20 @@ The same `JournaledAdvisor` as on Ray, driven by a law instead of a training. Wh
 simulated and must be called so wherever it is shown.
 """
 
-from tuner.simulate.loop import Law, VirtualClock, simulate
+from tuner.simulate.instance import Instance
+from tuner.simulate.instances import SETS, make_instance
+from tuner.simulate.loop import Account, Costs, Law, ProbeLaw, VirtualClock, simulate
+from tuner.simulate.unwritten import Unwritten
 
-__all__ = ["Law", "VirtualClock", "simulate"]
+__all__ = [
+    "SETS",
+    "Account",
+    "Costs",
+    "Instance",
+    "Law",
+    "ProbeLaw",
+    "Unwritten",
+    "VirtualClock",
+    "make_instance",
+    "simulate",
+]

@@ -1,0 +1,197 @@
+"""Compares searches on simulated studies: success, expected cost of a success, lies.
+
+Every arm has the same instances, seeds and budgets.
+
+    python -m benchmarks.search --quick                         # under a minute: shows that it works, no more
+    python -m benchmarks.search --arms ours --sets dev          # what a search is developed on
+    python -m benchmarks.search                                 # everything, hours
+
+All figures are simulated. The last line is one line of JSON; a figure in it is [value, low, high] with a
+95 % bootstrap interval, null for what was not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Sequence
+from statistics import median
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # the runs are parallel; before numpy is imported
+
+from benchmarks.search_arms import arms  # noqa: E402
+from benchmarks.search_play import Task, play  # noqa: E402
+from benchmarks.search_results import (  # noqa: E402
+    Outcome,
+    at_best_budget,
+    cost_of_success,
+    grouped,
+    interval,
+    lies_pct,
+    ratio,
+    success_pct,
+)
+from tuner.simulate import SETS  # noqa: E402
+
+QUICK_INSTANCES = ("dev-logarithmic-a100", "dev-plateau-rtx4090")
+
+
+def main() -> None:
+    """Runs what was asked for, prints tables and the line of JSON."""
+    args = _arguments()
+    tasks = _tasks(args)
+    outcomes: list[Outcome] = []
+    with multiprocessing.get_context("fork").Pool(args.processes) as pool:
+        for done, batch in enumerate(pool.imap_unordered(_play, tasks), start=1):
+            outcomes += batch
+            if batch[0].error:
+                print(
+                    f"{batch[0].arm} on {batch[0].instance}, seed {batch[0].seed}:\n{batch[0].error}",
+                    file=sys.stderr,
+                )
+            if sys.stderr.isatty() or done % 50 == 0 or done == len(tasks):
+                print(
+                    f"{done} of {len(tasks)} runs", end="\r" if sys.stderr.isatty() else "\n", file=sys.stderr
+                )
+    outcomes.sort(key=lambda o: (o.arm, o.instance, o.seed))
+    for set_name in args.sets:
+        print(_table(set_name, [o for o in outcomes if o.set_name == set_name], args))
+    print(json.dumps(summary(outcomes)))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--quick", action="store_true", help="two instances, two seeds, three arms")
+    add("--arms", nargs="+", default=list(arms()), metavar="ARM", help=f"of {', '.join(arms())}")
+    add(
+        "--sets",
+        nargs="+",
+        default=list(SETS),
+        choices=list(SETS),
+        help="development, held-out, alien instances",
+    )
+    add("--instances", nargs="+", metavar="NAME", help="only these")
+    add("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N-1")
+    add("--first-seed", type=int, default=0, metavar="N", help="start at another seed")
+    add(
+        "--budget", type=float, default=50.0, metavar="UNITS", help="GPU-seconds, in trainings of the optimum"
+    )
+    add("--workers", type=int, default=1, metavar="N", help="trials at once")
+    add("--processes", type=int, default=os.cpu_count(), metavar="N", help="runs at once, here")
+    args = parser.parse_args()
+    if args.quick:
+        args.arms, args.seeds, args.sets, args.instances = (
+            ["ours", "random", "heuristic"],
+            2,
+            ["dev"],
+            QUICK_INSTANCES,
+        )
+    unknown = [name for name in args.arms if name not in arms()]
+    if unknown:
+        parser.error(f"no arm is called {', '.join(unknown)}; there are {', '.join(arms())}")
+    return args
+
+
+def _tasks(args: argparse.Namespace) -> list[Task]:
+    return [
+        Task(
+            arm=arm,
+            set_name=set_name,
+            instance=name,
+            seed=seed,
+            budget_units=args.budget,
+            num_workers=args.workers,
+        )
+        for set_name in args.sets
+        for name in SETS[set_name]
+        if not args.instances or name in args.instances
+        for seed in range(args.first_seed, args.first_seed + args.seeds)
+        for arm in args.arms
+    ]
+
+
+def _play(task: Task) -> list[Outcome]:
+    return play(task, arms()[task.arm])
+
+
+COLUMNS = {
+    "success %": 10,
+    "cost": 8,
+    "of a success": 14,
+    "lies %": 8,
+    "time/opt": 9,
+    "trials": 8,
+    "wall s": 8,
+}
+HEAD = " " * 34 + "".join(f"{name:>{width}}" for name, width in COLUMNS.items())
+
+
+def _table(set_name: str, outcomes: Sequence[Outcome], args: argparse.Namespace) -> str:
+    """Each arm on each instance, then each arm on all; simulated."""
+    lines = [
+        f"\nSimulated, set {set_name}, {args.seeds} seeds, {args.workers} worker(s), budget {args.budget:g}",
+        HEAD,
+    ]
+    for arm, runs in grouped(outcomes, lambda o: o.arm).items():
+        lines.append(f"{arm}")
+        lines += [_line(f"  {name}", group) for name, group in grouped(runs, lambda o: o.instance).items()]
+    lines += [
+        "",
+        f"{'all of ' + set_name:<34}{HEAD[34:]}   success % and cost of a success with 95 % intervals",
+    ]
+    for arm, runs in grouped(outcomes, lambda o: o.arm).items():
+        shown = f"{interval(runs, success_pct)}, {interval(runs, cost_of_success)}"
+        best = at_best_budget(runs)
+        at_best = "" if best is runs else f"; at its best budget {interval(best, cost_of_success)}"
+        lines.append(f"{_line(arm, runs)}   {shown}{at_best}")
+        lines.append(f"    of the cost: {_shares(runs)}")
+    return "\n".join(lines)
+
+
+def _line(name: str, runs: Sequence[Outcome]) -> str:
+    ratios = [o.time_ratio for o in runs if o.time_ratio is not None and not o.is_lie]
+    mean_cost = sum(o.cost for o in runs) / len(runs)
+    return (
+        f"{name:<34}{success_pct(runs):>10.0f}{mean_cost:>8.1f}{cost_of_success(runs):>14.1f}{lies_pct(runs):>8.1f}"
+        f"{median(ratios) if ratios else float('nan'):>9.2f}{median(o.num_trials for o in runs):>8.0f}"
+        f"{median(o.wall_s for o in runs):>8.2f}"
+    )
+
+
+def _shares(runs: Sequence[Outcome]) -> str:
+    names = sorted({name for o in runs for name in o.shares})
+    means = {name: sum(o.shares.get(name, 0.0) for o in runs) / len(runs) for name in names}
+    return ", ".join(f"{name} {value:.1f}" for name, value in means.items() if value >= 0.05)
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """The line for programs; None for what was not run."""
+
+    def of(set_name: str) -> dict[str, list[Outcome]]:
+        return grouped([o for o in outcomes if o.set_name == set_name], lambda o: o.arm)
+
+    def against_best_peer(set_name: str) -> list[float | None] | None:
+        by_arm = of(set_name)
+        peers = [at_best_budget(runs) for arm, runs in by_arm.items() if arm != "ours"]
+        if "ours" not in by_arm or not peers:
+            return None
+        return ratio(min(peers, key=cost_of_success), by_arm["ours"]).as_list()
+
+    ours = [o for o in outcomes if o.arm == "ours" and o.set_name in ("held_out", "alien")]
+    return {
+        "cost_ratio_vs_best_peer": against_best_peer("held_out"),
+        "cost_ratio_vs_best_peer_alien": against_best_peer("alien"),
+        "lies_pct": interval(ours, lies_pct).as_list() if ours else None,
+        "four_worker_cost_ratio": None,
+        "suggest_p95_ms": None,
+        "real_stage_cost_in_baseline_trainings": None,
+    }
+
+
+if __name__ == "__main__":
+    main()

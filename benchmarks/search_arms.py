@@ -1,0 +1,185 @@
+"""What is compared: our advisor, and control arms that train whole configurations and pick the best they saw.
+
+Every arm gets the same instance, the same seed of the stage and the same budget of GPU-seconds, and may
+answer only from what it was told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from benchmarks.search_play import MARGINS_PCT, ArmFactory
+from tuner.advisor import Advisor, Ask, Ending, Finished, JournaledAdvisor, Run, Wait
+from tuner.advisor.messages import Probe, ProbeResult, record_of
+from tuner.core.config import TrialConfig
+from tuner.core.measurement import Measurement, Status
+from tuner.core.trial import Purpose, TrialRecord
+from tuner.scheduling import Continue, Decision, Stop
+from tuner.simulate import Instance, Unwritten, VirtualClock
+from tuner.spec import StudySpec
+
+
+class Ours(JournaledAdvisor):
+    """The advisor, made as a study makes it."""
+
+    margins_pct: Sequence[float] = (0.0,)
+    is_anytime = False
+
+    def __init__(self, instance: Instance, clock: VirtualClock, num_workers: int) -> None:
+        super().__init__(Advisor(instance.study, num_workers=num_workers), Unwritten(), clock)
+
+    def answer(self, margin_pct: float) -> TrialConfig | None:
+        """What it recommends; its margin is its own."""
+        found = self.advisor.recommend()
+        return None if found is None else found.estimate.config
+
+    def evaluated(self) -> list[TrialConfig]:
+        """What ran to its full budget."""
+        return [record.config for record in self.advisor.records if record.is_full_budget]
+
+
+class Tuner(Protocol):
+    """What a control arm searches with."""
+
+    def propose(self, trial_id: str) -> TrialConfig | None:
+        """The next configuration; None when it has no more."""
+
+    def learn(self, record: TrialRecord, threshold: float | None) -> None:
+        """How a trial that it proposed ended; the threshold is None while relative and unknown."""
+
+    def should_stop(self, record: TrialRecord) -> bool:
+        """Whether a trial is to be stopped after the epoch it just reported."""
+
+
+class ControlArm:
+    """Trains what a tuner proposes until the budget is spent; recommends the fastest that met the target.
+
+    Where the target is relative, the baseline runs first.
+
+    Args:
+        study: What to do.
+        clock: The time.
+        num_workers: Trials at once.
+        tuner: Proposes.
+        probe_first: Configurations that are probed before anything runs.
+    """
+
+    margins_pct: Sequence[float] = MARGINS_PCT
+    is_anytime = True
+
+    def __init__(
+        self,
+        study: StudySpec,
+        clock: VirtualClock,
+        num_workers: int,
+        tuner: Tuner,
+        probe_first: Sequence[TrialConfig] = (),
+    ) -> None:
+        self._study, self._clock, self._num_workers, self._tuner = study, clock, num_workers, tuner
+        self._to_probe = tuple(probe_first)
+        self._records: dict[str, TrialRecord] = {}
+        self._running: set[str] = set()
+        self._baseline_id = ""
+
+    def ask(self) -> Ask:
+        """A probe if there is one to make, the baseline if it must be known, then proposals."""
+        if self._clock.now_s < self._study.budget.budget_s:
+            if len(self._running) >= self._num_workers:
+                return Wait()
+            if self._to_probe:
+                configs, self._to_probe = self._to_probe, ()
+                self._running.add("probe")
+                return Probe(trial_id="probe", configs=configs)
+            if "probe" in self._running or (self._needs_baseline and self._baseline_id in self._running):
+                return Wait()
+            if run := self._next():
+                return run
+        return Wait() if self._running else Finished(reason="the budget is spent or the lattice used up")
+
+    @property
+    def _needs_baseline(self) -> bool:
+        return self._study.target.is_relative and self.threshold is None
+
+    def _next(self) -> Run | None:
+        trial_id = f"{len(self._records) + 1:04d}"
+        is_baseline = self._needs_baseline
+        config = self._study.baseline if is_baseline else self._tuner.propose(trial_id)
+        if config is None:
+            return None
+        run = Run(
+            trial_id=trial_id,
+            config=config,
+            seed=self._study.seed,
+            num_epochs=self._study.stage.num_epochs,
+            purpose=Purpose.BASELINE if is_baseline else Purpose.SEARCH,
+        )
+        self._records[trial_id] = record_of(run)
+        self._running.add(trial_id)
+        if is_baseline:
+            self._baseline_id = trial_id
+        return run
+
+    def observe(self, trial_id: str, measurement: Measurement) -> Decision:
+        """Takes a report; stops when the tuner says so."""
+        record = self._records[trial_id] = self._records[trial_id].observed(measurement)
+        is_last = measurement.status is not Status.OK or measurement.epoch >= record.num_epochs
+        is_searched = record.purpose is Purpose.SEARCH
+        stops = is_searched and not is_last and self._tuner.should_stop(record)
+        return Stop("the tuner stops it") if stops else Continue()
+
+    def tell(self, trial_id: str, ending: Ending) -> None:
+        """Takes the end of a trial."""
+        self._running.discard(trial_id)
+        record = self._records[trial_id].ended(
+            ending.state, reason=ending.reason, constraint=ending.constraint
+        )
+        self._records[trial_id] = record
+        if record.purpose is Purpose.SEARCH:
+            self._tuner.learn(record, self.threshold)
+
+    def probed(self, trial_id: str, results: Sequence[ProbeResult]) -> None:
+        """Hands the results of the first probe to the tuner."""
+        self._running.discard(trial_id)
+        self._tuner.probed(results)  # type: ignore[attr-defined]  # only tuners that want a probe get one
+
+    @property
+    def threshold(self) -> float | None:
+        """The NRMSE to undercut; None while it is relative and the baseline has not run."""
+        record = self._records.get(self._baseline_id)
+        nrmse = record.nrmse if record and record.is_full_budget else None
+        return self._study.target.threshold(nrmse)
+
+    def answer(self, margin_pct: float) -> TrialConfig | None:
+        """The fastest configuration whose one run met the target with that margin."""
+        if (threshold := self.threshold) is None:
+            return None
+        bound = threshold * (1 - margin_pct / 100)
+        met = [r for r in self._records.values() if r.is_full_budget and r.nrmse < bound]
+        return min(met, key=lambda r: r.time_s).config if met else None
+
+    def evaluated(self) -> list[TrialConfig]:
+        """What ran to its full budget."""
+        return [record.config for record in self._records.values() if record.is_full_budget]
+
+
+TunerFactory = Callable[[Instance], Tuner]
+
+
+def control(make_tuner: TunerFactory) -> ArmFactory:
+    """An arm that searches with such a tuner."""
+
+    def make(instance: Instance, clock: VirtualClock, num_workers: int) -> ControlArm:
+        tuner = make_tuner(instance)
+        probe_first: Sequence[TrialConfig] = getattr(tuner, "probe_first", ())
+        return ControlArm(instance.study, clock, num_workers, tuner, probe_first)
+
+    return make
+
+
+def arms() -> dict[str, ArmFactory]:
+    """Every arm by its name; peers that are not installed are left out."""
+    from benchmarks import search_tuners
+
+    known: dict[str, Any] = {"ours": Ours}
+    return known | {name: control(make) for name, make in search_tuners.TUNERS.items()}

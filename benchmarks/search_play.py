@@ -1,0 +1,163 @@
+"""Plays one arm on one simulated instance and judges its answer by the truth.
+
+Knows the simulator and the contract of an arm; no statistics.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from benchmarks.search_results import Outcome
+from tuner.advisor import Ask, Ending
+from tuner.advisor.messages import ProbeResult
+from tuner.core.config import TrialConfig
+from tuner.core.measurement import Measurement
+from tuner.scheduling import Decision
+from tuner.simulate import Account, Instance, VirtualClock, make_instance
+
+MARGINS_PCT = (0.0, 0.5, 1.0)
+"""Safety margins an arm's recommendations are judged with, percent of the target."""
+
+
+class Arm(Protocol):
+    """What can be played: the advisor's contract, and an answer.
+
+    Attributes:
+        margins_pct: The margins its answers are judged with; (0,) for one that has a margin of its own.
+        is_anytime: Whether its answer so far is wanted after every trial.
+    """
+
+    margins_pct: Sequence[float]
+    is_anytime: bool
+
+    def ask(self) -> Ask: ...
+    def observe(self, trial_id: str, measurement: Measurement) -> Decision: ...
+    def tell(self, trial_id: str, ending: Ending) -> None: ...
+    def probed(self, trial_id: str, results: Sequence[ProbeResult]) -> None: ...
+    def answer(self, margin_pct: float) -> TrialConfig | None: ...
+    def evaluated(self) -> list[TrialConfig]:
+        """What ran to its full budget."""
+
+
+ArmFactory = Callable[[Instance, VirtualClock, int], Arm]
+"""(instance, clock, workers) -> a fresh arm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One arm on one instance."""
+
+    arm: str
+    set_name: str
+    instance: str
+    seed: int
+    budget_units: float = 50.0
+    num_workers: int = 1
+
+
+class _Judged:
+    """An arm, noting after every trial what it would have answered."""
+
+    def __init__(self, arm: Arm, instance: Instance, clock: VirtualClock, num_workers: int) -> None:
+        self.arm, self._instance, self._clock, self._num_workers = arm, instance, clock, num_workers
+        self.answers: dict[float, list[tuple[float, bool, bool, bool]]] = {m: [] for m in arm.margins_pct}
+        self.ask, self.observe = arm.ask, arm.observe
+
+    def probed(self, trial_id: str, results: Sequence[ProbeResult]) -> None:
+        """Passed on."""
+        self.arm.probed(trial_id, results)
+
+    def tell(self, trial_id: str, ending: Ending) -> None:
+        """Passed on, and the answers noted."""
+        self.arm.tell(trial_id, ending)
+        if self.arm.is_anytime:
+            spent = self._clock.now_s * self._num_workers / self._instance.unit_s
+            for margin_pct, answers in self.answers.items():
+                config = self.arm.answer(margin_pct)
+                is_success, is_lie = self._instance.is_success(config), self._instance.is_lie(config)
+                answers.append((spent, is_success, is_lie, config is not None))
+
+
+def play(task: Task, factory: ArmFactory) -> list[Outcome]:
+    """Runs an arm to its end; an outcome for each of its margins. A failure of the arm is an outcome too."""
+    instance = make_instance(
+        task.instance, task.seed, budget_units=task.budget_units, num_workers=task.num_workers
+    )
+    clock, account, started, judged, error = VirtualClock(), Account(), time.perf_counter(), None, ""
+    try:
+        judged = _Judged(factory(instance, clock, task.num_workers), instance, clock, task.num_workers)
+        instance.play(judged, clock, account, num_workers=task.num_workers)
+    except Exception:  # an arm may fail in any way; the others go on
+        error = traceback.format_exc()
+    wall_s = time.perf_counter() - started
+    if judged is None:
+        return [_outcome(task, task.arm, instance, None, account, wall_s, error)]
+    outcomes = []
+    for margin_pct in judged.arm.margins_pct:
+        name = task.arm if len(judged.arm.margins_pct) == 1 else f"{task.arm} -{margin_pct:g}%"
+        outcomes.append(_outcome(task, name, instance, (judged, margin_pct), account, wall_s, error))
+    return outcomes
+
+
+def _outcome(
+    task: Task,
+    name: str,
+    instance: Instance,
+    played: tuple[_Judged, float] | None,
+    account: Account,
+    wall_s: float,
+    error: str,
+) -> Outcome:
+    config = played[0].arm.answer(played[1]) if played and not error else None
+    best = instance.truth.optimum
+    unit_s = instance.unit_s
+    is_known = config is not None and best is not None
+    return Outcome(
+        arm=name,
+        instance=task.instance,
+        set_name=task.set_name,
+        seed=task.seed,
+        is_solvable=best is not None,
+        is_success=not error and instance.is_success(config),
+        is_lie=instance.is_lie(config),
+        has_answer=config is not None,
+        cost=account.total_s / unit_s,
+        shares=_shares(account, unit_s),
+        time_ratio=float(instance.truth.time_s[instance.row(config)] / unit_s) if is_known else None,
+        hypervolume=_hypervolume(instance, played[0].arm.evaluated()) if played and not error else 0.0,
+        num_trials=account.num_trials,
+        wall_s=wall_s,
+        answers=tuple(played[0].answers[played[1]]) if played else (),
+        error=error,
+    )
+
+
+def _shares(account: Account, unit_s: float) -> dict[str, float]:
+    others = {name: getattr(account, f"{name}_s") for name in ("startup", "evaluate", "probe", "lost")}
+    return {name: seconds / unit_s for name, seconds in (dict(account.training_s) | others).items()}
+
+
+def _hypervolume(instance: Instance, configs: list[TrialConfig]) -> float:
+    """Of (time, NRMSE) by the truth, up to the baseline's time and the median NRMSE; 1 for all of it."""
+    truth = instance.truth
+    fits = np.flatnonzero(truth.fits)
+    corner = truth.time_s[instance.baseline], float(np.median(truth.nrmse[fits, -1]))
+    rows = [row for row in {instance.row(config) for config in configs} if truth.fits[row]]
+    whole = _area(truth.time_s[fits], truth.nrmse[fits, -1], corner)
+    return _area(truth.time_s[rows], truth.nrmse[rows, -1], corner) / whole if rows and whole else 0.0
+
+
+def _area(x: np.ndarray, y: np.ndarray, corner: tuple[float, float]) -> float:
+    """The area that points dominate up to a corner, both coordinates to be small."""
+    area, top = 0.0, corner[1]
+    for k in np.lexsort((y, x)):
+        if x[k] < corner[0] and y[k] < top:
+            area += (corner[0] - x[k]) * (top - y[k])
+            top = y[k]
+    return float(area)

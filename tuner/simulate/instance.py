@@ -1,0 +1,243 @@
+"""A simulated study with its truth: what it would be told, and what is so.
+
+An `Instance` holds, for every point of a study's lattice, the true mean NRMSE by epoch, the true time and the
+true peak memory, and plays the laws that the loop asks: trainings with noise, probes with an error, lost
+workers. Which configuration is best is known exactly, so that an answer can be judged.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.advisor.messages import Finished, Probe, ProbeResult, Run
+from tuner.core.config import TrialConfig
+from tuner.core.measurement import Measurement, Status
+from tuner.core.workload import Workload
+from tuner.errors import TunerError
+from tuner.simulate.curves import settling
+from tuner.simulate.hardware import Columns, Floats
+from tuner.simulate.loop import Account, Costs, Driven, VirtualClock, simulate
+from tuner.simulate.noise import generator
+from tuner.spec import StudySpec
+
+OPTIMAL_WITHIN = 1.05
+"""A recommendation is a success when its true time is within this factor of the optimum's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """How far what is reported strays from the truth; standard deviations in percent.
+
+    Attributes:
+        shared_pct: NRMSE, the part all configurations have in common with a seed.
+        private_pct: NRMSE, the part a seed has with one configuration. docs/stage.md: 0.9 % in all, and
+            1.0 to 1.25 % of a paired difference.
+        time_pct: Time of a run.
+        probe_pct: Time predicted by a probe.
+        lost_share: Probability that a trial loses its worker.
+    """
+
+    shared_pct: float = 0.45
+    private_pct: float = 0.75
+    time_pct: float = 0.7
+    probe_pct: float = 3.0
+    lost_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """What is so of every legal point, in the order of the lattice.
+
+    Attributes:
+        time_s: Training seconds at full budget, shape (points,).
+        peak_memory_gib: Peak memory, shape (points,).
+        nrmse: Mean NRMSE over seeds after every epoch, shape (points, epochs).
+        threshold: NRMSE that must be undercut.
+        memory_gib: What the device has.
+    """
+
+    time_s: Floats
+    peak_memory_gib: Floats
+    nrmse: Floats
+    threshold: float
+    memory_gib: float = math.inf
+
+    @property
+    def fits(self) -> npt.NDArray[np.bool_]:
+        """Whether a point runs at all, shape (points,)."""
+        return self.peak_memory_gib <= self.memory_gib
+
+    @property
+    def is_feasible(self) -> npt.NDArray[np.bool_]:
+        """Whether it runs and meets the target on average over seeds, shape (points,)."""
+        return self.fits & (self.nrmse[:, -1] < self.threshold)
+
+    @property
+    def optimum(self) -> int | None:
+        """The fastest feasible point; None when there is none."""
+        feasible = np.flatnonzero(self.is_feasible)
+        return int(feasible[np.argmin(self.time_s[feasible])]) if feasible.size else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A study, what is so, and how noisily it is told; `train` and `probe` are the laws the loop plays.
+
+    Attributes:
+        name: Of its set, its law and its card.
+        study: As an advisor gets it.
+        truth: See `Truth`.
+        noise: See `Noise`.
+        costs: See `Costs`.
+        probe_s: Seconds to probe one configuration.
+        seed: Of all that is drawn while it is played.
+        device: As reports name it.
+    """
+
+    name: str
+    study: StudySpec
+    truth: Truth
+    noise: Noise = field(default_factory=Noise)
+    costs: Costs = field(default_factory=Costs)
+    probe_s: float = 0.0
+    seed: int = 0
+    device: str = "simulated"
+    _luck: dict[tuple[object, ...], Floats] = field(default_factory=dict, repr=False)
+
+    @property
+    def baseline(self) -> int:
+        """The baseline's row."""
+        return self.row(self.study.baseline)
+
+    @property
+    def unit_s(self) -> float:
+        """Training seconds of the optimum at full budget, the unit of cost; the baseline's without one."""
+        best = self.truth.optimum
+        return float(self.truth.time_s[self.baseline if best is None else best])
+
+    def row(self, config: TrialConfig) -> int:
+        """Where a configuration stands in the lattice.
+
+        Raises:
+            TunerError: It is no point of it.
+        """
+        row = self.study.lattice.index(config)
+        if row is None:
+            why = self.study.lattice.why_not(config)
+            raise TunerError(f"the simulator was asked for {config}, which is no point of the study: {why}.")
+        return row
+
+    def is_success(self, config: TrialConfig | None) -> bool:
+        """Whether an answer is truly feasible and within 5 % of the optimum; or None if nothing is."""
+        best = self.truth.optimum
+        if config is None or best is None:
+            return config is None and best is None
+        row = self.row(config)
+        is_fast = self.truth.time_s[row] <= OPTIMAL_WITHIN * self.truth.time_s[best]
+        return bool(self.truth.is_feasible[row] and is_fast)
+
+    def is_lie(self, config: TrialConfig | None) -> bool:
+        """Whether a recommendation is truly infeasible."""
+        return config is not None and not self.truth.is_feasible[self.row(config)]
+
+    def play(
+        self, advisor: Driven, clock: VirtualClock, account: Account | None = None, *, num_workers: int = 1
+    ) -> Finished:
+        """Runs the study in virtual time; see `simulate`."""
+        return simulate(
+            advisor,
+            self.train,
+            clock,
+            num_workers=num_workers,
+            probe=self.probe,
+            costs=self.costs,
+            account=account,
+        )
+
+    def train(self, run: Run, epoch: int) -> Measurement | None:
+        """The report after an epoch; None when the worker is lost there. A `Law` of the loop."""
+        row = self.row(run.config)
+        if not self.truth.fits[row]:
+            return Measurement(
+                status=Status.OOM,
+                epoch=0,
+                nrmse=math.nan,
+                time_s=0.0,
+                epoch_time_s=0.0,
+                device=self.device,
+                peak_memory_gib=self.truth.memory_gib,
+                error=f"simulated: needs {self.truth.peak_memory_gib[row]:.1f} GiB",
+            )
+        trial = self._trial_luck(run.trial_id)
+        if trial[1] < self.noise.lost_share and epoch == 1 + int(trial[2] * run.num_epochs):
+            return None
+        num_epochs = self.study.stage.num_epochs
+        epoch_s = self.truth.time_s[row] / num_epochs * math.exp(self.noise.time_pct / 100 * trial[0])
+        work = Workload(config=run.config, num_samples=self.study.stage.num_samples)
+        return Measurement(
+            status=Status.OK,
+            epoch=epoch,
+            nrmse=float(self.truth.nrmse[row, epoch - 1] * self._seed_luck(run.config, run.seed)[epoch - 1]),
+            time_s=float(epoch * epoch_s),
+            epoch_time_s=float(epoch_s),
+            evaluate_time_s=epoch * self.costs.evaluate_s,
+            setup_time_s=self.costs.startup_s,
+            peak_memory_gib=float(self.truth.peak_memory_gib[row]),
+            num_chunks=epoch * work.num_chunks,
+            num_sample_evals=epoch * work.num_rows,
+            num_optimizer_steps=work.num_optimizer_steps(epoch),
+            device=self.device,
+        )
+
+    def probe(self, probe: Probe) -> tuple[list[ProbeResult], float]:
+        """What a probe tells of each configuration, and the seconds it took beside its start."""
+        return [self._probed(config) for config in probe.configs], len(probe.configs) * self.probe_s
+
+    def _probed(self, config: TrialConfig) -> ProbeResult:
+        row = self.row(config)
+        fits = bool(self.truth.fits[row])
+        epoch_s = float(self.truth.time_s[row]) / self.study.stage.num_epochs
+        stray = self._luck_of("probe", config, size=1)[0] * self.noise.probe_pct / 100
+        return ProbeResult(
+            config=config,
+            status=Status.OK if fits else Status.OOM,
+            epoch_time_s=epoch_s * math.exp(stray) if fits else 0.0,
+            peak_memory_gib=float(self.truth.peak_memory_gib[row] if fits else self.truth.memory_gib),
+        )
+
+    def _seed_luck(self, config: TrialConfig, seed: int) -> Floats:
+        """A seed's factors on the NRMSE of a configuration, whatever its micro_batch, shape (epochs,)."""
+        num_epochs = self.study.stage.num_epochs
+        group = (config.batch_size, config.num_taus, config.accum_steps, config.extra)
+        shared = self._luck_of("seed", seed, size=1)
+        private = self._luck_of("group", seed, group, size=1 + num_epochs)
+        stray = self.noise.shared_pct * shared + self.noise.private_pct * private[0]
+        factors: Floats = np.exp(stray / 100 + settling(num_epochs) / 2 * private[1:])
+        return factors
+
+    def _trial_luck(self, trial_id: str) -> Floats:
+        """Of a trial: a normal number for its time, two uniform ones for whether and when it is lost."""
+        key = ("trial", trial_id)
+        if key not in self._luck:
+            rng = generator(self.seed, *key)
+            self._luck[key] = np.array([rng.normal(), rng.uniform(), rng.uniform()])
+        return self._luck[key]
+
+    def _luck_of(self, *names: object, size: int) -> Floats:
+        """Standard normal numbers that depend on the names only, shape (size,)."""
+        if names not in self._luck:
+            self._luck[names] = generator(self.seed, *names).normal(size=size)
+        return self._luck[names]
+
+
+def quality_groups(columns: Columns) -> npt.NDArray[np.intp]:
+    """The number of the quality group of every point, shape (points,): alike but for micro_batch."""
+    codes = [
+        np.unique(column, return_inverse=True)[1] for name, column in columns.items() if name != "micro_batch"
+    ]
+    groups: npt.NDArray[np.intp] = np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)[1]
+    return groups.reshape(-1)

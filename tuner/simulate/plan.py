@@ -1,0 +1,115 @@
+"""What a study would cost, before anything runs: points, what excludes others, GPU-hours, kWh.
+
+Predictions of a law nobody has checked on the hardware at hand; the text says so, and what it supposes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tuner.advisor import Advisor, JournaledAdvisor
+from tuner.core.config import TrialConfig
+from tuner.simulate.guess import supposed_instance, suppositions
+from tuner.simulate.instance import Instance
+from tuner.simulate.loop import Account, VirtualClock
+from tuner.simulate.unwritten import Unwritten
+from tuner.spec import StudySpec
+
+BOARD_POWER_W = {"a100_40gb": 400.0, "h100_80gb": 700.0, "rtx4090": 450.0}
+"""Board power by the data sheets of the SXM cards and of the RTX 4090, by hardware profile."""
+
+CORE_POWER_W = 10.0
+"""Of a busy CPU core, roughly."""
+
+LOAD_SHARE = 0.8
+"""Of the board's power while training, supposed."""
+
+
+def plan(study: StudySpec) -> str:
+    """The plan of a study as text.
+
+    Raises:
+        SpecError: Its hardware profile lacks a figure the law needs.
+    """
+    instance = supposed_instance(study)
+    account = _simulated_account(instance)
+    power_w, power = _power(study)
+    hours = account.total_s / 3600
+    energy = "" if power_w is None else f", {hours * power_w / 1000:.3g} kWh"
+    unit = "GPU-hours" if study.hardware.kind == "cuda" else "core-hours"
+    most = study.budget.hours
+    most_energy = "" if power_w is None else f", {most * power_w / 1000:.3g} kWh"
+    lines = [
+        f"plan of study {study.name}: predictions, simulated; nothing has run",
+        "",
+        *_points(instance),
+        "",
+        *_times(instance),
+        "",
+        f"A simulation of the study took {account.num_trials} trials: {hours:.3g} {unit}{energy}.",
+        f"It ends after {study.budget.hours:g} h at the latest: {most:g} {unit}{most_energy} a worker.",
+        "",
+        *suppositions(study),
+        power,
+    ]
+    return "\n".join(lines)
+
+
+def _points(instance: Instance) -> list[str]:
+    lattice, fits = instance.study.lattice, instance.truth.fits
+    lines = [f"{len(lattice):,} of {lattice.num_raw:,} points are legal. Of all points,"]
+    lines += [f"  `{text}` excludes {number:,}" for text, number in lattice.excluded.items()]
+    dead = [f"{name} {', '.join(map(str, values))}" for name, values in lattice.dead_values().items()]
+    if dead:
+        lines.append(f"In no legal point: {'; '.join(dead)}.")
+    if not fits.all():
+        lines.append(
+            f"{np.sum(~fits):,} of the legal points are predicted not to fit into "
+            f"{instance.truth.memory_gib:g} GiB."
+        )
+    return lines
+
+
+def _times(instance: Instance) -> list[str]:
+    truth, study = instance.truth, instance.study
+    fitting = np.flatnonzero(truth.fits)
+    rows = {"baseline": study.baseline, "guide's row": study.guide}
+    lines = [_time(title, instance, config) for title, config in rows.items() if config is not None]
+    if fitting.size:
+        fastest = study.lattice.config(int(fitting[np.argmin(truth.time_s[fitting])]), _lowest(study))
+        lines.append(_time("fastest that fits", instance, fastest))
+    total_s = float(truth.time_s[fitting].sum())
+    lines.append(f"every point that fits, once: {total_s / 3600:,.3g} h of training")
+    return lines
+
+
+def _time(title: str, instance: Instance, config: TrialConfig) -> str:
+    row = instance.row(config)
+    seconds = float(instance.truth.time_s[row])
+    shown = f"{seconds / 60:.1f} min" if seconds >= 120 else f"{seconds:.3g} s"
+    ratio = float(instance.truth.time_s[instance.baseline]) / seconds
+    memory = f"{instance.truth.peak_memory_gib[row]:.3g} GiB"
+    fit = "" if instance.truth.fits[row] else ", which does not fit"
+    return f"{title}: {shown}, {ratio:.2f}x, {memory}{fit} ({config})"
+
+
+def _lowest(study: StudySpec) -> dict[str, float]:
+    return {parameter.name: parameter.low for parameter in study.lattice.continuous}
+
+
+def _power(study: StudySpec) -> tuple[float | None, str]:
+    """Watts while a trial runs, and where they come from."""
+    if study.hardware.kind != "cuda":
+        cores = study.resources.cpus
+        return CORE_POWER_W * cores, f"Energy: {CORE_POWER_W:g} W a core, {cores} of them, is supposed."
+    board_w = BOARD_POWER_W.get(study.hardware.name)
+    if board_w is None:
+        return None, f"Energy is not predicted: the board power of {study.hardware.name} is not known."
+    watts = LOAD_SHARE * board_w
+    return watts, f"Energy: {LOAD_SHARE:.0%} of the board's {board_w:g} W is supposed, the host not counted."
+
+
+def _simulated_account(instance: Instance) -> Account:
+    account, clock = Account(), VirtualClock()
+    instance.play(JournaledAdvisor(Advisor(instance.study), Unwritten(), clock), clock, account)
+    return account
