@@ -7,6 +7,7 @@ answer only from what it was told.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from benchmarks.search_play import MARGINS_PCT, ArmFactory
@@ -14,6 +15,7 @@ from tuner.advisor import Advisor, Ask, Ending, Finished, JournaledAdvisor, Run,
 from tuner.advisor.messages import Probe, ProbeResult, record_of
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
+from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialRecord
 from tuner.scheduling import Continue, Decision, Stop
 from tuner.simulate import Instance, Unwritten, VirtualClock
@@ -27,7 +29,13 @@ class Ours(JournaledAdvisor):
     is_anytime = False
 
     def __init__(self, instance: Instance, clock: VirtualClock, num_workers: int) -> None:
-        super().__init__(Advisor(instance.study, num_workers=num_workers), Unwritten(), clock)
+        study = instance.study
+        # No arm runs the guide's row, nor seeds beyond those it wants itself.
+        study = replace(study, guide=None, budget=replace(study.budget, seeds=1))
+        traits = StageTraits(
+            quality_invariant_to=("micro_batch",), can_probe=True, capacity_gib=instance.truth.memory_gib
+        )
+        super().__init__(Advisor(study, num_workers=num_workers, traits=traits), Unwritten(), clock)
 
     def answer(self, margin_pct: float) -> TrialConfig | None:
         """What it recommends; its margin is its own."""

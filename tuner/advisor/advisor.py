@@ -232,7 +232,7 @@ class Advisor:
         """Why a trial would not end within the budget; empty while it would, as far as is known."""
         left_s = self.study.budget.budget_s - elapsed_s
         beliefs = self._knowledge.beliefs
-        row = beliefs.index.get(task.config)
+        row = beliefs.grid.index.get(task.config)
         if not beliefs.measured or row is None or beliefs.time_s[row] <= left_s:
             return ""
         return f"the {max(0.0, left_s):.0f} s left of the budget are too short for one more trial"

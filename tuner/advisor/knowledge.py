@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from tuner.core.config import TrialConfig
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.search.beliefs import Beliefs, Probed
+from tuner.search.grid import Grid
 from tuner.search.problem import Problem
 
 
@@ -25,6 +26,7 @@ class Knowledge:
         self.problem = problem
         self._records: dict[str, TrialRecord] = {}
         self._probes: dict[TrialConfig, Probed] = {}
+        self._grid: Grid | None = None
         self._beliefs: Beliefs | None = None
 
     @property
@@ -46,7 +48,10 @@ class Knowledge:
     def beliefs(self) -> Beliefs:
         """What all this lets one believe; a running trial counts only when it has ended."""
         if self._beliefs is None:
-            self._beliefs = Beliefs(self.problem, self.records, tuple(self._probes.values()))
+            tried = dict.fromkeys([*(r.config for r in self._records.values()), *self._probes])
+            if not (self._grid and self._grid.is_complete and all(map(self._grid.covers, tried))):
+                self._grid = Grid(self.problem, (self.problem.baseline, *tried))
+            self._beliefs = Beliefs(self.problem, self._grid, self.records, tuple(self._probes.values()))
         return self._beliefs
 
     def record(self, trial_id: str) -> TrialRecord:

@@ -1,35 +1,28 @@
 """Everything believed at one moment of a study, from its records and probes alone.
 
-Brings the models together over the candidates: all points of the lattice, or a sample of them where they
-are many or something continuous varies. Says what is likely; what to do about it is `acquisition`'s.
+Brings the models together over the candidates of a `Grid`. Says what is likely; what to do about it is
+`strategy`'s.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
 import numpy as np
+import numpy.typing as npt
 
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate, estimates
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.search.candidates import candidates
+from tuner.search.grid import Grid
 from tuner.search.models.cost import MemoryModel, TimeModel, Timing
 from tuner.search.models.curves import CurveModel
 from tuner.search.models.gaussian import Floats
-from tuner.search.models.quality import (
-    Margins,
-    Observation,
-    QualityModel,
-    curve_model,
-    expected_end,
-    observations_of,
-    quality_axes,
-)
+from tuner.search.models.quality import Margins, Observation, QualityModel
 from tuner.search.problem import Problem
 
 PROBE_ERROR = 0.03
@@ -50,52 +43,49 @@ class Beliefs:
 
     Args:
         problem: What is looked for.
+        grid: The candidates; every configuration of a record or a probe is among them.
         records: Of every trial so far; of running ones only that they run.
         probes: What probes said.
     """
 
-    def __init__(self, problem: Problem, records: Sequence[TrialRecord], probes: Sequence[Probed]) -> None:
-        self.problem = problem
-        self.records = tuple(records)
-        self.probes = tuple(probes)
-        self.axes = quality_axes(problem.lattice, problem.traits.quality_invariant_to)
+    def __init__(
+        self, problem: Problem, grid: Grid, records: Sequence[TrialRecord], probes: Sequence[Probed]
+    ) -> None:
+        self.problem, self.grid = problem, grid
+        self.records, self.probes = tuple(records), tuple(probes)
         self.measured: dict[TrialConfig, Estimate] = estimates(records)
-
-    # What is looked at.
-
-    @cached_property
-    def configs(self) -> tuple[TrialConfig, ...]:
-        """The candidates: measured configurations first, then points of the lattice."""
-        known = dict.fromkeys(record.config for record in self.records)
-        for config in candidates(self.problem.lattice, self.problem.seed, tuple(known)):
-            known.setdefault(config)
-        return tuple(known)
-
-    @cached_property
-    def index(self) -> dict[TrialConfig, int]:
-        """Where a candidate is in `configs`."""
-        return {config: row for row, config in enumerate(self.configs)}
 
     # What it costs.
 
     @cached_property
-    def _time_model(self) -> TimeModel | None:
-        timings = [*_trained(self.records), *_probed(self.probes)]
-        if not timings:
-            return None
-        return TimeModel(self.problem.lattice, self.problem.num_samples, timings)
-
-    @cached_property
     def _times(self) -> tuple[Floats, Floats]:
         """Seconds at full budget and the standard deviation of their logarithm; measured where they are."""
-        if self._time_model is None:
-            return np.ones(len(self.configs)), np.ones(len(self.configs))
-        epoch_s, spread = self._time_model.predict(self.configs)
+        timings = self._timings()
+        grid = self.grid
+        if not timings:
+            return np.ones(len(grid.configs)), np.ones(len(grid.configs))
+        model = TimeModel(grid.time_points, grid.time_is_ordered, grid.work, timings)
+        epoch_s, spread = model.predict()
         time_s = epoch_s * self.problem.num_epochs
         for config, estimate in self.measured.items():
-            row = self.index[config]
+            row = grid.index[config]
             time_s[row], spread[row] = estimate.time_s, 0.0
         return time_s, spread
+
+    def _timings(self) -> list[Timing]:
+        """Epoch times: the least of each trained configuration (others only ever slow one down), and probes'."""
+        least: dict[TrialConfig, float] = {}
+        for record in self.records:
+            if record.state is not TrialState.RUNNING and record.epoch:
+                seconds = record.time_s / record.epoch
+                if not any(m.resumed for m in record.measurements):
+                    least[record.config] = min(seconds, least.get(record.config, math.inf))
+        found = [Timing(self.grid.index[config], seconds) for config, seconds in least.items()]
+        return found + [
+            Timing(self.grid.index[probed.config], probed.epoch_time_s, PROBE_ERROR)
+            for probed in self.probes
+            if probed.epoch_time_s
+        ]
 
     @property
     def time_s(self) -> Floats:
@@ -114,114 +104,127 @@ class Beliefs:
         peaks += [
             (p.config, p.peak_memory_gib) for p in self.probes if p.epoch_time_s and p.peak_memory_gib > 0
         ]
-        out = [r.config for r in self.records if r.constraint == "memory"]
-        out += [p.config for p in self.probes if p.epoch_time_s is None]
-        found = MemoryModel(peaks, out, self.problem.traits.capacity_gib).probability_of_fitting(self.configs)
-        broken = {r.config for r in self.records if r.state is TrialState.INFEASIBLE} | set(out)
-        for row, config in enumerate(self.configs):
-            if config in broken:
-                found[row] = 0.0
-            elif config in self.measured:
-                found[row] = 1.0
+        too_large = [r.config for r in self.records if r.constraint == "memory"]
+        too_large += [p.config for p in self.probes if p.epoch_time_s is None]
+        model = MemoryModel(peaks, too_large, self.problem.traits.capacity_gib)
+        found = model.probability_of_fitting(self.grid.extents)
+        for config in self.measured:
+            found[self.grid.index[config]] = 1.0
+        infeasible = [r.config for r in self.records if r.state is TrialState.INFEASIBLE]
+        for config in (*infeasible, *too_large):
+            found[self.grid.index[config]] = 0.0
         return found
 
     @cached_property
-    def overhead_s(self) -> float:
-        """What a trial takes beside training: set-up, warm-up, evaluation."""
+    def cost_s(self) -> Floats:
+        """Seconds a trial of each candidate occupies a worker (candidates,)."""
         beside = [
             r.last.setup_time_s + r.last.warmup_time_s + r.last.evaluate_time_s
             for r in self.records
             if r.last is not None and r.is_full_budget
         ]
-        return median(beside) if beside else 0.0
-
-    @property
-    def cost_s(self) -> Floats:
-        """Seconds a trial of each candidate occupies a worker (candidates,)."""
-        return self.time_s + self.overhead_s
+        return self.time_s + (median(beside) if beside else 0.0)
 
     # What it is worth.
 
     @cached_property
-    def _curves(self) -> CurveModel:
-        return curve_model(self.records, self.axes, self.problem.num_epochs)
-
-    @cached_property
-    def observations(self) -> list[Observation]:
-        """What ended trials say of NRMSE."""
-        return observations_of(self.records, self.axes, self._curves)
-
-    @cached_property
     def margins(self) -> Margins | None:
         """How far within the target the candidates lie; None before anything was measured."""
-        return self._margins_given(self.observations)
+        return self._margins_given(self._observations)
+
+    def margins_believing(self, running: Sequence[TrialRecord]) -> Margins | None:
+        """As `margins`, when every running trial ends as expected: its outcome is then no news."""
+        if not running or self.margins is None or self._log_bound is None:
+            return self.margins
+        expected = self._log_bound - self.margins.mean.mean(axis=0)
+        fantasies = [
+            Observation(row, record.seed, float(expected[row]))
+            for record in running
+            for row in [self.grid.index[record.config]]
+        ]
+        return self._margins_given([*self._observations, *fantasies])
 
     def _margins_given(self, observations: Sequence[Observation]) -> Margins | None:
         if not observations:
             return None
-        problem = self.problem
-        model = QualityModel(self.axes, observations, problem.target, problem.baseline)
-        return model.margins(self.configs)
+        grid, problem = self.grid, self.problem
+        model = QualityModel(grid.quality_points, grid.quality_is_ordered, observations)
+        first = np.unique(grid.quality_group, return_index=True)[1]
+        baseline = grid.quality_points[grid.index[problem.baseline]]
+        return model.margins(grid.quality_points[first], problem.target, baseline).take(grid.quality_group)
 
     @cached_property
     def feasible(self) -> Floats:
         """Probability that a candidate's mean NRMSE meets the target; one half while nothing is known."""
-        return self.margins.probability if self.margins else np.full(len(self.configs), 0.5)
+        return self.margins.probability if self.margins else np.full(len(self.grid.configs), 0.5)
 
     def probability(self, config: TrialConfig) -> float:
         """That a candidate's mean NRMSE meets the target."""
-        return float(self.feasible[self.index[config]])
+        return float(self.feasible[self.grid.index[config]])
 
-    def margins_believing(self, running: Sequence[TrialRecord]) -> Margins | None:
-        """As `margins`, when every running trial ends as expected: its outcome is then no news."""
-        if not running or self.margins is None:
-            return self.margins
-        bound = self._log_bound()
-        expected = [
-            Observation(r.config, r.seed, bound - float(self.margins.mean[:, self.index[r.config]].mean()))
-            for r in running
-        ]
-        return self._margins_given([*self.observations, *expected])
-
-    def _log_bound(self) -> float:
-        target, baseline = self.problem.target, self.measured.get(self.problem.baseline)
-        threshold = target.threshold(baseline.nrmse if baseline else None)
-        return math.log(threshold) if threshold else 0.0
+    @cached_property
+    def num_runs(self) -> npt.NDArray[np.float64]:
+        """Full-budget runs that bear on each candidate's NRMSE: its own and those of equal quality."""
+        group = self.grid.quality_group
+        counts = np.zeros(group.max() + 1)
+        for config, estimate in self.measured.items():
+            counts[group[self.grid.index[config]]] += len(estimate.records)
+        found: npt.NDArray[np.float64] = counts[group]
+        return found
 
     def outlook(self, record: TrialRecord) -> float | None:
         """Probability that a running trial's configuration meets the target, its curve so far included.
 
-        None when the curve says nothing yet.
+        None while the curve says nothing.
         """
-        if self.margins is None or record.config not in self.index:
+        expected = self._expected_end(record)
+        if self.margins is None or expected is None or self._log_bound is None:
             return None
-        expected = expected_end(record, self.axes, self._curves)
-        bound = self._log_bound()
-        if expected is None or not bound:
-            return None
-        row = [self.index[record.config]]
-        mine = Margins(
-            mean=self.margins.mean[:, row],
-            variance=self.margins.variance[:, row],
-            noise_variance=self.margins.noise_variance,
+        mine = self.margins.take(np.array([expected.row]))
+        seen = mine.given_run(
+            np.array([self._log_bound - expected.value]), np.array([expected.error_variance])
         )
-        seen = mine.given_run(np.array([bound - expected.value]), np.array([expected.error_variance]))
         return float(seen.probability[0])
 
+    @cached_property
+    def _log_bound(self) -> float | None:
+        """The target's logarithm; of a relative one as far as the baseline is measured."""
+        baseline = self.measured.get(self.problem.baseline)
+        threshold = self.problem.target.threshold(baseline.nrmse if baseline else None)
+        return math.log(threshold) if threshold else None
 
-def _trained(records: Iterable[TrialRecord]) -> list[Timing]:
-    """Epoch times of trials: the least of each configuration, as others only ever slow one down."""
-    best: dict[TrialConfig, float] = {}
-    for record in records:
-        if record.epoch and not any(m.resumed for m in record.measurements):
-            seconds = record.time_s / record.epoch
-            best[record.config] = min(seconds, best.get(record.config, math.inf))
-    return [Timing(config=c, epoch_time_s=s) for c, s in best.items()]
+    @cached_property
+    def _observations(self) -> list[Observation]:
+        """What ended trials say: full-budget ones as they are, partial ones as far as curves are trusted."""
+        found = []
+        for record in self.records:
+            if record.state is TrialState.RUNNING or not record.nrmse_curve:
+                continue
+            if record.epoch == record.num_epochs:
+                row = self.grid.index[record.config]
+                found.append(Observation(row, record.seed, math.log(record.nrmse_curve[record.num_epochs])))
+            elif expected := self._expected_end(record):
+                found.append(expected)
+        return found
 
+    def _expected_end(self, record: TrialRecord) -> Observation | None:
+        curve = record.nrmse_curve
+        if not curve:
+            return None
+        epoch = max(curve)
+        row = self.grid.index[record.config]
+        found = self._curves.extrapolate(self.grid.quality_points[row], epoch)
+        if found is None:
+            return None
+        return Observation(row, record.seed, math.log(curve[epoch]) + found.shift, found.variance)
 
-def _probed(probes: Iterable[Probed]) -> list[Timing]:
-    return [
-        Timing(config=p.config, epoch_time_s=p.epoch_time_s, error=PROBE_ERROR)
-        for p in probes
-        if p.epoch_time_s
-    ]
+    @cached_property
+    def _curves(self) -> CurveModel:
+        """What finished curves teach."""
+        finished = [r for r in self.records if r.is_full_budget]
+        table = np.full((len(finished), self.problem.num_epochs), np.nan)
+        for k, record in enumerate(finished):
+            for epoch, nrmse in record.nrmse_curve.items():
+                table[k, epoch - 1] = math.log(nrmse)
+        rows = [self.grid.index[record.config] for record in finished]
+        return CurveModel(self.grid.quality_points[rows], table)

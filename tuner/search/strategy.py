@@ -21,8 +21,6 @@ from scipy.special import ndtr, ndtri
 from tuner.core.config import TrialConfig
 from tuner.core.trial import TrialRecord
 from tuner.search.beliefs import Beliefs
-from tuner.search.models.coordinates import coordinates
-from tuner.search.models.cost import time_axes
 from tuner.search.models.gaussian import Floats
 from tuner.search.models.quality import Margins
 
@@ -109,7 +107,12 @@ class Strategy:
         return self._run(best) if worthwhile[best] > MIN_RATE else None
 
     def _run(self, row: int) -> RunStep:
-        config = self._beliefs.configs[row]
+        """The candidate's next run, or the baseline's when it is that which makes the decision hard."""
+        config = self._beliefs.grid.configs[row]
+        own, paired = self._certification_rates
+        if paired[row] > own[row]:
+            baseline = self._problem.baseline
+            config = min(baseline, config, key=lambda c: self._num_own_runs[self._beliefs.grid.index[c]])
         return RunStep(config=config, seed=self.next_seed(config))
 
     def next_seed(self, config: TrialConfig) -> int:
@@ -129,7 +132,7 @@ class Strategy:
         found = [
             config
             for config in beliefs.measured
-            if self._num_runs[beliefs.index[config]] >= MIN_RUNS
+            if beliefs.num_runs[beliefs.grid.index[config]] >= MIN_RUNS
             and beliefs.probability(config) >= 1 - self._problem.max_error
         ]
         return tuple(sorted(found, key=lambda config: beliefs.measured[config].time_s))
@@ -148,7 +151,7 @@ class Strategy:
         """Probability that a candidate runs, meets the target and is worthwhile faster (candidates,)."""
         beliefs = self._beliefs
         if np.isinf(self.limit_s):
-            faster = np.ones(len(beliefs.configs))
+            faster = np.ones(len(beliefs.grid.configs))
         else:
             spread = np.maximum(beliefs.time_spread, 1e-6)
             faster = ndtr(np.log(self.limit_s * (1 - MIN_GAIN) / beliefs.time_s) / spread)
@@ -159,19 +162,23 @@ class Strategy:
     @cached_property
     def _score(self) -> Floats:
         """Expected seconds saved per second spent (candidates,)."""
-        beliefs = self._beliefs
-        rate = self._certification_rate(beliefs.margins_believing(self._running))
-        score: Floats = beliefs.fits * self._gain_s * rate / beliefs.cost_s
+        score: Floats = self._beliefs.fits * self._gain_s * np.maximum(*self._certification_rates)
         return score
+
+    @cached_property
+    def _certification_rates(self) -> tuple[Floats, Floats]:
+        return self._rates(self._beliefs.margins_believing(self._running))
 
     @cached_property
     def _gain_s(self) -> Floats:
         """Expected seconds below what is to beat, each running trial perhaps lowering that (candidates,)."""
         beliefs = self._beliefs
         limit = self.limit_s if np.isfinite(self.limit_s) else float(beliefs.time_s.max()) * 2.0
-        rows = sorted({beliefs.index[r.config] for r in self._running}, key=lambda row: beliefs.time_s[row])
-        gain, remaining = np.zeros(len(beliefs.configs)), 1.0
-        for row in rows:
+        rows = sorted(
+            {beliefs.grid.index[r.config] for r in self._running}, key=lambda row: beliefs.time_s[row]
+        )
+        gain, remaining = np.zeros(len(beliefs.grid.configs)), 1.0
+        for row in sorted(rows, key=lambda row: float(beliefs.time_s[row])):
             chance = float(beliefs.feasible[row] * beliefs.fits[row])
             if beliefs.time_s[row] < limit:
                 gain += remaining * chance * self._improvement(float(beliefs.time_s[row]))
@@ -188,34 +195,32 @@ class Strategy:
         found: Floats = np.maximum(sd * (u * ndtr(u) + density), 0.0)
         return found
 
-    def _certification_rate(self, margins: Margins | None) -> Floats:
-        """Probability per run that some number of further runs certifies a candidate (candidates,)."""
-        needed = np.maximum(MIN_RUNS - self._num_runs, 1)
-        best = np.zeros(len(needed))
-        if margins is None:
-            return best + 0.5 / needed
-        for num in LOOKAHEAD:
-            chance = _chance_to_certify(margins, num, self._problem.max_error)
-            best = np.maximum(best, np.where(num >= needed, chance / num, 0.0))
-        return best
+    def _rates(self, margins: Margins | None) -> tuple[Floats, Floats]:
+        """Chance per second that some number of runs certifies a candidate, each (candidates,).
 
-    @cached_property
-    def _num_runs(self) -> np.ndarray:
-        """Full-budget runs that bear on each candidate's NRMSE, those of equal quality included."""
+        First by runs of its own; then, where the target is relative, by runs of the baseline as well.
+        """
         beliefs = self._beliefs
-        points = coordinates(beliefs.configs, beliefs.axes)
-        _, group = np.unique(points, axis=0, return_inverse=True)
-        group = group.reshape(-1)
-        counts = np.zeros(group.max() + 1)
-        for config, estimate in beliefs.measured.items():
-            counts[group[beliefs.index[config]]] += len(estimate.records)
-        return counts[group]
+        needed = np.maximum(MIN_RUNS - beliefs.num_runs, 1)
+        own: Floats = np.zeros(len(needed))
+        paired: Floats = np.zeros(len(needed))
+        if margins is None:
+            return own + 0.5 / needed / beliefs.cost_s, paired
+        pair_cost_s = beliefs.cost_s + beliefs.cost_s[beliefs.grid.index[self._problem.baseline]]
+        for num in LOOKAHEAD:
+            enough = num >= needed
+            chance = _chance_to_certify(margins, margins.reduction(num), self._problem.max_error)
+            own = np.maximum(own, np.where(enough, chance / (num * beliefs.cost_s), 0.0))
+            if self._problem.target.is_relative:
+                chance = _chance_to_certify(margins, margins.paired_reduction(num), self._problem.max_error)
+                paired = np.maximum(paired, np.where(enough, chance / (num * pair_cost_s), 0.0))
+        return own, paired
 
     @cached_property
     def _num_own_runs(self) -> np.ndarray:
-        counts = np.zeros(len(self._beliefs.configs))
+        counts = np.zeros(len(self._beliefs.grid.configs))
         for record in self._beliefs.records:
-            counts[self._beliefs.index[record.config]] += 1
+            counts[self._beliefs.grid.index[record.config]] += 1
         return counts
 
     # Probes.
@@ -233,20 +238,22 @@ class Strategy:
         if self._probe_cost_s is None or beliefs.time_spread[best] <= WELL_KNOWN:
             return None
         known = {p.config for p in beliefs.probes}
-        if beliefs.configs[best] in known or self._probe_cost_s > 0.1 * beliefs.cost_s[best]:
+        if beliefs.grid.configs[best] in known or self._probe_cost_s > 0.1 * beliefs.cost_s[best]:
             return None
         order = np.argsort(-score)[:PROBES_AT_ONCE]
         wanted = [
-            beliefs.configs[row]
+            beliefs.grid.configs[row]
             for row in order
-            if score[row] > 0 and beliefs.time_spread[row] > WELL_KNOWN and beliefs.configs[row] not in known
+            if score[row] > 0
+            and beliefs.time_spread[row] > WELL_KNOWN
+            and beliefs.grid.configs[row] not in known
         ]
         return ProbeStep(configs=tuple(wanted))
 
     def _spread_out(self, num: int) -> tuple[TrialConfig, ...]:
         """Candidates far apart from each other: each next one is the farthest from those chosen."""
-        configs = self._beliefs.configs
-        points = coordinates(configs, time_axes(self._problem.lattice))
+        configs = self._beliefs.grid.configs
+        points = self._beliefs.grid.time_points
         nearest = np.linalg.norm(points - points.mean(axis=0), axis=1)
         chosen: list[int] = []
         while len(chosen) < min(num, len(configs)):
@@ -269,14 +276,13 @@ class Strategy:
         )
 
 
-def _chance_to_certify(margins: Margins, num_runs: int, max_error: float) -> Floats:
-    """Probability that after `num_runs` more runs a candidate's mean is within the target for sure enough.
+def _chance_to_certify(margins: Margins, reduction: Floats, max_error: float) -> Floats:
+    """Probability that a candidate is certified once its margin's variance is lowered by `reduction` (P, M).
 
-    Under each particle the mean's posterior after n runs is Gaussian with a known variance, and its mean is
-    not known yet but Gaussian as well (the preposterior): (P, M), averaged over P.
+    Under each particle the margin's posterior then has a known variance; its mean is not known yet, but
+    Gaussian with variance `reduction` (the preposterior). Averaged over particles: (M,).
     """
-    noise = margins.noise_variance[:, None] / num_runs
-    after = margins.variance * noise / (margins.variance + noise)
-    moves = np.sqrt(np.maximum(margins.variance - after, 1e-18))
+    after = np.maximum(margins.variance - reduction, 1e-18)
+    moves = np.sqrt(np.maximum(reduction, 1e-18))
     found: Floats = ndtr((margins.mean - ndtri(1 - max_error) * np.sqrt(after)) / moves).mean(axis=0)
     return found

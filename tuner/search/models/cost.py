@@ -8,17 +8,15 @@ out-of-memory error bounds it from below.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import nnls
 from scipy.special import ndtr
 
 from tuner.core.config import TrialConfig
-from tuner.core.lattice import Lattice
 from tuner.core.workload import Workload
-from tuner.search.models.coordinates import Axis, axes_of, coordinates
-from tuner.search.models.gaussian import Floats, Posterior, Prior, Runs
+from tuner.search.models.gaussian import Bools, Floats, Posterior, Prior, Runs
 from tuner.search.models.inference import infer_settings
 
 CORRECTION = Prior(
@@ -37,16 +35,16 @@ SHARE_SD = 0.4
 NUM_PARTICLES = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """One figure of a configuration's speed.
+class Timing(NamedTuple):
+    """One figure of a candidate's speed.
 
     Attributes:
+        row: Which candidate.
         epoch_time_s: Seconds of an epoch.
         error: Its relative standard error, beyond ordinary noise: a probe's is larger than a run's.
     """
 
-    config: TrialConfig
+    row: int
     epoch_time_s: float
     error: float = 0.0
 
@@ -55,60 +53,44 @@ class TimeModel:
     """Beliefs about seconds an epoch; a function of its arguments alone.
 
     Args:
-        lattice: The space.
-        num_samples: Of an epoch.
+        points: Coordinates of the candidates (M, A).
+        is_ordered: By axis.
+        work: See `work_of` (M, 4).
         timings: At least one.
     """
 
-    def __init__(self, lattice: Lattice, num_samples: int, timings: Sequence[Timing]) -> None:
-        self._num_samples = num_samples
-        self._axes = time_axes(lattice)
+    def __init__(self, points: Floats, is_ordered: Bools, work: Floats, timings: Sequence[Timing]) -> None:
+        rows = np.array([t.row for t in timings])
         seconds = np.array([t.epoch_time_s for t in timings])
-        work = self._work([t.config for t in timings])
-        self._scale = work.mean(axis=0)
-        self._coefficients, self._uncertainty = _fit_law(work / self._scale, seconds)
-        law = self._law_s([t.config for t in timings])
-        points, point = np.unique(
-            coordinates([t.config for t in timings], self._axes), axis=0, return_inverse=True
-        )
+        self._points, self._work = points, work / work[rows].mean(axis=0)
+        self._coefficients, self._uncertainty = _fit_law(self._work[rows], seconds)
+        distinct, point = np.unique(points[rows], axis=0, return_inverse=True)
         runs = Runs(
-            points=points,
+            points=distinct,
             point=point.reshape(-1),
             seed=np.zeros(len(timings), dtype=np.intp),
-            value=np.log(seconds / law),
+            value=np.log(seconds / (self._work[rows] @ self._coefficients)),
             error_variance=np.array([t.error for t in timings]) ** 2,
         )
-        ordered = np.array([axis.is_ordered for axis in self._axes], dtype=np.bool_)
-        settings = infer_settings(CORRECTION, runs, ordered, num_particles=NUM_PARTICLES)
-        self._posterior = Posterior(settings, runs, ordered)
+        settings = infer_settings(CORRECTION, runs, is_ordered, num_particles=NUM_PARTICLES)
+        self._posterior = Posterior(settings, runs, is_ordered)
 
-    def predict(self, configs: Sequence[TrialConfig]) -> tuple[Floats, Floats]:
-        """Seconds an epoch, and the standard deviation of their logarithm, each (configs,)."""
-        mean, variance = self._posterior.at(coordinates(configs, self._axes))
-        log_mean = mean.mean(axis=0)
-        work = self._work(configs) / self._scale
-        law: Floats = work @ self._coefficients
-        of_law = np.einsum("mi,ij,mj->m", work, self._uncertainty, work) / law**2
-        spread = variance.mean(axis=0) + mean.var(axis=0) + of_law
-        seconds: Floats = law * np.exp(log_mean)
-        return seconds, np.asarray(np.sqrt(spread), dtype=np.float64)
-
-    def _work(self, configs: Sequence[TrialConfig]) -> Floats:
-        """Batches, launches, rows, optimizer steps of an epoch (configs, 4)."""
-        rows = []
-        for config in configs:
-            load = Workload(config=config, num_samples=self._num_samples)
-            rows.append((load.num_iterations, load.num_chunks, load.num_rows, load.num_optimizer_steps(1)))
-        return np.array(rows, dtype=np.float64)
-
-    def _law_s(self, configs: Sequence[TrialConfig]) -> Floats:
-        found: Floats = (self._work(configs) / self._scale) @ self._coefficients
-        return found
+    def predict(self) -> tuple[Floats, Floats]:
+        """Seconds an epoch, and the standard deviation of their logarithm, each (M,)."""
+        mean, variance = self._posterior.at(self._points)
+        law: Floats = self._work @ self._coefficients
+        of_law = np.einsum("mi,ij,mj->m", self._work, self._uncertainty, self._work) / law**2
+        spread: Floats = np.sqrt(variance.mean(axis=0) + mean.var(axis=0) + of_law)
+        return law * np.exp(mean.mean(axis=0)), spread
 
 
-def time_axes(lattice: Lattice) -> tuple[Axis, ...]:
-    """What the correction of the time law may depend on."""
-    return axes_of(lattice, derived=["micro_rows", "num_micro_batches"])
+def work_of(configs: Sequence[TrialConfig], num_samples: int) -> Floats:
+    """Batches, launches, rows and optimizer steps of an epoch (configs, 4)."""
+    rows = []
+    for config in configs:
+        load = Workload(config=config, num_samples=num_samples)
+        rows.append((load.num_iterations, load.num_chunks, load.num_rows, load.num_optimizer_steps(1)))
+    return np.array(rows, dtype=np.float64)
 
 
 def _fit_law(work: Floats, seconds: Floats) -> tuple[Floats, Floats]:
@@ -136,8 +118,8 @@ class MemoryModel:
         too_large: Sequence[TrialConfig],
         capacity_gib: float | None,
     ) -> None:
-        self._too_large = np.array([_extent(config) for config in too_large]).reshape(-1, 2)
-        self._fitting = np.array([_extent(config) for config, _ in peaks]).reshape(-1, 2)
+        self._too_large = np.array([extent_of(config) for config in too_large]).reshape(-1, 2)
+        self._fitting = np.array([extent_of(config) for config, _ in peaks]).reshape(-1, 2)
         self._capacity = capacity_gib
         self._weights: Floats | None = None
         if len(peaks) >= 3 and capacity_gib is not None:
@@ -147,9 +129,8 @@ class MemoryModel:
             residual = gib - design @ self._weights
             self._sd = float(np.sqrt((residual**2).mean() + (0.02 * gib.max()) ** 2))
 
-    def probability_of_fitting(self, configs: Sequence[TrialConfig]) -> Floats:
-        """That a configuration does not run out of memory (configs,)."""
-        extents = np.array([_extent(config) for config in configs]).reshape(-1, 2)
+    def probability_of_fitting(self, extents: Floats) -> Floats:
+        """That what is so large (M, 2) does not run out of memory (M,)."""
         if self._weights is not None and self._capacity is not None:
             gib = np.column_stack([np.ones(len(extents)), extents]) @ self._weights
             found = ndtr((self._capacity - gib) / self._sd)
@@ -165,6 +146,6 @@ class MemoryModel:
         return np.asarray(found, dtype=np.float64)
 
 
-def _extent(config: TrialConfig) -> tuple[float, float]:
+def extent_of(config: TrialConfig) -> tuple[float, float]:
     """What memory is affine in: rows at once, and the batch."""
     return float(config.micro_batch * config.num_taus), float(config.batch_size)

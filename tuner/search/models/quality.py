@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtr
 
-from tuner.core.config import TrialConfig
-from tuner.core.lattice import Lattice
 from tuner.core.objectives import Target
-from tuner.core.trial import TrialRecord, TrialState
-from tuner.search.models.coordinates import Axis, axes_of, coordinates
-from tuner.search.models.curves import CurveModel
-from tuner.search.models.gaussian import Floats, Posterior, Prior, Runs
+from tuner.search.models.gaussian import JITTER, Bools, Floats, Posterior, Prior, Runs
 from tuner.search.models.inference import infer_settings
 
 PRIOR = Prior(
@@ -41,9 +37,9 @@ MAX_KERNEL_ENTRIES = 8e6
 
 
 class Observation(NamedTuple):
-    """Log NRMSE of a run at full budget, or what its curve lets one expect of it."""
+    """Log NRMSE of a candidate's run at full budget, or what its curve lets one expect of it."""
 
-    config: TrialConfig
+    row: int
     seed: int
     value: float
     error_variance: float = 0.0
@@ -55,13 +51,20 @@ class Margins:
 
     Attributes:
         mean: (P, M).
-        variance: Of the mean over seeds (P, M).
-        noise_variance: Of one more run about that mean (P,).
+        variance: Of the margin, whose NRMSE is the mean over seeds (P, M).
+        own_variance: Of the configuration's part in it: less than `variance` when the target is relative
+            and the baseline's NRMSE is uncertain too (P, M).
+        own_covariance: Of that part with the margin (P, M).
+        noise_variance: Of one more run about its mean over seeds (P,).
+        private_variance: The part of that which two configurations with one seed do not share (P,).
     """
 
     mean: Floats
     variance: Floats
+    own_variance: Floats
+    own_covariance: Floats
     noise_variance: Floats
+    private_variance: Floats
 
     @property
     def probability(self) -> Floats:
@@ -69,116 +72,82 @@ class Margins:
         found: Floats = ndtr(self.mean / np.sqrt(self.variance)).mean(axis=0)
         return found
 
+    def take(self, rows: npt.NDArray[np.intp]) -> Margins:
+        """Of some points, in that order."""
+        return replace(
+            self,
+            mean=self.mean[:, rows],
+            variance=self.variance[:, rows],
+            own_variance=self.own_variance[:, rows],
+            own_covariance=self.own_covariance[:, rows],
+        )
+
     def given_run(self, value: Floats, variance: Floats) -> Margins:
         """After one more run of each: its margin `value` (M,), known up to `variance` (M,)."""
-        total = variance + self.noise_variance[:, None]
-        gain = self.variance / (self.variance + total)
-        return Margins(
+        gain = self.own_covariance / (self.own_variance + variance + self.noise_variance[:, None])
+        return replace(
+            self,
             mean=self.mean + gain * (value - self.mean),
-            variance=self.variance * (1.0 - gain),
-            noise_variance=self.noise_variance,
+            variance=np.maximum(self.variance - gain * self.own_covariance, JITTER),
         )
+
+    def reduction(self, num_runs: int) -> Floats:
+        """By how much so many more runs of a configuration would lower its `variance` (P, M)."""
+        noise = self.noise_variance[:, None] / num_runs
+        lowered: Floats = self.own_covariance**2 / (self.own_variance + noise)
+        return lowered
+
+    def paired_reduction(self, num_runs: int) -> Floats:
+        """The same for so many runs of it and of the baseline with the same seeds (P, M)."""
+        noise = 2.0 * self.private_variance[:, None] / num_runs
+        lowered: Floats = self.variance**2 / (self.variance + noise)
+        return lowered
 
 
 class QualityModel:
     """Beliefs about NRMSE; a function of its arguments alone.
 
     Args:
-        axes: What NRMSE may depend on; see `quality_axes`.
+        points: Coordinates of the candidates on what NRMSE may depend on (M, A).
+        is_ordered: By axis.
         observations: Of log NRMSE, at least one.
-        target: What configurations are measured against.
-        baseline: What a relative target is relative to.
     """
 
-    def __init__(
-        self,
-        axes: Sequence[Axis],
-        observations: Sequence[Observation],
-        target: Target,
-        baseline: TrialConfig,
-    ) -> None:
-        self._axes, self._target = axes, target
-        is_ordered = np.array([axis.is_ordered for axis in axes], dtype=np.bool_)
-        self.level = float(np.median([o.value for o in observations]))
-        runs = self._runs(observations)
-        num_particles = _affordable(len(runs.points) ** 2)
-        settings = infer_settings(PRIOR, runs, is_ordered, num_particles=num_particles)
-        self._posterior = Posterior(settings, runs, is_ordered)
-        self._baseline = coordinates([baseline], axes)[0] if target.is_relative else None
-
-    def _runs(self, observations: Sequence[Observation]) -> Runs:
-        points, point = np.unique(
-            coordinates([o.config for o in observations], self._axes), axis=0, return_inverse=True
-        )
+    def __init__(self, points: Floats, is_ordered: Bools, observations: Sequence[Observation]) -> None:
+        self._level = float(np.median([o.value for o in observations]))
+        seen, point = np.unique(points[[o.row for o in observations]], axis=0, return_inverse=True)
         _, seed = np.unique([o.seed for o in observations], return_inverse=True)
-        return Runs(
-            points=points,
+        runs = Runs(
+            points=seen,
             point=point.reshape(-1),
             seed=seed,
-            value=np.array([o.value for o in observations]) - self.level,
+            value=np.array([o.value for o in observations]) - self._level,
             error_variance=np.array([o.error_variance for o in observations]),
         )
+        num_particles = _affordable(len(seen) ** 2)
+        settings = infer_settings(PRIOR, runs, is_ordered, num_particles=num_particles)
+        self._posterior = Posterior(settings, runs, is_ordered)
 
-    def margins(self, configs: Sequence[TrialConfig]) -> Margins:
-        """How far within the target each configuration is believed to lie."""
-        points = coordinates(configs, self._axes)
-        distinct, where = np.unique(points, axis=0, return_inverse=True)
-        where = where.reshape(-1)
-        bound = math.log(self._target.bound)
-        if self._baseline is not None:
-            mean, variance = self._posterior.contrast(distinct, self._baseline)
+    def margins(self, points: Floats, target: Target, baseline: Floats) -> Margins:
+        """How far within the target points (M, A) lie; a relative one is relative to the point `baseline`."""
+        bound = math.log(target.bound)
+        mean, own = self._posterior.at(points)
+        variance = covariance = own
+        if target.is_relative:
+            mean, variance = self._posterior.contrast(points, baseline)
+            of_baseline = self._posterior.at(baseline[None])[1]
+            covariance = 0.5 * (variance + own - of_baseline)  # of f(x) - f(baseline) with f(x)
         else:
-            mean, variance = self._posterior.at(distinct)
-            bound -= self.level
+            bound -= self._level
         settings = self._posterior.settings
         return Margins(
-            mean=bound - mean[:, where],
-            variance=variance[:, where],
+            mean=bound - mean,
+            variance=variance,
+            own_variance=own,
+            own_covariance=covariance,
             noise_variance=settings.noise**2 + settings.luck**2,
+            private_variance=settings.noise**2,
         )
-
-
-def quality_axes(lattice: Lattice, invariant_to: Sequence[str] = ()) -> tuple[Axis, ...]:
-    """What NRMSE may depend on: every parameter but the irrelevant ones, and the effective batch."""
-    return axes_of(lattice, without=invariant_to, derived=["effective_batch_size"])
-
-
-def observations_of(
-    records: Sequence[TrialRecord], axes: Sequence[Axis], curves: CurveModel
-) -> list[Observation]:
-    """What ended trials say: full-budget ones as they are, partial ones as far as curves can be trusted."""
-    found = []
-    for record in records:
-        curve = record.nrmse_curve
-        if record.state is TrialState.RUNNING or not curve:
-            continue
-        if record.is_full_budget or record.epoch == record.num_epochs:
-            found.append(Observation(record.config, record.seed, math.log(curve[record.num_epochs])))
-        elif expected := expected_end(record, axes, curves):
-            found.append(expected)
-    return found
-
-
-def expected_end(record: TrialRecord, axes: Sequence[Axis], curves: CurveModel) -> Observation | None:
-    """What a partial curve lets one expect of a trial's end; None while too few curves are known."""
-    curve = record.nrmse_curve
-    if not curve:
-        return None
-    epoch = max(curve)
-    found = curves.extrapolate(coordinates([record.config], axes)[0], epoch)
-    if found is None:
-        return None
-    return Observation(record.config, record.seed, math.log(curve[epoch]) + found.shift, found.variance)
-
-
-def curve_model(records: Sequence[TrialRecord], axes: Sequence[Axis], num_epochs: int) -> CurveModel:
-    """What finished curves teach."""
-    finished = [r for r in records if r.is_full_budget and r.num_epochs == num_epochs]
-    table = np.full((len(finished), num_epochs), np.nan)
-    for row, record in enumerate(finished):
-        for epoch, nrmse in record.nrmse_curve.items():
-            table[row, epoch - 1] = math.log(nrmse)
-    return CurveModel(coordinates([r.config for r in finished], axes), table)
 
 
 def _affordable(num_entries: int) -> int:

@@ -1,0 +1,64 @@
+"""The candidates of a search, laid out once: their coordinates and their work as arrays.
+
+All points of the lattice, or a sample of them where they are many or something continuous varies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.core.config import TrialConfig
+from tuner.search.candidates import MAX_CANDIDATES, candidates
+from tuner.search.models.coordinates import Floats, axes_of, coordinates
+from tuner.search.models.cost import extent_of, work_of
+from tuner.search.problem import Problem
+
+
+class Grid:
+    """Candidates and where they lie; shape (candidates, ...) throughout.
+
+    Args:
+        problem: Says what is looked at.
+        tried: Configurations that must be among the candidates.
+    """
+
+    def __init__(self, problem: Problem, tried: Sequence[TrialConfig] = ()) -> None:
+        self._problem = problem
+        known = dict.fromkeys(candidates(problem.lattice, problem.seed, tried))
+        self.configs: tuple[TrialConfig, ...] = tuple(known | dict.fromkeys(tried))
+        self.index = {config: row for row, config in enumerate(self.configs)}
+        self.is_complete = not problem.lattice.continuous and len(problem.lattice) <= MAX_CANDIDATES
+        quality = axes_of(
+            problem.lattice,
+            without=problem.traits.quality_invariant_to,
+            derived=["effective_batch_size"],
+        )
+        time = axes_of(problem.lattice, derived=["micro_rows", "num_micro_batches"])
+        self.quality_is_ordered = np.array([axis.is_ordered for axis in quality], dtype=np.bool_)
+        self.time_is_ordered = np.array([axis.is_ordered for axis in time], dtype=np.bool_)
+        self.quality_points: Floats = coordinates(self.configs, quality)
+        self.time_points: Floats = coordinates(self.configs, time)
+
+    @cached_property
+    def work(self) -> Floats:
+        """Batches, launches, rows and optimizer steps of an epoch (candidates, 4)."""
+        return work_of(self.configs, self._problem.num_samples)
+
+    @cached_property
+    def extents(self) -> Floats:
+        """What peak memory is affine in (candidates, 2)."""
+        return np.array([extent_of(config) for config in self.configs], dtype=np.float64)
+
+    @cached_property
+    def quality_group(self) -> npt.NDArray[np.intp]:
+        """Candidates of equal quality, as far as the stage says, share a number."""
+        _, group = np.unique(self.quality_points, axis=0, return_inverse=True)
+        return np.asarray(group.reshape(-1), dtype=np.intp)
+
+    def covers(self, config: TrialConfig) -> bool:
+        """Whether it is a candidate."""
+        return config in self.index
