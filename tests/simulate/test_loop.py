@@ -78,8 +78,11 @@ def ten_seconds(run: Run, epoch: int):
     return report(epoch, 0.09, 10.0 * epoch, 10.0)
 
 
+BASELINE = make_study().baseline
+
+
 def run_of(trial_id: str, purpose=Purpose.SEARCH) -> Run:
-    return Run(trial_id=trial_id, config=make_study().baseline, seed=0, num_epochs=3, purpose=purpose)
+    return Run(trial_id=trial_id, config=BASELINE, seed=0, num_epochs=3, purpose=purpose)
 
 
 def play(*asks, num_workers: int = 1, **options):

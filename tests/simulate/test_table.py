@@ -59,7 +59,7 @@ def test_a_table_without_the_baseline_or_without_times_is_refused():
     with pytest.raises(TunerError, match="lacks the baseline"):
         table_instance(STUDY, [row(GUIDE, 0, 0.09)])
     untimed = [row(STUDY.baseline, 0, 0.09, epoch_time_s=None)]
-    with pytest.raises(TunerError, match="no time of batch_size=6"):
+    with pytest.raises(TunerError, match=r"no time of batch_size=6"):
         table_instance(STUDY, untimed)
     instance = table_instance(STUDY, untimed, time_law=hardware_law(load_hardware("cpu")))
     assert instance.truth.time_s[0] == pytest.approx(6 * 0.68, rel=0.02)
@@ -67,7 +67,7 @@ def test_a_table_without_the_baseline_or_without_times_is_refused():
 
 def test_trainings_of_another_length_are_refused():
     short = replace(row(STUDY.baseline, 0, 0.09), nrmses=(0.1, 0.09))
-    with pytest.raises(TunerError, match="has 2 epochs of .* wants 6"):
+    with pytest.raises(TunerError, match=r"has 2 epochs of .* wants 6"):
         table_instance(STUDY, [short])
 
 
