@@ -17,13 +17,15 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import median
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # the runs are parallel; before numpy is imported
 
 from benchmarks.search_arms import arms  # noqa: E402
+from benchmarks.search_latency import measure  # noqa: E402
 from benchmarks.search_play import Task, play  # noqa: E402
 from benchmarks.search_results import (  # noqa: E402
     Outcome,
@@ -32,6 +34,7 @@ from benchmarks.search_results import (  # noqa: E402
     grouped,
     interval,
     lies_pct,
+    median_baseline_cost,
     ratio,
     success_pct,
 )
@@ -58,9 +61,10 @@ def main() -> None:
                     f"{done} of {len(tasks)} runs", end="\r" if sys.stderr.isatty() else "\n", file=sys.stderr
                 )
     outcomes.sort(key=lambda o: (o.arm, o.instance, o.seed))
-    for set_name in args.sets:
+    for set_name in [*args.sets, *(["table"] if args.table else [])]:
         print(_table(set_name, [o for o in outcomes if o.set_name == set_name], args))
-    print(json.dumps(summary(outcomes)))
+    latencies = measure(args.latency) if args.latency else None
+    print(json.dumps(summary(outcomes, latencies)))
 
 
 def _arguments() -> argparse.Namespace:
@@ -82,9 +86,18 @@ def _arguments() -> argparse.Namespace:
         "--budget", type=float, default=50.0, metavar="UNITS", help="GPU-seconds, in trainings of the optimum"
     )
     add("--workers", type=int, default=1, metavar="N", help="trials at once")
+    add("--against-workers", type=int, default=4, metavar="N", help="compare ours with N workers; 1: do not")
+    add(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="a measured grid of the CPU stage (benchmarks/calibration.py)",
+    )
+    add("--latency", type=int, nargs="*", default=[], metavar="N", help="time suggestions after N trials")
     add("--processes", type=int, default=os.cpu_count(), metavar="N", help="runs at once, here")
     args = parser.parse_args()
     if args.quick:
+        args.against_workers = 1
         args.arms, args.seeds, args.sets, args.instances = (
             ["ours", "random", "heuristic"],
             2,
@@ -98,21 +111,36 @@ def _arguments() -> argparse.Namespace:
 
 
 def _tasks(args: argparse.Namespace) -> list[Task]:
-    return [
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    named = [
+        (set_name, name)
+        for set_name in args.sets
+        for name in SETS[set_name]
+        if not args.instances or name in args.instances
+    ]
+    arms_and_workers = [(arm, args.workers) for arm in args.arms]
+    if "ours" in args.arms and args.against_workers > 1:
+        arms_and_workers.append(("ours", args.against_workers))
+    tasks = [
         Task(
             arm=arm,
             set_name=set_name,
             instance=name,
             seed=seed,
             budget_units=args.budget,
-            num_workers=args.workers,
+            num_workers=num_workers,
         )
-        for set_name in args.sets
-        for name in SETS[set_name]
-        if not args.instances or name in args.instances
-        for seed in range(args.first_seed, args.first_seed + args.seeds)
-        for arm in args.arms
+        for set_name, name in named
+        for seed in seeds
+        for arm, num_workers in arms_and_workers
     ]
+    if args.table:
+        tasks += [
+            Task(arm=arm, set_name="table", instance=args.table.name, seed=seed, table=args.table)
+            for seed in seeds
+            for arm in args.arms
+        ]
+    return tasks
 
 
 def _play(task: Task) -> list[Outcome]:
@@ -169,27 +197,37 @@ def _shares(runs: Sequence[Outcome]) -> str:
     return ", ".join(f"{name} {value:.1f}" for name, value in means.items() if value >= 0.05)
 
 
-def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
-    """The line for programs; None for what was not run."""
+def summary(
+    outcomes: Sequence[Outcome], latencies: Mapping[str, float | None] | None = None
+) -> dict[str, object]:
+    """The line for programs; None for what was not run.
+
+    Ratios against peers take the peer and the margin with the least cost of a success at the common budget.
+    """
 
     def of(set_name: str) -> dict[str, list[Outcome]]:
         return grouped([o for o in outcomes if o.set_name == set_name], lambda o: o.arm)
 
     def against_best_peer(set_name: str) -> list[float | None] | None:
         by_arm = of(set_name)
-        peers = [at_best_budget(runs) for arm, runs in by_arm.items() if arm != "ours"]
+        peers = [runs for arm, runs in by_arm.items() if arm.split()[0] != "ours"]
         if "ours" not in by_arm or not peers:
             return None
         return ratio(min(peers, key=cost_of_success), by_arm["ours"]).as_list()
 
-    ours = [o for o in outcomes if o.arm == "ours" and o.set_name in ("held_out", "alien")]
+    reported = grouped([o for o in outcomes if o.set_name in ("held_out", "alien")], lambda o: o.arm)
+    ours = reported.get("ours", [])
+    parallel = next((runs for arm, runs in reported.items() if arm.startswith("ours x")), [])
+    table = of("table").get("ours", [])
     return {
         "cost_ratio_vs_best_peer": against_best_peer("held_out"),
         "cost_ratio_vs_best_peer_alien": against_best_peer("alien"),
         "lies_pct": interval(ours, lies_pct).as_list() if ours else None,
-        "four_worker_cost_ratio": None,
-        "suggest_p95_ms": None,
-        "real_stage_cost_in_baseline_trainings": None,
+        "four_worker_cost_ratio": ratio(parallel, ours).as_list() if parallel and ours else None,
+        "suggest_p95_ms": latencies,
+        "real_stage_cost_in_baseline_trainings": (
+            interval(table, median_baseline_cost).as_list() if table else None
+        ),
     }
 
 

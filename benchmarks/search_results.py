@@ -25,6 +25,7 @@ class Outcome:
         is_lie: It recommends what is truly infeasible.
         has_answer: It recommends something.
         cost: GPU-seconds of all kinds, in trainings of the optimum.
+        baseline_cost: The same in trainings of the baseline.
         shares: The cost by kind.
         time_ratio: True time of the answer over the optimum's; None without an answer or an optimum.
         hypervolume: Of what ran to its full budget and fits, by the truth, as a share of what is possible.
@@ -44,6 +45,7 @@ class Outcome:
     is_lie: bool
     has_answer: bool
     cost: float
+    baseline_cost: float = 0.0
     shares: Mapping[str, float] = field(default_factory=dict)
     time_ratio: float | None = None
     hypervolume: float = 0.0
@@ -94,6 +96,11 @@ def lies_pct(outcomes: Sequence[Outcome]) -> float:
     """Share of final recommendations that are truly infeasible, percent; 0 without any."""
     answers = [o.is_lie for o in outcomes if o.has_answer]
     return 100 * float(np.mean(answers)) if answers else 0.0
+
+
+def median_baseline_cost(outcomes: Sequence[Outcome]) -> float:
+    """The median cost of a run in trainings of the baseline."""
+    return float(np.median([o.baseline_cost for o in outcomes]))
 
 
 def at_best_budget(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:

@@ -13,7 +13,13 @@ from tuner.core.trial import Purpose
 from tuner.errors import RecordsError, TunerError
 from tuner.records.journal import read_journal
 from tuner.simulate.hardware import hardware_law
-from tuner.simulate.table import TableRow, journal_rows, read_rows, table_instance
+from tuner.simulate.table import (
+    TableRow,
+    journal_rows,
+    over_micro_batches,
+    read_rows,
+    table_instance,
+)
 from tuner.spec import load_hardware
 
 STUDY = make_study(budget={"trials": 12, "hours": 10})
@@ -63,6 +69,16 @@ def test_a_table_without_the_baseline_or_without_times_is_refused():
         table_instance(STUDY, untimed)
     instance = table_instance(STUDY, untimed, time_law=hardware_law(load_hardware("cpu")))
     assert instance.truth.time_s[0] == pytest.approx(6 * 0.68, rel=0.02)
+
+
+def test_rows_can_be_spread_over_the_micro_batches_that_do_not_change_them():
+    rows = over_micro_batches(STUDY, [row(STUDY.baseline, 0, 0.09), row(STUDY.baseline, 1, 0.091)])
+    assert sorted((r.config.micro_batch, r.seed) for r in rows) == [
+        (k, s) for k in (1, 2, 3, 6) for s in (0, 1)
+    ]
+    instance = table_instance(STUDY, rows, time_law=hardware_law(load_hardware("cpu")))
+    assert len(set(instance.truth.nrmse[:, -1])) == 1
+    assert len(set(instance.truth.time_s)) == 4
 
 
 def test_trainings_of_another_length_are_refused():

@@ -118,6 +118,21 @@ def _row(entry: Mapping[str, Any]) -> TableRow:
     )
 
 
+def over_micro_batches(study: StudySpec, rows: Iterable[TableRow]) -> list[TableRow]:
+    """Every row for each micro_batch that the study has beside its batch_size, without times.
+
+    For a stage that declares its quality not to depend on micro_batch, as the bundled one does.
+    """
+    pooled = {}
+    for row in rows:
+        for size in range(1, row.config.batch_size + 1):
+            if row.config.batch_size % size == 0:
+                config = replace(row.config, micro_batch=size)
+                if config in study.lattice:
+                    pooled[config, row.seed] = replace(row, config=config, epoch_time_s=None)
+    return list(pooled.values())
+
+
 def table_instance(
     study: StudySpec,
     rows: Sequence[TableRow],
