@@ -34,8 +34,10 @@ from benchmarks.search_results import (  # noqa: E402
     grouped,
     interval,
     lies_pct,
+    load,
     median_baseline_cost,
     ratio,
+    save,
     success_pct,
 )
 from tuner.simulate import SETS  # noqa: E402
@@ -47,10 +49,12 @@ def main() -> None:
     """Runs what was asked for, prints tables and the line of JSON."""
     args = _arguments()
     tasks = _tasks(args)
-    outcomes: list[Outcome] = []
+    outcomes = [outcome for path in args.load for outcome in load(path)]
     with multiprocessing.get_context("fork").Pool(args.processes) as pool:
         for done, batch in enumerate(pool.imap_unordered(_play, tasks), start=1):
             outcomes += batch
+            if args.save:
+                save(args.save, batch)
             if batch[0].error:
                 print(
                     f"{batch[0].arm} on {batch[0].instance}, seed {batch[0].seed}:\n{batch[0].error}",
@@ -61,7 +65,7 @@ def main() -> None:
                     f"{done} of {len(tasks)} runs", end="\r" if sys.stderr.isatty() else "\n", file=sys.stderr
                 )
     outcomes.sort(key=lambda o: (o.arm, o.instance, o.seed))
-    for set_name in [*args.sets, *(["table"] if args.table else [])]:
+    for set_name in grouped(outcomes, lambda o: o.set_name):
         print(_table(set_name, [o for o in outcomes if o.set_name == set_name], args))
     latencies = measure(args.latency) if args.latency else None
     print(json.dumps(summary(outcomes, latencies)))
@@ -71,7 +75,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--quick", action="store_true", help="two instances, two seeds, three arms")
-    add("--arms", nargs="+", default=list(arms()), metavar="ARM", help=f"of {', '.join(arms())}")
+    add("--arms", nargs="*", default=list(arms()), metavar="ARM", help=f"of {', '.join(arms())}")
     add(
         "--sets",
         nargs="+",
@@ -94,6 +98,8 @@ def _arguments() -> argparse.Namespace:
         help="a measured grid of the CPU stage (benchmarks/calibration.py)",
     )
     add("--latency", type=int, nargs="*", default=[], metavar="N", help="time suggestions after N trials")
+    add("--save", type=Path, metavar="FILE", help="append every outcome to this file of JSON lines")
+    add("--load", type=Path, nargs="+", default=[], metavar="FILE", help="join outcomes saved before")
     add("--processes", type=int, default=os.cpu_count(), metavar="N", help="runs at once, here")
     args = parser.parse_args()
     if args.quick:

@@ -5,8 +5,10 @@ Knows outcomes and statistics; runs nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -141,6 +143,18 @@ def ratio(others: Sequence[Outcome], ours: Sequence[Outcome], seed: int = 0) -> 
     low, high = np.percentile(drawn, [2.5, 97.5], method="nearest")
     bottom = cost_of_success(ours)
     return Interval(cost_of_success(others) / bottom if np.isfinite(bottom) else 0.0, float(low), float(high))
+
+
+def save(path: Path, outcomes: Iterable[Outcome]) -> None:
+    """Appends outcomes to a file of JSON lines."""
+    with path.open("a") as file:
+        file.writelines(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes)
+
+
+def load(path: Path) -> list[Outcome]:
+    """The outcomes of a file that `save` wrote."""
+    entries = (json.loads(line) for line in path.read_text().splitlines())
+    return [Outcome(**entry | {"answers": tuple(map(tuple, entry["answers"]))}) for entry in entries]
 
 
 def grouped(outcomes: Iterable[Outcome], key: Callable[[Outcome], str]) -> dict[str, list[Outcome]]:

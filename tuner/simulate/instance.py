@@ -217,7 +217,8 @@ class Instance:
         if self.curves is not None:
             seen: Floats = self.curves[row, run.seed % self.curves.shape[1]]
             return seen
-        return self.truth.nrmse[row] * self._seed_luck(run.config, run.seed)
+        drawn: Floats = self.truth.nrmse[row] * self._seed_luck(run.config, run.seed)
+        return drawn
 
     def _seed_luck(self, config: TrialConfig, seed: int) -> Floats:
         """A seed's factors on the NRMSE of a configuration, whatever its micro_batch, shape (epochs,)."""

@@ -16,9 +16,8 @@ import numpy as np
 
 from tuner.core.config import CORE_NAMES, TrialConfig
 from tuner.core.constraints import Rule
-from tuner.core.lattice import Lattice
+from tuner.core.lattice import DIVISIBILITY, Lattice
 from tuner.core.measurement import Measurement
-from tuner.core.parameters import Discrete
 from tuner.core.trial import Purpose, TrialRecord, TrialState
 from tuner.errors import RecordsError, TunerError
 from tuner.records.journal import Event
@@ -213,16 +212,18 @@ def _epoch_s(group: Sequence[TableRow], study: StudySpec, law: HardwareLaw | Non
 
 
 def _sub_lattice(study: StudySpec, configs: Sequence[TrialConfig]) -> Lattice:
-    """The lattice of exactly these points: their values, and a rule that lists them."""
-    names = [parameter.name for parameter in study.lattice.discrete]
-    values = {name: [config.as_dict()[name] for config in configs] for name in names}
+    """The lattice of exactly these points: the study's, and a rule against every point that is left over."""
+    kept = set(configs)
     parameters = [
-        replace(parameter, values=tuple(v for v in parameter.values if v in values[parameter.name]))
+        replace(parameter, values=tuple(v for v in parameter.values if v in _values(parameter.name, configs)))
         for parameter in study.lattice.discrete
-        if isinstance(parameter, Discrete)
     ]
-    points = " or ".join(
-        "(" + " and ".join(f"{name} == {config.as_dict()[name]!r}" for name in names) + ")"
-        for config in configs
-    )
-    return Lattice(parameters, [Rule.parse(points, names)])
+    names = [parameter.name for parameter in parameters]
+    rules = [rule for rule in study.rules if rule.text != DIVISIBILITY]
+    others = [config for config in Lattice(parameters, rules) if config not in kept]
+    against = [" or ".join(f"{name} != {config.as_dict()[name]!r}" for name in names) for config in others]
+    return Lattice(parameters, [*rules, *(Rule.parse(text, names) for text in against)])
+
+
+def _values(name: str, configs: Sequence[TrialConfig]) -> set[object]:
+    return {config.as_dict()[name] for config in configs}
