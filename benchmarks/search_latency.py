@@ -58,9 +58,9 @@ class _Timed:
         self.num_ended += 1
 
 
-def undecidable(seed: int = 0) -> Instance:
+def undecidable(name: str, seed: int = 0) -> Instance:
     """An instance on which an advisor can go on for ever."""
-    instance = make_instance(INSTANCE, seed)
+    instance = make_instance(name, seed)
     study = instance.study
     budget = replace(study.budget, trials=10**9, hours=1e9)
     scheduler = replace(study.scheduler, rule="none", options={})
@@ -68,12 +68,12 @@ def undecidable(seed: int = 0) -> Instance:
     return replace(instance, study=replace(study, budget=budget, scheduler=scheduler), noise=noise, _luck={})
 
 
-def measure(numbers: Sequence[int]) -> dict[str, float | None]:
+def measure(numbers: Sequence[int], name: str = INSTANCE) -> dict[str, float | None]:
     """The 95th percentile of the time of a suggestion, ms, after each number of completed trials.
 
     None where the advisor ended before, or the measurement took too long.
     """
-    instance, clock = undecidable(), VirtualClock()
+    instance, clock = undecidable(name), VirtualClock()
     timed = _Timed(Ours(instance, clock, 1), max(numbers))
     instance.play(timed, clock)
     found: dict[str, float | None] = {}
