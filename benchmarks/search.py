@@ -17,13 +17,15 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import median
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # the runs are parallel; before numpy is imported
 
 from benchmarks.search_arms import arms  # noqa: E402
+from benchmarks.search_latency import measure  # noqa: E402
 from benchmarks.search_play import Task, play  # noqa: E402
 from benchmarks.search_results import (  # noqa: E402
     Outcome,
@@ -32,7 +34,10 @@ from benchmarks.search_results import (  # noqa: E402
     grouped,
     interval,
     lies_pct,
+    load,
+    median_baseline_cost,
     ratio,
+    save,
     success_pct,
 )
 from tuner.simulate import SETS  # noqa: E402
@@ -44,10 +49,12 @@ def main() -> None:
     """Runs what was asked for, prints tables and the line of JSON."""
     args = _arguments()
     tasks = _tasks(args)
-    outcomes: list[Outcome] = []
+    outcomes = [outcome for path in args.load for outcome in load(path)]
     with multiprocessing.get_context("fork").Pool(args.processes) as pool:
         for done, batch in enumerate(pool.imap_unordered(_play, tasks), start=1):
             outcomes += batch
+            if args.save:
+                save(args.save, batch)
             if batch[0].error:
                 print(
                     f"{batch[0].arm} on {batch[0].instance}, seed {batch[0].seed}:\n{batch[0].error}",
@@ -58,16 +65,20 @@ def main() -> None:
                     f"{done} of {len(tasks)} runs", end="\r" if sys.stderr.isatty() else "\n", file=sys.stderr
                 )
     outcomes.sort(key=lambda o: (o.arm, o.instance, o.seed))
-    for set_name in args.sets:
+    for set_name in grouped(outcomes, lambda o: o.set_name):
         print(_table(set_name, [o for o in outcomes if o.set_name == set_name], args))
-    print(json.dumps(summary(outcomes)))
+    latencies = measure(args.latency) if args.latency else None
+    if latencies:
+        print(f"suggestion, 95th percentile in ms after so many trials, 564 points: {latencies}")
+        print(f"the same on 2,820 points: {measure(args.latency, 'dev-learning-rate-a100')}")
+    print(json.dumps(summary(outcomes, latencies)))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--quick", action="store_true", help="two instances, two seeds, three arms")
-    add("--arms", nargs="+", default=list(arms()), metavar="ARM", help=f"of {', '.join(arms())}")
+    add("--arms", nargs="*", default=list(arms()), metavar="ARM", help=f"of {', '.join(arms())}")
     add(
         "--sets",
         nargs="+",
@@ -82,6 +93,16 @@ def _arguments() -> argparse.Namespace:
         "--budget", type=float, default=50.0, metavar="UNITS", help="GPU-seconds, in trainings of the optimum"
     )
     add("--workers", type=int, default=1, metavar="N", help="trials at once")
+    add("--against-workers", type=int, default=4, metavar="N", help="ours with N workers too, but on dev")
+    add(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="a measured grid of the CPU stage (benchmarks/calibration.py)",
+    )
+    add("--latency", type=int, nargs="*", default=[], metavar="N", help="time suggestions after N trials")
+    add("--save", type=Path, metavar="FILE", help="append every outcome to this file of JSON lines")
+    add("--load", type=Path, nargs="+", default=[], metavar="FILE", help="join outcomes saved before")
     add("--processes", type=int, default=os.cpu_count(), metavar="N", help="runs at once, here")
     args = parser.parse_args()
     if args.quick:
@@ -98,21 +119,40 @@ def _arguments() -> argparse.Namespace:
 
 
 def _tasks(args: argparse.Namespace) -> list[Task]:
-    return [
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    named = [
+        (set_name, name)
+        for set_name in args.sets
+        for name in SETS[set_name]
+        if not args.instances or name in args.instances
+    ]
+    tasks = [
         Task(
             arm=arm,
             set_name=set_name,
             instance=name,
             seed=seed,
             budget_units=args.budget,
-            num_workers=args.workers,
+            num_workers=num_workers,
         )
-        for set_name in args.sets
-        for name in SETS[set_name]
-        if not args.instances or name in args.instances
-        for seed in range(args.first_seed, args.first_seed + args.seeds)
+        for set_name, name in named
+        for seed in seeds
         for arm in args.arms
+        for num_workers in _workers(arm, set_name, args)
     ]
+    if args.table:
+        tasks += [
+            Task(arm=arm, set_name="table", instance=args.table.name, seed=seed, table=args.table)
+            for seed in seeds
+            for arm in args.arms
+        ]
+    return tasks
+
+
+def _workers(arm: str, set_name: str, args: argparse.Namespace) -> list[int]:
+    """The numbers of workers an arm plays with: ours, where it is reported on, with several as well."""
+    is_compared = arm == "ours" and set_name != "dev" and args.against_workers != args.workers
+    return [args.workers, args.against_workers] if is_compared else [args.workers]
 
 
 def _play(task: Task) -> list[Outcome]:
@@ -169,27 +209,37 @@ def _shares(runs: Sequence[Outcome]) -> str:
     return ", ".join(f"{name} {value:.1f}" for name, value in means.items() if value >= 0.05)
 
 
-def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
-    """The line for programs; None for what was not run."""
+def summary(
+    outcomes: Sequence[Outcome], latencies: Mapping[str, float | None] | None = None
+) -> dict[str, object]:
+    """The line for programs; None for what was not run.
+
+    Ratios against peers take the peer and the margin with the least cost of a success at the common budget.
+    """
 
     def of(set_name: str) -> dict[str, list[Outcome]]:
         return grouped([o for o in outcomes if o.set_name == set_name], lambda o: o.arm)
 
     def against_best_peer(set_name: str) -> list[float | None] | None:
         by_arm = of(set_name)
-        peers = [at_best_budget(runs) for arm, runs in by_arm.items() if arm != "ours"]
+        peers = [runs for arm, runs in by_arm.items() if arm.split()[0] != "ours"]
         if "ours" not in by_arm or not peers:
             return None
         return ratio(min(peers, key=cost_of_success), by_arm["ours"]).as_list()
 
-    ours = [o for o in outcomes if o.arm == "ours" and o.set_name in ("held_out", "alien")]
+    reported = grouped([o for o in outcomes if o.set_name in ("held_out", "alien")], lambda o: o.arm)
+    ours = reported.get("ours", [])
+    parallel = next((runs for arm, runs in reported.items() if arm.startswith("ours x")), [])
+    table = of("table").get("ours", [])
     return {
         "cost_ratio_vs_best_peer": against_best_peer("held_out"),
         "cost_ratio_vs_best_peer_alien": against_best_peer("alien"),
         "lies_pct": interval(ours, lies_pct).as_list() if ours else None,
-        "four_worker_cost_ratio": None,
-        "suggest_p95_ms": None,
-        "real_stage_cost_in_baseline_trainings": None,
+        "four_worker_cost_ratio": ratio(parallel, ours).as_list() if parallel and ours else None,
+        "suggest_p95_ms": latencies,
+        "real_stage_cost_in_baseline_trainings": (
+            interval(table, median_baseline_cost).as_list() if table else None
+        ),
     }
 
 

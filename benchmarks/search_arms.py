@@ -187,7 +187,8 @@ def control(make_tuner: TunerFactory) -> ArmFactory:
 
 def arms() -> dict[str, ArmFactory]:
     """Every arm by its name; peers that are not installed are left out."""
-    from benchmarks import search_tuners
+    from benchmarks import search_peers, search_tuners
 
     known: dict[str, Any] = {"ours": Ours}
-    return known | {name: control(make) for name, make in search_tuners.TUNERS.items()}
+    tuners = search_tuners.TUNERS | search_peers.installed()
+    return known | {name: control(make) for name, make in tuners.items()}

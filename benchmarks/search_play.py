@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +20,13 @@ from tuner.advisor.messages import ProbeResult
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement
 from tuner.scheduling import Decision
-from tuner.simulate import Account, Instance, VirtualClock, make_instance
+from tuner.simulate import Account, Costs, Instance, VirtualClock, make_instance
+from tuner.simulate.hardware import hardware_law
+from tuner.simulate.table import over_micro_batches, read_rows, table_instance
+from tuner.spec import load_study
+
+TABLE_STARTUP_S, TABLE_PROBE_S = 0.3, 0.8
+"""Of the CPU stage: docs/stage.md, "Probe", and the set-up of a trial in a process that is reused."""
 
 MARGINS_PCT = (0.0, 0.5, 1.0)
 """Safety margins an arm's recommendations are judged with, percent of the target."""
@@ -59,6 +66,30 @@ class Task:
     seed: int
     budget_units: float = 50.0
     num_workers: int = 1
+    table: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """The arm as tables name it."""
+        return self.arm if self.num_workers == 1 else f"{self.arm} x{self.num_workers}"
+
+
+def instance_of(task: Task) -> Instance:
+    """The instance of a task: drawn, or a table of measured runs of the CPU study."""
+    if task.table is None:
+        return make_instance(
+            task.instance, task.seed, budget_units=task.budget_units, num_workers=task.num_workers
+        )
+    study = load_study("cpu.yaml")
+    rows = over_micro_batches(study, read_rows(task.table))
+    costs = Costs(startup_s=TABLE_STARTUP_S, evaluate_s=0.02)
+    law = hardware_law(study.hardware)
+    instance = table_instance(study, rows, time_law=law, costs=costs, seed=task.seed)
+    hours = task.budget_units * instance.unit_s / 3600 / task.num_workers
+    budget = replace(study.budget, trials=100_000, hours=hours)
+    return replace(
+        instance, probe_s=TABLE_PROBE_S, study=replace(instance.study, budget=budget, seed=task.seed)
+    )
 
 
 class _Judged:
@@ -86,9 +117,7 @@ class _Judged:
 
 def play(task: Task, factory: ArmFactory) -> list[Outcome]:
     """Runs an arm to its end; an outcome for each of its margins. A failure of the arm is an outcome too."""
-    instance = make_instance(
-        task.instance, task.seed, budget_units=task.budget_units, num_workers=task.num_workers
-    )
+    instance = instance_of(task)
     clock, account, started, judged, error = VirtualClock(), Account(), time.perf_counter(), None, ""
     try:
         judged = _Judged(factory(instance, clock, task.num_workers), instance, clock, task.num_workers)
@@ -97,10 +126,10 @@ def play(task: Task, factory: ArmFactory) -> list[Outcome]:
         error = traceback.format_exc()
     wall_s = time.perf_counter() - started
     if judged is None:
-        return [_outcome(task, task.arm, instance, None, account, wall_s, error)]
+        return [_outcome(task, task.label, instance, None, account, wall_s, error)]
     outcomes = []
     for margin_pct in judged.arm.margins_pct:
-        name = task.arm if len(judged.arm.margins_pct) == 1 else f"{task.arm} -{margin_pct:g}%"
+        name = task.label if len(judged.arm.margins_pct) == 1 else f"{task.label} -{margin_pct:g}%"
         outcomes.append(_outcome(task, name, instance, (judged, margin_pct), account, wall_s, error))
     return outcomes
 
@@ -128,6 +157,7 @@ def _outcome(
         is_lie=instance.is_lie(config),
         has_answer=config is not None,
         cost=account.total_s / unit_s,
+        baseline_cost=account.total_s / float(instance.truth.time_s[instance.baseline]),
         shares=_shares(account, unit_s),
         time_ratio=float(instance.truth.time_s[instance.row(config)] / unit_s) if is_known else None,
         hypervolume=_hypervolume(instance, played[0].arm.evaluated()) if played and not error else 0.0,

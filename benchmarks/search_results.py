@@ -5,8 +5,10 @@ Knows outcomes and statistics; runs nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +27,7 @@ class Outcome:
         is_lie: It recommends what is truly infeasible.
         has_answer: It recommends something.
         cost: GPU-seconds of all kinds, in trainings of the optimum.
+        baseline_cost: The same in trainings of the baseline.
         shares: The cost by kind.
         time_ratio: True time of the answer over the optimum's; None without an answer or an optimum.
         hypervolume: Of what ran to its full budget and fits, by the truth, as a share of what is possible.
@@ -44,6 +47,7 @@ class Outcome:
     is_lie: bool
     has_answer: bool
     cost: float
+    baseline_cost: float = 0.0
     shares: Mapping[str, float] = field(default_factory=dict)
     time_ratio: float | None = None
     hypervolume: float = 0.0
@@ -96,6 +100,11 @@ def lies_pct(outcomes: Sequence[Outcome]) -> float:
     return 100 * float(np.mean(answers)) if answers else 0.0
 
 
+def median_baseline_cost(outcomes: Sequence[Outcome]) -> float:
+    """The median cost of a run in trainings of the baseline."""
+    return float(np.median([o.baseline_cost for o in outcomes]))
+
+
 def at_best_budget(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
     """The outcomes at the one budget at which a success would have cost least, chosen in hindsight.
 
@@ -134,6 +143,18 @@ def ratio(others: Sequence[Outcome], ours: Sequence[Outcome], seed: int = 0) -> 
     low, high = np.percentile(drawn, [2.5, 97.5], method="nearest")
     bottom = cost_of_success(ours)
     return Interval(cost_of_success(others) / bottom if np.isfinite(bottom) else 0.0, float(low), float(high))
+
+
+def save(path: Path, outcomes: Iterable[Outcome]) -> None:
+    """Appends outcomes to a file of JSON lines."""
+    with path.open("a") as file:
+        file.writelines(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes)
+
+
+def load(path: Path) -> list[Outcome]:
+    """The outcomes of a file that `save` wrote."""
+    entries = (json.loads(line) for line in path.read_text().splitlines())
+    return [Outcome(**entry | {"answers": tuple(map(tuple, entry["answers"]))}) for entry in entries]
 
 
 def grouped(outcomes: Iterable[Outcome], key: Callable[[Outcome], str]) -> dict[str, list[Outcome]]:

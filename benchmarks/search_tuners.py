@@ -88,6 +88,8 @@ class Asha:
 class LargestMicroBatch:
     """The largest micro_batch that fits, as autotuners do it, then the rest by another tuner.
 
+    Where none fits, what was proposed runs, and runs out of memory.
+
     Memory is probed once over the numbers of rows the lattice has; that costs probes like anybody's. What the
     other tuner proposes gets the largest micro_batch that fits.
     """
@@ -96,7 +98,7 @@ class LargestMicroBatch:
 
     def __init__(self, instance: Instance, tuner: OptunaTuner) -> None:
         self._lattice, self._tuner = instance.study.lattice, tuner
-        self._limit = math.inf
+        self._most_rows = 0
         self._ids: dict[str, str] = {}
         self._done: dict[TrialConfig, tuple[TrialRecord, float | None]] = {}
         self._asked: set[TrialConfig] = set()
@@ -104,8 +106,7 @@ class LargestMicroBatch:
 
     def probed(self, results: Sequence[ProbeResult]) -> None:
         """Learns how many rows fit: memory grows with micro_batch * num_taus."""
-        failed = [rows(result.config) for result in results if result.status is not Status.OK]
-        self._limit = min(failed, default=math.inf)
+        self._most_rows = max((rows(r.config) for r in results if r.status is Status.OK), default=0)
 
     def propose(self, trial_id: str) -> TrialConfig | None:
         """The other tuner's proposal with the largest micro_batch that fits, unless that has run."""
@@ -127,7 +128,7 @@ class LargestMicroBatch:
         sizes = [size for size in range(1, config.batch_size + 1) if config.batch_size % size == 0]
         for size in reversed(sizes):
             candidate = TrialConfig.from_dict(values | {"micro_batch": size})
-            if rows(candidate) < self._limit and candidate in self._lattice:
+            if rows(candidate) <= self._most_rows and candidate in self._lattice:
                 return candidate
         return config
 
@@ -153,9 +154,9 @@ def rows(config: TrialConfig) -> int:
 
 
 def _frontier(lattice: Lattice) -> tuple[TrialConfig, ...]:
-    """A configuration for every second number of rows in memory that the lattice has, fewest first."""
+    """A configuration for each number of rows in memory that the lattice has, fewest first."""
     by_rows = {rows(lattice.config(k)): lattice.config(k) for k in range(len(lattice))}
-    return tuple(by_rows[number] for number in sorted(by_rows)[::2])
+    return tuple(by_rows[number] for number in sorted(by_rows))
 
 
 def _heuristic(instance: Instance) -> LargestMicroBatch:

@@ -67,9 +67,9 @@ def suppositions(study: StudySpec) -> list[str]:
     """What the simulation of a study supposes, in sentences."""
     if study.hardware.kind == "cuda":
         time = (
-            "Time and memory are supposed, not measured: the guide's stage, whose baseline takes 35 min on an "
-            f"A100 40GB and whose rows take 0.887 GiB, on {study.hardware.description}; rows scale with the "
-            "TF32 peak, the rest is the host's."
+            "Time and memory are supposed, not measured: the guide's stage, whose baseline takes 35 min on "
+            f"an A100 40GB and whose rows take 0.887 GiB, on {study.hardware.description}; rows scale with "
+            "the TF32 peak, the rest is the host's."
         )
     else:
         time = "Time is supposed: the cost law of docs/stage.md, one core. Memory never runs out."

@@ -96,6 +96,8 @@ class Instance:
         probe_s: Seconds to probe one configuration.
         seed: Of all that is drawn while it is played.
         device: As reports name it.
+        curves: Measured NRMSE, shape (points, seeds, epochs), replayed instead of truth and noise; None to
+            draw.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Instance:
     probe_s: float = 0.0
     seed: int = 0
     device: str = "simulated"
+    curves: Floats | None = None
     _luck: dict[tuple[object, ...], Floats] = field(default_factory=dict, repr=False)
 
     @property
@@ -181,7 +184,7 @@ class Instance:
         return Measurement(
             status=Status.OK,
             epoch=epoch,
-            nrmse=float(self.truth.nrmse[row, epoch - 1] * self._seed_luck(run.config, run.seed)[epoch - 1]),
+            nrmse=float(self._nrmse(run, row)[epoch - 1]),
             time_s=float(epoch * epoch_s),
             epoch_time_s=float(epoch_s),
             evaluate_time_s=epoch * self.costs.evaluate_s,
@@ -208,6 +211,14 @@ class Instance:
             epoch_time_s=epoch_s * math.exp(stray) if fits else 0.0,
             peak_memory_gib=float(self.truth.peak_memory_gib[row] if fits else self.truth.memory_gib),
         )
+
+    def _nrmse(self, run: Run, row: int) -> Floats:
+        """The NRMSE a run sees after every epoch, shape (epochs,)."""
+        if self.curves is not None:
+            seen: Floats = self.curves[row, run.seed % self.curves.shape[1]]
+            return seen
+        drawn: Floats = self.truth.nrmse[row] * self._seed_luck(run.config, run.seed)
+        return drawn
 
     def _seed_luck(self, config: TrialConfig, seed: int) -> Floats:
         """A seed's factors on the NRMSE of a configuration, whatever its micro_batch, shape (epochs,)."""

@@ -1,0 +1,260 @@
+"""Other projects' searches as tuners, where they are installed: SMAC3, Ax, Syne Tune (the extra `peers`).
+
+None of them knows a lattice: each searches the lattice's coordinates, and what it proposes is moved to the
+nearest unused legal point, of which it is then told. Where one knows no constraint, time is penalised by the
+violation.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.util
+import logging
+import math
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarks.search_arms import Tuner
+from tuner.core.config import TrialConfig
+from tuner.core.measurement import Status
+from tuner.core.trial import TrialRecord, TrialState
+from tuner.search.encoding import Axis, Encoding
+from tuner.simulate import Instance
+from tuner.simulate.instances import BASELINE_NRMSE
+
+PENALTY = 10.0
+"""Percent of time added for each percent of NRMSE over the target, where a search knows no constraint."""
+
+
+class SnappedTuner:
+    """What the peers have in common: proposals are moved to unused legal points.
+
+    Args:
+        instance: Where it searches.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        self.study = instance.study
+        self.encoding = Encoding(self.study.lattice)
+        self._unused = np.ones(len(self.study.lattice), dtype=np.bool_)
+
+    def snap(self, coordinates: Mapping[str, Any]) -> TrialConfig | None:
+        """The nearest unused point; None when all have been used."""
+        if not self._unused.any():
+            return None
+        row = self.encoding.nearest(dict(coordinates), self._unused)
+        self._unused[row] = False
+        return self.study.lattice.config(row)
+
+    def should_stop(self, record: TrialRecord) -> bool:
+        """Never."""
+        return False
+
+
+def values_of(record: TrialRecord) -> tuple[float, float] | None:
+    """Time and NRMSE of a trial; None when it has none."""
+    has_none = record.state in (TrialState.FAILED, TrialState.INFEASIBLE) or not record.epoch
+    return None if has_none else (record.time_s, record.nrmse)
+
+
+def penalised_s(values: tuple[float, float], threshold: float | None) -> float:
+    """Time, longer by `PENALTY` percent for each percent over the target."""
+    over = max(0.0, values[1] / threshold - 1) if threshold else 0.0
+    return values[0] * (1 + PENALTY * over)
+
+
+class SmacTuner(SnappedTuner):
+    """SMAC3's hyper-parameter facade: random forest, expected improvement on the log of penalised time."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        from ConfigSpace import CategoricalHyperparameter, ConfigurationSpace, Float, Integer
+        from smac import HyperparameterOptimizationFacade, Scenario
+
+        def parameter(axis: Axis) -> Any:
+            if not axis.is_ordered or len(axis.values) == 1:
+                return CategoricalHyperparameter(axis.name, list(axis.values))
+            kind = Integer if all(isinstance(value, int) for value in axis.values) else Float
+            return kind(axis.name, (axis.values[0], axis.values[-1]), log=axis.is_log)
+
+        self._space = ConfigurationSpace(seed=self.study.seed)
+        self._space.add([parameter(axis) for axis in self.encoding.axes])
+        scenario = Scenario(
+            self._space,
+            deterministic=True,
+            n_trials=100_000,
+            seed=self.study.seed,
+            output_directory=tempfile.mkdtemp(prefix="smac"),
+        )
+        design = HyperparameterOptimizationFacade.get_initial_design(scenario, n_configs=10)
+        self._smac = HyperparameterOptimizationFacade(
+            scenario,
+            lambda config, seed=0: 0.0,
+            initial_design=design,
+            logging_level=logging.ERROR,
+            overwrite=True,
+        )
+        self._live: dict[str, Any] = {}
+
+    def propose(self, trial_id: str) -> TrialConfig | None:
+        """SMAC's next one."""
+        info = self._smac.ask()
+        config = self.snap(dict(info.config))
+        self._live[trial_id] = info
+        return config
+
+    def learn(self, record: TrialRecord, threshold: float | None) -> None:
+        """Tells what ran, which may be a neighbour of what was asked."""
+        from ConfigSpace import Configuration
+        from smac.runhistory.dataclasses import TrialInfo, TrialValue
+        from smac.runhistory.enumerations import StatusType
+
+        info, values = self._live.pop(record.trial_id), values_of(record)
+        ran = Configuration(self._space, values=self.encoding.encode(record.config))
+        worst = 10 * self.study.budget.budget_s
+        cost = math.log(penalised_s(values, threshold) if values else worst)
+        status = StatusType.SUCCESS if values else StatusType.CRASHED
+        self._smac.tell(
+            TrialInfo(config=ran, seed=info.seed), TrialValue(cost=cost, status=status), save=False
+        )
+
+
+class AxTuner(SnappedTuner):
+    """Ax with its own choice of strategy: Sobol, then constrained expected improvement with GPs."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(instance)
+        from ax.api.client import Client
+        from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
+
+        def parameter(axis: Axis) -> Any:
+            if not axis.is_ordered or len(axis.values) == 1:
+                kind = "str" if isinstance(axis.values[0], str) else "float"
+                return ChoiceParameterConfig(name=axis.name, values=list(axis.values), parameter_type=kind)
+            low, high = float(axis.values[0]), float(axis.values[-1])
+            scaling = "log" if axis.is_log else "linear"
+            return RangeParameterConfig(
+                name=axis.name, bounds=(low, high), parameter_type="float", scaling=scaling
+            )
+
+        self._client = Client(random_seed=self.study.seed)
+        self._client.configure_experiment(parameters=[parameter(axis) for axis in self.encoding.axes])
+        self._threshold: float | None = None
+        self._live: dict[str, int] = {}
+
+    def propose(self, trial_id: str) -> TrialConfig | None:
+        """Ax's next one; what runs is attached, and what was asked given up."""
+        if self._threshold is None:
+            self._threshold = self.study.target.threshold(BASELINE_NRMSE)
+            self._client.configure_optimization(
+                "-time_s", outcome_constraints=[f"nrmse <= {self._threshold}"]
+            )
+        [(index, parameters)] = self._client.get_next_trials(max_trials=1).items()
+        self._client.mark_trial_abandoned(index)
+        config = self.snap(parameters)
+        if config is not None:
+            axes = {axis.name: axis for axis in self.encoding.axes}
+            values = {
+                name: value if isinstance(value, str) else float(value)
+                for name, value in self.encoding.encode(config).items()
+                if name in axes
+            }
+            self._live[trial_id] = self._client.attach_trial(values)
+        return config
+
+    def learn(self, record: TrialRecord, threshold: float | None) -> None:
+        """Tells time and NRMSE."""
+        index, values = self._live.pop(record.trial_id), values_of(record)
+        if values is None:
+            self._client.mark_trial_failed(index)
+        else:
+            self._client.complete_trial(index, raw_data={"time_s": values[0], "nrmse": values[1]})
+
+
+class SyneTuneTuner(SnappedTuner):
+    """A scheduler of Syne Tune.
+
+    Args:
+        instance: Where it searches.
+        kind: botorch (a GP on the penalised logarithm of time), ehvi (time and NRMSE), or moasha (both,
+            stopping).
+    """
+
+    def __init__(self, instance: Instance, kind: str) -> None:
+        super().__init__(instance)
+        from syne_tune.config_space import choice, lograndint, loguniform
+
+        def parameter(axis: Axis) -> Any:
+            if not axis.is_ordered or len(axis.values) == 1:
+                return choice(list(axis.values))
+            if all(isinstance(value, int) for value in axis.values):
+                return lograndint(axis.values[0], axis.values[-1])
+            return loguniform(axis.values[0], axis.values[-1])
+
+        space = {axis.name: parameter(axis) for axis in self.encoding.axes}
+        self._kind = kind
+        self._scheduler = _syne_scheduler(kind, space, self.study.seed, self.study.stage.num_epochs)
+        self._live: dict[str, Any] = {}
+
+    def propose(self, trial_id: str) -> TrialConfig | None:
+        """The scheduler's next one; it is told that what runs was asked."""
+        from syne_tune.backend.trial_status import Trial
+
+        suggestion = self._scheduler.suggest()
+        config = self.snap(suggestion.config)
+        if config is not None:
+            asked = {axis.name: self.encoding.encode(config)[axis.name] for axis in self.encoding.axes}
+            trial = Trial(int(trial_id), asked, datetime.datetime.now())  # never looked at
+            self._live[trial_id] = trial
+            self._scheduler.on_trial_add(trial)
+        return config
+
+    def should_stop(self, record: TrialRecord) -> bool:
+        """By MOASHA; the others do not look at epochs."""
+        if self._kind != "moasha" or record.last is None or record.last.status is not Status.OK:
+            return False
+        return bool(self._scheduler.on_trial_result(self._live[record.trial_id], _result(record)) == "STOP")
+
+    def learn(self, record: TrialRecord, threshold: float | None) -> None:
+        """Tells the end."""
+        trial, values = self._live.pop(record.trial_id), values_of(record)
+        if values is None:
+            self._scheduler.on_trial_error(trial)
+            return
+        result = _result(record) | {"cost": math.log(penalised_s(values, threshold))}
+        if self._kind != "moasha":
+            self._scheduler.on_trial_result(trial, result)
+        self._scheduler.on_trial_complete(trial, result)
+
+
+def _result(record: TrialRecord) -> dict[str, float]:
+    return {"epoch": record.epoch, "time_s": record.time_s, "nrmse": record.nrmse}
+
+
+def _syne_scheduler(kind: str, space: dict[str, Any], seed: int, num_epochs: int) -> Any:
+    from syne_tune.optimizer import baselines
+    from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
+
+    if kind == "botorch":
+        return baselines.BOTorch(space, metric="cost", do_minimize=True, random_seed=seed)
+    return MOASHA(space, ["time_s", "nrmse"], time_attr="epoch", max_t=num_epochs, random_seed=seed)
+
+
+PEERS: dict[str, tuple[str, Callable[[Instance], Tuner]]] = {
+    "smac": ("smac", SmacTuner),
+    "ax": ("ax", AxTuner),
+    "syne-botorch": ("syne_tune", lambda instance: SyneTuneTuner(instance, "botorch")),
+    "syne-moasha": ("syne_tune", lambda instance: SyneTuneTuner(instance, "moasha")),
+}
+"""By name: the module that must be there, and what makes the tuner."""
+
+
+def installed() -> dict[str, Callable[[Instance], Tuner]]:
+    """The peers whose packages are installed here."""
+    return {name: make for name, (module, make) in PEERS.items() if importlib.util.find_spec(module)}

@@ -1,0 +1,211 @@
+"""The search benchmark: its arithmetic, its judging, and that every arm plays by the rules."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.search import summary
+from benchmarks.search_arms import arms
+from benchmarks.search_latency import measure
+from benchmarks.search_play import Task, _area, instance_of, play
+from benchmarks.search_results import (
+    Outcome,
+    at_best_budget,
+    cost_of_success,
+    interval,
+    lies_pct,
+    load,
+    ratio,
+    save,
+    success_pct,
+)
+from benchmarks.search_tuners import Asha, LargestMicroBatch, OptunaTuner, rows
+from tests.studies import make_record
+from tuner.advisor.messages import Probe
+from tuner.simulate import make_instance
+
+CONTROL = ["random", "heuristic", "heuristic-random", "tpe-constrained", "tpe-multi", "nsga2", "tpe-asha"]
+
+
+def outcome(*, success: bool = True, lie: bool = False, cost: float = 10.0, **more) -> Outcome:
+    fields = {"arm": "a", "instance": "i", "set_name": "dev", "seed": 0, "is_solvable": True} | more
+    return Outcome(is_success=success, is_lie=lie, has_answer=success or lie, cost=cost, **fields)
+
+
+def test_the_expected_cost_of_a_success_is_mean_cost_over_success_share():
+    runs = [outcome(cost=10), outcome(cost=30, success=False)]
+    assert cost_of_success(runs) == 40.0
+    assert success_pct(runs) == 50.0
+    assert cost_of_success([outcome(success=False)]) == math.inf
+
+
+def test_lies_are_a_share_of_the_recommendations_not_of_the_runs():
+    runs = [outcome(), outcome(success=False), outcome(success=False, lie=True)]
+    assert lies_pct(runs) == 50.0
+    assert lies_pct([outcome(success=False)]) == 0.0
+
+
+def test_an_interval_holds_the_figure_and_narrows_with_runs():
+    few, many = ([outcome(success=k % 2 == 0, seed=k) for k in range(n)] for n in (8, 200))
+    wide, narrow = interval(few, success_pct), interval(many, success_pct)
+    assert wide.low <= wide.value == 50.0 <= wide.high
+    assert narrow.high - narrow.low < wide.high - wide.low
+
+
+def test_a_ratio_says_how_many_times_more_a_success_costs_with_others():
+    found = ratio([outcome(cost=40)] * 5, [outcome(cost=10)] * 5)
+    assert (found.value, found.low, found.high) == (4.0, 4.0, 4.0)
+    assert ratio([outcome(success=False)], [outcome()]).as_list() == [None, None, None]
+
+
+def test_the_best_budget_is_chosen_where_something_is_feasible():
+    answers = ((5.0, False, False, False), (10.0, True, False, True), (50.0, True, False, True))
+    runs = [
+        outcome(cost=50, answers=answers),
+        outcome(cost=50, answers=((50.0, True, False, False),), is_solvable=False),
+    ]
+    best = at_best_budget(runs)
+    assert all(10 <= o.cost < 13 for o in best)
+    assert [o.is_success for o in best] == [True, True]
+    given_up = runs[0].ended_at(4.0)
+    assert (given_up.is_success, given_up.has_answer, given_up.cost) == (False, False, 4.0)
+
+
+def test_what_ends_by_itself_is_not_cut():
+    runs = [outcome(cost=50)]
+    assert at_best_budget(runs) is runs
+
+
+def test_saved_outcomes_load_as_they_were(tmp_path):
+    runs = [outcome(answers=((1.0, True, False, True),), shares={"search": 9.0}, time_ratio=1.02)]
+    save(tmp_path / "o.jsonl", runs)
+    save(tmp_path / "o.jsonl", runs)
+    assert load(tmp_path / "o.jsonl") == runs * 2
+
+
+def test_the_line_of_json_has_every_key_and_null_for_what_was_not_run():
+    line = json.loads(json.dumps(summary([])))
+    assert line == dict.fromkeys(
+        [
+            "cost_ratio_vs_best_peer",
+            "cost_ratio_vs_best_peer_alien",
+            "lies_pct",
+            "four_worker_cost_ratio",
+            "suggest_p95_ms",
+            "real_stage_cost_in_baseline_trainings",
+        ]
+    )
+
+
+def test_the_line_compares_with_the_best_peer_on_held_out_instances_only():
+    runs = [
+        outcome(arm="ours", set_name="held_out", cost=10),
+        outcome(arm="ours x4", set_name="held_out", cost=14),
+        outcome(arm="bad -0%", set_name="held_out", cost=100),
+        outcome(arm="good -1%", set_name="held_out", cost=50),
+        outcome(arm="best -1%", set_name="dev", cost=1),
+        outcome(arm="ours", set_name="table", cost=3, baseline_cost=2.5),
+    ]
+    line = summary(runs, {"100": 1.0})
+    assert line["cost_ratio_vs_best_peer"] == [5.0, 5.0, 5.0]
+    assert line["cost_ratio_vs_best_peer_alien"] is None
+    assert line["four_worker_cost_ratio"] == [1.4, 1.4, 1.4]
+    assert line["real_stage_cost_in_baseline_trainings"] == [2.5, 2.5, 2.5]
+    assert line["suggest_p95_ms"] == {"100": 1.0}
+
+
+@pytest.mark.parametrize("arm", ["ours", *CONTROL])
+def test_an_arm_plays_to_its_end_within_its_budget_and_never_fails(arm):
+    task = Task(arm=arm, set_name="dev", instance="dev-plateau-rtx4090", seed=1, budget_units=12)
+    runs = play(task, arms()[arm])
+    assert not any(o.error for o in runs)
+    assert len(runs) == (1 if arm == "ours" else 3)
+    longest = 6.0  # in trainings of the optimum: the slowest trial may just have begun
+    for o in runs:
+        assert 0 < o.cost < 12 + longest
+        assert sum(o.shares.values()) == pytest.approx(o.cost)
+        assert 0 <= o.hypervolume <= 1
+
+
+def test_the_same_task_gives_the_same_outcome():
+    task = Task(arm="tpe-constrained", set_name="dev", instance="dev-middle-a100", seed=0, budget_units=8)
+    one, again = (play(task, arms()[task.arm]) for _ in range(2))
+    assert [replace(o, wall_s=0.0) for o in one] == [replace(o, wall_s=0.0) for o in again]
+
+
+def test_an_arm_that_fails_is_an_outcome_and_not_the_end_of_the_benchmark():
+    def broken(instance, clock, num_workers):
+        raise RuntimeError("broken arm")
+
+    task = Task(arm="broken", set_name="dev", instance="dev-middle-a100", seed=0)
+    [only] = play(task, broken)
+    assert (only.is_success, only.has_answer) == (False, False)
+    assert "broken arm" in only.error
+
+
+def test_workers_share_the_budget():
+    task = Task(
+        arm="random", set_name="dev", instance="dev-middle-a100", seed=0, budget_units=12, num_workers=4
+    )
+    runs = play(task, arms()["random"])
+    assert runs[0].arm == "random x4 -0%"
+    assert runs[0].cost < 12 + 4 * 6
+
+
+def test_a_relative_target_makes_a_control_arm_measure_the_baseline_first():
+    task = Task(arm="random", set_name="dev", instance="dev-logarithmic-cpu", seed=0, budget_units=12)
+    runs = play(task, arms()["random"])
+    assert runs[0].shares["baseline"] > 1
+
+
+def test_the_heuristic_runs_the_largest_micro_batch_that_fits():
+    instance = make_instance("dev-logarithmic-a100", 0)
+    tuner = LargestMicroBatch(instance, OptunaTuner(instance, "random", is_constrained=True))
+    tuner.probed(instance.probe(Probe(trial_id="p", configs=tuner.probe_first))[0])
+    fits = dict(zip(instance.study.lattice, instance.truth.fits, strict=True))
+    assert len(tuner.probe_first) == len({rows(config) for config in fits})
+    for k in range(30):
+        chosen = tuner.propose(f"{k:04d}")
+        alike = [c for c in fits if replace(c, micro_batch=1) == replace(chosen, micro_batch=1)]
+        sizes = [c.micro_batch for c in alike if fits[c]]
+        assert not sizes or chosen.micro_batch == max(sizes)
+
+
+def test_asha_keeps_the_best_third_of_a_rung():
+    asha = Asha()
+    stops = [asha.should_stop(make_record(curve=(nrmse,))) for nrmse in (0.10, 0.11, 0.12, 0.09, 0.13)]
+    assert stops == [False, False, True, False, True]
+    assert not asha.should_stop(make_record(curve=(0.2, 0.2)))
+
+
+def test_the_hypervolume_of_two_points_is_the_area_they_dominate():
+    assert _area(np.array([1.0, 2.0, 3.0]), np.array([2.0, 1.0, 5.0]), (4.0, 3.0)) == 3.0 + 2.0
+    task = Task(arm="random", set_name="dev", instance="dev-middle-a100", seed=0)
+    assert instance_of(task).study.budget.budget_s > 0
+
+
+def test_a_measured_grid_is_an_instance_with_all_micro_batches(tmp_path):
+    grid = {(6, 3, 5, 1): 0.0913, (12, 12, 4, 1): 0.0919, (24, 24, 4, 2): 0.0954, (24, 24, 2, 1): 0.0940}
+    path = tmp_path / "calibration.jsonl"
+    path.write_text(
+        "\n".join(
+            json.dumps({"config": key, "seed": seed, "nrmse": [0.11] * 5 + [nrmse + 1e-4 * seed]})
+            for key, nrmse in grid.items()
+            for seed in range(3)
+        )
+    )
+    task = Task(arm="ours", set_name="table", instance="g", seed=0, table=path)
+    instance = instance_of(task)
+    best = instance.study.lattice.config(instance.truth.optimum)
+    assert (best.batch_size, best.micro_batch, best.num_taus) == (24, 24, 2)
+    assert len(instance.study.lattice) > len(grid)
+    [only] = play(task, arms()["ours"])
+    assert not only.error
+    assert only.baseline_cost > 0
+
+
+def test_latency_is_measured_for_the_numbers_that_were_reached():
+    assert measure([5, 10])["5"] > 0

@@ -1,0 +1,111 @@
+"""`--simulate` and `--plan`: a whole study in virtual time, called simulated wherever it shows."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.processes import ROOT, run_tuner
+from tuner.records.journal import read_journal
+from tuner.spec import load_study
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulated")
+    done = run_tuner("--space", "a100.yaml", "--simulate", "--runs-dir", folder)
+    return done, folder / "last"
+
+
+def test_a_simulated_study_recommends_and_exits_with_0(finished):
+    done, last = finished
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    result = json.loads((last / "result.json").read_text())
+    assert result["status"] == "recommended"
+    assert 30 * 60 < result["baseline"]["time_s"] < 40 * 60
+    assert result["speedup"] > 1
+
+
+def test_everything_it_prints_and_writes_says_simulated(finished):
+    done, last = finished
+    head, table, _ = re.split(r"\n\n(?=study )|\n\n(?=  )", done.stdout, maxsplit=2)[0:3]
+    assert all(line.startswith("simulated: ") for line in head.strip().splitlines())
+    assert "a100-simulated" in table
+    assert "simulated NVIDIA A100 40GB" in done.stdout
+    assert "-simulated-" in last.resolve().name
+    files = {path.name for path in last.iterdir()}
+    assert {
+        "journal.jsonl",
+        "study.yaml",
+        "summary.txt",
+        "result.json",
+        "trials.csv",
+        "recommended.yaml",
+    } <= files
+    assert all("simulated" in path.read_text() for path in last.iterdir())
+
+
+def test_its_folder_is_that_of_a_real_run(finished):
+    _, last = finished
+    events = list(read_journal(last / "journal.jsonl"))
+    assert events[0]["event"] == "start"
+    assert events[0]["provenance"]["device"]["kind"] == "simulated"
+    assert events[-1]["event"] == "end"
+    assert load_study(str(last / "study.yaml")).name == "a100-simulated"
+
+
+def test_neither_simulating_nor_planning_imports_ray_or_torch(tmp_path):
+    code = (
+        "import sys, tuner.run\n"
+        f"assert tuner.run.main(['--space', 'cpu', '--simulate', '--runs-dir', {str(tmp_path)!r}]) == 0\n"
+        "assert tuner.run.main(['--space', 'cpu', '--plan']) == 0\n"
+        "print('loaded:', [name for name in ('ray', 'torch', 'trainables') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.endswith("loaded: []\n")
+
+
+def test_a_plan_counts_points_and_says_what_excludes_others_and_what_it_would_cost():
+    done = run_tuner("--space", "a100.yaml", "--plan")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout
+    study = load_study("a100.yaml")
+    assert f"{len(study.lattice):,} of {study.lattice.num_raw:,} points are legal" in text
+    for rule, number in study.lattice.excluded.items():
+        assert f"`{rule}` excludes {number:,}" in text
+    assert "simulated; nothing has run" in text
+    assert re.search(r"predicted not to fit into 40 GiB", text)
+    assert re.search(r"baseline: 35\.0 min, 1\.00x, 20\.8 GiB", text)
+    assert re.search(r"took \d+ trials: [\d.]+ GPU-hours, [\d.]+ kWh", text)
+    assert re.search(r"80% of the board's 400 W is supposed", text)
+
+
+def test_a_plan_leaves_no_run_folder(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "tuner.run", "--space", "cpu", "--plan"],
+        capture_output=True, text=True, check=True, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": ""},
+    )  # fmt: skip
+    assert "core-hours" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--simulate", "--address", "x:1"], "--address"),
+        (["--simulate", "--dashboard"], "--dashboard"),
+        (["--plan", "--require-hardware"], "--require-hardware"),
+        (["--plan", "--simulate"], "--simulate"),
+        (["--plan", "--runs-dir", "x"], "--runs-dir"),
+    ],
+)
+def test_an_option_that_only_a_real_run_could_follow_is_refused(options, named):
+    done = run_tuner("--space", "cpu", *options)
+    assert done.returncode == 2
+    assert (
+        f"error: {named} means nothing with {options[0] if options[0] != named else options[1]}"
+        in done.stderr
+    )
