@@ -73,7 +73,7 @@ class Beliefs:
         return time_s, spread
 
     def _timings(self) -> list[Timing]:
-        """Epoch times: the least of each trained configuration (others only ever slow one down), and probes'."""
+        """Epoch times of probes, and of training: the least of each, as others only ever slow one down."""
         least: dict[TrialConfig, float] = {}
         for record in self.records:
             if record.state is not TrialState.RUNNING and record.epoch:

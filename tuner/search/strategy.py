@@ -37,9 +37,13 @@ DECIDED = 0.05
 MIN_GAIN = 0.03
 """Share by which a candidate must be faster than the best certified one to be worth looking for."""
 
-MIN_RATE = 0.003
+MIN_RATE = 0.001
 """Seconds a further run must be expected to save each training, per second it costs: below, it would not
-pay for itself within some three hundred trainings."""
+pay for itself within a thousand trainings."""
+
+CONFIRMED = 0.4
+"""Share of `max_error` to which the winner's probability of missing the target is brought at the end: it
+was found by crossing a threshold, at which luck helps."""
 
 PROBES_AT_ONCE = 8
 WELL_KNOWN = 0.05
@@ -93,7 +97,7 @@ class Strategy:
         worthwhile = np.where(self._promise >= DECIDED, self._score, 0.0)
         best = int(np.argmax(worthwhile))
         if worthwhile[best] <= MIN_RATE:
-            return Decided(reason=self._verdict())
+            return self._confirmation() or Decided(reason=self._verdict())
         return self._useful_probe(worthwhile, best) or self._run(best)
 
     def verification(self) -> RunStep | None:
@@ -105,6 +109,16 @@ class Strategy:
         worthwhile = np.where(is_known, self._score, 0.0)
         best = int(np.argmax(worthwhile))
         return self._run(best) if worthwhile[best] > MIN_RATE else None
+
+    def _confirmation(self) -> RunStep | None:
+        """One more run of the winner, unless it is surely feasible, runs already or has had its share."""
+        if not self.certified or self.certified[0] == self._problem.baseline:
+            return None
+        winner = self.certified[0]
+        row = self._beliefs.grid.index[winner]
+        is_sure = self._beliefs.probability(winner) >= 1 - CONFIRMED * self._problem.max_error
+        is_running = any(record.config == winner for record in self._running)
+        return None if is_sure or is_running or self._num_own_runs[row] >= MAX_RUNS else self._run(row)
 
     def _run(self, row: int) -> RunStep:
         """The candidate's next run, or the baseline's when it is that which makes the decision hard."""

@@ -80,8 +80,9 @@ class TimeModel:
         mean, variance = self._posterior.at(self._points)
         law: Floats = self._work @ self._coefficients
         of_law = np.einsum("mi,ij,mj->m", self._work, self._uncertainty, self._work) / law**2
+        seconds: Floats = law * np.exp(mean.mean(axis=0))
         spread: Floats = np.sqrt(variance.mean(axis=0) + mean.var(axis=0) + of_law)
-        return law * np.exp(mean.mean(axis=0)), spread
+        return seconds, spread
 
 
 def work_of(configs: Sequence[TrialConfig], num_samples: int) -> Floats:

@@ -31,8 +31,8 @@ PRIOR = Prior(
 )
 """Of log NRMSE, so that 0.03 is 3 %. Noise: two stages measured (docs/stage.md), and room beside them."""
 
-NUM_PARTICLES = 16
-MAX_KERNEL_ENTRIES = 8e6
+NUM_PARTICLES = 32
+MAX_KERNEL_ENTRIES = 1.6e7
 """Of one prediction, over all particles; with more points the settings are known well, and fewer will do."""
 
 
