@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +25,7 @@ from benchmarks.search_results import (
     success_pct,
 )
 from benchmarks.search_tuners import Asha, LargestMicroBatch, OptunaTuner, rows
+from tests.processes import ROOT
 from tests.studies import make_record
 from tuner.advisor.messages import Probe
 from tuner.simulate import make_instance
@@ -209,3 +212,22 @@ def test_a_measured_grid_is_an_instance_with_all_micro_batches(tmp_path):
 
 def test_latency_is_measured_for_the_numbers_that_were_reached():
     assert measure([5, 10])["5"] > 0
+
+
+def test_the_command_prints_a_table_and_ends_with_a_line_of_json(tmp_path):
+    saved = tmp_path / "o.jsonl"
+    command = [sys.executable, "-m", "benchmarks.search", "--processes", "1", "--sets", "held_out"]
+    options = ["--instances", "held-sigmoid-rtx4090", "--seeds", "1", "--budget", "6"]
+    done = subprocess.run(
+        [*command, *options, "--arms", "ours", "random", "--save", str(saved)],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    assert "Simulated, set held_out, 1 seeds, 1 worker(s), budget 6" in done.stdout
+    line = json.loads(done.stdout.splitlines()[-1])
+    assert line["lies_pct"] is not None
+    assert line["suggest_p95_ms"] is None
+    assert {o.arm for o in load(saved)} == {"ours", "ours x4", "random -0%", "random -0.5%", "random -1%"}
+    again = subprocess.run(
+        [*command, "--arms", "--load", str(saved)], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert json.loads(again.stdout.splitlines()[-1]) == line
