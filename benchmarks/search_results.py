@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 NUM_RESAMPLES = 2000
+LEAST_BUDGET = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,14 +109,15 @@ def median_baseline_cost(outcomes: Sequence[Outcome]) -> float:
 def at_best_budget(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
     """The outcomes at the one budget at which a success would have cost least, chosen in hindsight.
 
-    An arm that cannot tell when it is done should not be charged for a budget that somebody else chose. The
-    budget is chosen where something is feasible: to give up at once is no merit.
+    An arm that cannot tell when it is done should not be charged for a budget that somebody else chose. Where
+    nothing is feasible is left out, since to give up at once is no merit; and so are budgets under
+    `LEAST_BUDGET`, since a first guess is a lottery ticket: cheap, and a success only for who can tell.
     """
-    if not all(o.answers for o in outcomes):
-        return outcomes
-    budgets = np.geomspace(4, max(o.cost for o in outcomes), 16)
-    cut = [[o.ended_at(budget) for o in outcomes] for budget in budgets]
-    return min([*cut, outcomes], key=lambda runs: cost_of_success([o for o in runs if o.is_solvable] or runs))
+    solvable = [o for o in outcomes if o.is_solvable]
+    if not solvable or not all(o.answers for o in solvable):
+        return solvable
+    budgets = np.geomspace(LEAST_BUDGET, max(o.cost for o in solvable), 16)
+    return min(([o.ended_at(budget) for o in solvable] for budget in budgets), key=cost_of_success)
 
 
 def interval(

@@ -14,6 +14,7 @@ from benchmarks.search_arms import arms
 from benchmarks.search_latency import measure
 from benchmarks.search_play import Task, _area, instance_of, play
 from benchmarks.search_results import (
+    LEAST_BUDGET,
     Outcome,
     at_best_budget,
     cost_of_success,
@@ -65,21 +66,20 @@ def test_a_ratio_says_how_many_times_more_a_success_costs_with_others():
 
 
 def test_the_best_budget_is_chosen_where_something_is_feasible():
-    answers = ((5.0, False, False, False), (10.0, True, False, True), (50.0, True, False, True))
-    runs = [
-        outcome(cost=50, answers=answers),
-        outcome(cost=50, answers=((50.0, True, False, False),), is_solvable=False),
-    ]
-    best = at_best_budget(runs)
-    assert all(10 <= o.cost < 13 for o in best)
-    assert [o.is_success for o in best] == [True, True]
-    given_up = runs[0].ended_at(4.0)
+    answers = ((5.0, False, False, False), (20.0, True, False, True), (50.0, True, False, True))
+    solvable = outcome(cost=50, answers=answers)
+    impossible = outcome(cost=50, answers=((50.0, True, False, False),), is_solvable=False)
+    [best] = at_best_budget([solvable, impossible])
+    assert 20 <= best.cost < 23
+    assert best.is_success
+    given_up = solvable.ended_at(4.0)
     assert (given_up.is_success, given_up.has_answer, given_up.cost) == (False, False, 4.0)
 
 
-def test_what_ends_by_itself_is_not_cut():
-    runs = [outcome(cost=50)]
-    assert at_best_budget(runs) is runs
+def test_a_lucky_first_guess_is_no_best_budget():
+    answers = ((1.0, True, False, True), (50.0, True, False, True))
+    [best] = at_best_budget([outcome(cost=50, answers=answers)])
+    assert best.cost == pytest.approx(LEAST_BUDGET)
 
 
 def test_saved_outcomes_load_as_they_were(tmp_path):
