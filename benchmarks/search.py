@@ -26,6 +26,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 from benchmarks.search_arms import arms  # noqa: E402
 from benchmarks.search_latency import measure  # noqa: E402
+from benchmarks.search_peers import quiet  # noqa: E402
 from benchmarks.search_play import Task, play  # noqa: E402
 from benchmarks.search_public import names as public_names  # noqa: E402
 from benchmarks.search_results import (  # noqa: E402
@@ -51,7 +52,7 @@ def main() -> None:
     args = _arguments()
     tasks = _tasks(args)
     outcomes = [outcome for path in args.load for outcome in load(path)]
-    with multiprocessing.get_context("fork").Pool(args.processes) as pool:
+    with multiprocessing.get_context("fork").Pool(args.processes, quiet) as pool:
         for done, batch in enumerate(pool.imap_unordered(_play, tasks), start=1):
             outcomes += batch
             if args.save:

@@ -38,8 +38,6 @@ class SnappedTuner:
     """
 
     def __init__(self, instance: Instance) -> None:
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
         self.study = instance.study
         self.encoding = Encoding(self.study.lattice)
         self._unused = np.ones(len(self.study.lattice), dtype=np.bool_)
@@ -253,6 +251,12 @@ PEERS: dict[str, tuple[str, Callable[[Instance], Tuner]]] = {
     "syne-moasha": ("syne_tune", lambda instance: SyneTuneTuner(instance, "moasha")),
 }
 """By name: the module that must be there, and what makes the tuner."""
+
+
+def quiet() -> None:
+    """Keeps to themselves what the peers warn of and log; for a process that plays them."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
 
 
 def installed() -> dict[str, Callable[[Instance], Tuner]]:

@@ -12,7 +12,10 @@ import pytest
 from benchmarks.search import summary
 from benchmarks.search_arms import arms
 from benchmarks.search_latency import measure
+from benchmarks.search_peers import SnappedTuner, installed, penalised_s
 from benchmarks.search_play import Task, _area, instance_of, play
+from benchmarks.search_public import names as public_names
+from benchmarks.search_public import public_instance
 from benchmarks.search_results import (
     LEAST_BUDGET,
     Outcome,
@@ -231,3 +234,31 @@ def test_the_command_prints_a_table_and_ends_with_a_line_of_json(tmp_path):
         [*command, "--arms", "--load", str(saved)], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert json.loads(again.stdout.splitlines()[-1]) == line
+
+
+def test_what_a_peer_proposes_is_moved_to_unused_legal_points():
+    instance = make_instance("dev-logarithmic-a100", 0)
+    tuner = SnappedTuner(instance)
+    wanted = {"num_micro_batches": 2, "micro_batch": 3, "num_taus": 5, "accum_steps": 1}
+    configs = [tuner.snap(wanted) for _ in range(len(instance.study.lattice))]
+    assert configs[0] == instance.study.baseline
+    assert set(configs) == set(instance.study.lattice)
+    assert tuner.snap(wanted) is None
+
+
+def test_a_search_without_constraints_is_told_more_time_for_what_is_over_the_target():
+    assert penalised_s((100.0, 0.094), 0.095) == 100.0
+    assert penalised_s((100.0, 0.095 * 1.02), 0.095) == pytest.approx(120.0)
+
+
+@pytest.mark.parametrize("arm", sorted(installed()))
+def test_an_installed_peer_plays_to_its_end(arm):
+    task = Task(arm=arm, set_name="dev", instance="dev-plateau-rtx4090", seed=0, budget_units=8)
+    assert not any(o.error for o in play(task, arms()[arm]))
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_a_public_table_is_an_instance_with_an_optimum(name):
+    instance = public_instance(name, 0, budget_units=50, num_workers=1)
+    assert instance.truth.optimum is not None
+    assert instance.truth.time_s[instance.baseline] > instance.unit_s
