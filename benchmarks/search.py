@@ -26,7 +26,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 from benchmarks.search_arms import arms  # noqa: E402
 from benchmarks.search_latency import measure  # noqa: E402
+from benchmarks.search_peers import quiet  # noqa: E402
 from benchmarks.search_play import Task, play  # noqa: E402
+from benchmarks.search_public import names as public_names  # noqa: E402
 from benchmarks.search_results import (  # noqa: E402
     Outcome,
     at_best_budget,
@@ -50,7 +52,7 @@ def main() -> None:
     args = _arguments()
     tasks = _tasks(args)
     outcomes = [outcome for path in args.load for outcome in load(path)]
-    with multiprocessing.get_context("fork").Pool(args.processes) as pool:
+    with multiprocessing.get_context("fork").Pool(args.processes, quiet) as pool:
         for done, batch in enumerate(pool.imap_unordered(_play, tasks), start=1):
             outcomes += batch
             if args.save:
@@ -82,9 +84,9 @@ def _arguments() -> argparse.Namespace:
     add(
         "--sets",
         nargs="+",
-        default=list(SETS),
-        choices=list(SETS),
-        help="development, held-out, alien instances",
+        default=list(sets()),
+        choices=list(sets()),
+        help="development, held-out, alien, public",
     )
     add("--instances", nargs="+", metavar="NAME", help="only these")
     add("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N-1")
@@ -123,7 +125,7 @@ def _tasks(args: argparse.Namespace) -> list[Task]:
     named = [
         (set_name, name)
         for set_name in args.sets
-        for name in SETS[set_name]
+        for name in sets()[set_name]
         if not args.instances or name in args.instances
     ]
     tasks = [
@@ -153,6 +155,11 @@ def _workers(arm: str, set_name: str, args: argparse.Namespace) -> list[int]:
     """The numbers of workers an arm plays with: ours, where it is reported on, with several as well."""
     is_compared = arm == "ours" and set_name != "dev" and args.against_workers != args.workers
     return [args.workers, args.against_workers] if is_compared else [args.workers]
+
+
+def sets() -> dict[str, list[str]]:
+    """The instances of every set; the public ones where their package is installed."""
+    return {name: list(recipes) for name, recipes in SETS.items()} | {"public": public_names()}
 
 
 def _play(task: Task) -> list[Outcome]:
@@ -186,8 +193,8 @@ def _table(set_name: str, outcomes: Sequence[Outcome], args: argparse.Namespace)
     ]
     for arm, runs in grouped(outcomes, lambda o: o.arm).items():
         shown = f"{interval(runs, success_pct)}, {interval(runs, cost_of_success)}"
-        best = at_best_budget(runs)
-        at_best = "" if best is runs else f"; at its best budget {interval(best, cost_of_success)}"
+        best = at_best_budget(runs) if runs[0].answers else []
+        at_best = f"; at its best budget, solvable only, {interval(best, cost_of_success)}" if best else ""
         lines.append(f"{_line(arm, runs)}   {shown}{at_best}")
         lines.append(f"    of the cost: {_shares(runs)}")
     return "\n".join(lines)

@@ -26,7 +26,7 @@ from tuner.search.encoding import Axis, Encoding
 from tuner.simulate import Instance
 from tuner.simulate.instances import BASELINE_NRMSE
 
-PENALTY = 10.0
+PENALTY = 100.0
 """Percent of time added for each percent of NRMSE over the target, where a search knows no constraint."""
 
 
@@ -38,8 +38,6 @@ class SnappedTuner:
     """
 
     def __init__(self, instance: Instance) -> None:
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
         self.study = instance.study
         self.encoding = Encoding(self.study.lattice)
         self._unused = np.ones(len(self.study.lattice), dtype=np.bool_)
@@ -178,12 +176,16 @@ class AxTuner(SnappedTuner):
 
 
 class SyneTuneTuner(SnappedTuner):
-    """A scheduler of Syne Tune.
+    """A scheduler of Syne Tune (0.16, which has no constrained search).
+
+    Its model-based searchers number trials by their own proposals and keep what they proposed; here they are
+    numbered alike and what was moved is corrected, without which they silently fall back to random draws. A
+    trial without figures is told the worst ones so far, once there are any, for the same reason.
 
     Args:
         instance: Where it searches.
-        kind: botorch (a GP on the penalised logarithm of time), ehvi (time and NRMSE), or moasha (both,
-            stopping).
+        kind: botorch (a GP on the penalised logarithm of time), or moasha (time and NRMSE, stopping). EHVI
+            does not run with current versions of torch (it mixes float and double).
     """
 
     def __init__(self, instance: Instance, kind: str) -> None:
@@ -198,39 +200,52 @@ class SyneTuneTuner(SnappedTuner):
             return loguniform(axis.values[0], axis.values[-1])
 
         space = {axis.name: parameter(axis) for axis in self.encoding.axes}
-        self._kind = kind
+        self._is_moasha = kind == "moasha"
         self._scheduler = _syne_scheduler(kind, space, self.study.seed, self.study.stage.num_epochs)
         self._live: dict[str, Any] = {}
+        self._num_suggested = 0
+        self._worst: dict[str, float] = {}
+        self._owed: list[Any] = []
 
     def propose(self, trial_id: str) -> TrialConfig | None:
         """The scheduler's next one; it is told that what runs was asked."""
         from syne_tune.backend.trial_status import Trial
 
-        suggestion = self._scheduler.suggest()
-        config = self.snap(suggestion.config)
+        config = self.snap(self._scheduler.suggest().config)
         if config is not None:
-            asked = {axis.name: self.encoding.encode(config)[axis.name] for axis in self.encoding.axes}
-            trial = Trial(int(trial_id), asked, datetime.datetime.now())  # never looked at
-            self._live[trial_id] = trial
+            coordinates = self.encoding.encode(config)
+            asked = {axis.name: coordinates[axis.name] for axis in self.encoding.axes}
+            number = self._num_suggested
+            self._num_suggested += 1
+            if not self._is_moasha:
+                self._scheduler.searcher.trial_configs[number] = asked
+            trial = self._live[trial_id] = Trial(number, asked, datetime.datetime.now())
             self._scheduler.on_trial_add(trial)
         return config
 
     def should_stop(self, record: TrialRecord) -> bool:
         """By MOASHA; the others do not look at epochs."""
-        if self._kind != "moasha" or record.last is None or record.last.status is not Status.OK:
+        if not self._is_moasha or record.last is None or record.last.status is not Status.OK:
             return False
         return bool(self._scheduler.on_trial_result(self._live[record.trial_id], _result(record)) == "STOP")
 
     def learn(self, record: TrialRecord, threshold: float | None) -> None:
         """Tells the end."""
         trial, values = self._live.pop(record.trial_id), values_of(record)
-        if values is None:
-            self._scheduler.on_trial_error(trial)
+        if self._is_moasha:
+            if values is None:
+                self._scheduler.on_trial_error(trial)
+            else:
+                self._scheduler.on_trial_complete(trial, _result(record))
             return
-        result = _result(record) | {"cost": math.log(penalised_s(values, threshold))}
-        if self._kind != "moasha":
-            self._scheduler.on_trial_result(trial, result)
-        self._scheduler.on_trial_complete(trial, result)
+        if values is None:
+            self._owed.append(trial)
+        else:
+            result = _result(record) | {"cost": math.log(penalised_s(values, threshold))}
+            self._worst = {name: max(value, self._worst.get(name, value)) for name, value in result.items()}
+            self._scheduler.on_trial_complete(trial, result)
+        while self._worst and self._owed:
+            self._scheduler.on_trial_complete(self._owed.pop(), self._worst)
 
 
 def _result(record: TrialRecord) -> dict[str, float]:
@@ -253,6 +268,12 @@ PEERS: dict[str, tuple[str, Callable[[Instance], Tuner]]] = {
     "syne-moasha": ("syne_tune", lambda instance: SyneTuneTuner(instance, "moasha")),
 }
 """By name: the module that must be there, and what makes the tuner."""
+
+
+def quiet() -> None:
+    """Keeps to themselves what the peers warn of and log; for a process that plays them."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
 
 
 def installed() -> dict[str, Callable[[Instance], Tuner]]:

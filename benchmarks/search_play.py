@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from benchmarks.search_public import public_instance
 from benchmarks.search_results import Outcome
 from tuner.advisor import Ask, Ending
 from tuner.advisor.messages import ProbeResult
@@ -75,11 +76,10 @@ class Task:
 
 
 def instance_of(task: Task) -> Instance:
-    """The instance of a task: drawn, or a table of measured runs of the CPU study."""
+    """The instance of a task: drawn, a public table, or measured runs of the CPU study."""
     if task.table is None:
-        return make_instance(
-            task.instance, task.seed, budget_units=task.budget_units, num_workers=task.num_workers
-        )
+        make = public_instance if task.set_name == "public" else make_instance
+        return make(task.instance, task.seed, budget_units=task.budget_units, num_workers=task.num_workers)
     study = load_study("cpu.yaml")
     rows = over_micro_batches(study, read_rows(task.table))
     costs = Costs(startup_s=TABLE_STARTUP_S, evaluate_s=0.02)

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 NUM_RESAMPLES = 2000
+LEAST_BUDGET = 10.0
+"""Of the budgets that an arm's best one is chosen from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,10 @@ class Interval:
         return [round(v, 4) if np.isfinite(v) else None for v in (self.value, self.low, self.high)]
 
 
+Figure = Callable[[Sequence[Outcome]], float]
+"""What is said of some runs together."""
+
+
 def cost_of_success(outcomes: Sequence[Outcome]) -> float:
     """Mean cost of a run over the share of runs that succeed: what is paid, on average, until one does."""
     share = np.mean([o.is_success for o in outcomes])
@@ -108,41 +114,49 @@ def median_baseline_cost(outcomes: Sequence[Outcome]) -> float:
 def at_best_budget(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
     """The outcomes at the one budget at which a success would have cost least, chosen in hindsight.
 
-    An arm that cannot tell when it is done should not be charged for a budget that somebody else chose. The
-    budget is chosen where something is feasible: to give up at once is no merit.
+    An arm that cannot tell when it is done should not be charged for a budget that somebody else chose. Where
+    nothing is feasible is left out, since to give up at once is no merit; and so are budgets under
+    `LEAST_BUDGET`, since a first guess is a lottery ticket: cheap, and a success only for who can tell.
     """
-    if not all(o.answers for o in outcomes):
-        return outcomes
-    budgets = np.geomspace(4, max(o.cost for o in outcomes), 16)
-    cut = [[o.ended_at(budget) for o in outcomes] for budget in budgets]
-    return min([*cut, outcomes], key=lambda runs: cost_of_success([o for o in runs if o.is_solvable] or runs))
+    solvable = [o for o in outcomes if o.is_solvable]
+    if not solvable or not all(o.answers for o in solvable):
+        return solvable
+    budgets = np.geomspace(LEAST_BUDGET, max(o.cost for o in solvable), 16)
+    return min(([o.ended_at(budget) for o in solvable] for budget in budgets), key=cost_of_success)
 
 
-def interval(
-    outcomes: Sequence[Outcome], figure: Callable[[Sequence[Outcome]], float], seed: int = 0
-) -> Interval:
-    """A figure with its bootstrap interval: runs are resampled within each instance."""
+def interval(outcomes: Sequence[Outcome], figure: Figure, seed: int = 0) -> Interval:
+    """A figure with its bootstrap interval."""
     rng = np.random.default_rng(seed)
-    groups = list(grouped(outcomes, lambda o: o.instance).values())
-    drawn = [
-        figure([group[k] for group in groups for k in rng.integers(len(group), size=len(group))])
-        for _ in range(NUM_RESAMPLES)
-    ]
-    low, high = np.percentile(drawn, [2.5, 97.5], method="nearest")
-    return Interval(figure(outcomes), float(low), float(high))
+    by_instance = _by_instance(outcomes)
+    return _interval(figure(outcomes), [figure(_resampled(by_instance, rng)) for _ in range(NUM_RESAMPLES)])
 
 
 def ratio(others: Sequence[Outcome], ours: Sequence[Outcome], seed: int = 0) -> Interval:
-    """How many times more a success costs with others, with its bootstrap interval."""
+    """How many times more a success costs with others, with its interval; 0 where ours never succeeds."""
     rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(NUM_RESAMPLES):
-        picked = [[runs[k] for k in rng.integers(len(runs), size=len(runs))] for runs in (others, ours)]
-        top, bottom = map(cost_of_success, picked)
-        drawn.append(top / bottom if np.isfinite(bottom) else 0.0)
-    low, high = np.percentile(drawn, [2.5, 97.5], method="nearest")
+    both = _by_instance(others), _by_instance(ours)
+    drawn = [_ratio(*(_resampled(runs, rng) for runs in both)) for _ in range(NUM_RESAMPLES)]
+    return _interval(_ratio(others, ours), drawn)
+
+
+def _ratio(others: Sequence[Outcome], ours: Sequence[Outcome]) -> float:
     bottom = cost_of_success(ours)
-    return Interval(cost_of_success(others) / bottom if np.isfinite(bottom) else 0.0, float(low), float(high))
+    return cost_of_success(others) / bottom if np.isfinite(bottom) else 0.0
+
+
+def _interval(value: float, drawn: Sequence[float]) -> Interval:
+    low, high = np.percentile(drawn, [2.5, 97.5], method="nearest")
+    return Interval(value, float(low), float(high))
+
+
+def _by_instance(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    return list(grouped(outcomes, lambda o: o.instance).values())
+
+
+def _resampled(by_instance: Sequence[Sequence[Outcome]], rng: np.random.Generator) -> list[Outcome]:
+    """As many runs of each instance as there are, drawn with replacement."""
+    return [runs[k] for runs in by_instance for k in rng.integers(len(runs), size=len(runs))]
 
 
 def save(path: Path, outcomes: Iterable[Outcome]) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +12,12 @@ import pytest
 from benchmarks.search import summary
 from benchmarks.search_arms import arms
 from benchmarks.search_latency import measure
+from benchmarks.search_peers import SnappedTuner, installed, penalised_s
 from benchmarks.search_play import Task, _area, instance_of, play
+from benchmarks.search_public import names as public_names
+from benchmarks.search_public import public_instance
 from benchmarks.search_results import (
+    LEAST_BUDGET,
     Outcome,
     at_best_budget,
     cost_of_success,
@@ -23,6 +29,7 @@ from benchmarks.search_results import (
     success_pct,
 )
 from benchmarks.search_tuners import Asha, LargestMicroBatch, OptunaTuner, rows
+from tests.processes import ROOT
 from tests.studies import make_record
 from tuner.advisor.messages import Probe
 from tuner.simulate import make_instance
@@ -62,21 +69,20 @@ def test_a_ratio_says_how_many_times_more_a_success_costs_with_others():
 
 
 def test_the_best_budget_is_chosen_where_something_is_feasible():
-    answers = ((5.0, False, False, False), (10.0, True, False, True), (50.0, True, False, True))
-    runs = [
-        outcome(cost=50, answers=answers),
-        outcome(cost=50, answers=((50.0, True, False, False),), is_solvable=False),
-    ]
-    best = at_best_budget(runs)
-    assert all(10 <= o.cost < 13 for o in best)
-    assert [o.is_success for o in best] == [True, True]
-    given_up = runs[0].ended_at(4.0)
+    answers = ((5.0, False, False, False), (20.0, True, False, True), (50.0, True, False, True))
+    solvable = outcome(cost=50, answers=answers)
+    impossible = outcome(cost=50, answers=((50.0, True, False, False),), is_solvable=False)
+    [best] = at_best_budget([solvable, impossible])
+    assert 20 <= best.cost < 23
+    assert best.is_success
+    given_up = solvable.ended_at(4.0)
     assert (given_up.is_success, given_up.has_answer, given_up.cost) == (False, False, 4.0)
 
 
-def test_what_ends_by_itself_is_not_cut():
-    runs = [outcome(cost=50)]
-    assert at_best_budget(runs) is runs
+def test_a_lucky_first_guess_is_no_best_budget():
+    answers = ((1.0, True, False, True), (50.0, True, False, True))
+    [best] = at_best_budget([outcome(cost=50, answers=answers)])
+    assert best.cost == pytest.approx(LEAST_BUDGET)
 
 
 def test_saved_outcomes_load_as_they_were(tmp_path):
@@ -209,3 +215,50 @@ def test_a_measured_grid_is_an_instance_with_all_micro_batches(tmp_path):
 
 def test_latency_is_measured_for_the_numbers_that_were_reached():
     assert measure([5, 10])["5"] > 0
+
+
+def test_the_command_prints_a_table_and_ends_with_a_line_of_json(tmp_path):
+    saved = tmp_path / "o.jsonl"
+    command = [sys.executable, "-m", "benchmarks.search", "--processes", "1", "--sets", "held_out"]
+    options = ["--instances", "held-sigmoid-rtx4090", "--seeds", "1", "--budget", "6"]
+    done = subprocess.run(
+        [*command, *options, "--arms", "ours", "random", "--save", str(saved)],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    assert "Simulated, set held_out, 1 seeds, 1 worker(s), budget 6" in done.stdout
+    line = json.loads(done.stdout.splitlines()[-1])
+    assert line["lies_pct"] is not None
+    assert line["suggest_p95_ms"] is None
+    assert {o.arm for o in load(saved)} == {"ours", "ours x4", "random -0%", "random -0.5%", "random -1%"}
+    again = subprocess.run(
+        [*command, "--arms", "--load", str(saved)], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert json.loads(again.stdout.splitlines()[-1]) == line
+
+
+def test_what_a_peer_proposes_is_moved_to_unused_legal_points():
+    instance = make_instance("dev-logarithmic-a100", 0)
+    tuner = SnappedTuner(instance)
+    wanted = {"num_micro_batches": 2, "micro_batch": 3, "num_taus": 5, "accum_steps": 1}
+    configs = [tuner.snap(wanted) for _ in range(len(instance.study.lattice))]
+    assert configs[0] == instance.study.baseline
+    assert set(configs) == set(instance.study.lattice)
+    assert tuner.snap(wanted) is None
+
+
+def test_a_search_without_constraints_is_told_more_time_for_what_is_over_the_target():
+    assert penalised_s((100.0, 0.094), 0.095) == 100.0
+    assert penalised_s((100.0, 0.095 * 1.02), 0.095) == pytest.approx(300.0)
+
+
+@pytest.mark.parametrize("arm", sorted(installed()))
+def test_an_installed_peer_plays_to_its_end(arm):
+    task = Task(arm=arm, set_name="dev", instance="dev-plateau-rtx4090", seed=0, budget_units=8)
+    assert not any(o.error for o in play(task, arms()[arm]))
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_a_public_table_is_an_instance_with_an_optimum(name):
+    instance = public_instance(name, 0, budget_units=50, num_workers=1)
+    assert instance.truth.optimum is not None
+    assert instance.truth.time_s[instance.baseline] > instance.unit_s

@@ -23,11 +23,9 @@ def test_virtual_time_is_the_sum_of_what_one_worker_trained(tmp_path):
 
 def test_four_workers_run_at_the_same_time(tmp_path):
     study = make_study(budget={"trials": 12, "hours": 10}, scheduler={"rule": "none"})
-    _, _, alone = run_study(study, smooth, tmp_path / "1")
     advisor, _, together = run_study(study, smooth, tmp_path / "4", num_workers=4)
     busy_s = sum(record.time_s for record in advisor.records)
-    assert together.now_s < alone.now_s / 2
-    assert together.now_s >= busy_s / 4
+    assert busy_s / 4 <= together.now_s < busy_s / 1.5
 
 
 def test_an_ask_the_simulator_cannot_serve_is_named(tmp_path):

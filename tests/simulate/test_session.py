@@ -8,7 +8,9 @@ import sys
 import pytest
 
 from tests.processes import ROOT, run_tuner
+from tests.studies import make_study
 from tuner.records.journal import read_journal
+from tuner.simulate.plan import plan
 from tuner.spec import load_study
 
 
@@ -81,6 +83,25 @@ def test_a_plan_counts_points_and_says_what_excludes_others_and_what_it_would_co
     assert re.search(r"baseline: 35\.0 min, 1\.00x, 20\.8 GiB", text)
     assert re.search(r"took \d+ trials: [\d.]+ GPU-hours, [\d.]+ kWh", text)
     assert re.search(r"80% of the board's 400 W is supposed", text)
+
+
+def test_a_study_with_further_parameters_is_planned_and_says_that_they_change_nothing():
+    study = make_study(
+        hardware="rtx4090",
+        parameters={
+            "batch_size": {"values": [6, 12, 24]},
+            "micro_batch": {"low": 1, "high": 24},
+            "num_taus": {"low": 2, "high": 6},
+            "lr": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True},
+            "precision": {"type": "categorical", "values": ["fp32", "bf16"]},
+        },
+        baseline={"batch_size": 6, "micro_batch": 3, "num_taus": 5, "lr": 1e-3, "precision": "fp32"},
+        guide=None,
+        budget={"trials": 5, "hours": 20},
+    )
+    text = plan(study)
+    assert "Supposed to change nothing: lr, precision." in text
+    assert "180 of 720 points are legal" in text
 
 
 def test_a_plan_leaves_no_run_folder(tmp_path):

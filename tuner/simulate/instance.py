@@ -48,7 +48,7 @@ class Noise:
     lost_share: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Truth:
     """What is so of every legal point, in the order of the lattice.
 
@@ -83,7 +83,7 @@ class Truth:
         return int(feasible[np.argmin(self.time_s[feasible])]) if feasible.size else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Instance:
     """A study, what is so, and how noisily it is told; `train` and `probe` are the laws the loop plays.
 

