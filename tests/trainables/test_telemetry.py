@@ -68,6 +68,7 @@ def test_marked_steps_and_waits_are_reported_and_what_is_not_measured_is_none() 
     assert result["step_time_median_s"] > 0.0
     assert result["step_time_mad_s"] >= 0.0
     assert 0.0 < result["data_wait_s"] < result["time_s"]
+    assert 0.0 <= result["data_wait_cpu_s"] <= result["cpu_time_s"]
     for key in ("peak_reserved_gib", "num_alloc_retries", "gpu_util_pct", "power_w", "energy_j",
                 "temperature_c", "sm_clock_mhz", "gpu_memory_gib"):  # fmt: skip
         assert result[key] is None
