@@ -1,7 +1,7 @@
 """Steps, contention, counts and memory of the watching itself, through MeasuredTrainable."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from trainables.base import MeasuredTrainable
+from trainables.consistency.engine import DistillationEngine
+from trainables.consistency.stage import ConsistencyStage
 from trainables.telemetry.contention import CpuUse, judge
 from trainables.telemetry.gpu import NvmlMonitor, ReplayedNvml
 from trainables.telemetry.memory import CudaMemoryMeter
@@ -60,6 +62,22 @@ def test_a_stage_that_skips_work_is_an_error_with_both_numbers() -> None:
     stage = CountingStage(config=config(steps=5, missing=1))
     stage.step()
     with pytest.raises(RuntimeError, match=r"epoch 2 executed num_chunks=4, its cost mathematics says 5"):
+        stage.step()
+
+
+def test_a_chunk_that_the_bundled_stage_skips_is_an_error(
+    trial: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on running out of memory: it cannot pass for a fast epoch."""
+    stage, calls = ConsistencyStage(config=trial()), []
+    real = DistillationEngine.backward_chunk
+
+    def skipping(engine: DistillationEngine, data: Any, start: int) -> Any:
+        calls.append(start)
+        return 0.0 if len(calls) == 3 else real(engine, data, start)
+
+    monkeypatch.setattr(DistillationEngine, "backward_chunk", skipping)
+    with pytest.raises(RuntimeError, match=r"num_chunks=19, its cost mathematics says 20"):
         stage.step()
 
 

@@ -128,10 +128,8 @@ class DistillationEngine:
     def train_epoch(self, epoch: int, on_step: Callable[[], object] = lambda: None) -> EpochCounts:
         """Trains epoch ``epoch`` (from 1) and says what was executed.
 
-        Calls ``on_step`` after every optimizer step.
-
-        Raises:
-            RuntimeError: That is not what the cost mathematics says.
+        Calls ``on_step`` after every optimizer step. Whether that is the work of the cost mathematics
+        is for the caller to compare.
         """
         params = self._params
         data = self.draw(epoch)
@@ -148,18 +146,12 @@ class DistillationEngine:
         if epoch == self._num_epochs and self._num_pending:
             self.optimizer_step()
             on_step()
-        counts = EpochCounts(
+        return EpochCounts(
             num_chunks=self._num_chunks - before[0],
             num_sample_evals=self._num_sample_evals - before[1],
             num_optimizer_steps=self._num_steps - before[2],
             loss=float(total_loss) * params.accum_steps / self.iterations,
         )
-        expected = params.expected_counts(self._num_samples, epoch, num_epochs=self._num_epochs)
-        if replace(counts, loss=0.0) != expected:
-            raise RuntimeError(
-                f"executed {counts}, the cost mathematics says {expected}: a bug of the engine"
-            )
-        return counts
 
     def draw(self, epoch: int) -> EpochData:
         """Order, noise levels and noise of a whole epoch; none depend on ``micro_batch``."""
