@@ -239,4 +239,6 @@ def check_stopping_rule(
         ContractError: Clauses are broken; lists all of them.
         SpecError: The rule cannot be made.
     """
-    run_checks(rule_checks(), RuleCase(rule=rule, options=options or {}))
+    case = RuleCase(rule=rule, options=options or {})
+    case.make()
+    run_checks(rule_checks(), case)

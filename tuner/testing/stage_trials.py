@@ -142,7 +142,7 @@ def a_reused_process_gives_the_same_nrmse_as_a_new_one(case: StageCase) -> Seen:
         return case.differs(case.run(trial), "reset: ") if trial.reset(case.config()) else None
 
 
-@clause("drop from quality_invariant_to what changes the NRMSE.", needs=[a_trial_runs_through_its_budget])
+@clause("drop from quality_invariant_to what changes the NRMSE.", needs=[the_same_seed_gives_the_same_nrmse])
 def what_quality_does_not_depend_on_does_not_change_it(case: StageCase) -> Seen:
     """Each declared parameter that has another value in `other_params`, alone."""
     expected, other = nrmse_of(case.undisturbed)[-1], case.other_params or {}
@@ -154,7 +154,10 @@ def what_quality_does_not_depend_on_does_not_change_it(case: StageCase) -> Seen:
     return None
 
 
-@clause("raise ValueError that names it, from prepare() or build(): a study may misspell one.")
+@clause(
+    "raise ValueError that names it, from prepare() or build(): a study may misspell one.",
+    needs=[preparing_twice_is_harmless],
+)
 def an_unknown_option_is_refused_by_name(case: StageCase) -> Seen:
     """A TypeError, as of a dataclass that lacks it, will do."""
     name = "no_such_option"
