@@ -60,10 +60,12 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
     Attributes:
         quality_invariant_to: Parameters that cannot change the NRMSE beyond rounding, so that a
             study may pool quality over them.
+        resumable: Whether trials can be checkpointed; False says that a lost trial starts again.
         num_epochs: Full budget of the current trial.
     """
 
     quality_invariant_to: ClassVar[tuple[str, ...]] = ()
+    resumable: ClassVar[bool] = True
     num_epochs: int
     _failure: Outcome | None
 
