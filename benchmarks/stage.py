@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.runs import Runs
 from trainables.consistency.engine import DistillationEngine
-from trainables.consistency.implementations import Tricks
+from trainables.consistency.fast import Tricks
 from trainables.consistency.networks import TokenNet
 from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
