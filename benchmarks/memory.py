@@ -38,8 +38,8 @@ def main() -> None:
         f"Counted against real graphs at {len(SMALL_SIZES)} small sizes: {100 * error:.2g} % apart at most."
     )
     print(f"One row at full size: {row_gib:.3f} GiB, {cost.flops / 1e9:.0f} GFLOP.\n")
-    print("| card | resident (baseline) | rows that fit | baseline | guide's largest | largest of the study | "
-          "share of the study that fits | baseline s/epoch TF32, fp32 |")  # fmt: skip
+    print("| card | resident (baseline) | rows that fit | baseline | guide's largest | largest | "
+          "share of study that fits | baseline s/epoch TF32, fp32 |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|")
     limits = {}
     for name in STUDIES:
