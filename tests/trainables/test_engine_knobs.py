@@ -1,6 +1,7 @@
 """Fast equals naive; every knob does what it says, and one that were ignored would be noticed."""
 
 import copy
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -283,6 +284,17 @@ def test_compile_compiles_the_loss(make: Any, monkeypatch: pytest.MonkeyPatch) -
     assert compiled == [loss_to_target]
     assert isinstance(engine._impl, Fast)
     assert engine.train_epoch(1).loss == pytest.approx(make().train_epoch(1).loss, rel=1e-5)
+
+
+def test_a_loss_that_is_really_traced_trains_as_an_ordinary_one(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dynamo and AOT autograd for real; without their compiler, which takes half a minute."""
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    traced = make(compile=True)
+    traced.warm_up()
+    expected = [make().train_epoch(1).loss, make(tricks=Tricks(by_hand=False)).train_epoch(1).loss]
+    assert [traced.train_epoch(1).loss] * 2 == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(
