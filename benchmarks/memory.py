@@ -38,8 +38,8 @@ def main() -> None:
         f"Counted against real graphs at {len(SMALL_SIZES)} small sizes: {100 * error:.2g} % apart at most."
     )
     print(f"One row at full size: {row_gib:.3f} GiB, {cost.flops / 1e9:.0f} GFLOP.\n")
-    print("| card | resident (5 taus) | rows that fit | baseline | guide's largest | largest of the study | "
-          "share of the study that fits | baseline s/epoch TF32, fp32 |")  # fmt: skip
+    print("| card | resident (baseline) | rows that fit | baseline | guide's largest | largest | "
+          "share of study that fits | baseline s/epoch TF32, fp32 |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|")
     limits = {}
     for name in STUDIES:
@@ -47,10 +47,11 @@ def main() -> None:
         card, columns = study.hardware, study.lattice.columns
         assert card.memory_gib is not None
         assert card.guide is not None
-        rows, taus = columns["micro_batch"] * columns["num_taus"], columns["num_taus"]
-        resident = np.array([resident_bytes(options, int(j)) for j in taus]) / GIB
+        rows = columns["micro_batch"] * columns["num_taus"]
+        shapes = zip(columns["num_taus"], columns["batch_size"], strict=True)
+        resident = np.array([resident_bytes(options, int(j), int(b)) for j, b in shapes]) / GIB
         fits = rows * row_gib + resident + OVERHEAD_GIB <= card.memory_gib.value
-        at_five = resident_bytes(options, 5) / GIB
+        at_five = resident_bytes(options, 5, 6) / GIB
         limits[name] = int((card.memory_gib.value - OVERHEAD_GIB - at_five) / row_gib)
         largest = card.guide.micro_batch[1] * card.guide.num_taus[1]
         flops = 5 * study.stage.num_samples * cost.flops

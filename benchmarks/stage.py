@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.runs import Runs
 from trainables.consistency.engine import DistillationEngine
-from trainables.consistency.implementations import Tricks
+from trainables.consistency.fast import Tricks
 from trainables.consistency.networks import TokenNet
 from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
@@ -58,8 +58,12 @@ def ladder() -> list[Rung]:
             params=BASELINE,
             tricks=Tricks(ahead=False, by_hand=False),
         ),
-        Rung(name="+ teacher per epoch, target per batch", params=BASELINE, tricks=Tricks(by_hand=False)),
-        Rung(name="+ hand-written gradient = fast, baseline", params=BASELINE),
+        Rung(
+            name="+ teacher per part, target per batch",
+            params=BASELINE,
+            tricks=Tricks(by_hand=False, graphs=False),
+        ),
+        Rung(name="+ hand-written gradient (CPU) or graphs (CUDA) = fast, baseline", params=BASELINE),
         Rung(name="naive, tuned", params=TUNED | naive),
         Rung(name="fast, tuned", params=TUNED),
     ]
@@ -126,7 +130,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rounds, seeds = (2, 1) if arguments.quick else (7, 4)
     torch.set_num_threads(1)
-    raw: dict[str, Any] = {}
+    raw: dict[str, Any] = {"problem": "burgers"}  # its rows are what is timed and counted below
     options = StageOptions.parse(raw)
     machine = device.describe(options.resolved_device())
     flops, bytes_per_s = roofline()

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import yaml
 
@@ -118,6 +118,8 @@ class CommandStage(MeasuredTrainable):
     ``time_s`` is the script's own when ``keys`` maps it, else wall time between the lines as they arrive;
     the first epoch starts at the ``start`` line, or without one when the process does.
     """
+
+    resumable: ClassVar[bool] = False
 
     def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
         """Fills the template and starts the script in a process group of its own."""

@@ -1,8 +1,9 @@
 """The probe: how long an epoch takes and how much memory it needs, for many configurations, in seconds.
 
-All configurations are built, timed for a few steps and thrown away in one process, in several rounds,
-so that a disturbance of the machine hits all alike. Knows clocks, medians and the contract of
-``MeasuredTrainable.time_units``. Does not know what a unit does, nor which configurations are wanted.
+All configurations are built, timed for a few steps and thrown away in one process, in two rounds, so
+that a disturbance of the machine hits all alike. What is left of the budget goes to those whose rounds
+disagree most. Knows clocks, medians and the contract of ``MeasuredTrainable.time_units``. Does not know
+what a unit does, nor which configurations are wanted.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
@@ -21,21 +22,31 @@ import numpy.typing as npt
 
 from trainables.base import MeasuredTrainable
 from trainables.telemetry.clock import synchronizer
-from trainables.telemetry.failures import is_out_of_memory
-from trainables.telemetry.memory import MemoryMeter, memory_meter
+from trainables.telemetry.failures import out_of_memory
+from trainables.telemetry.memory import memory_meter
 from trainables.trial import TimeUnit
 
 Floats = npt.NDArray[np.float64]
 
 _SCHEDSTAT = Path("/proc/thread-self/schedstat")
 
-NUM_ROUNDS = 3
+NUM_ROUNDS = 2
+"""Everybody's; a third of the budget is kept for those whose rounds disagree."""
+
+MAX_SPREAD = 0.03
+"""The two least rounds of a configuration disagree if they are further apart than this."""
+
+MAX_VISITS = 6
 MIN_SAMPLES = 8
 LONG_S = 0.05
-"""A unit that takes so long is sampled from its first run on, and once may do."""
+"""A unit is sampled ``MIN_SAMPLES`` times or for ``LONG_S``, whatever the budget; one that takes longer is
+sampled from its first run on, and once may do."""
 
 MIN_SAMPLE_S = 0.005
 """Shorter units are repeated within a sample: a device is then waited for rarely, as in training."""
+
+_WARM: set[type[MeasuredTrainable]] = set()
+"""Stages that this process has probed before."""
 
 
 class ProbeResult(TypedDict):
@@ -47,7 +58,8 @@ class ProbeResult(TypedDict):
         epoch_time_s: Training time of an epoch, as ``epoch_time_s`` of a trial.
         peak_memory_gib: Peak up to and including optimizer steps, as ``peak_memory_gib`` of a trial.
         num_steps_timed: Runs of the unit that makes up most of an epoch.
-        spread: How far the median of the rounds lies above the least, relative to it; 0 is undisturbed.
+        spread: How far the second least of the rounds lies above the least, relative to it: how well the
+            prediction is confirmed.
     """
 
     params: dict[str, Any]
@@ -69,6 +81,10 @@ def probe(
 ) -> list[ProbeResult]:
     """Predicts epoch time and peak memory of configurations without training any.
 
+    Returns when all are done. Where the process may be lost, as to the kernel when memory of the host
+    runs out, call it for a few configurations at a time: only the first call in a process has imports and
+    the like to pay for.
+
     Args:
         stage_class: A stage that offers ``time_units``.
         configs: Parameters of each configuration.
@@ -76,8 +92,8 @@ def probe(
             configuration pays for it.
         seed: Seed of the throw-away training.
         num_threads: CPU threads of compute, as in the trials.
-        budget_s_per_config: Seconds for each configuration, all rounds and set-up together; what
-            takes longer is run a minimal number of times.
+        budget_s_per_config: Seconds for each configuration, on average, all rounds and set-up together;
+            what takes longer is run a minimal number of times.
 
     Returns:
         One result for each configuration, in their order.
@@ -91,19 +107,17 @@ def probe(
             f"{stage_class.__name__} cannot be probed. Fix: override time_units() to say what an epoch "
             "is made of; or measure whole epochs."
         )
-    kind = stage_class.device_kind(options)
-    bench = _Bench(stage_class, memory_meter(kind), synchronizer(kind))
     base = {"seed": seed, "num_epochs": 1, "stage": dict(options), "num_threads": num_threads}
-    tallies = [_Tally() for _ in configs]
-    trials = [base | {"params": dict(params)} for params in configs]
-    with _warm_process(lambda: bench.discard(trials[:1])):
+    tallies = [_Tally(trial=base | {"params": dict(params)}) for params in configs]
+    visit_s = budget_s_per_config / (NUM_ROUNDS + 1)
+    with closing(_Bench(stage_class, stage_class.device_kind(options))) as bench, bench.warm_process(tallies):
+        deadline = time.perf_counter() + budget_s_per_config * len(tallies)
         for number in range(NUM_ROUNDS):
-            visits = list(zip(trials, tallies, strict=True))
-            for trial, tally in visits if number % 2 == 0 else reversed(visits):
-                if not tally.is_oom:
-                    bench.visit(trial, tally, budget_s_per_config / NUM_ROUNDS)
-        bench.close()
-    return [tally.result(params) for params, tally in zip(configs, tallies, strict=True)]
+            for tally in tallies if number % 2 == 0 else reversed(tallies):
+                bench.visit(tally, visit_s)
+        while time.perf_counter() < deadline and (unsure := _least_sure(tallies)):
+            bench.visit(unsure, visit_s)
+    return [tally.result() for tally in tallies]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,50 +141,78 @@ class _UnitTally:
 class _Tally:
     """Everything sampled of one configuration."""
 
+    trial: dict[str, Any]
     units: dict[str, _UnitTally] = field(default_factory=dict)
     peak_gib: float = 0.0
     is_oom: bool = False
+    num_visits: int = 0
 
-    def result(self, params: Mapping[str, Any]) -> ProbeResult:
-        """The prediction: of the rounds the least, since others who use the machine only add time."""
+    @property
+    def spread(self) -> float:
+        """The two least rounds' distance, relative to the least; 0 for a single one."""
+        rounds_s = np.sort(np.sum([unit.epoch_times_s() for unit in self.units.values()], axis=0))
+        return float(rounds_s[1] / rounds_s[0]) - 1.0 if len(rounds_s) > 1 else 0.0
+
+    def result(self) -> ProbeResult:
+        """The prediction: of each unit the least round, since others who use the machine only add time."""
         if self.is_oom:
-            return _out_of_memory(params)
-        rounds_s = np.sum([unit.epoch_times_s() for unit in self.units.values()], axis=0)
-        main = max(self.units.values(), key=lambda unit: float(unit.epoch_times_s().min()))
-        epoch_time_s = float(rounds_s.min())
+            return _out_of_memory(self.trial["params"])
+        least_s = {name: float(unit.epoch_times_s().min()) for name, unit in self.units.items()}
+        main = max(least_s, key=lambda name: least_s[name])
         return ProbeResult(
-            params=dict(params),
+            params=self.trial["params"],
             status="ok",
-            epoch_time_s=epoch_time_s,
+            epoch_time_s=sum(least_s.values()),
             peak_memory_gib=self.peak_gib,
-            num_steps_timed=main.num_runs,
-            spread=float(np.median(rounds_s)) / epoch_time_s - 1.0,
+            num_steps_timed=self.units[main].num_runs,
+            spread=self.spread,
         )
+
+
+def _least_sure(tallies: Sequence[_Tally]) -> _Tally | None:
+    """Whoever's rounds disagree most; None when all agree, or have been visited often enough."""
+    unsure = [t for t in tallies if not t.is_oom and t.num_visits < MAX_VISITS and t.spread > MAX_SPREAD]
+    return max(unsure, key=lambda tally: tally.spread, default=None)
 
 
 class _Bench:
     """One stage object, given configuration after configuration."""
 
-    def __init__(
-        self, stage_class: type[MeasuredTrainable], meter: MemoryMeter, synchronize: Callable[[], None]
-    ) -> None:
-        self._class, self._meter, self._synchronize = stage_class, meter, synchronize
+    def __init__(self, stage_class: type[MeasuredTrainable], device_kind: str) -> None:
+        self._class = stage_class
+        self._meter, self._synchronize = memory_meter(device_kind), synchronizer(device_kind)
         self._stage: MeasuredTrainable | None = None
 
-    def discard(self, trials: Sequence[dict[str, Any]]) -> None:
-        """Builds trials for nothing but what the process does once, such as imports."""
-        for trial in trials:
-            self._start(trial).release()
+    @contextmanager
+    def warm_process(self, tallies: Sequence[_Tally]) -> Iterator[None]:
+        """Runs the body in a process that has done what is done once, such as imports, on a first trial.
 
-    def visit(self, trial: dict[str, Any], tally: _Tally, budget_s: float) -> None:
+        Every build collects garbage; what is there already is kept out of that, or it would cost more
+        than the build.
+        """
+        if self._class not in _WARM:
+            for tally in tallies[:1]:
+                self._start(tally.trial).release()
+            gc.collect()
+            _WARM.add(self._class)
+        gc.freeze()
+        try:
+            yield
+        finally:
+            gc.unfreeze()
+
+    def visit(self, tally: _Tally, budget_s: float) -> None:
         """Builds a trial and samples its units until the budget is used; half is always left for that."""
+        if tally.is_oom:
+            return
         start = time.perf_counter()
-        stage = self._start(trial)
+        stage = self._start(tally.trial)
         deadline = max(start + budget_s, time.perf_counter() + 0.5 * budget_s)
-        tally.is_oom = stage.failure is not None or _runs_out_of_memory(
-            lambda: self._sample_all(stage.time_units(), tally, deadline)
+        tally.is_oom = stage.failure is not None or (
+            out_of_memory(lambda: self._sample_all(stage.time_units(), tally, deadline)) is not None
         )
         tally.peak_gib = max(tally.peak_gib, self._meter.peak_gib())
+        tally.num_visits += 1
         stage.release()
 
     def close(self) -> None:
@@ -188,18 +230,23 @@ class _Bench:
     def _sample_all(self, units: Sequence[TimeUnit], tally: _Tally, deadline: float) -> None:
         """Samples every unit, those that matter more for longer."""
         firsts = [self._first_sample(unit) for unit in units]
-        shares = [unit.per_epoch * first for unit, first in zip(units, firsts, strict=True)]
+        epoch_s = sum(unit.per_epoch * first for unit, first in zip(units, firsts, strict=True))
         left_s = max(0.0, deadline - time.perf_counter())
-        for unit, first, share in zip(units, firsts, shares, strict=True):
+        for unit, first in zip(units, firsts, strict=True):
             num_runs = max(1, round(MIN_SAMPLE_S / first))
-            samples = [first] if first >= LONG_S else []
-            least = 1 if samples else MIN_SAMPLES
-            stop = time.perf_counter() + left_s * share / sum(shares)
-            while len(samples) < least or time.perf_counter() < stop:
-                samples.append(self._sample(unit, num_runs))
+            samples = [first] if num_runs == 1 else []
+            self._sample_for(left_s * unit.per_epoch * first / epoch_s, unit, num_runs, samples)
             unit_tally = tally.units.setdefault(unit.name, _UnitTally(per_epoch=unit.per_epoch))
             unit_tally.rounds.append(samples)
             unit_tally.num_runs += num_runs * len(samples)
+
+    def _sample_for(self, seconds: float, unit: TimeUnit, num_runs: int, samples: list[float]) -> None:
+        """Adds samples until so much time is used, others' included; never fewer than ``_are_few`` says."""
+        spent_s = num_runs * sum(samples)
+        begin = time.perf_counter() - spent_s
+        while not samples or spent_s + 0.5 * spent_s / len(samples) < seconds or _are_few(samples, num_runs):
+            samples.append(self._sample(unit, num_runs))
+            spent_s = time.perf_counter() - begin
 
     def _first_sample(self, unit: TimeUnit) -> float:
         """The first run, which pays for what happens once, if that is little; else the second."""
@@ -214,6 +261,10 @@ class _Bench:
             unit.run()
         self._synchronize()
         return (time.perf_counter() - start - (_stolen_s() - stolen_s)) / num_runs
+
+
+def _are_few(samples: Sequence[float], num_runs: int) -> bool:
+    return len(samples) < MIN_SAMPLES and num_runs * sum(samples) < LONG_S
 
 
 def _stolen_s() -> float:
@@ -235,30 +286,3 @@ def _out_of_memory(params: Mapping[str, Any]) -> ProbeResult:
         num_steps_timed=0,
         spread=math.nan,
     )
-
-
-def _runs_out_of_memory(work: Callable[[], None]) -> bool:
-    """Does the work; True if memory ran out, with nothing of it kept alive."""
-    try:
-        work()
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        return True
-    return False
-
-
-@contextmanager
-def _warm_process(warm_up: Callable[[], None]) -> Iterator[None]:
-    """Runs the body in a process that has imported everything.
-
-    Every build collects garbage; what was imported is kept out of that, or it would cost more than
-    the build.
-    """
-    warm_up()
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

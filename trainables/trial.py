@@ -82,6 +82,16 @@ class EpochCounts:
             loss=other.loss,
         )
 
+    def require(self, expected: EpochCounts, epoch: int) -> None:
+        """Raises RuntimeError unless this is the expected work; losses are not compared."""
+        for name in ("num_chunks", "num_sample_evals", "num_optimizer_steps"):
+            executed, due = getattr(self, name), getattr(expected, name)
+            if executed != due:
+                raise RuntimeError(
+                    f"epoch {epoch} executed {name}={executed}, its cost mathematics says {due}. "
+                    "Fix: train_epoch must do, and count, all the work of expected_counts."
+                )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeUnit:

@@ -29,9 +29,10 @@ def last_line(*arguments: str) -> tuple[str, dict[str, Any]]:
 
 def test_probe_quick_predicts_real_epochs() -> None:
     printed, summary = last_line("benchmarks.probe", "--quick")
-    assert set(summary) == {"median_error_pct", "max_error_pct"}
+    assert set(summary) == {"median_error_pct", "max_error_pct", "seconds_per_config"}
     assert 0.0 <= summary["median_error_pct"] <= summary["max_error_pct"]
     assert printed.count("Cost law, fitted to") == 2
+    assert "Peak memory: predicted" in printed
 
 
 def test_calibration_quick_writes_table_and_plots_and_continues(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import sys
 import time
 import weakref
 from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,9 @@ import torch
 
 from trainables.base import MeasuredTrainable
 from trainables.telemetry import memory
+from trainables.telemetry.clock import PhaseClock
 from trainables.trial import EpochCounts
+from tuner.core.measurement import Measurement
 
 
 class Big:
@@ -126,9 +130,48 @@ def test_time_s_is_training_alone() -> None:
     assert 0.4 <= result["evaluate_time_s"] < 0.7
 
 
-def test_cpu_time_counts_work_and_not_sleep() -> None:
-    result = ScriptedStage(config=config(train_s=0.2)).train()
-    assert result["cpu_time_s"] < 0.1 < result["time_s"]
+def test_cpu_time_counts_work_and_not_sleep(checkpoint_dir: str) -> None:
+    """In every phase; sleeping is 0.2 s of the clock and next to none of the processor."""
+    phases = ("", "setup_", "warmup_", "evaluate_")
+    slow = {"build_s": 0.2, "warm_up_s": 0.2, "train_s": 0.2, "evaluate_s": 0.2}
+    stage = ScriptedStage(config=config(**slow))
+    stage.train()
+    stage.save(checkpoint_dir)
+    result = stage.train()
+    for start in (*phases, "checkpoint_"):
+        assert 0.0 < result[f"{start}cpu_time_s"] < 0.15
+        assert result[f"{start}device_time_s"] is None
+    assert all(result[f"{start}time_s"] >= 0.2 for start in phases)
+
+
+def test_every_reported_key_is_one_the_study_reads_and_the_documentation_explains() -> None:
+    reported = set(ScriptedStage(config=config()).step())
+    assert reported - {"loss", "done"} == {f.name for f in fields(Measurement)}
+    documented = (Path(__file__).parents[2] / "docs" / "stage.md").read_text()
+    assert [key for key in sorted(reported) if f"`{key}`" not in documented] == []
+
+
+def test_device_time_is_between_events_at_both_ends_of_a_phase() -> None:
+    """A stand-in for CUDA events: milliseconds of a stream's own clock; data wait has none."""
+    stream = iter(range(0, 1000, 40))
+
+    class Event:
+        def record(self) -> None:
+            self.at = next(stream)
+
+        def elapsed_time(self, other: "Event") -> float:
+            return float(other.at - self.at)
+
+    clock = PhaseClock(new_event=Event)
+    for _ in range(2):
+        with clock.phase("train"):
+            pass
+    assert clock.last("train").device_s == 0.04
+    assert clock.total("train").device_s == 0.08
+    assert PhaseClock().total("train").device_s is None
+    resumed = PhaseClock(new_event=Event)
+    resumed.add(clock.state_dict(), ("train",))
+    assert resumed.total("train") == clock.total("train")
 
 
 def test_failed_trials_can_be_checkpointed_and_stay_failed(checkpoint_dir: str) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from trainables.consistency import engine as engine_module
-from trainables.consistency.engine import DistillationEngine, epoch_noise, epoch_order
+from trainables.consistency.draws import EpochNoise, epoch_order
+from trainables.consistency.engine import DistillationEngine
 from trainables.consistency.networks import TokenNet
 from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
@@ -56,9 +57,9 @@ def test_accumulated_gradient_equals_the_full_batch_gradient(problem: Problem, t
     found = []
     for micro in (2, 12):
         engine = engine_for(net, train, batch_size=12, micro_batch=micro)
-        data = engine.draw(1)  # in the split's float64
+        part = engine.prepare(next(engine.draw(1)))  # in the split's float64
         for start in range(0, 12, micro):
-            engine.backward_chunk(data, start)
+            engine.backward_chunk(part, start)
         found.append(gradients(engine))
     torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=1e-14)
 
@@ -135,8 +136,8 @@ def test_order_and_noise_depend_on_seed_and_epoch_alone() -> None:
     """Same seed and epoch: the same; another seed or epoch: other draws."""
     for draw in (
         lambda seed, epoch: epoch_order(50, 50, seed=seed, epoch=epoch),
-        lambda seed, epoch: epoch_noise(5, 2, 8, seed=seed, epoch=epoch)[0],
-        lambda seed, epoch: epoch_noise(5, 2, 8, seed=seed, epoch=epoch)[1],
+        lambda seed, epoch: EpochNoise(seed=seed, epoch=epoch).positions(5, 2),
+        lambda seed, epoch: EpochNoise(seed=seed, epoch=epoch).fields(5, 2, 16),
     ):
         assert torch.equal(draw(1, 2), draw(1, 2))
         assert not torch.equal(draw(1, 2), draw(2, 2))
@@ -170,7 +171,7 @@ def test_the_optimizer_is_adam_with_the_specified_betas(problem: Problem, teache
     """One step by hand from the gradient: sizes follow lr, and the moments .9 and .99."""
     train = problem.splits["train"]
     engine = engine_for(teacher, train, batch_size=40, micro_batch=40, num_epochs=1)
-    engine.backward_chunk(engine.draw(1), 0)
+    engine.backward_chunk(engine.prepare(next(engine.draw(1))), 0)
     gradient = gradients(engine)
     engine.optimizer_step()
     state = engine._impl.optimizer.state_dict()["state"]

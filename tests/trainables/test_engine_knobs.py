@@ -1,6 +1,8 @@
 """Fast equals naive; every knob does what it says, and one that were ignored would be noticed."""
 
 import copy
+import functools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,12 +11,13 @@ from torch import Tensor
 
 from trainables.consistency import engine as engine_module
 from trainables.consistency import schedules
-from trainables.consistency.engine import DistillationEngine, arithmetic
-from trainables.consistency.implementations import Fast, Tricks
+from trainables.consistency.engine import DistillationEngine
+from trainables.consistency.fast import Fast, Tricks
 from trainables.consistency.loss import loss_to_target
 from trainables.consistency.networks import TokenNet, consistency_function, teacher_denoise
 from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
+from trainables.consistency.precision import arithmetic
 from trainables.consistency.stage import ConsistencyStage, load_operator, load_teacher
 from trainables.consistency.teacher import Problem
 from trainables.consistency.tokennet_gradient import Kernel, denoiser_inputs, inputs_of
@@ -173,30 +176,71 @@ def test_a_tau_schedule_counts_epoch_by_epoch_and_its_last_holds(make: Any) -> N
     assert [engine.train_epoch(e).num_sample_evals for e in (1, 2, 3, 4)] == [108, 72, 72, 72]
 
 
-def test_work_that_differs_from_the_cost_mathematics_is_an_error(
-    make: Any, monkeypatch: pytest.MonkeyPatch
+def switches() -> tuple[bool, bool]:
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+def switch(matmul: bool, convolutions: bool) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = matmul
+    torch.backends.cudnn.allow_tf32 = convolutions
+
+
+@pytest.fixture
+def _switches_kept() -> Iterator[None]:
+    before = switches()
+    yield
+    switch(*before)
+
+
+@pytest.mark.usefixtures("_switches_kept")
+@pytest.mark.parametrize("outside", [(False, True), (True, False), (True, True)])
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+def test_tf32_is_on_for_products_and_convolutions_exactly_when_asked_for(
+    precision: str, outside: tuple[bool, bool]
 ) -> None:
-    """A chunk that is skipped, as on running out of memory, cannot pass for a fast epoch."""
-    engine = make()
-    real, calls = engine.backward_chunk, []
+    """Whatever the process had set, also if the body fails; torch itself leaves convolutions on."""
 
-    def skipping(data: Any, start: int) -> Any:
-        calls.append(start)
-        return 0.0 if len(calls) == 3 else real(data, start)
+    def fail() -> None:
+        with arithmetic(precision, "cpu"):
+            assert switches() == ((True, True) if precision == "tf32" else (False, False))
+            raise MemoryError
 
-    monkeypatch.setattr(engine, "backward_chunk", skipping)
-    with pytest.raises(RuntimeError, match="the cost mathematics says"):
-        engine.train_epoch(1)
+    switch(*outside)
+    with pytest.raises(MemoryError):
+        fail()
+    assert switches() == outside
 
 
-def test_precision_holds_inside_and_leaves_nothing_behind() -> None:
-    before = torch.get_float32_matmul_precision()
-    with arithmetic("tf32", "cuda"):
-        assert torch.get_float32_matmul_precision() == "high"
-    assert torch.get_float32_matmul_precision() == before
+def test_bf16_is_autocast_without_a_cache_of_weights() -> None:
+    """A captured graph would go on using the cast of weights that have moved since."""
     with arithmetic("bf16", "cpu"):
         assert torch.mm(torch.ones(2, 2), torch.ones(2, 2)).dtype == torch.bfloat16
+        assert not torch.is_autocast_cache_enabled()
     assert not torch.is_autocast_enabled("cpu")
+    assert torch.is_autocast_cache_enabled()
+
+
+@pytest.mark.usefixtures("_switches_kept")
+def test_a_trial_trains_and_evaluates_without_tf32_and_leaves_the_switches(
+    trial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At fp32, in a process where both are on; the next trial finds them as they were."""
+    switch(True, True)
+    stage, seen = ConsistencyStage(config=trial()), set()
+    for network in (stage._engine.student, stage._engine.evaluated):
+        network.register_forward_hook(lambda *_: seen.add(switches()))
+    monkeypatch.setattr(stage._engine._impl, "add_gradient", spied(stage._engine._impl.add_gradient, seen))
+    stage.train()
+    assert seen == {(False, False)}
+    assert switches() == (True, True)
+
+
+def spied(function: Any, seen: set[tuple[bool, bool]]) -> Any:
+    def spy(*arguments: Any) -> Any:
+        seen.add(switches())
+        return function(*arguments)
+
+    return spy
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
@@ -211,7 +255,7 @@ def test_chunks_and_drawing_run_in_the_chosen_precision(
 
     monkeypatch.setattr(engine_module, "arithmetic", spy)
     engine = make(precision=precision)
-    engine.backward_chunk(engine.draw(1), 0)
+    engine.backward_chunk(engine.prepare(next(engine.draw(1))), 0)
     assert seen == [precision, precision]
 
 
@@ -224,6 +268,17 @@ def test_compile_compiles_the_loss(make: Any, monkeypatch: pytest.MonkeyPatch) -
     assert compiled == [loss_to_target]
     assert isinstance(engine._impl, Fast)
     assert engine.train_epoch(1).loss == pytest.approx(make().train_epoch(1).loss, rel=1e-5)
+
+
+def test_a_loss_that_is_really_traced_trains_as_an_ordinary_one(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dynamo and AOT autograd for real; without their compiler, which takes half a minute."""
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    traced = make(compile=True)
+    traced.warm_up()
+    expected = [make().train_epoch(1).loss, make(tricks=Tricks(by_hand=False)).train_epoch(1).loss]
+    assert [traced.train_epoch(1).loss] * 2 == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(

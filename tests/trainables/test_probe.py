@@ -1,6 +1,7 @@
 """The probe predicts epochs from the units a stage offers, and takes out of memory as data."""
 
 import math
+import os
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from tests.stages import SyntheticStage
 from trainables.base import MeasuredTrainable
 from trainables.consistency.engine import DistillationEngine
 from trainables.consistency.stage import ConsistencyStage
-from trainables.probe import probe
+from trainables.probe import MAX_VISITS, _least_sure, _Tally, _UnitTally, probe
 from trainables.trial import EpochCounts, TimeUnit
 
 TrialOf = Callable[..., dict[str, Any]]
@@ -108,6 +109,63 @@ def test_a_larger_budget_times_more_steps() -> None:
         for budget_s in (1e-6, 0.5)
     )
     assert large > small
+
+
+class DisturbedStage(TimedStage):
+    """Whose steps take four times as long on visit ``disturbed_on`` (from 1) to a configuration."""
+
+    visits: ClassVar[dict[str, int]] = {}
+
+    def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
+        super().build(params, seed, options)
+        self._step_s = params["step_s"]
+        number = self.visits[params["name"]] = self.visits.get(params["name"], 0) + 1
+        if number == params.get("disturbed_on"):
+            self._step_s *= 4
+
+    def _step(self) -> None:
+        spin(self._step_s)
+
+
+@pytest.mark.parametrize(("budget_s", "revisited"), [(0.6, True), (1e-6, False)])
+def test_what_is_left_of_the_budget_goes_to_whose_rounds_disagree(
+    monkeypatch: pytest.MonkeyPatch, budget_s: float, revisited: bool
+) -> None:
+    monkeypatch.setattr(DisturbedStage, "visits", {})
+    calm = {"name": "calm", "step_s": 0.004, "num_steps": 10}
+    disturbed = {"name": "disturbed", "step_s": 0.004, "num_steps": 10, "disturbed_on": 1}
+    result = probe(DisturbedStage, [calm, disturbed], {}, budget_s_per_config=budget_s)[1]
+    assert (DisturbedStage.visits["disturbed"] > 2) == revisited
+    # The undisturbed round counts; a unit cannot take less than it spins.
+    assert 0.9 * 0.04 <= result["epoch_time_s"] < 4 * 0.04
+
+
+def test_of_each_unit_the_least_round_counts_and_spread_is_the_distance_to_the_second() -> None:
+    """A draw disturbed in one round and steps disturbed in another leave the prediction alone."""
+    tally = _Tally(trial={"params": {}})
+    tally.units["draw"] = _UnitTally(per_epoch=1.0, rounds=[[1.0], [3.0], [1.0]])
+    tally.units["step"] = _UnitTally(per_epoch=10.0, rounds=[[0.9, 0.9, 7.0], [0.4, 0.4, 0.4], [0.5]])
+    result = tally.result()
+    assert result["epoch_time_s"] == 1.0 + 4.0
+    assert result["spread"] == pytest.approx(7.0 / 6.0 - 1.0)
+
+
+def test_the_least_sure_is_visited_next_and_none_when_all_agree_or_had_their_turns() -> None:
+    def tally(*rounds_s: float, num_visits: int = 2, is_oom: bool = False) -> _Tally:
+        unit = _UnitTally(per_epoch=1.0, rounds=[[s] for s in rounds_s])
+        return _Tally(trial={}, units={"step": unit}, num_visits=num_visits, is_oom=is_oom)
+
+    agreed, apart, far = tally(1.0, 1.02), tally(1.0, 1.1), tally(1.0, 1.5)
+    assert _least_sure([agreed, apart, far]) is far
+    assert _least_sure([agreed, apart, tally(1.0, 1.5, num_visits=MAX_VISITS)]) is apart
+    assert _least_sure([agreed, tally(1.0, 1.5, 1.01, num_visits=3), tally(1.0, 2.0, is_oom=True)]) is None
+
+
+def test_a_failing_probe_gives_the_process_its_cores_back() -> None:
+    allowed = os.sched_getaffinity(0)
+    with pytest.raises(RuntimeError, match="a bug"):
+        probe(TimedStage, [{}, {"bug": "step"}], {}, budget_s_per_config=0.05)
+    assert os.sched_getaffinity(0) == allowed
 
 
 @pytest.mark.parametrize("where", ["build", "warm_up", "step"])

@@ -1,7 +1,13 @@
 """Steps, contention, counts and memory of the watching itself, through MeasuredTrainable."""
 
+import json
+import os
+import re
+import subprocess
+import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +15,8 @@ import pytest
 import torch
 
 from trainables.base import MeasuredTrainable
+from trainables.consistency.engine import DistillationEngine
+from trainables.consistency.stage import ConsistencyStage
 from trainables.telemetry.contention import CpuUse, judge
 from trainables.telemetry.gpu import NvmlMonitor, ReplayedNvml
 from trainables.telemetry.memory import CudaMemoryMeter
@@ -20,16 +28,20 @@ TWO_CARDS = Path(__file__).parent / "nvml" / "two_cards.json"
 
 
 class CountingStage(MeasuredTrainable):
-    """Marks ``steps`` steps; cheats by ``missing`` of them from epoch 2 on."""
+    """Computes ``spin_s``, marks ``steps`` steps; cheats by ``missing`` of them from epoch 2 on."""
 
     def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
         self.steps, self.missing = params.get("steps", 0), params.get("missing", 0)
+        self.spin_s = params.get("spin_s", 0.0)
 
     def warm_up(self) -> None:
         pass
 
     def train_epoch(self, epoch: int) -> EpochCounts:
         done = self.steps - (self.missing if epoch > 1 else 0)
+        stop = time.thread_time() + self.spin_s
+        while time.thread_time() < stop:
+            pass
         with self.step_timer.data_wait():
             pass
         for _ in range(done):
@@ -63,11 +75,28 @@ def test_a_stage_that_skips_work_is_an_error_with_both_numbers() -> None:
         stage.step()
 
 
+def test_a_chunk_that_the_bundled_stage_skips_is_an_error(
+    trial: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on running out of memory: it cannot pass for a fast epoch."""
+    stage, calls = ConsistencyStage(config=trial()), []
+    real = DistillationEngine.backward_chunk
+
+    def skipping(engine: DistillationEngine, data: Any, start: int) -> Any:
+        calls.append(start)
+        return 0.0 if len(calls) == 3 else real(engine, data, start)
+
+    monkeypatch.setattr(DistillationEngine, "backward_chunk", skipping)
+    with pytest.raises(RuntimeError, match=r"num_chunks=19, its cost mathematics says 20"):
+        stage.step()
+
+
 def test_marked_steps_and_waits_are_reported_and_what_is_not_measured_is_none() -> None:
     result = CountingStage(config=config(steps=5)).step()
     assert result["step_time_median_s"] > 0.0
     assert result["step_time_mad_s"] >= 0.0
     assert 0.0 < result["data_wait_s"] < result["time_s"]
+    assert 0.0 <= result["data_wait_cpu_s"] <= result["cpu_time_s"]
     for key in ("peak_reserved_gib", "num_alloc_retries", "gpu_util_pct", "power_w", "energy_j",
                 "temperature_c", "sm_clock_mhz", "gpu_memory_gib"):  # fmt: skip
         assert result[key] is None
@@ -96,6 +125,31 @@ def test_a_cards_figures_reach_the_result_and_survive_a_checkpoint(
     assert nvml.num_open == 0
 
 
+@pytest.mark.parametrize(
+    ("recording", "changes", "reason"),
+    [
+        ("mig", {}, "clocks throttled (hardware thermal slowdown) in 100 % of the readings"),
+        (
+            "two_cards",
+            {"nvmlDeviceGetComputeRunningProcesses": {"a": [{"pid": 999999901}, {"pid": 999999902}]}},
+            "1 other process(es) on the card",
+        ),
+    ],
+)
+def test_a_throttled_or_shared_card_marks_the_trial_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, recording: str, changes: dict[str, Any], reason: str
+) -> None:
+    answers = json.loads((TWO_CARDS.parent / f"{recording}.json").read_text()) | changes
+    monkeypatch.setattr(
+        "trainables.base.gpu_monitor", lambda kind: NvmlMonitor(ReplayedNvml(answers), visible="0")
+    )
+    stage = CountingStage(config=config())
+    result = stage.step()
+    stage.stop()
+    assert result["contended"] is True
+    assert reason in result["contended_reason"]
+
+
 def quiet(**changes: Any) -> str:
     evidence = {
         "wall_s": 1.0, "cpu_s": 1.0, "cpu": CpuUse(run_delay_s=0.0, num_preempted=0), "load_average": 1.0,
@@ -118,8 +172,6 @@ def quiet(**changes: Any) -> str:
     ],
 )
 def test_each_disturbance_is_named(changes: dict[str, Any], words: str) -> None:
-    import re
-
     assert re.search(words, quiet(**changes))
 
 
@@ -135,6 +187,26 @@ def test_each_disturbance_is_named(changes: dict[str, Any], words: str) -> None:
 )
 def test_a_quiet_epoch_is_not_contended(changes: dict[str, Any]) -> None:
     assert quiet(**changes) == ""
+
+
+@pytest.mark.skipif(CpuUse.now().run_delay_s is None, reason="this kernel does not count run delays")
+def test_sharing_a_core_is_noticed_and_named() -> None:
+    """Another process on the same core takes about half of it."""
+    stage = CountingStage(config=config(spin_s=0.3))
+    code = (
+        f"import os; os.sched_setaffinity(0, {os.sched_getaffinity(0)}); print(flush=True)\nwhile True: pass"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        result = stage.step()
+        other.kill()
+    stage.stop()
+    assert result["contended"] is True
+    share = re.search(r"waited for a core (\d+) % of the time", result["contended_reason"])
+    assert share is not None
+    assert int(share[1]) > 20
+    assert result["cpu_time_s"] < 0.9 * result["time_s"]
 
 
 def test_without_schedstat_the_run_delay_is_unknown(tmp_path: Path) -> None:

@@ -75,7 +75,68 @@ def test_our_own_process_and_its_children_are_not_others() -> None:
     assert NvmlMonitor(nvml).read().num_others == 1
 
 
-@pytest.mark.parametrize("visible", ["", "-1", "5", "GPU-dddd", "MIG-9"])
+@pytest.mark.parametrize("uuid", ["1234", "MIG-1234", "cccc-3"])
+def test_cuda_may_tell_the_uuid_of_the_instance_or_of_its_card(uuid: str) -> None:
+    reading = NvmlMonitor(recorded("mig"), visible="0", uuid=uuid).read()
+    assert (reading.memory_gib, reading.power_w) == (3.0, None)
+
+
+@pytest.mark.parametrize(
+    ("visible", "util"), [("1", 90.0), ("GPU-bbbb-2", 90.0), ("", None), ("-1", None), ("0:0", None)]
+)
+def test_the_process_watches_the_card_that_cuda_lets_it_see(
+    monkeypatch: pytest.MonkeyPatch, visible: str, util: float | None
+) -> None:
+    nvml = recorded("two_cards")
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monitor = gpu.gpu_monitor("cuda")
+    assert monitor.read().util_pct == util
+    assert isinstance(monitor, NullMonitor) == (util is None)
+    monitor.close()
+    assert nvml.num_open == 0
+
+
+def test_a_driver_that_dies_while_watched_leaves_what_was_seen_and_no_energy() -> None:
+    """Every question answered once, then the card is lost; closing fails too, and nobody notices."""
+    dead = {"error": "GPU is lost"}
+    seen_once = {
+        name: {"b": {"series": [answer, dead]}}
+        for name, answer in {
+            "nvmlDeviceGetUtilizationRates": {"gpu": 90},
+            "nvmlDeviceGetPowerUsage": 300000,
+            "nvmlDeviceGetTotalEnergyConsumption": 1000000,
+            "nvmlDeviceGetComputeRunningProcesses": [],
+        }.items()
+    }
+    refused = dict.fromkeys(
+        ("nvmlDeviceGetMemoryInfo", "nvmlDeviceGetTemperature", "nvmlDeviceGetClockInfo", "nvmlShutdown"),
+        dead,
+    )
+    nvml = recorded("two_cards", **seen_once, **refused)
+    monitor, usage = NvmlMonitor(nvml, visible="1"), GpuUsage()
+    with GpuSampler(monitor, period_s=0.01).watch(usage):
+        time.sleep(0.05)
+    assert (usage.mean("util_pct"), usage.mean("power_w")) == (90.0, 300.0)
+    assert (usage.energy_j, usage.highest("temperature_c")) == (None, None)
+    monitor.close()
+    assert nvml.num_open == 0
+
+
+def test_a_library_without_a_function_is_a_card_that_refuses_it() -> None:
+    class Old(ReplayedNvml):
+        def __getattr__(self, name: str) -> Any:
+            if name in ("nvmlDeviceIsMigDeviceHandle", "nvmlDeviceGetCurrentClocksEventReasons"):
+                raise AttributeError(name)
+            return super().__getattr__(name)
+
+    answers = json.loads((RECORDED / "two_cards.json").read_text())
+    answers["nvmlDeviceGetCurrentClocksThrottleReasons"] = {"b": 8}
+    reading = NvmlMonitor(Old(answers), visible="1").read()
+    assert (reading.util_pct, reading.throttle_bits) == (90.0, 8)
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "5", "nonsense", "0:0", "GPU-dddd", "MIG-9"])
 def test_without_such_a_card_the_session_is_closed_again(visible: str) -> None:
     nvml = recorded("two_cards")
     with pytest.raises(nvml.NVMLError):

@@ -28,6 +28,7 @@ TURBULENCE_SIZES: dict[str, int] = {
 """What ``turbulence2d`` has instead of the defaults: a row then costs about a gigabyte (docs/stage.md)."""
 
 _DEVICES = ("auto", "cpu", "cuda")
+_DATA_DEVICES = ("auto", "device", "host")
 
 
 def default_cache_dir() -> str:
@@ -53,6 +54,9 @@ class StageOptions:
         problem: ``burgers`` (1-D) or ``turbulence2d`` (2-D); ``parse`` also takes ``auto``, which is
             ``turbulence2d`` on CUDA and ``burgers`` on a CPU.
         device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
+        data_device: Where the training pairs are while a card trains: ``device``; ``host``, from where
+            they are copied part by part; ``auto``: the device, unless they need over a quarter of what is
+            free on it. On a CPU it means nothing.
         cache_dir: Where data, operator and teacher are kept; ``""`` is ``default_cache_dir()``.
         data_seed: Seed of data, operator, teacher and evaluation noise (not of the trials).
     """
@@ -68,6 +72,7 @@ class StageOptions:
     teacher_steps: int = 800
     problem: str = "burgers"
     device: str = "auto"
+    data_device: str = "auto"
     cache_dir: str = ""
     data_seed: int = 0
 
@@ -92,8 +97,10 @@ class StageOptions:
                 f"stage option grid_points={self.grid_points} is not supported. "
                 f"Fix: use {', '.join(most)} or {last}."
             )
-        if self.device not in _DEVICES:
-            raise ValueError(f"stage option device={self.device!r} is unknown. Fix: use one of {_DEVICES}.")
+        for name, known in (("device", _DEVICES), ("data_device", _DATA_DEVICES)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(f"stage option {name}={value!r} is unknown. Fix: use one of {known}.")
         if not isinstance(self.cache_dir, str):
             raise ValueError(
                 f"stage option cache_dir={self.cache_dir!r} is not text. Fix: write a path, or "
@@ -140,7 +147,7 @@ class StageOptions:
         return Path(self.cache_dir or default_cache_dir()).expanduser()
 
 
-_NO_COUNTS = ("problem", "device", "cache_dir", "data_seed")
+_NO_COUNTS = ("problem", "device", "data_device", "cache_dir", "data_seed")
 _COUNTS = tuple(f.name for f in fields(StageOptions) if f.name not in _NO_COUNTS)
 
 

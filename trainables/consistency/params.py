@@ -40,8 +40,8 @@ class DistillParams:
         num_taus: Noise levels per sample.
         accum_steps: Batches per optimizer step.
         implementation: ``fast``, or ``naive``: the guide's loops. The same losses to rounding.
-        precision: ``fp32``; ``tf32`` matrix products (CUDA only; on a CPU the same as fp32); ``bf16``
-            autocast. Evaluation is always fp32.
+        precision: ``fp32``; ``tf32`` matrix products and convolutions (CUDA only; on a CPU the same as
+            fp32); ``bf16`` autocast. Evaluation is always fp32.
         compile: Whether ``fast`` compiles the loss with ``torch.compile``, in the warm-up.
         tau_strategy: ``stratified``: one level in each of num_taus equal parts of the schedule, drawn
             for every sample; ``shared``: the same, drawn once for all samples of a batch; ``random``:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from trainables.consistency.feeding import batches_per_part
 from trainables.consistency.networks import FieldNet, consistency_function
 from trainables.consistency.options import WINDOWS_PER_TRAJECTORY, StageOptions
 from trainables.consistency.teacher import new_network
@@ -58,15 +59,16 @@ def saved_bytes(net: FieldNet, num_points: int, rows: int) -> int:
     return sum(size for _, size in kept.values())
 
 
-def resident_bytes(options: StageOptions, num_taus: int) -> int:
-    """What is on the device whatever the micro-batch: data, held-out pairs, and one epoch's rows.
+def resident_bytes(options: StageOptions, num_taus: int, batch_size: int) -> int:
+    """What is on the device whatever the micro-batch: data, held-out pairs, and the rows of a part.
 
-    Per training pair r, u, u_hat and u_next, and again u and u_hat in training order; per row of an
-    epoch the noise z, x1 and xh; the held-out pairs with their noise.
+    Per training pair r, u, u_hat and u_next; the held-out pairs with their noise; per row of a part the noise
+    z, x1 and xh, and once more z of the next part; per sample of both r, u and u_hat.
     """
+    samples = batch_size * batches_per_part(batch_size, num_taus, options.num_points)
     held_out = 5 * WINDOWS_PER_TRAJECTORY * options.num_eval_trajectories
-    fields = (6 + 3 * num_taus) * options.num_samples + held_out
-    return FLOAT_BYTES * options.num_points * fields
+    part = min(samples, options.num_samples) * (4 * num_taus + 6)
+    return FLOAT_BYTES * options.num_points * (4 * options.num_samples + held_out + part)
 
 
 def _flops(net: FieldNet, num_points: int) -> int:

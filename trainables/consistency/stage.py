@@ -10,21 +10,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from trainables.base import MeasuredTrainable
-from trainables.consistency import burgers, cache, data, networks, schedules, teacher, turbulence
+from trainables.consistency import burgers, cache, data, networks, precision, schedules, teacher, turbulence
 from trainables.consistency.engine import DistillationEngine
 from trainables.consistency.evaluation import evaluation_noise, one_step_nrmse
+from trainables.consistency.feeding import stays_on_host
 from trainables.consistency.networks import FieldNet
 from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
+from trainables.consistency.precision import arithmetic
 from trainables.consistency.teacher import Problem, Split
 from trainables.consistency.units import EpochUnits
 from trainables.trial import EpochCounts, TimeUnit
 
 # Every file whose text decides what the cached problem contains.
-_PROBLEM_SOURCES = (burgers, data, networks, schedules, teacher, turbulence)
+_PROBLEM_SOURCES = (burgers, data, networks, precision, schedules, teacher, turbulence)
+# Options that say where things are, not what they are.
+_PLACES = ("cache_dir", "data_device")
 
 
 class ConsistencyStage(MeasuredTrainable):
@@ -54,7 +59,7 @@ class ConsistencyStage(MeasuredTrainable):
         self._problem = load_problem(self._options)
         self._engine = DistillationEngine(
             load_teacher(self._problem, self._options).to(self._device),
-            self._problem.splits["train"].to(self._device),
+            self._placed(self._problem.splits["train"]),
             self._params,
             seed=seed,
             num_epochs=self.num_epochs,
@@ -70,7 +75,9 @@ class ConsistencyStage(MeasuredTrainable):
 
     def train_epoch(self, epoch: int) -> EpochCounts:
         """Trains one epoch."""
-        return self._engine.train_epoch(epoch, on_step=self.step_timer.mark)
+        return self._engine.train_epoch(
+            epoch, on_step=self.step_timer.mark, data_wait=self.step_timer.data_wait
+        )
 
     def expected_counts(self, epoch: int) -> EpochCounts:
         """The guide's cost mathematics."""
@@ -101,20 +108,32 @@ class ConsistencyStage(MeasuredTrainable):
         for name in ("_engine", "_problem", "_held_out"):
             self.__dict__.pop(name, None)
 
+    def _placed(self, train: Split) -> Split:
+        """The training split on the device, or on the host if it is to be streamed from there."""
+        if self._device == "cpu":
+            return train
+        num_bytes = train.cond.nbytes + train.residual.nbytes + train.u_next.nbytes
+        on_host = stays_on_host(self._options.data_device, num_bytes, torch.cuda.mem_get_info()[0])
+        return train if on_host else train.to(self._device)
+
     def _nrmse_on(self, split: Split) -> float:
         num_pairs, num_points = split.residual.shape
         z = evaluation_noise(num_pairs, num_points, self._options.data_seed).to(self._device)
-        return one_step_nrmse(self._engine.evaluated, split, z, self._problem.residual_std)
+        with arithmetic("fp32", self._device):
+            return one_step_nrmse(self._engine.evaluated, split, z, self._problem.residual_std)
 
 
 def load_problem(options: StageOptions) -> Problem:
     """The problem of these options, from the cache or made now (about ten seconds)."""
     device = options.resolved_device()
-    constants = asdict(options) | {"device": device, "cache_dir": ""}
+    constants = {k: v for k, v in asdict(options).items() if k not in _PLACES} | {"device": device}
     key = cache.cache_key(constants, [Path(str(m.__file__)) for m in _PROBLEM_SOURCES])
-    content = cache.load_or_make(
-        options.cache_path(), key, lambda: asdict(teacher.make_problem(options, device))
-    )
+
+    def make() -> dict[str, Any]:
+        with arithmetic("tf32", device):
+            return asdict(teacher.make_problem(options, device))
+
+    content = cache.load_or_make(options.cache_path(), key, make)
     splits = {name: Split(**split) for name, split in content["splits"].items()}
     return Problem(**(content | {"splits": splits}))
 

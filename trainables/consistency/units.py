@@ -7,7 +7,7 @@ not know clocks.
 from __future__ import annotations
 
 from trainables.consistency.engine import DistillationEngine
-from trainables.consistency.implementations import EpochData
+from trainables.consistency.implementation import Part
 from trainables.consistency.params import DistillParams
 from trainables.trial import TimeUnit
 
@@ -22,29 +22,30 @@ class EpochUnits:
 
     def __init__(self, engine: DistillationEngine, params: DistillParams) -> None:
         self._engine, self._params = engine, params
-        self._data: EpochData | None = None
-        self._next_batch = 0
+        self._part: Part | None = None
+        self._next_sample = 0
 
     def units(self) -> tuple[TimeUnit, ...]:
-        """One draw an epoch, and ``accum_steps`` batches for every optimizer step."""
-        steps_per_epoch = self._engine.iterations / self._params.accum_steps
+        """One draw for every part of an epoch, and ``accum_steps`` batches for every optimizer step."""
+        engine, accum_steps = self._engine, self._params.accum_steps
         return (
-            TimeUnit(name="draw", run=self.draw, per_epoch=1.0),
-            TimeUnit(name="step", run=self.step, per_epoch=steps_per_epoch),
+            TimeUnit(name="draw", run=self.draw, per_epoch=engine.parts_in_epoch),
+            TimeUnit(name="step", run=self.step, per_epoch=engine.iterations / accum_steps),
         )
 
     def draw(self) -> None:
-        """Draws an epoch; the last one's is dropped first, as between two epochs."""
-        self._data = None
-        self._data = self._engine.draw(1)
+        """Draws and prepares a part; the last one is dropped first, as between two epochs."""
+        self._part = None
+        self._part = self._engine.prepare(next(self._engine.draw(1)))
+        self._next_sample = 0
 
     def step(self) -> None:
-        """The next ``accum_steps`` batches and their optimizer step; goes round at the epoch's end."""
-        assert self._data is not None, "units run in their order"
-        num_samples, params = self._data.order.shape[0], self._params
-        for _ in range(params.accum_steps):
-            first = self._next_batch * params.batch_size
-            for start in range(first, min(first + params.batch_size, num_samples), params.micro_batch):
-                self._engine.backward_chunk(self._data, start)
-            self._next_batch = (self._next_batch + 1) % self._engine.iterations
+        """The next ``accum_steps`` batches and their optimizer step; goes round at the part's end."""
+        assert self._part is not None, "units run in their order"
+        for _ in range(self._params.accum_steps):
+            for start in self._engine.chunk_starts(self._part, self._next_sample):
+                self._engine.backward_chunk(self._part, start)
+            self._next_sample += self._params.batch_size
+            if self._next_sample >= len(self._part.s1):
+                self._next_sample = 0
         self._engine.optimizer_step()

@@ -1,6 +1,6 @@
 """A clock that keeps phases apart and waits for the device at both ends of each.
 
-Knows wall and process time. Does not know what the phases mean.
+Knows wall, process and device time. Does not know what the phases mean.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +19,20 @@ class PhaseTime:
     Attributes:
         wall_s: Synchronised wall seconds.
         cpu_s: Process CPU seconds, all threads.
+        device_s: Seconds between two CUDA events in the stream, one at each end; None without CUDA.
     """
 
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    device_s: float | None = None
 
     def __add__(self, other: PhaseTime) -> PhaseTime:
-        return PhaseTime(wall_s=self.wall_s + other.wall_s, cpu_s=self.cpu_s + other.cpu_s)
+        parts = [s for s in (self.device_s, other.device_s) if s is not None]
+        return PhaseTime(
+            wall_s=self.wall_s + other.wall_s,
+            cpu_s=self.cpu_s + other.cpu_s,
+            device_s=sum(parts) if parts else None,
+        )
 
 
 class PhaseClock:
@@ -32,21 +40,34 @@ class PhaseClock:
 
     Args:
         synchronize: Waits until the device has finished everything asked of it so far.
+        new_event: Makes a CUDA event with time (see ``steps.event_factory``); None without CUDA.
     """
 
-    def __init__(self, synchronize: Callable[[], None]) -> None:
+    def __init__(
+        self, synchronize: Callable[[], None] = lambda: None, new_event: Callable[[], Any] | None = None
+    ) -> None:
         self._synchronize = synchronize
+        self._ends = None if new_event is None else (new_event(), new_event())
         self._total: dict[str, PhaseTime] = {}
         self._last: dict[str, PhaseTime] = {}
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Times the body as one run of phase ``name``; a body that raises is not counted."""
+        """Times the body as one run of phase ``name``; a body that raises is not counted.
+
+        Phases do not overlap: there is one pair of events.
+        """
         self._synchronize()
+        self._record(0)
         wall, cpu = time.perf_counter(), time.process_time()
         yield
+        self._record(1)
         self._synchronize()
-        spent = PhaseTime(wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu)
+        spent = PhaseTime(
+            wall_s=time.perf_counter() - wall,
+            cpu_s=time.process_time() - cpu,
+            device_s=None if self._ends is None else self._ends[0].elapsed_time(self._ends[1]) / 1000.0,
+        )
         self._last[name] = spent
         self._total[name] = self.total(name) + spent
 
@@ -58,15 +79,18 @@ class PhaseClock:
         """The latest run of a phase; zero if it never ran."""
         return self._last.get(name, PhaseTime())
 
-    def state_dict(self) -> dict[str, list[float]]:
-        """The totals as plain numbers, for a checkpoint."""
-        return {name: [t.wall_s, t.cpu_s] for name, t in self._total.items()}
+    def state_dict(self) -> dict[str, PhaseTime]:
+        """The totals, for a checkpoint."""
+        return dict(self._total)
 
-    def add(self, state: dict[str, list[float]], names: tuple[str, ...]) -> None:
+    def add(self, state: dict[str, PhaseTime], names: tuple[str, ...]) -> None:
         """Adds totals of ``names`` from a checkpoint to what was measured here."""
         for name in names:
-            wall_s, cpu_s = state.get(name, [0.0, 0.0])
-            self._total[name] = self.total(name) + PhaseTime(wall_s=wall_s, cpu_s=cpu_s)
+            self._total[name] = self.total(name) + state.get(name, PhaseTime())
+
+    def _record(self, end: int) -> None:
+        if self._ends is not None:
+            self._ends[end].record()
 
 
 def synchronizer(device_kind: str) -> Callable[[], None]:

@@ -7,6 +7,7 @@ where torch is loaded.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 # What torch says in plain RuntimeErrors: its CPU allocator, the CUDA driver, cuBLAS and cuDNN.
 _PHRASES = (
@@ -26,3 +27,18 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     message = str(error).lower()
     return isinstance(error, RuntimeError) and any(phrase in message for phrase in _PHRASES)
+
+
+def out_of_memory(work: Callable[[], object]) -> str | None:
+    """Does the work; if memory runs out, says so in one line, else None. Other errors propagate.
+
+    Nothing of the work is alive afterwards: the error's traceback holds its frames, and they hold the
+    tensors.
+    """
+    try:
+        work()
+        return None
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return (str(error).splitlines() or [type(error).__name__])[0]

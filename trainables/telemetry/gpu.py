@@ -12,6 +12,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -126,17 +127,19 @@ class NvmlMonitor(GpuMonitor):
         )
 
     def close(self) -> None:
-        """Ends the session with the driver."""
+        """Ends the session with the driver, dead or alive."""
         if self._is_open:
             self._is_open = False
-            self._nvml.nvmlShutdown()
+            with suppress(self._nvml.NVMLError):
+                self._nvml.nvmlShutdown()
 
     def _ask(self, function: str, handle: Any, *rest: Any) -> Any:
-        """NVML's answer; None if it refuses, or if there is nobody to ask."""
-        if handle is None:
+        """NVML's answer; None if it refuses, or if there is nobody to ask or the library is too old."""
+        ask = getattr(self._nvml, function, None)
+        if handle is None or ask is None:
             return None
         try:
-            return getattr(self._nvml, function)(handle, *rest)
+            return ask(handle, *rest)
         except self._nvml.NVMLError:
             return None
 
@@ -184,8 +187,10 @@ class ReplayedNvml:
         self.num_open += 1
 
     def nvmlShutdown(self) -> None:  # noqa: N802 - NVML's name
-        """Closes."""
+        """Closes, or fails as the recording says; either way it is closed."""
         self.num_open -= 1
+        if "nvmlShutdown" in self._answers:
+            self._answer("nvmlShutdown")
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if not name.startswith("nvml"):
@@ -241,10 +246,16 @@ def _find(nvml: Any, visible: str | None, uuid: str) -> Any:
         raise nvml.NVMLError(6)  # NVML_ERROR_NOT_FOUND: no card is visible
     if name.startswith("MIG-"):
         return nvml.nvmlDeviceGetHandleByUUID(name)
-    if uuid or name.startswith("GPU-"):
-        card = _by_uuid(nvml, f"GPU-{uuid.removeprefix('GPU-')}" if uuid else name)
+    if uuid:
+        card = _by_uuid(nvml, f"GPU-{uuid.removeprefix('GPU-')}")
+        if card is None:  # CUDA then tells the UUID of a MIG instance
+            return nvml.nvmlDeviceGetHandleByUUID(f"MIG-{uuid.removeprefix('MIG-')}")
+    elif name.startswith("GPU-"):
+        card = _by_uuid(nvml, name)
     else:
-        card = nvml.nvmlDeviceGetHandleByIndex(int(name or 0))
+        card = nvml.nvmlDeviceGetHandleByIndex(int(name or 0)) if name.isdecimal() or not name else None
+    if card is None:
+        raise nvml.NVMLError(6)  # NVML_ERROR_NOT_FOUND
     try:
         is_split = bool(nvml.nvmlDeviceGetMigMode(card)[0])
     except nvml.NVMLError:  # cards that know no MIG
@@ -253,12 +264,10 @@ def _find(nvml: Any, visible: str | None, uuid: str) -> Any:
 
 
 def _by_uuid(nvml: Any, start: str) -> Any:
-    """The card whose UUID begins so: CUDA allows short forms."""
+    """The card whose UUID begins so (CUDA allows short forms); None if there is none."""
     cards = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
     found = [card for card in cards if str(_text(nvml.nvmlDeviceGetUUID(card))).startswith(start)]
-    if not found:
-        raise nvml.NVMLError(6)  # NVML_ERROR_NOT_FOUND
-    return found[0]
+    return found[0] if found else None
 
 
 def _is_ours(pid: int) -> bool:

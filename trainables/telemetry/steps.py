@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from trainables.telemetry.clock import PhaseTime
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTimes:
@@ -22,13 +24,13 @@ class StepTimes:
         num_steps: Steps marked.
         median_s: Median seconds of a step.
         mad_s: Median absolute deviation from it.
-        data_wait_s: Seconds in ``data_wait``.
+        data_wait: Wall and process CPU seconds in ``data_wait``.
     """
 
     num_steps: int = 0
     median_s: float | None = None
     mad_s: float | None = None
-    data_wait_s: float | None = None
+    data_wait: PhaseTime | None = None
 
 
 class StepTimer:
@@ -46,13 +48,13 @@ class StepTimer:
         self._events: list[Any] = []
         self._times: list[float] = []
         self._num_marks = 0
-        self._wait_s: float | None = None
+        self._wait: PhaseTime | None = None
 
     def start(self) -> None:
         """Begins an epoch: the first step starts now."""
         self._times.clear()
         self._num_marks = 0
-        self._wait_s = None
+        self._wait = None
         self.mark()
 
     def mark(self) -> None:
@@ -68,17 +70,18 @@ class StepTimer:
     @contextmanager
     def data_wait(self) -> Iterator[None]:
         """Counts the body as waiting for data."""
-        begin = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.process_time()
         yield
-        self._wait_s = (self._wait_s or 0.0) + time.perf_counter() - begin
+        waited = PhaseTime(wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu)
+        self._wait = (self._wait or PhaseTime()) + waited
 
     def finish(self) -> StepTimes:
         """Ends the epoch; the device must have been waited for."""
         steps = self._steps_s()
         if len(steps) < 2:
-            return StepTimes(num_steps=len(steps), data_wait_s=self._wait_s)
+            return StepTimes(num_steps=len(steps), data_wait=self._wait)
         median, mad = median_and_mad(steps)
-        return StepTimes(num_steps=len(steps), median_s=median, mad_s=mad, data_wait_s=self._wait_s)
+        return StepTimes(num_steps=len(steps), median_s=median, mad_s=mad, data_wait=self._wait)
 
     def _steps_s(self) -> list[float]:
         if self._new_event is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from trainables.telemetry.clock import PhaseClock
+from trainables.telemetry.clock import PhaseClock, PhaseTime
 from trainables.telemetry.contention import CpuUse, judge
 from trainables.telemetry.gpu import GpuMonitor
 from trainables.telemetry.sampler import GpuSampler, GpuUsage
@@ -33,7 +33,7 @@ class TrialWatch:
         self._sampler = GpuSampler(monitor)
         self._gpu = GpuUsage()
         self._last = StepTimes()
-        self._data_wait_s: float | None = None
+        self._data_wait: PhaseTime | None = None
         self._contended_by = ""
 
     @contextmanager
@@ -46,8 +46,8 @@ class TrialWatch:
             yield
         used = CpuUse.now().since(before)
         self._last = self.steps.finish()
-        if self._last.data_wait_s is not None:
-            self._data_wait_s = (self._data_wait_s or 0.0) + self._last.data_wait_s
+        if self._last.data_wait is not None:
+            self._data_wait = (self._data_wait or PhaseTime()) + self._last.data_wait
         spent = clock.last("train")
         reason = judge(
             wall_s=spent.wall_s,
@@ -66,7 +66,8 @@ class TrialWatch:
         return {
             "step_time_median_s": self._last.median_s,
             "step_time_mad_s": self._last.mad_s,
-            "data_wait_s": self._data_wait_s,
+            "data_wait_s": None if self._data_wait is None else self._data_wait.wall_s,
+            "data_wait_cpu_s": None if self._data_wait is None else self._data_wait.cpu_s,
             "contended": bool(self._contended_by),
             "contended_reason": self._contended_by,
             "gpu_util_pct": gpu.mean("util_pct"),
@@ -79,10 +80,10 @@ class TrialWatch:
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed trial's figures begin with."""
-        return {"gpu": self._gpu, "data_wait_s": self._data_wait_s, "contended_by": self._contended_by}
+        return {"gpu": self._gpu, "data_wait": self._data_wait, "contended_by": self._contended_by}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues the figures of the trial before it was interrupted."""
         self._gpu = state["gpu"]
-        self._data_wait_s = state["data_wait_s"]
+        self._data_wait = state["data_wait"]
         self._contended_by = state["contended_by"]

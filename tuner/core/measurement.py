@@ -47,7 +47,17 @@ class Measurement:
         checkpoint_time_s: Writing checkpoints. Here and below None is what was not measured.
         step_time_median_s: Median seconds of this epoch's steps.
         step_time_mad_s: Median absolute deviation from it.
+        setup_cpu_time_s: Process CPU seconds of set-up; so the next three of their phases.
+        warmup_cpu_time_s: Of the warm-up.
+        evaluate_cpu_time_s: Of evaluation.
+        checkpoint_cpu_time_s: Of writing checkpoints.
+        device_time_s: Seconds of training between CUDA events; so the next four of their phases.
+        setup_device_time_s: Of set-up.
+        warmup_device_time_s: Of the warm-up.
+        evaluate_device_time_s: Of evaluation.
+        checkpoint_device_time_s: Of writing checkpoints.
         data_wait_s: The part of `time_s` spent waiting for data.
+        data_wait_cpu_s: Process CPU seconds meanwhile.
         contended: Whether others disturbed an epoch, so that its times are not to be trusted.
         contended_reason: By what, in words; empty when not contended.
         peak_reserved_gib: Peak of what the card's allocator reserved.
@@ -81,7 +91,17 @@ class Measurement:
     checkpoint_time_s: float | None = None
     step_time_median_s: float | None = None
     step_time_mad_s: float | None = None
+    setup_cpu_time_s: float | None = None
+    warmup_cpu_time_s: float | None = None
+    evaluate_cpu_time_s: float | None = None
+    checkpoint_cpu_time_s: float | None = None
+    device_time_s: float | None = None
+    setup_device_time_s: float | None = None
+    warmup_device_time_s: float | None = None
+    evaluate_device_time_s: float | None = None
+    checkpoint_device_time_s: float | None = None
     data_wait_s: float | None = None
+    data_wait_cpu_s: float | None = None
     contended: bool | None = None
     contended_reason: str = ""
     peak_reserved_gib: float | None = None

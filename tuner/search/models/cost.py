@@ -81,8 +81,8 @@ class TimeModel:
         law: Floats = self._work @ self._coefficients
         of_law = np.einsum("mi,ij,mj->m", self._work, self._uncertainty, self._work) / law**2
         seconds: Floats = law * np.exp(mean.mean(axis=0))
-        spread: Floats = np.sqrt(variance.mean(axis=0) + mean.var(axis=0) + of_law)
-        return seconds, spread
+        spread = np.sqrt(variance.mean(axis=0) + mean.var(axis=0) + of_law)
+        return seconds, np.asarray(spread, dtype=np.float64)
 
 
 def work_of(configs: Sequence[TrialConfig], num_samples: int) -> Floats:

@@ -1,0 +1,85 @@
+"""The example of a user's stage keeps the contract and is tuned by its own command; its page is true."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from tests.processes import ROOT
+from tuner.errors import StageError
+from tuner.ray_adapter.stages import load_stage
+from tuner.testing import StageCase, stage_checks
+from tuner.testing.stage_reports import report_keys
+
+EXAMPLE = ROOT / "docs/examples/own_stage.py"
+STUDY = ROOT / "docs/examples/own_stage.yaml"
+PAGE = (ROOT / "docs/own-stage.md").read_text().split("## A stage in Python")[1]
+COMMAND = "PYTHONPATH=docs/examples python -m tuner.run --space docs/examples/own_stage.yaml"
+PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch):
+    """As `PYTHONPATH=docs/examples` makes it."""
+    monkeypatch.syspath_prepend(str(EXAMPLE.parent))
+
+
+def test_it_has_less_than_60_lines():
+    assert len(EXAMPLE.read_text().splitlines()) < 60
+
+
+def test_the_command_of_the_page_and_of_the_study_tunes_it_on_real_ray(tmp_path):
+    assert COMMAND in PAGE
+    assert COMMAND in STUDY.read_text()
+    variable, _, *words = shlex.split(COMMAND)
+    name, _, value = variable.partition("=")
+    command = [sys.executable, *words, "--trials", "4", "--runs-dir", str(tmp_path)]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {name: value},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads((tmp_path / "last/result.json").read_text())
+    assert result["recommended"]["time_s"] < result["baseline"]["time_s"]
+    assert result["recommended"]["nrmse"] <= 1.1 * result["baseline"]["nrmse"]
+
+
+def test_where_it_cannot_be_imported_the_fix_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder != str(EXAMPLE.parent)])
+    monkeypatch.delitem(sys.modules, "own_stage", raising=False)
+    with pytest.raises(StageError, match=r"own_stage.*run from the folder that holds it"):
+        load_stage("own_stage:OwnStage")
+
+
+def test_the_page_shows_the_example_as_it_is():
+    assert EXAMPLE.read_text() in PYTHON_BLOCKS
+
+
+def test_it_keeps_the_contract_by_the_pages_own_test():
+    (block,) = (block for block in PYTHON_BLOCKS if "stage_checks" in block)
+    names = {}
+    exec(block, names)  # noqa: S102  # code of our own page
+    names["test_own_stage"]()
+    assert isinstance(names["CASE"], StageCase)
+    for check in stage_checks():
+        names["test_one_clause_of_it"](check)
+
+
+def test_the_pages_table_of_keys_is_the_contract():
+    rows = re.findall(r"^\| `(\w+)` \| (\w+)(, or None)? \|", PAGE, re.M)
+    documented = {name: (kind, bool(optional)) for name, kind, optional in rows}
+    assert documented == {name: (kind.__name__, optional) for name, (kind, optional) in report_keys().items()}
+
+
+def test_the_pages_list_of_clauses_is_what_is_checked():
+    listed = re.findall(r"^- \*(.+?)\*", PAGE, re.M)
+    assert listed == [check.name for check in stage_checks()]

@@ -1,0 +1,86 @@
+"""The guide's loops, as people write them: their cost is launches x noise levels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from trainables.consistency import schedules
+from trainables.consistency.implementation import Implementation, Part
+from trainables.consistency.loss import Rows, consistency_loss
+from trainables.consistency.networks import FieldNet
+from trainables.consistency.params import DistillParams
+
+Operator = Callable[[Tensor], Tensor]
+"""u (R, N) -> u_hat (R, N)."""
+
+
+class Naive(Implementation):
+    """One forward per noise level, nothing kept, every loss waited for.
+
+    Operator and teacher are asked again for every chunk, every noise level is a forward pass of its
+    own (their losses are summed before one backward), every loss is fetched from the device, and
+    the averages go parameter by parameter.
+
+    Args:
+        teacher: D, on the device; frozen from now on.
+        params: What is tuned.
+        operator: Asked for u_hat.
+        residual_std: s_r.
+    """
+
+    reads: ClassVar[tuple[str, ...]] = ("cond", "u_next")
+
+    def __init__(
+        self, teacher: FieldNet, params: DistillParams, operator: Operator, residual_std: float
+    ) -> None:
+        super().__init__(teacher, params)
+        self._operator, self._residual_std = operator, residual_std
+        self.optimizer = torch.optim.Adam(self.student.parameters(), lr=0.0, betas=schedules.ADAM_BETAS)
+
+    def prepare(self, part: Part) -> None:
+        """Nothing."""
+
+    def add_gradient(self, part: Part, chunk: slice, share: float) -> float:
+        """One forward per noise level, one backward."""
+        u, u_next = part.rows["cond"][chunk][..., 0], part.rows["u_next"][chunk]
+        with torch.no_grad():
+            u_hat = self._operator(u)
+        residual = (u_next - u_hat) / self._residual_std
+        cond = torch.stack([u, u_hat], dim=-1)
+        loss = torch.zeros((), device=u.device)
+        for j in range(part.s1.shape[1]):
+            rows = Rows(
+                residual=residual,
+                cond=cond,
+                z=part.z[chunk, j],
+                s1=part.s1[chunk, j],
+                s0=part.s0[chunk, j],
+            )
+            loss = loss + consistency_loss(self.student, self.target, self.teacher, rows)
+        loss = share * loss
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    @torch.no_grad()
+    def step(self, lr: float, target_decay: float, evaluation_decay: float) -> None:
+        """Parameter by parameter."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        for average, decay in ((self.target, target_decay), (self.evaluated, evaluation_decay)):
+            for mean, parameter in zip(average.parameters(), self.student.parameters(), strict=True):
+                mean.mul_(decay).add_(parameter, alpha=1.0 - decay)
+
+    def gradients(self) -> list[Tensor | None]:
+        """As autograd keeps them."""
+        return [p.grad for p in self.student.parameters()]
+
+    def set_gradients(self, gradients: list[Tensor | None]) -> None:
+        """Copies to the parameters' device."""
+        for p, g in zip(self.student.parameters(), gradients, strict=True):
+            p.grad = None if g is None else g.to(p.device)
