@@ -24,6 +24,7 @@ from trainables.trial import TrialSpec
         ({"num_samples": 42}, "num_samples=42 is not a multiple of 4. Fix: .*use 44"),
         ({"grid_points": 20}, "grid_points=20 is not supported. Fix: use 16, 32, 64 or 128"),
         ({"device": "gpu"}, "device='gpu' is unknown. Fix: use one of"),
+        ({"data_device": "cpu"}, "data_device='cpu' is unknown. Fix: use one of"),
         ({"cache_dir": 3}, "cache_dir=3 is not text"),
         ({"data_seed": -1}, "data_seed=-1 is not a whole number >= 0"),
     ],

@@ -81,8 +81,8 @@ class TimeModel:
         law: Floats = self._work @ self._coefficients
         of_law = np.einsum("mi,ij,mj->m", self._work, self._uncertainty, self._work) / law**2
         seconds: Floats = law * np.exp(mean.mean(axis=0))
-        spread = np.sqrt(variance.mean(axis=0) + mean.var(axis=0) + of_law)
-        return seconds, np.asarray(spread, dtype=np.float64)
+        spread: Floats = np.sqrt(variance.mean(axis=0) + mean.var(axis=0) + of_law)
+        return seconds, spread
 
 
 def work_of(configs: Sequence[TrialConfig], num_samples: int) -> Floats:
@@ -101,7 +101,9 @@ def _fit_law(work: Floats, seconds: Floats) -> tuple[Floats, Floats]:
     design = np.vstack([work / seconds[:, None] / error, np.eye(work.shape[1]) / (SHARE_SD * typical)])
     wanted = np.concatenate([np.full(len(seconds), 1.0 / error), SHARES / SHARE_SD])
     coefficients, _ = nnls(design, wanted)
-    return np.maximum(coefficients, 1e-9 * typical), np.linalg.inv(design.T @ design)
+    positive: Floats = np.maximum(coefficients, 1e-9 * typical)
+    covariance: Floats = np.linalg.inv(design.T @ design)
+    return positive, covariance
 
 
 class MemoryModel:
