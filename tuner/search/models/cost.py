@@ -101,9 +101,8 @@ def _fit_law(work: Floats, seconds: Floats) -> tuple[Floats, Floats]:
     design = np.vstack([work / seconds[:, None] / error, np.eye(work.shape[1]) / (SHARE_SD * typical)])
     wanted = np.concatenate([np.full(len(seconds), 1.0 / error), SHARES / SHARE_SD])
     coefficients, _ = nnls(design, wanted)
-    positive: Floats = np.maximum(coefficients, 1e-9 * typical)
-    covariance: Floats = np.linalg.inv(design.T @ design)
-    return positive, covariance
+    covariance = np.asarray(np.linalg.inv(design.T @ design), dtype=np.float64)
+    return np.maximum(np.asarray(coefficients, dtype=np.float64), 1e-9 * typical), covariance
 
 
 class MemoryModel:
