@@ -218,7 +218,7 @@ class Advisor:
         if isinstance(step, Decided):
             return exhausted or step.reason
         if isinstance(step, ProbeStep):
-            return self._start_probe(step, elapsed_s)
+            return "a probe is under way" if self._probing else self._start_probe(step, elapsed_s)
         if too_late := self._too_late(step, elapsed_s):
             return too_late
         return self._start(step)

@@ -1,5 +1,7 @@
 """Seconds and memory of configurations nobody ran, from a few that somebody did."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -83,7 +85,7 @@ def test_where_the_law_does_not_hold_a_correction_is_learnt():
 def test_more_timings_leave_less_unknown():
     truth = WORK @ np.array(LAWS["guide"])
     spreads = [np.median(model_of(truth, spread_out(num)).predict()[1]) for num in (1, 3, 8, 20)]
-    assert all(after < before for before, after in zip(spreads, spreads[1:], strict=False))
+    assert all(after < before for before, after in pairwise(spreads))
 
 
 def test_a_single_timing_gives_the_scale_and_little_certainty():
