@@ -204,7 +204,7 @@ class Advisor:
 
     def _next(self, elapsed_s: float) -> Run | Probe | str:
         """What to start now, or why there is nothing."""
-        exhausted = self._reason_to_end_search()
+        exhausted = self._reason_to_end_search(elapsed_s)
         if self._queue and (not exhausted or self._was_asked(self._queue[0].config)):
             return self._start(self._queue.popleft())
         if self._is_first_baseline_running():
@@ -219,21 +219,29 @@ class Advisor:
             return exhausted or step.reason
         if isinstance(step, ProbeStep):
             return "a probe is under way" if self._probing else self._start_probe(step, elapsed_s)
-        if too_late := self._too_late(step, elapsed_s):
+        if not self._planner.is_proposal(step) and (too_late := self._too_late(step, elapsed_s)):
             return too_late
         return self._start(step)
 
-    def _reason_to_end_search(self) -> str:
+    def _reason_to_end_search(self, elapsed_s: float) -> str:
         """Why no further configuration is to be tried; empty while one may be."""
         trials = self.study.budget.trials
-        return f"all {trials} trials of the budget have run" if self.num_counted >= trials else ""
+        if self.num_counted >= trials:
+            return f"all {trials} trials of the budget have run"
+        beliefs = self._knowledge.beliefs
+        return self._too_short(float(beliefs.time_s.min()), elapsed_s) if beliefs.measured else ""
 
     def _too_late(self, task: Task, elapsed_s: float) -> str:
         """Why a trial would not end within the budget; empty while it would, as far as is known."""
-        left_s = self.study.budget.budget_s - elapsed_s
         beliefs = self._knowledge.beliefs
         row = beliefs.grid.index.get(task.config)
-        if not beliefs.measured or row is None or beliefs.time_s[row] <= left_s:
+        if not beliefs.measured or row is None:
+            return ""
+        return self._too_short(float(beliefs.time_s[row]), elapsed_s)
+
+    def _too_short(self, time_s: float, elapsed_s: float) -> str:
+        left_s = self.study.budget.budget_s - elapsed_s
+        if time_s <= left_s:
             return ""
         return f"the {max(0.0, left_s):.0f} s left of the budget are too short for one more trial"
 

@@ -88,6 +88,10 @@ class Planner:
                     return Task(Purpose.REPLICATE, config, seed)
         return None
 
+    def is_proposal(self, task: Task) -> bool:
+        """Whether a task is a sampler's, which counts it as asked for: it cannot be taken back."""
+        return self._proposer is not None and task.purpose is Purpose.SEARCH
+
     def started(self, record: TrialRecord) -> None:
         """Called when a trial that the planner did not choose by its sampler is asked for."""
         if self._proposer is not None:
