@@ -219,9 +219,9 @@ class Advisor:
             return exhausted or step.reason
         if isinstance(step, ProbeStep):
             return "a probe is under way" if self._probing else self._start_probe(step, elapsed_s)
-        if not self._planner.is_proposal(step) and (too_late := self._too_late(step, elapsed_s)):
-            return too_late
-        return self._start(step)
+        if self._planner.is_proposal(step):
+            return self._start(step, is_proposal=True)
+        return self._too_late(step, elapsed_s) or self._start(step)
 
     def _reason_to_end_search(self, elapsed_s: float) -> str:
         """Why no further configuration is to be tried; empty while one may be."""
@@ -259,7 +259,7 @@ class Advisor:
     def _next_id(self) -> str:
         return f"{len(self.records) + 1:04d}"
 
-    def _start(self, task: Task) -> Run:
+    def _start(self, task: Task, *, is_proposal: bool = False) -> Run:
         run = Run(
             trial_id=self._next_id(),
             config=task.config,
@@ -268,7 +268,7 @@ class Advisor:
             purpose=task.purpose,
         )
         record = record_of(run)
-        if task.purpose is not Purpose.SEARCH:
+        if not is_proposal:
             self._planner.started(record)
         self._knowledge.put(record)
         self._num_attempts[task] = self._num_attempts.get(task, 0) + 1
