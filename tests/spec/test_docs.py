@@ -10,6 +10,7 @@ from tuner.spec import list_hardware, study_from_text
 from tuner.spec.schema import (
     SAMPLERS,
     STOPPING_RULES,
+    DecisionModel,
     HardwareModel,
     ParameterModel,
     ResourceModel,
@@ -31,7 +32,9 @@ def test_the_whole_study_of_the_docs_loads_and_uses_every_key():
     assert spec.guide in spec.lattice
     for name, field in StudyModel.model_fields.items():
         assert re.search(rf"^{field.alias or name}:", STUDY, re.MULTILINE), name
-    for name, field in (StageModel.model_fields | ResourceModel.model_fields).items():
+    for name, field in (
+        StageModel.model_fields | ResourceModel.model_fields | DecisionModel.model_fields
+    ).items():
         assert f"{field.alias or name}:" in STUDY
 
 

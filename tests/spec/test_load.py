@@ -47,7 +47,8 @@ def test_every_part_of_a_study_is_where_its_users_look_for_it():
     assert (spec.stage.num_epochs, spec.stage.num_samples) == (3, 400)
     assert (spec.budget.trials, spec.budget.hours, spec.budget.budget_s) == (7, 0.5, 1800)
     assert (spec.target.bound, spec.target.is_relative) == (1.04, True)
-    assert (spec.search.sampler, spec.scheduler.rule) == ("tpe", "feasible_and_faster")
+    assert (spec.search.sampler, spec.scheduler.rule) == ("surrogate", "feasible_and_faster")
+    assert (spec.decision.max_error, spec.decision.margin_pct) == (0.05, 0.0)
     assert (spec.resources.cpus, spec.resources.threads, spec.resources.retries) == (1, 1, 2)
     assert spec.guide is None
     assert spec.baseline in spec.lattice

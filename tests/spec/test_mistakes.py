@@ -172,6 +172,26 @@ def test_the_study_these_tests_spoil_is_right():
         # values that make no sense
         ("trials: 7", "trials: 0", "21: budget.trials=0 is too small. Fix: use 1 or more."),
         ("hours: 0.5", "hours: 0", "21: budget.hours=0 is too small. Fix: use a number above 0."),
+        (
+            "seed: 0",
+            "decision: {max_error: 0}",
+            "25: decision.max_error=0 is too small. Fix: use a number above 0.",
+        ),
+        (
+            "seed: 0",
+            "decision: {max_error: 0.5}",
+            "25: decision.max_error=0.5 is too large. Fix: use a number below 0.5.",
+        ),
+        (
+            "seed: 0",
+            "decision: {margin_pct: 50}",
+            "25: decision.margin_pct=50 is too large. Fix: use a number below 50.",
+        ),
+        (
+            "seed: 0",
+            "decision: {margin: 1}",
+            "25: unknown key 'margin' in decision. Fix: did you mean 'margin_pct'?",
+        ),
         ("seed: 0", "seed: -1", "25: seed=-1 is too small. Fix: use 0 or more."),
         (
             "name: mine",

@@ -1,0 +1,187 @@
+"""What the planner makes of a search that proposes by itself, and of what is left to be paired."""
+
+import pytest
+
+from tests.search.situations import running
+from tests.studies import make_study
+from tuner.advisor.knowledge import Knowledge
+from tuner.advisor.planner import Planner, Task
+from tuner.core.config import TrialConfig
+from tuner.core.measurement import Measurement, Status
+from tuner.core.traits import StageTraits
+from tuner.core.trial import Purpose, TrialRecord, TrialState
+from tuner.search.beliefs import Probed
+from tuner.search.problem import Problem
+from tuner.search.strategy import Decided, ProbeStep
+from tuner.spec import StudySpec
+
+NUM_EPOCHS = 2
+FAST = TrialConfig(batch_size=24, micro_batch=24, num_taus=2, accum_steps=1)
+OUTSIDE = TrialConfig(batch_size=5, micro_batch=5, num_taus=9)
+
+
+def study(sampler: str = "surrogate", seeds: int = 1) -> StudySpec:
+    stage = {"class": "tests.stages:SyntheticStage", "num_epochs": NUM_EPOCHS, "num_samples": 240}
+    return make_study(
+        stage=stage, search={"sampler": sampler}, budget={"trials": 9, "hours": 1, "seeds": seeds}
+    )
+
+
+def knowledge_of(spec: StudySpec, *records: TrialRecord) -> Knowledge:
+    found = Knowledge(
+        Problem(
+            lattice=spec.lattice,
+            target=spec.target,
+            baseline=spec.baseline,
+            num_samples=240,
+            num_epochs=NUM_EPOCHS,
+            traits=StageTraits(can_probe=True),
+        )
+    )
+    for record in records:
+        found.put(record)
+    return found
+
+
+def ended(
+    trial_id: str, config: TrialConfig, nrmse: float, epoch_s: float, *, seed: int = 0, baseline: bool = False
+) -> TrialRecord:
+    reports = tuple(
+        Measurement(status=Status.OK, epoch=k, nrmse=nrmse, time_s=k * epoch_s, epoch_time_s=epoch_s)
+        for k in range(1, NUM_EPOCHS + 1)
+    )
+    return TrialRecord(
+        trial_id=trial_id,
+        config=config,
+        seed=seed,
+        num_epochs=NUM_EPOCHS,
+        purpose=Purpose.BASELINE if baseline else Purpose.SEARCH,
+        state=TrialState.COMPLETE,
+        measurements=reports,
+    )
+
+
+def plan(
+    spec: StudySpec, knowledge: Knowledge, *, is_searching: bool = True, probe_cost_s: float | None = None
+):
+    return Planner(spec).next(knowledge, "0099", is_searching=is_searching, probe_cost_s=probe_cost_s)
+
+
+def certified(spec: StudySpec) -> Knowledge:
+    """A clear winner after two runs, and times known well."""
+    records = [ended(f"000{k}", FAST, 0.08, 1.0, seed=k) for k in range(2)]
+    found = knowledge_of(spec, ended("0009", spec.baseline, 0.08, 9.0, baseline=True), *records)
+    found.put_probes(
+        Probed(config=c, epoch_time_s=1.0 if c == FAST else 5.0) for c in spec.lattice if c != spec.baseline
+    )
+    return found
+
+
+@pytest.mark.parametrize("sampler", ["surrogate", "tpe", "random"])
+def test_what_is_new_is_a_search_and_what_is_known_a_replicate(sampler):
+    spec = study(sampler)
+    new = plan(spec, knowledge_of(spec, ended("0001", spec.baseline, 0.08, 9.0, baseline=True)))
+    assert new.purpose is Purpose.SEARCH
+    assert new.seed == spec.seed
+    known = [ended("0001", spec.baseline, 0.08, 9.0, baseline=True), ended("0002", FAST, 0.08, 1.0)]
+    again = plan(spec, knowledge_of(spec, *known))
+    assert again == Task(Purpose.REPLICATE, FAST, 1)
+
+
+def test_a_sampler_is_not_asked_while_its_find_is_to_be_verified():
+    spec = study("tpe")
+    planner = Planner(spec)
+    known = [ended("0001", spec.baseline, 0.08, 9.0, baseline=True), ended("0002", FAST, 0.08, 1.0)]
+    for _ in range(2):  # a proposal would refuse the same trial twice
+        assert planner.next(knowledge_of(spec, *known), "0003", is_searching=True, probe_cost_s=None) == Task(
+            Purpose.REPLICATE, FAST, 1
+        )
+
+
+@pytest.mark.parametrize("sampler", ["surrogate", "tpe"])
+def test_when_the_search_is_over_nothing_new_is_tried(sampler):
+    spec = study(sampler)
+    knowledge = knowledge_of(spec, ended("0001", spec.baseline, 0.08, 9.0, baseline=True))
+    assert isinstance(plan(spec, knowledge, is_searching=False), Decided)
+
+
+def test_in_the_end_winner_and_baseline_get_the_same_seeds():
+    spec = study(seeds=3)
+    knowledge, asked = certified(spec), []
+    for k in range(10):
+        task = plan(spec, knowledge)
+        if isinstance(task, Decided):
+            break
+        asked.append((task.config, task.seed))
+        assert task.purpose is Purpose.REPLICATE
+        is_baseline = task.config == spec.baseline
+        knowledge.put(ended(f"01{k:02d}", task.config, 0.08, 9.0 if is_baseline else 1.0, seed=task.seed))
+    assert asked == [(FAST, 2), (spec.baseline, 1), (spec.baseline, 2)]
+
+
+def test_without_a_winner_nobody_gets_further_seeds():
+    spec = study(seeds=3)
+    knowledge = knowledge_of(spec, ended("0001", spec.baseline, 0.08, 9.0, baseline=True))
+    assert isinstance(plan(spec, knowledge, is_searching=False), Decided)
+
+
+def test_probing_is_the_models_alone():
+    records = "0001", study().baseline, 0.08, 9.0
+    for sampler, kind in (("surrogate", ProbeStep), ("tpe", Task)):
+        spec = study(sampler)
+        knowledge = knowledge_of(spec, ended(*records, baseline=True))
+        assert isinstance(plan(spec, knowledge, probe_cost_s=0.01), kind)
+
+
+# What is known.
+
+
+def test_beliefs_are_made_again_when_something_ended_and_kept_while_it_runs():
+    spec = study()
+    knowledge = knowledge_of(spec, ended("0001", spec.baseline, 0.08, 9.0, baseline=True))
+    before = knowledge.beliefs
+    assert knowledge.beliefs is before
+    knowledge.put(running(FAST))
+    under_way = knowledge.beliefs
+    assert under_way is not before
+    reported = running(FAST).observed(ended("x", FAST, 0.08, 1.0).measurements[0])
+    knowledge.put(reported)
+    assert knowledge.beliefs is under_way
+    knowledge.put(reported.ended(TrialState.STOPPED))
+    assert knowledge.beliefs is not under_way
+
+
+def test_beliefs_do_not_depend_on_when_they_were_asked_for():
+    spec = study()
+    records = [ended("0001", spec.baseline, 0.08, 9.0, baseline=True), ended("0002", OUTSIDE, 0.09, 2.0)]
+    early, late = knowledge_of(spec), knowledge_of(spec)
+    for record in records:
+        early.put(record)
+        assert early.beliefs.feasible is not None
+        late.put(record)
+    for knowledge in (early, late):
+        knowledge.put_probes([Probed(config=FAST, epoch_time_s=1.0)])
+    assert early.beliefs.grid.configs == late.beliefs.grid.configs
+    assert (early.beliefs.feasible == late.beliefs.feasible).all()
+    assert (early.beliefs.time_s == late.beliefs.time_s).all()
+
+
+def test_a_configuration_off_the_lattice_is_believed_something_of_too():
+    spec = study()
+    knowledge = knowledge_of(
+        spec, ended("0001", OUTSIDE, 0.08, 2.0), ended("0002", OUTSIDE, 0.08, 2.0, seed=1)
+    )
+    assert knowledge.beliefs.probability(OUTSIDE) > 0.9
+
+
+def test_of_a_configuration_probed_twice_the_newer_probe_counts():
+    spec = study()
+    knowledge = knowledge_of(spec)
+    for seconds in (1.0, 3.0):
+        knowledge.put_probes([Probed(config=FAST, epoch_time_s=seconds)])
+    assert knowledge.beliefs.time_s[knowledge.beliefs.grid.index[FAST]] == pytest.approx(6.0, rel=0.05)
+
+
+def test_a_trial_nobody_asked_for_is_an_error():
+    with pytest.raises(KeyError, match="0007"):
+        knowledge_of(study()).record("0007")
