@@ -86,6 +86,8 @@ def _words(  # noqa: PLR0911  # one return a kind of mistake
     if kind in ("greater_than", "greater_than_equal"):
         bound = f"a number above {context['gt']:g}" if "gt" in context else f"{context['ge']} or more"
         return f"{name}={given} is too small.", f"use {bound}."
+    if kind == "less_than":
+        return f"{name}={given} is too large.", f"use a number below {context['lt']:g}."
     if kind in ("too_short", "string_too_short", "too_long"):
         bounds = [(key, context[key]) for key in ("min_length", "max_length") if key in context]
         least = f"give {'at least' if bounds[0][0] == 'min_length' else 'at most'} {bounds[0][1]}."
