@@ -107,6 +107,15 @@ def test_a_continuous_parameter_stays_legal():
     assert of.why_not(step.config) is None
 
 
+@pytest.mark.parametrize(("num_runs", "is_run_again"), [(MAX_RUNS - 1, True), (MAX_RUNS, False)])
+def test_what_stays_undecided_is_given_up_after_the_runs_allowed(num_runs, is_run_again):
+    two = lattice(max_batch=4, max_micro=1)
+    other = next(config for config in two if config != BASELINE)
+    runs = [ran(other, 0.0947 + 0.0008 * (-1) ** seed, seed) for seed in range(num_runs)]
+    step = strategy(problem(two), [ran(BASELINE, GOOD), *runs]).next_step()
+    assert isinstance(step, RunStep if is_run_again else Decided)
+
+
 # How a search ends.
 
 
@@ -199,15 +208,19 @@ def test_the_fastest_certified_comes_first():
     assert [epoch_s(c) for c in found] == sorted(epoch_s(c) for c in found)
 
 
-def test_a_winner_found_at_the_threshold_is_run_again_before_the_end():
+def barely_certified():
+    """Runs after which `FASTEST` is certified, and not more than that."""
     for nrmse in np.arange(0.0930, 0.0945, 0.0001).tolist():
         records = [ran(c, nrmse, s) for s in range(2) for c in (BASELINE, FASTEST)]
-        found = strategy(problem(), records, probed(LATTICE))
-        probability = beliefs(problem(), records).probability(FASTEST)
-        if 0.95 <= probability < 0.98:
-            assert found.next_step() == RunStep(config=FASTEST, seed=2)
-            return
-    raise AssertionError("none of these was barely certified")
+        if 0.95 <= beliefs(problem(), records).probability(FASTEST) < 0.98:
+            return records
+    raise AssertionError("none of these is barely certified")
+
+
+def test_a_winner_found_at_the_threshold_is_run_again_before_the_end():
+    found = strategy(problem(), barely_certified(), probed(LATTICE))
+    assert found.certified[0] == FASTEST
+    assert found.next_step() == RunStep(config=FASTEST, seed=2)
 
 
 # Running trials.
@@ -240,9 +253,8 @@ def test_how_far_a_running_trial_has_come_means_nothing_yet():
 
 
 def test_a_winners_confirmation_is_not_asked_twice_at_once():
-    records = [ran(c, 0.0928, s) for s in range(2) for c in (BASELINE, FASTEST)]
-    found = strategy(problem(), [*records, running(FASTEST, 2)]).next_step()
-    assert not (isinstance(found, RunStep) and found.config == FASTEST)
+    found = strategy(problem(), [*barely_certified(), running(FASTEST, 2)], probed(LATTICE))
+    assert isinstance(found.next_step(), Decided)
 
 
 # Relative targets.
