@@ -245,11 +245,12 @@ def test_a_running_trial_is_not_asked_for_again_with_its_seed():
 
 def test_how_far_a_running_trial_has_come_means_nothing_yet():
     done = [ran(BASELINE, GOOD), ran(FASTEST, GOOD), ran(OTHERS[4], BAD)]
-    steps = [
-        strategy(problem(), [*done, ran(OTHERS[9], 0.05, state=TrialState.RUNNING, num_ran=n)]).next_step()
-        for n in (0, 1, 3)
-    ]
-    assert steps[0] == steps[1] == steps[2]
+    started, halfway = (
+        [*done, ran(OTHERS[9], 0.05, state=TrialState.RUNNING, num_ran=num_ran)] for num_ran in (0, 3)
+    )
+    assert (beliefs(problem(), started).feasible == beliefs(problem(), halfway).feasible).all()
+    assert (beliefs(problem(), started).time_s == beliefs(problem(), halfway).time_s).all()
+    assert strategy(problem(), started).next_step() == strategy(problem(), halfway).next_step()
 
 
 def test_a_winners_confirmation_is_not_asked_twice_at_once():
