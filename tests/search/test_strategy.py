@@ -200,6 +200,17 @@ def test_a_stopped_or_infeasible_configuration_is_never_certified():
     assert strategy(problem(), [ran(BASELINE, GOOD), *good, broken]).certified == ()
 
 
+def test_what_diverged_is_not_run_again_and_says_nothing_of_its_neighbours():
+    diverged = ran(FASTEST, GOOD, state=TrialState.INFEASIBLE, num_ran=0, constraint="finite")
+    found = beliefs(problem(), [ran(BASELINE, GOOD), diverged])
+    others = np.array([config != FASTEST for config in found.grid.configs])
+    assert (found.fits[~others] == 0).all()
+    assert (found.fits[others] == 1).all()
+    step = strategy(problem(), [ran(BASELINE, GOOD), diverged]).next_step()
+    assert isinstance(step, RunStep)
+    assert step.config != FASTEST
+
+
 def test_the_fastest_certified_comes_first():
     slow = OTHERS[0]
     records = [ran(c, GOOD, s) for c in (BASELINE, slow, FASTEST) for s in range(MIN_RUNS)]

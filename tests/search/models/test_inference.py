@@ -81,10 +81,17 @@ def test_a_prior_without_luck_stays_without_it():
     assert (infer(replicates(0.01), NO_LUCK).luck == 0.0).all()
 
 
-def test_with_one_run_the_prior_is_what_is_known():
-    found = infer(runs_of(np.array([[0.5, 0.0]]), np.array([0.0]), np.zeros(1, dtype=int)))
-    assert np.median(found.noise) == pytest.approx(PRIOR.noise[0], rel=0.5)
-    assert np.std(np.log(found.noise)) > 0.2
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_run_that_says_nothing_leaves_the_prior_as_it_was(name):
+    one = runs_of(np.array([[0.5, 0.0]]), np.array([0.0]), np.zeros(1, dtype=int))
+    median, spread = getattr(PRIOR, name)
+    drawn = [
+        getattr(infer_settings(PRIOR, one, BOTH_ORDERED, num_particles=300, seed=seed), name).ravel()
+        for seed in range(4)
+    ]
+    scaled = np.log(np.concatenate(drawn) / median) / spread
+    assert np.mean(scaled) == pytest.approx(0.0, abs=0.15)
+    assert np.std(scaled) == pytest.approx(1.0, abs=0.15)
 
 
 @pytest.mark.parametrize("num_points", [MAX_LEARNING_POINTS, MAX_LEARNING_POINTS + 1, 150])

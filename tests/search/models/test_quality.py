@@ -112,6 +112,7 @@ def test_what_runs_would_teach_grows_with_their_number_and_never_exceeds_what_is
         assert (few <= more + 1e-15).all()
         assert (more <= endless + 1e-15).all()
         assert (endless <= margins.variance * (1 + 1e-9) + 1e-12).all()
+        assert few.mean() < 0.9 * endless.mean()
 
 
 def test_where_the_baseline_is_what_is_uncertain_only_runs_of_both_decide():
