@@ -18,7 +18,7 @@ from tuner.advisor.messages import ProbeResult, ask_as_dict
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Status
 from tuner.core.traits import StageTraits
-from tuner.core.trial import TrialState
+from tuner.core.trial import Purpose, TrialState
 from tuner.records.journal import Journal, read_journal
 from tuner.scheduling import Stop
 from tuner.simulate import VirtualClock, simulate
@@ -267,3 +267,17 @@ def test_a_budget_of_time_that_ends_in_mid_search_ends_it_in_words(num_workers, 
     longest_s = 3 * max(map(world.epoch_s, world.study().lattice))
     assert max(e["elapsed_s"] for e in events if "elapsed_s" in e) <= 3600 * hours + longest_s
     assert replay(events, world.advisor()).records == advisor.records
+
+
+@pytest.mark.parametrize("num_workers", [1, 4])
+@pytest.mark.parametrize("sampler", ["surrogate", "tpe", "random"])
+def test_lost_trials_are_run_again_whoever_chose_them(num_workers, sampler):
+    world = World(num_workers=num_workers, sampler=sampler, lost_share=0.15, can_probe=False)
+    advisor, _, last, _ = play(world)
+    assert last.reason
+    lost = [r for r in advisor.records if r.state is TrialState.FAILED]
+    assert lost
+    assert sampler == "surrogate" or any(r.purpose is Purpose.SEARCH for r in lost)
+    for record in lost:
+        repeats = [r for r in advisor.records if (r.config, r.seed) == (record.config, record.seed)]
+        assert len(repeats) > 1
