@@ -206,7 +206,7 @@ class Advisor:
         """What to start now, or why there is nothing."""
         exhausted = self._reason_to_end_search()
         if self._queue and (not exhausted or self._was_asked(self._queue[0].config)):
-            return self._start(self._queue.popleft())
+            return self._too_late(self._queue[0], elapsed_s) or self._start(self._queue.popleft())
         if self._is_first_baseline_running():
             return "the baseline is not measured yet"
         step = self._planner.next(
@@ -219,9 +219,7 @@ class Advisor:
             return exhausted or step.reason
         if isinstance(step, ProbeStep):
             return self._start_probe(step, elapsed_s)
-        if too_late := self._too_late(step, elapsed_s):
-            return too_late
-        return self._start(step)
+        return self._too_late(step, elapsed_s) or self._start(step)
 
     def _reason_to_end_search(self) -> str:
         """Why no further configuration is to be tried; empty while one may be."""
