@@ -35,7 +35,7 @@ def test_replaying_the_whole_journal_rebuilds_the_same_records(events, tmp_path)
     assert replay(events, fresh()).records == original.records
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_every_prefix_gives_the_next_answer_of_the_journal(events, data):
     asks = [i for i, event in enumerate(events) if event["event"] == "ask"]

@@ -20,11 +20,11 @@ def lucky_with_seed_0(run: Run, epoch: int):
     return replace(measured, nrmse=measured.nrmse * (1.06 if is_lucky and run.seed else 1.0))
 
 
-@pytest.fixture(params=["surrogate", "random"])
-def lucky(request, tmp_path):
+@pytest.fixture(scope="module", params=["surrogate", "random"])
+def lucky(request, tmp_path_factory):
     budget = {"trials": 60, "hours": 20, "seeds": 3}
     study = make_study(budget=budget, target="nrmse < 0.0945", search={"sampler": request.param})
-    advisor, _, _ = run_study(study, lucky_with_seed_0, tmp_path / "journal.jsonl")
+    advisor, _, _ = run_study(study, lucky_with_seed_0, tmp_path_factory.mktemp("run") / "journal.jsonl")
     return advisor
 
 
