@@ -2,10 +2,12 @@
 
 import pytest
 
+from tests.stages import SyntheticOptions, epoch_seconds
 from tests.studies import make_study, study_dict
 from tuner.advisor import Advisor, JournaledAdvisor, replay
 from tuner.core.pareto import front
 from tuner.core.recommend import conclude
+from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialState
 from tuner.errors import ClusterError, RecordsError, StageError
 from tuner.ray_adapter.interrupts import Interrupts
@@ -13,12 +15,13 @@ from tuner.ray_adapter.launch import run_trials
 from tuner.ray_adapter.metrics import StudyMetrics
 from tuner.ray_adapter.session import check_resources
 from tuner.records.journal import Journal, read_journal
+from tuner.search.strategy import ProbeStep
 
 pytestmark = pytest.mark.usefixtures("ray_resources")
 
 
-def run_on_ray(study, folder, *, num_workers=1, journal=None, clock=lambda: 0.0):
-    advisor = Advisor(study, num_workers=num_workers)
+def run_on_ray(study, folder, *, num_workers=1, journal=None, clock=lambda: 0.0, kind=Advisor):
+    advisor = kind(study, num_workers=num_workers, traits=StageTraits(can_probe=True))
     journaled = JournaledAdvisor(
         advisor, journal or Journal(folder / "journal.jsonl"), clock, [StudyMetrics(advisor)]
     )
@@ -36,6 +39,34 @@ def run_on_ray(study, folder, *, num_workers=1, journal=None, clock=lambda: 0.0)
 def synthetic(failures=(), *, trials=12, **changes):
     stage = study_dict()["stage"] | {"options": {"failures": list(failures), "epoch_time_s": 0.03}}
     return make_study(stage=stage, budget={"trials": trials, "hours": 1}, **changes)
+
+
+class ProbesFirst(Advisor):
+    """Asks for a probe of three configurations before anything else."""
+
+    def ask(self, elapsed_s=0.0):
+        if self._num_probes:
+            return super().ask(elapsed_s)
+        return self._start_probe(ProbeStep(configs=tuple(self.study.lattice)[:3]), elapsed_s)
+
+
+def test_a_probe_times_configurations_on_a_worker_and_one_that_does_not_fit_is_never_run(tmp_path):
+    first = next(iter(synthetic().lattice))
+    too_large = {"params": first.as_dict(), "kind": "oom", "epoch": 1}
+    study = synthetic([too_large], trials=4)
+    advisor = run_on_ray(study, tmp_path, kind=ProbesFirst)
+    known = {probed.config: probed.epoch_time_s for probed in advisor.knowledge.probes}
+    assert len(known) == 3
+    assert known.pop(first) is None
+    options = SyntheticOptions(**study.stage.options)
+    for config, epoch_time_s in known.items():
+        assert epoch_time_s == pytest.approx(epoch_seconds(config.as_dict(), options), rel=0.5)
+    assert advisor.recommend() is not None
+    assert first not in {record.config for record in advisor.records}
+    events = list(read_journal(tmp_path / "journal.jsonl"))
+    rebuilt = replay(events, ProbesFirst(study, traits=StageTraits(can_probe=True)))
+    assert rebuilt.records == advisor.records
+    assert rebuilt.knowledge.probes == advisor.knowledge.probes
 
 
 @pytest.fixture(scope="module")
