@@ -149,6 +149,9 @@ def test_a_trials_folder_tells_what_ran_and_goes_away_unless_logs_keeps_it(tmp_p
     stage.train()
     assert len(list((tmp_path / "tmp").glob("distill-trial-*"))) == 1
     stage.stop()
+    failing = trial(tmp_path, "raise SystemExit(1)", logs="")
+    with pytest.raises(RuntimeError, match="option logs keeps all of its output"):
+        CommandStage(config=failing).step()  # Ray gives such a worker up without a call to stop
     with pytest.raises(ValueError, match=r"no word \{lr\}"):
         CommandStage(config=config | {"stage": {"command": ["{lr}"]}})
     assert list((tmp_path / "tmp").glob("distill-trial-*")) == []
@@ -279,7 +282,8 @@ def test_a_script_that_somebody_kills_is_asked_again_by_a_study_on_real_ray(tmp_
     events = [json.loads(line) for line in (tmp_path / "last/journal.jsonl").read_text().splitlines()]
     lost = [event for event in events if event.get("is_lost")]
     assert len(lost) == 1
-    assert "killed by signal 9" in lost[0]["reason"]
+    (traceback,) = (tmp_path / "last/errors").iterdir()
+    assert "killed by signal 9" in traceback.read_text()
     assert json.loads((tmp_path / "last/result.json").read_text())["baseline"]["nrmse"] == 0.05
 
 

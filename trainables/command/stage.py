@@ -12,7 +12,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -54,24 +55,16 @@ class CommandStage(MeasuredTrainable):
         self._contended_by = ""
         self._watch_output = OutputWatch(self._options, self.num_epochs)
         self._dir = self._make_folder()
-        try:
+        with self._released_if_it_fails():
             self._launch(self._dir, params, seed)
-        except BaseException:
-            self.release()
-            raise
         self._at_s, self._usage = self._script_of_trial.began_s, Usage(run_delay_s=0.0)
         self._began_s, self._cpu_before_s = self._at_s, 0.0
 
     def warm_up(self) -> None:
         """Waits for the ``start`` line, if the script prints one."""
-        if not self._options.start:
-            return
-        event = self._script_of_trial.next_event()
-        if event.metrics is not STARTED:
-            self._require_success(event)
-            raise self._no_metrics(f"no line of output matched option start={self._options.start!r}")
-        self._at_s, self._usage = event.at_s, event.usage
-        self._began_s, self._cpu_before_s = event.at_s, event.usage.cpu_s
+        if self._options.start:
+            with self._released_if_it_fails():
+                self._await_start()
 
     def train_epoch(self, epoch: int) -> EpochCounts:
         """Waits for the next metrics, or for the end of the script when it reports only then."""
@@ -92,7 +85,8 @@ class CommandStage(MeasuredTrainable):
 
     def step(self) -> dict[str, Any]:
         """One report, with the script's clock and memory instead of this process's."""
-        result = super().step()
+        with self._released_if_it_fails():
+            result = super().step()
         own = {
             "time_s": self._own_time_s,
             "cpu_time_s": max(0.0, self._usage.cpu_s - self._cpu_before_s),
@@ -154,6 +148,23 @@ class CommandStage(MeasuredTrainable):
             grace_s=self._options.grace_s,
             removed_if_killed=None if self._options.logs else folder,
         )
+
+    def _await_start(self) -> None:
+        event = self._script_of_trial.next_event()
+        if event.metrics is not STARTED:
+            self._require_success(event)
+            raise self._no_metrics(f"no line of output matched option start={self._options.start!r}")
+        self._at_s, self._usage = event.at_s, event.usage
+        self._began_s, self._cpu_before_s = event.at_s, event.usage.cpu_s
+
+    @contextmanager
+    def _released_if_it_fails(self) -> Iterator[None]:
+        """Ray drops the worker of a failed trial without a call to ``release``."""
+        try:
+            yield
+        except BaseException:
+            self.release()
+            raise
 
     @property
     def _script_of_trial(self) -> Script:
