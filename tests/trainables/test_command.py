@@ -97,6 +97,13 @@ def test_what_comes_before_the_start_line_is_neither_time_nor_an_epoch(tmp_path)
     assert report["cpu_time_s"] < 0.1
 
 
+def test_warming_up_again_takes_no_epoch_away(tmp_path):
+    stage = CommandStage(config=trial(tmp_path, "print('go')\n" + EPOCHS, start="go"))
+    stage.warm_up()
+    assert [stage.train()["nrmse"] for _ in range(2)] == [1, 0.5]
+    stage.stop()
+
+
 def test_cpu_time_is_that_of_the_script_and_of_its_children(tmp_path):
     busy = "import time\nwhile time.process_time() < 0.4: pass\n"
     code = (

@@ -53,6 +53,7 @@ class CommandStage(MeasuredTrainable):
         self._own_time_s = self._own_peak_gib = 0.0
         self._own_epoch_time_s = math.nan
         self._contended_by = ""
+        self._is_started = not self._options.start
         self._watch_output = OutputWatch(self._options, self.num_epochs)
         self._dir = self._make_folder()
         with self._released_if_it_fails():
@@ -62,12 +63,12 @@ class CommandStage(MeasuredTrainable):
 
     def warm_up(self) -> None:
         """Waits for the ``start`` line, if the script prints one."""
-        if self._options.start:
-            with self._released_if_it_fails():
-                self._await_start()
+        with self._released_if_it_fails():
+            self._await_start()
 
     def train_epoch(self, epoch: int) -> EpochCounts:
         """Waits for the next metrics, or for the end of the script when it reports only then."""
+        self._await_start()
         event = self._script_of_trial.next_event()
         found, at_s = event.metrics, event.at_s
         if found is None:
@@ -150,12 +151,16 @@ class CommandStage(MeasuredTrainable):
         )
 
     def _await_start(self) -> None:
+        """Returns at once when the ``start`` line has come already, or none is expected."""
+        if self._is_started:
+            return
         event = self._script_of_trial.next_event()
         if event.metrics is not STARTED:
             self._require_success(event)
             raise self._no_metrics(f"no line of output matched option start={self._options.start!r}")
         self._at_s, self._usage = event.at_s, event.usage
         self._began_s, self._cpu_before_s = event.at_s, event.usage.cpu_s
+        self._is_started = True
 
     @contextmanager
     def _released_if_it_fails(self) -> Iterator[None]:
