@@ -111,7 +111,7 @@ def test_cpu_time_is_that_of_the_script_and_of_its_children(tmp_path):
         "print('{\"nrmse\": 1}')\n"
     )
     (report,) = reports(trial(tmp_path, code, num_epochs=1))
-    assert 0.78 < report["cpu_time_s"] < 1.6
+    assert 0.8 - 4 * 0.01 <= report["cpu_time_s"] < 1.6  # four figures, each cut to whole ticks of 10 ms
 
 
 def test_loss_and_peak_memory_come_from_the_keys_that_name_them(tmp_path):

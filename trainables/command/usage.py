@@ -19,8 +19,8 @@ class Usage:
     """Figures since the script began.
 
     Attributes:
-        cpu_s: CPU seconds of all its processes, ended ones that were waited for included; in steps
-            of a tick (10 ms). Not of processes in a session of their own.
+        cpu_s: CPU seconds of all its processes, ended ones that were waited for included; four
+            figures a process, cut to ticks of 10 ms. Not of processes in a session of their own.
         run_delay_s: Seconds its first thread was ready to run and had no core; None if not counted.
     """
 
