@@ -72,7 +72,12 @@ def test_a_probe_times_configurations_on_a_worker_and_one_that_does_not_fit_is_n
 @pytest.fixture(scope="module")
 def run_with_stops(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stops")
-    return run_on_ray(synthetic(trials=16), folder), folder
+    return run_on_ray(searched_at_random(), folder), folder
+
+
+def searched_at_random():
+    """Random configurations are often worth stopping."""
+    return synthetic(trials=16, search={"sampler": "random"})
 
 
 def test_no_stopped_trial_is_on_the_front_or_recommended(run_with_stops):
@@ -93,7 +98,7 @@ def test_no_stopped_trial_is_on_the_front_or_recommended(run_with_stops):
 def test_a_stopped_trial_keeps_its_reason_in_words_with_its_numbers(run_with_stops):
     advisor, _ = run_with_stops
     reasons = [r.reason for r in advisor.records if r.state is TrialState.STOPPED]
-    assert all(any(word in reason for word in ("slower", "over the target")) for reason in reasons)
+    assert all(any(word in reason for word in ("slower", "probability")) for reason in reasons)
     assert all(any(digit in reason for digit in "0123456789") for reason in reasons)
 
 
@@ -109,15 +114,20 @@ def test_complete_trials_carry_all_their_epochs_with_the_stages_own_clock(run_wi
 
 def test_the_journal_of_a_run_on_ray_rebuilds_its_records(run_with_stops):
     advisor, folder = run_with_stops
-    rebuilt = replay(read_journal(folder / "journal.jsonl"), Advisor(synthetic(trials=16)))
+    fresh = Advisor(searched_at_random(), traits=StageTraits(can_probe=True))
+    rebuilt = replay(read_journal(folder / "journal.jsonl"), fresh)
     assert rebuilt.records == advisor.records
     assert rebuilt.recommend() == advisor.recommend()
 
 
 def test_the_same_seed_suggests_the_same_first_configurations(run_with_stops, tmp_path):
     advisor, _ = run_with_stops
-    again = run_on_ray(synthetic(trials=8), tmp_path)
-    assert [r.config for r in again.records] == [r.config for r in advisor.records][:8]
+    again = run_on_ray(synthetic(trials=8, search={"sampler": "random"}), tmp_path)
+
+    def searched(records):
+        return [r.config for r in records if r.purpose is Purpose.SEARCH]
+
+    assert searched(again.records) == searched(advisor.records)[:6]
 
 
 def test_every_failure_is_recorded_as_what_it_is_and_the_run_goes_on(tmp_path):
@@ -152,9 +162,9 @@ def test_every_failure_is_recorded_as_what_it_is_and_the_run_goes_on(tmp_path):
 
 def test_several_workers_share_the_lattice_without_repeats(tmp_path):
     advisor = run_on_ray(synthetic(trials=10), tmp_path, num_workers=2)
-    configs = [record.config for record in advisor.records]
-    assert len(configs) == 10
-    assert len(set(configs)) == 10
+    runs = [(record.config, record.seed) for record in advisor.records]
+    assert len(set(runs)) == len(runs)
+    assert advisor.num_counted >= 4
     assert not advisor.running
 
 
