@@ -151,7 +151,9 @@ def _interval(value: float, drawn: Sequence[float]) -> Interval:
 
 
 def _by_instance(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
-    return list(grouped(outcomes, lambda o: o.instance).values())
+    """The runs of each instance; all together where an instance has one only."""
+    groups = list(grouped(outcomes, lambda o: o.instance).values())
+    return groups if all(len(runs) > 1 for runs in groups) else [list(outcomes)]
 
 
 def _resampled(by_instance: Sequence[Sequence[Outcome]], rng: np.random.Generator) -> list[Outcome]:

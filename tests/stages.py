@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from trainables.base import MeasuredTrainable
-from trainables.trial import EpochCounts
+from trainables.trial import EpochCounts, TimeUnit
 
 Params = dict[str, int]
 
@@ -99,6 +99,11 @@ class SyntheticStage(MeasuredTrainable):
             return {"nrmse": math.nan}
         law = nrmse_law(self._params, self._options, self._seed, self._done_epochs, self.num_epochs)
         return {"nrmse": law}
+
+    def time_units(self) -> list[TimeUnit]:
+        self._fail(1)
+        share = epoch_seconds(self._params, self._options) / 10
+        return [TimeUnit(name="tenth of an epoch", run=lambda: time.sleep(share), per_epoch=10)]
 
     def state_dict(self) -> dict[str, Any]:
         return {"done_epochs": self._done_epochs, "num_batches": self._num_batches}

@@ -14,7 +14,7 @@ import yaml
 
 from tests.processes import ROOT, TUNER, run_tuner, wait_until, write_study
 from tests.studies import study_dict
-from tuner.advisor import Advisor, replay
+from tuner.advisor import rebuild
 from tuner.records.journal import read_journal
 from tuner.spec import load_study
 
@@ -77,7 +77,8 @@ def test_a_folder_that_cannot_hold_runs_is_said_before_ray_starts(tmp_path):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
-    done = run_tuner("--space", write_study(folder), "--runs-dir", folder / "runs", "--seed", "3")
+    study = write_study(folder, search={"sampler": "tpe"})
+    done = run_tuner("--space", study, "--runs-dir", folder / "runs", "--seed", "3")
     return done, folder / "runs" / "last"
 
 
@@ -108,7 +109,7 @@ def test_the_result_for_programs_holds_what_was_measured(finished):
     result = json.loads((last / "result.json").read_text())
     assert result["status"] == "recommended"
     assert result["target"] == "nrmse < 0.095"
-    assert result["num_trials"] == 12
+    assert result["num_trials"] >= 12
     assert result["provenance"]["seed"] == 3
     baseline, best = result["baseline"], result["recommended"]
     assert baseline["config"] == {"batch_size": 6, "micro_batch": 3, "num_taus": 5, "accum_steps": 1}
@@ -140,7 +141,9 @@ def test_the_csv_tells_censored_trials_apart(finished):
     _, last = finished
     with (last / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["trial_id"] for row in rows] == [f"{n:04d}" for n in range(1, 13)]
+    num_trials = json.loads((last / "result.json").read_text())["num_trials"]
+    assert [row["trial_id"] for row in rows] == [f"{n:04d}" for n in range(1, num_trials + 1)]
+    assert len({tuple(row[name] for name in ("batch_size", "micro_batch", "num_taus")) for row in rows}) > 6
     assert {row["censored"] for row in rows if row["state"] == "stopped"} <= {"True"}
     assert {row["censored"] for row in rows if row["state"] == "complete"} == {"False"}
 
@@ -151,7 +154,7 @@ def test_result_and_summary_can_be_rebuilt_from_the_journal_alone(finished):
     assert events[0]["event"] == "start"
     study = load_study(str(last / "study.yaml"))
     assert events[0]["study"] == study.as_dict()
-    rebuilt = replay(events, Advisor(study)).recommend()
+    rebuilt = rebuild(study, events).recommend()
     result = json.loads((last / "result.json").read_text())
     assert rebuilt is not None
     assert rebuilt.estimate.config.as_dict() == result["recommended"]["config"]

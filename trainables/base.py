@@ -23,7 +23,7 @@ from trainables.telemetry.failures import out_of_memory
 from trainables.telemetry.gpu import gpu_monitor
 from trainables.telemetry.memory import memory_meter
 from trainables.telemetry.steps import StepTimer
-from trainables.trial import EpochCounts, Outcome, TimeUnit, TrialSpec
+from trainables.trial import EpochCounts, Outcome, ProbeSpec, TimeUnit, TrialSpec
 
 
 class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is Any to mypy
@@ -142,12 +142,11 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
     def setup(self, config: dict[str, Any]) -> None:
         """Starts the first trial of this process; out of memory is reported by the first step."""
         self._allowed_cores = os.sched_getaffinity(0)
-        spec = TrialSpec.parse(config)
-        kind = self.device_kind(spec.options)
+        kind = self.device_kind(config.get("stage", {}))
         self._meter = memory_meter(kind)
         self._card = gpu_monitor(kind)
         self._meter.reset()
-        self._start(spec)
+        self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Starts another trial in this process, as fresh as in a new one.
@@ -162,11 +161,16 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
         self.release()
         self._meter.reset()
         self._meter.require_released()
-        self._start(TrialSpec.parse(new_config))
+        self._begin(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        """Trains and evaluates one epoch; see ``docs/stage.md`` for every key of the result."""
+        """Trains and evaluates one epoch; see ``docs/stage.md`` for every key of the result.
+
+        Asked to probe, it times all configurations at once and gives ``probe``, a list of them.
+        """
+        if self._probe is not None:
+            return {"probe": self._probed(self._probe), "done": True}
         outcome = self._failure or self._advance()
         self._failure = None if outcome.status == "ok" else outcome
         return self._progress.result(outcome, self.num_epochs)
@@ -202,6 +206,18 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
     @_epoch.setter
     def _epoch(self, epoch: int) -> None:
         self._progress.epoch = epoch
+
+    def _begin(self, config: Mapping[str, Any]) -> None:
+        self._probe = ProbeSpec.parse(config)
+        if self._probe is None:
+            self._start(TrialSpec.parse(config))
+
+    def _probed(self, spec: ProbeSpec) -> list[Any]:
+        from trainables.probe import probe  # it knows this class
+
+        return list(
+            probe(type(self), spec.configs, spec.options, seed=spec.seed, num_threads=spec.num_threads)
+        )
 
     def _start(self, spec: TrialSpec) -> None:
         """Builds and warms up a trial."""

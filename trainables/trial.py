@@ -58,6 +58,34 @@ class TrialSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSpec:
+    """Configurations to time instead of training one, as the study asks for it.
+
+    Attributes:
+        configs: The parameters of each.
+        seed: Of the throw-away training.
+        options: The stage's options (``stage`` in the dict).
+        num_threads: CPU threads of compute.
+    """
+
+    configs: tuple[Mapping[str, Any], ...]
+    seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    num_threads: int = 1
+
+    @classmethod
+    def parse(cls, config: Mapping[str, Any]) -> Self | None:
+        """Reads the dict that Ray hands over; None when it is a trial's."""
+        if "probe" not in config:
+            return None
+        values = {_PROBE_FIELDS.get(key, key): value for key, value in config.items()}
+        return cls(**values | {"configs": tuple(values["configs"])})
+
+
+_PROBE_FIELDS = {"probe": "configs", "stage": "options"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochCounts:
     """Work that was really executed, counted where it was done.
 

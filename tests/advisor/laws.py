@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.studies import report
 from tuner.advisor import Advisor, JournaledAdvisor, Run
+from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
 from tuner.records.journal import Journal
 from tuner.simulate import VirtualClock, simulate
@@ -13,11 +14,15 @@ from tuner.spec import StudySpec
 EPOCH_S = 10.0
 
 
+def smooth_epoch_s(config: TrialConfig) -> float:
+    """A fifth of the rows is launches."""
+    return EPOCH_S * (0.2 * config.num_micro_batches / config.batch_size * 3 + 0.8 * config.num_taus / 5)
+
+
 def smooth(run: Run, epoch: int) -> Measurement:
-    """Larger batches are faster and a little worse; a fifth of the rows is launches."""
+    """Larger batches are faster and a little worse."""
     config = run.config
-    launches = config.num_micro_batches / config.batch_size
-    took_s = EPOCH_S * (0.2 * launches * 3 + 0.8 * config.num_taus / 5)
+    took_s = smooth_epoch_s(config)
     final = 0.086 + 0.02 / config.num_taus + 0.0015 * math.log2(config.effective_batch_size / 6)
     nrmse = final * (1 + 0.3 * (run.num_epochs - epoch) / run.num_epochs)
     return report(epoch, nrmse, epoch * took_s, took_s)

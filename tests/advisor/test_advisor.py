@@ -1,17 +1,19 @@
 """The advisor through its contract: what it asks, when it stops, what it recommends."""
 
 import itertools
+import math
 
 import pytest
 
-from tests.advisor.laws import out_of_memory_above, run_study, smooth
+from tests.advisor.laws import out_of_memory_above, run_study, smooth, smooth_epoch_s
 from tests.studies import make_study, report
-from tuner.advisor import Advisor, Ending, Finished, Run, Wait
+from tuner.advisor import Advisor, Ending, Finished, Probe, Run, Wait
 from tuner.advisor.messages import ProbeResult
-from tuner.core.config import TrialConfig
 from tuner.core.measurement import Status
 from tuner.core.pareto import front
+from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialState
+from tuner.records.journal import read_journal
 from tuner.scheduling import Continue, Stop
 
 
@@ -24,6 +26,10 @@ def finish(advisor: Advisor, run: Run, *, epoch_s: float = 1.0, nrmse: float = 0
     for epoch in range(1, run.num_epochs + 1):
         advisor.observe(run.trial_id, report(epoch, nrmse, epoch * epoch_s, epoch_s))
     advisor.tell(run.trial_id, Ending.complete())
+
+
+def run_with(config) -> Run:
+    return Run(trial_id="", config=config, seed=0, num_epochs=6, purpose=Purpose.SEARCH)
 
 
 def run_of(record) -> Run:
@@ -48,19 +54,34 @@ def test_the_baseline_is_asked_first_and_the_guides_row_second():
     assert (second.config, second.purpose) == (study.guide, Purpose.GUIDE)
 
 
-def test_all_trials_share_one_seed(journal_path):
-    advisor, _, _ = run_study(make_study(seed=7), smooth, journal_path)
-    assert {record.seed for record in advisor.records} == {7}
+def test_all_configurations_share_one_seed_and_replicates_count_up_from_it(journal_path):
+    advisor, _, _ = run_study(make_study(seed=7, budget={"trials": 12, "hours": 10}), smooth, journal_path)
+    seeds = {}
+    for record in advisor.records:
+        seeds.setdefault(record.config, []).append(record.seed)
+    assert all(found == list(range(7, 7 + len(found))) for found in seeds.values())
+    assert max(map(len, seeds.values())) >= 2
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
-def test_every_configuration_is_legal_and_none_is_repeated(sampler, journal_path):
-    study = make_study(search={"sampler": sampler}, budget={"trials": 60, "hours": 10})
+@pytest.mark.parametrize("sampler", ["surrogate", "tpe", "nsga2", "random"])
+def test_every_configuration_is_legal_and_none_is_repeated_but_with_another_seed(sampler, journal_path):
+    study = make_study(search={"sampler": sampler}, budget={"trials": 40, "hours": 10})
     advisor, _, _ = run_study(study, smooth, journal_path)
-    configs = [record.config for record in advisor.records]
-    assert len(configs) == 60
-    assert len(set(configs)) == 60
-    assert all(config in study.lattice for config in configs)
+    assert all(record.config in study.lattice for record in advisor.records)
+    pairs = [(record.config, record.seed) for record in advisor.records]
+    assert len(set(pairs)) == len(pairs)
+    searched = [r.config for r in advisor.records if r.purpose is not Purpose.REPLICATE]
+    assert len(set(searched)) == len(searched)
+
+
+def test_the_model_needs_fewer_configurations_than_a_sampler_for_a_better_answer(journal_path):
+    found = {}
+    for sampler in ("surrogate", "random"):
+        study = make_study(search={"sampler": sampler}, budget={"trials": 40, "hours": 10})
+        advisor, _, _ = run_study(study, smooth, journal_path.with_name(sampler))
+        found[sampler] = advisor.num_counted, advisor.recommend().estimate.time_s
+    assert found["surrogate"][0] < found["random"][0]
+    assert found["surrogate"][1] <= found["random"][1]
 
 
 def test_the_search_ends_by_itself_when_the_lattice_is_used_up(journal_path):
@@ -72,6 +93,7 @@ def test_the_search_ends_by_itself_when_the_lattice_is_used_up(journal_path):
             "accum_steps": {"values": [1, 2]},
         },
         budget={"trials": 1000, "hours": 100},
+        search={"sampler": "tpe"},
     )
     advisor, last, _ = run_study(study, smooth, journal_path)
     assert {r.config for r in advisor.records} == set(study.lattice)
@@ -79,10 +101,33 @@ def test_the_search_ends_by_itself_when_the_lattice_is_used_up(journal_path):
 
 
 def test_the_trial_budget_is_kept(journal_path):
-    study = make_study(budget={"trials": 12, "hours": 10})
+    study = make_study(budget={"trials": 12, "hours": 10}, search={"sampler": "random"})
     advisor, last, _ = run_study(study, smooth, journal_path)
-    assert len(advisor.records) == 12
+    assert advisor.num_counted == 12
     assert last.reason == "all 12 trials of the budget have run"
+
+
+def test_the_search_ends_by_itself_when_nothing_can_beat_what_was_found(journal_path):
+    study = make_study(budget={"trials": 500, "hours": 100})
+    advisor, last, _ = run_study(study, smooth, journal_path)
+    best = advisor.recommend().estimate
+    assert str(best.config) in last.reason
+    assert advisor.num_counted < 60
+    truly_faster = [
+        config
+        for config in study.lattice
+        for end in [smooth(run_with(config), 6)]
+        if end.nrmse < 0.095 and end.time_s < 0.95 * best.time_s
+    ]
+    assert truly_faster == []
+
+
+def test_the_search_ends_soon_when_nothing_can_be_feasible(journal_path):
+    study = make_study(budget={"trials": 500, "hours": 100}, target="nrmse < 0.08")
+    advisor, last, _ = run_study(study, smooth, journal_path)
+    assert last.reason.startswith("nothing faster than the baseline meets nrmse < 0.08")
+    assert advisor.num_counted < 30
+    assert advisor.recommend() is None
 
 
 def test_the_guides_row_counts_against_the_trial_budget_too():
@@ -94,7 +139,7 @@ def test_the_guides_row_counts_against_the_trial_budget_too():
 
 
 def test_the_time_budget_is_kept_to_within_one_epoch(journal_path):
-    study = make_study(budget={"trials": 500, "hours": 0.2})
+    study = make_study(budget={"trials": 500, "hours": 0.2}, search={"sampler": "random"})
     advisor, last, clock = run_study(study, smooth, journal_path)
     assert "budget" in last.reason
     assert clock.now_s <= 0.2 * 3600 + 10.0
@@ -106,9 +151,7 @@ def test_no_trial_is_started_that_cannot_end_within_the_budget():
     run = advisor.ask(0.0)
     assert isinstance(run, Run)
     finish(advisor, run, epoch_s=4.0)
-    assert advisor.ask(20.0) == Finished(
-        reason="the 16 s left of the budget are too short for one more trial"
-    )
+    assert advisor.ask(33.0) == Finished(reason="the 3 s left of the budget are too short for one more trial")
 
 
 def test_a_trial_still_running_when_the_budget_ends_is_stopped_with_that_reason():
@@ -125,17 +168,19 @@ def test_a_trial_still_running_when_the_budget_ends_is_stopped_with_that_reason(
 
 def test_workers_are_kept_busy_but_never_over_booked():
     advisor = Advisor(make_study(), num_workers=3)
-    runs = [advisor.ask() for _ in range(3)]
-    assert all(isinstance(run, Run) for run in runs)
-    assert len({run.config for run in runs if isinstance(run, Run)}) == 3
+    baseline, guide, third = (advisor.ask() for _ in range(3))
+    assert isinstance(baseline, Run)
+    assert isinstance(guide, Run)
+    assert third == Wait()  # nothing is known yet: a guess would be a waste
+    finish(advisor, baseline)
+    more = [advisor.ask() for _ in range(2)]
+    assert all(isinstance(run, Run) for run in more)
+    assert len({(run.config, run.seed) for run in (guide, *more) if isinstance(run, Run)}) == 3
     assert advisor.ask() == Wait()
-    assert isinstance(runs[1], Run)
-    finish(advisor, runs[1])
-    assert isinstance(advisor.ask(), Run)
 
 
 def test_stopped_trials_are_neither_on_the_front_nor_recommended(journal_path):
-    study = make_study(budget={"trials": 40, "hours": 10})
+    study = make_study(budget={"trials": 40, "hours": 10}, search={"sampler": "random"})
     advisor, _, _ = run_study(study, smooth, journal_path)
     stopped = [r for r in advisor.records if r.state is TrialState.STOPPED]
     assert len(stopped) >= 5
@@ -199,11 +244,11 @@ def test_a_lost_trial_does_not_use_up_the_budget(journal_path):
     def law(run, epoch):
         return None if epoch == 2 and next(lost) < 2 else smooth(run, epoch)
 
-    study = make_study(budget={"trials": 12, "hours": 10})
+    study = make_study(budget={"trials": 12, "hours": 10}, search={"sampler": "random"})
     advisor, _, _ = run_study(study, law, journal_path)
     states = [record.state for record in advisor.records]
     assert states.count(TrialState.FAILED) == 2
-    assert len(states) == 14
+    assert advisor.num_counted == 12
     assert advisor.recommend() is not None
 
 
@@ -241,27 +286,67 @@ def test_a_trial_told_complete_that_lacks_epochs_was_stopped():
     assert advisor.incumbent is None
 
 
-def test_a_probe_that_ran_out_of_memory_is_never_asked_for(journal_path):
-    study = make_study(
-        parameters={
-            "batch_size": {"values": [6, 12]},
-            "micro_batch": {"values": [3, 6]},
-            "num_taus": {"values": [5]},
-        },
-        guide=None,
-        budget={"trials": 100, "hours": 10},
-    )
-    advisor = Advisor(study)
-    full = TrialConfig(batch_size=12, micro_batch=6, num_taus=5)
-    advisor.probed(
-        "probe",
-        [ProbeResult(config=full, status=Status.OOM, epoch_time_s=0.0, peak_memory_gib=0.0)],
-    )
-    asked = []
-    while isinstance(run := advisor.ask(), Run):
-        asked.append(run.config)
-        finish(advisor, run)
-    assert set(asked) == set(study.lattice) - {full}
+def asks(journal_path):
+    return [event for event in read_journal(journal_path) if event["event"] == "ask"]
+
+
+def probing(**changes) -> Advisor:
+    study = make_study(guide=None, budget={"trials": 100, "hours": 10}, **changes)
+    return Advisor(study, traits=StageTraits(can_probe=True))
+
+
+def answer(advisor: Advisor, probe: Probe, *, too_large: int) -> None:
+    results = []
+    for config in probe.configs:
+        fits = config.micro_batch * config.num_taus <= too_large
+        results.append(
+            ProbeResult(
+                config=config,
+                status=Status.OK if fits else Status.OOM,
+                epoch_time_s=smooth_epoch_s(config) if fits else math.nan,
+                peak_memory_gib=0.1,
+            )
+        )
+    advisor.probed(probe.trial_id, results, 0.1)
+
+
+def test_what_ran_out_of_memory_in_a_probe_is_never_asked_for():
+    advisor, probed, asked = probing(), [], []
+    while not isinstance(ask := advisor.ask(), Finished):
+        if isinstance(ask, Probe):
+            probed += ask.configs
+            answer(advisor, ask, too_large=30)
+        else:
+            asked.append(ask.config)
+            for epoch in range(1, 7):
+                advisor.observe(ask.trial_id, smooth(ask, epoch))
+            advisor.tell(ask.trial_id, Ending.complete())
+    refused = [config for config in probed if config.micro_batch * config.num_taus > 30]
+    assert refused
+    assert not set(refused) & set(asked)
+    assert not any(config.micro_batch * config.num_taus > 30 for config in asked)
+
+
+def test_a_stage_that_cannot_be_probed_never_is(journal_path):
+    run_study(make_study(), smooth, journal_path)
+    assert not any(event["answer"]["kind"] == "probe" for event in asks(journal_path))
+
+
+def test_probes_that_are_lost_are_asked_for_twice_at_most():
+    advisor = probing()
+    probe_of_the_space = advisor.ask()
+    assert isinstance(probe_of_the_space, Run)  # the baseline first
+    finish(advisor, probe_of_the_space, epoch_s=100.0)
+    num_probes = 0
+    for _ in range(6):
+        ask = advisor.ask()
+        if isinstance(ask, Probe):
+            num_probes += 1
+            advisor.tell(ask.trial_id, Ending.failed("the worker was lost", is_lost=True))
+        else:
+            assert isinstance(ask, Run)
+            finish(advisor, ask, epoch_s=50.0)
+    assert num_probes == 2
 
 
 def test_an_unknown_trial_is_an_error_of_the_driver():

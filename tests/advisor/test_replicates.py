@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.advisor.laws import EPOCH_S, run_study, smooth
+from tests.advisor.laws import run_study, smooth
 from tests.studies import make_study, report
 from tuner.advisor import Advisor, Ending, Run
 from tuner.core.estimate import estimates
@@ -20,12 +20,11 @@ def lucky_with_seed_0(run: Run, epoch: int):
     return replace(measured, nrmse=measured.nrmse * (1.06 if is_lucky and run.seed else 1.0))
 
 
-@pytest.fixture
-def lucky(tmp_path):
+@pytest.fixture(scope="module", params=["surrogate", "random"])
+def lucky(request, tmp_path_factory):
     budget = {"trials": 60, "hours": 20, "seeds": 3}
-    advisor, _, _ = run_study(
-        make_study(budget=budget, target="nrmse < 0.0945"), lucky_with_seed_0, tmp_path / "journal.jsonl"
-    )
+    study = make_study(budget=budget, target="nrmse < 0.0945", search={"sampler": request.param})
+    advisor, _, _ = run_study(study, lucky_with_seed_0, tmp_path_factory.mktemp("run") / "journal.jsonl")
     return advisor
 
 
@@ -33,7 +32,7 @@ def test_the_recommended_configuration_and_the_baseline_ran_with_the_same_seeds(
     found = lucky.recommend()
     assert found is not None
     known = estimates(lucky.records)
-    assert found.estimate.seeds == (0, 1, 2)
+    assert set(found.estimate.seeds) >= {0, 1, 2}
     assert known[lucky.study.baseline].seeds == (0, 1, 2)
 
 
@@ -48,36 +47,37 @@ def test_a_configuration_that_was_only_lucky_is_not_recommended(lucky):
     assert found.estimate.config.num_taus > 3
 
 
+def test_what_is_recommended_meets_the_target_with_the_probability_the_study_asks_for(lucky):
+    found = lucky.recommend()
+    assert found.probability >= 1 - lucky.study.decision.max_error
+    assert len(found.estimate.records) >= 2
+
+
 def test_every_replicate_repeats_a_configuration_with_a_seed_of_its_own(lucky):
     pairs = [(record.config, record.seed) for record in lucky.records]
     assert len(pairs) == len(set(pairs))
     assert {r.seed for r in lucky.records if r.purpose is not Purpose.REPLICATE} == {0}
-    assert {r.seed for r in lucky.records if r.purpose is Purpose.REPLICATE} == {1, 2}
+    assert 0 not in {r.seed for r in lucky.records if r.purpose is Purpose.REPLICATE}
 
 
-def test_replicates_do_not_count_against_the_trials_of_the_budget(lucky):
-    searched = [r for r in lucky.records if r.purpose is not Purpose.REPLICATE]
-    assert len(searched) == 60
+def test_replicates_do_not_count_against_the_trials_of_the_budget(tmp_path):
+    study = make_study(budget={"trials": 12, "hours": 20, "seeds": 3}, search={"sampler": "random"})
+    advisor, _, _ = run_study(study, smooth, tmp_path / "journal.jsonl")
+    searched = [r for r in advisor.records if r.purpose is not Purpose.REPLICATE]
+    assert len(searched) == 12
+    assert len(advisor.records) > 12
 
 
-def test_what_is_clearly_feasible_waits_for_its_replicates_until_the_search_is_over(tmp_path):
-    budget = {"trials": 30, "hours": 20, "seeds": 2}
-    easy = make_study(budget=budget, target="nrmse < 0.2")
-    advisor, _, _ = run_study(easy, smooth, tmp_path / "journal.jsonl")
-    purposes = [record.purpose for record in advisor.records]
-    assert purposes.count(Purpose.REPLICATE) == 2
-    assert set(purposes[-2:]) == {Purpose.REPLICATE}
-
-
-def test_the_search_leaves_time_for_the_replicates(tmp_path):
-    hours = 0.5
-    study = make_study(budget={"trials": 500, "hours": hours, "seeds": 3})
-    advisor, _, clock = run_study(study, smooth, tmp_path / "journal.jsonl")
-    found = advisor.recommend()
-    assert found is not None
-    assert found.estimate.seeds == (0, 1, 2)
-    assert estimates(advisor.records)[study.baseline].seeds == (0, 1, 2)
-    assert clock.now_s <= hours * 3600 + EPOCH_S
+def test_a_margin_the_user_sets_is_kept(tmp_path):
+    found = {}
+    for margin_pct in (0.0, 2.0):
+        study = make_study(
+            budget={"trials": 100, "hours": 20}, decision={"max_error": 0.05, "margin_pct": margin_pct}
+        )
+        advisor, _, _ = run_study(study, smooth, tmp_path / f"{margin_pct}.jsonl")
+        found[margin_pct] = advisor.recommend().estimate
+    assert found[2.0].nrmse <= 0.98 * 0.095 < found[0.0].nrmse
+    assert found[2.0].time_s > found[0.0].time_s
 
 
 def test_a_replicate_is_never_stopped():

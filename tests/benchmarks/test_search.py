@@ -62,6 +62,12 @@ def test_an_interval_holds_the_figure_and_narrows_with_runs():
     assert narrow.high - narrow.low < wide.high - wide.low
 
 
+def test_single_runs_of_instances_still_have_an_interval():
+    runs = [outcome(success=k < 3, instance=f"i{k}") for k in range(10)]
+    found = interval(runs, success_pct)
+    assert found.low < 30.0 < found.high
+
+
 def test_a_ratio_says_how_many_times_more_a_success_costs_with_others():
     found = ratio([outcome(cost=40)] * 5, [outcome(cost=10)] * 5)
     assert (found.value, found.low, found.high) == (4.0, 4.0, 4.0)

@@ -64,7 +64,7 @@ def answers(port: int) -> bool:
 def slow_study(folder: Path) -> Path:
     """About fifteen seconds of trials: long enough for the metrics to be exported while it runs."""
     stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.4}}
-    return write_study(folder, stage=stage, budget={"trials": 14, "hours": 1})
+    return write_study(folder, stage=stage, budget={"trials": 14, "hours": 1}, search={"sampler": "random"})
 
 
 @pytest.mark.timeout(400)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.processes import ROOT, TUNER, descendants, is_alive, title, wait_until, write_study
 from tests.studies import study_dict
-from tuner.advisor import Advisor, replay
+from tuner.advisor import rebuild
 from tuner.core.trial import TrialState
 from tuner.records.journal import read_journal
 from tuner.spec import load_study
@@ -19,7 +19,13 @@ from tuner.spec import load_study
 def running(tmp_path):
     """A run with at least three finished trials and one that runs; its last folder; its helpers' pids."""
     stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.1}}
-    path = write_study(tmp_path, stage=stage, budget={"trials": 200, "hours": 1}, scheduler={"rule": "none"})
+    path = write_study(
+        tmp_path,
+        stage=stage,
+        budget={"trials": 200, "hours": 1},
+        scheduler={"rule": "none"},
+        search={"sampler": "random"},
+    )
     command = [*TUNER, "--space", str(path), "--runs-dir", str(tmp_path / "runs")]
     output = (tmp_path / "output.txt").open("w")
     process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=os.environ)
@@ -45,7 +51,7 @@ def test_a_signal_ends_gracefully_with_a_partial_result(running, signum, code, t
     assert result["baseline"]["state"] == "complete"
     events = list(read_journal(last / "journal.jsonl"))
     assert events[-1]["event"] == "end"
-    advisor = replay(events, Advisor(load_study(str(last / "study.yaml"))))
+    advisor = rebuild(load_study(str(last / "study.yaml")), events)
     assert not advisor.running
     ended = [r for r in advisor.records if r.state is TrialState.FAILED]
     assert {r.reason for r in ended} <= {f"interrupted by {signum.name}"}
@@ -76,7 +82,7 @@ def test_a_killed_run_keeps_every_finished_trial_and_leaves_no_process_behind(ru
     process, last, helpers = running
     process.kill()
     process.wait()
-    advisor = replay(read_journal(last / "journal.jsonl"), Advisor(load_study(str(last / "study.yaml"))))
+    advisor = rebuild(load_study(str(last / "study.yaml")), list(read_journal(last / "journal.jsonl")))
     complete = [r for r in advisor.records if r.state is TrialState.COMPLETE]
     assert len(complete) >= 3
     assert all(record.epoch == 6 for record in complete)

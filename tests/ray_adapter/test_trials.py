@@ -2,10 +2,12 @@
 
 import pytest
 
+from tests.stages import SyntheticOptions, epoch_seconds
 from tests.studies import make_study, study_dict
 from tuner.advisor import Advisor, JournaledAdvisor, replay
 from tuner.core.pareto import front
 from tuner.core.recommend import conclude
+from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialState
 from tuner.errors import ClusterError, RecordsError, StageError
 from tuner.ray_adapter.interrupts import Interrupts
@@ -13,12 +15,13 @@ from tuner.ray_adapter.launch import run_trials
 from tuner.ray_adapter.metrics import StudyMetrics
 from tuner.ray_adapter.session import check_resources
 from tuner.records.journal import Journal, read_journal
+from tuner.search.strategy import ProbeStep
 
 pytestmark = pytest.mark.usefixtures("ray_resources")
 
 
-def run_on_ray(study, folder, *, num_workers=1, journal=None, clock=lambda: 0.0):
-    advisor = Advisor(study, num_workers=num_workers)
+def run_on_ray(study, folder, *, num_workers=1, journal=None, clock=lambda: 0.0, kind=Advisor):
+    advisor = kind(study, num_workers=num_workers, traits=StageTraits(can_probe=True))
     journaled = JournaledAdvisor(
         advisor, journal or Journal(folder / "journal.jsonl"), clock, [StudyMetrics(advisor)]
     )
@@ -38,10 +41,43 @@ def synthetic(failures=(), *, trials=12, **changes):
     return make_study(stage=stage, budget={"trials": trials, "hours": 1}, **changes)
 
 
+class ProbesFirst(Advisor):
+    """Asks for a probe of three configurations before anything else."""
+
+    def ask(self, elapsed_s=0.0):
+        if self._num_probes:
+            return super().ask(elapsed_s)
+        return self._start_probe(ProbeStep(configs=tuple(self.study.lattice)[:3]), elapsed_s)
+
+
+def test_a_probe_times_configurations_on_a_worker_and_one_that_does_not_fit_is_never_run(tmp_path):
+    first = next(iter(synthetic().lattice))
+    too_large = {"params": first.as_dict(), "kind": "oom", "epoch": 1}
+    study = synthetic([too_large], trials=4)
+    advisor = run_on_ray(study, tmp_path, kind=ProbesFirst)
+    known = {probed.config: probed.epoch_time_s for probed in advisor.knowledge.probes}
+    assert len(known) == 3
+    assert known.pop(first) is None
+    options = SyntheticOptions(**study.stage.options)
+    for config, epoch_time_s in known.items():
+        assert epoch_time_s == pytest.approx(epoch_seconds(config.as_dict(), options), rel=0.5)
+    assert advisor.recommend() is not None
+    assert first not in {record.config for record in advisor.records}
+    events = list(read_journal(tmp_path / "journal.jsonl"))
+    rebuilt = replay(events, ProbesFirst(study, traits=StageTraits(can_probe=True)))
+    assert rebuilt.records == advisor.records
+    assert rebuilt.knowledge.probes == advisor.knowledge.probes
+
+
 @pytest.fixture(scope="module")
 def run_with_stops(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stops")
-    return run_on_ray(synthetic(trials=16), folder), folder
+    return run_on_ray(searched_at_random(), folder), folder
+
+
+def searched_at_random():
+    """Random configurations are often worth stopping."""
+    return synthetic(trials=16, search={"sampler": "random"})
 
 
 def test_no_stopped_trial_is_on_the_front_or_recommended(run_with_stops):
@@ -62,7 +98,7 @@ def test_no_stopped_trial_is_on_the_front_or_recommended(run_with_stops):
 def test_a_stopped_trial_keeps_its_reason_in_words_with_its_numbers(run_with_stops):
     advisor, _ = run_with_stops
     reasons = [r.reason for r in advisor.records if r.state is TrialState.STOPPED]
-    assert all(any(word in reason for word in ("slower", "over the target")) for reason in reasons)
+    assert all(any(word in reason for word in ("slower", "probability")) for reason in reasons)
     assert all(any(digit in reason for digit in "0123456789") for reason in reasons)
 
 
@@ -78,15 +114,20 @@ def test_complete_trials_carry_all_their_epochs_with_the_stages_own_clock(run_wi
 
 def test_the_journal_of_a_run_on_ray_rebuilds_its_records(run_with_stops):
     advisor, folder = run_with_stops
-    rebuilt = replay(read_journal(folder / "journal.jsonl"), Advisor(synthetic(trials=16)))
+    fresh = Advisor(searched_at_random(), traits=StageTraits(can_probe=True))
+    rebuilt = replay(read_journal(folder / "journal.jsonl"), fresh)
     assert rebuilt.records == advisor.records
     assert rebuilt.recommend() == advisor.recommend()
 
 
 def test_the_same_seed_suggests_the_same_first_configurations(run_with_stops, tmp_path):
     advisor, _ = run_with_stops
-    again = run_on_ray(synthetic(trials=8), tmp_path)
-    assert [r.config for r in again.records] == [r.config for r in advisor.records][:8]
+    again = run_on_ray(synthetic(trials=8, search={"sampler": "random"}), tmp_path)
+
+    def searched(records):
+        return [r.config for r in records if r.purpose is Purpose.SEARCH]
+
+    assert searched(again.records) == searched(advisor.records)[:6]
 
 
 def test_every_failure_is_recorded_as_what_it_is_and_the_run_goes_on(tmp_path):
@@ -121,9 +162,9 @@ def test_every_failure_is_recorded_as_what_it_is_and_the_run_goes_on(tmp_path):
 
 def test_several_workers_share_the_lattice_without_repeats(tmp_path):
     advisor = run_on_ray(synthetic(trials=10), tmp_path, num_workers=2)
-    configs = [record.config for record in advisor.records]
-    assert len(configs) == 10
-    assert len(set(configs)) == 10
+    runs = [(record.config, record.seed) for record in advisor.records]
+    assert len(set(runs)) == len(runs)
+    assert advisor.num_counted >= 4
     assert not advisor.running
 
 

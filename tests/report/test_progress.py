@@ -12,10 +12,16 @@ from tuner.report.progress import Progress
 
 
 @pytest.fixture(scope="module")
-def progress(tmp_path_factory):
-    study = make_study(budget={"trials": 30, "hours": 10})
+def ended(tmp_path_factory):
+    study = make_study(budget={"trials": 30, "hours": 10}, search={"sampler": "random"})
     path = tmp_path_factory.mktemp("run") / "journal.jsonl"
     advisor, _, clock = run_study(study, out_of_memory_above(40), path)
+    return advisor, clock
+
+
+@pytest.fixture(scope="module")
+def progress(ended):
+    advisor, clock = ended
     return Progress.of(advisor, clock.now_s)
 
 
@@ -26,9 +32,9 @@ def test_before_the_first_trial_nothing_is_claimed():
     )
 
 
-def test_the_counts_add_up_to_all_trials(progress):
+def test_the_counts_add_up_to_all_trials(ended, progress):
     numbers = [int(part.split()[0]) for part in progress.counts_text.split(", ")]
-    assert sum(numbers) == 30
+    assert sum(numbers) == len(ended[0].records) > 30
     assert "infeasible" in progress.counts_text
 
 

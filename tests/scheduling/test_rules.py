@@ -3,7 +3,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.scheduling.records import record
@@ -57,11 +57,16 @@ def test_a_trial_too_slow_for_the_incumbent_is_stopped_with_the_numbers() -> Non
 
 def test_a_trial_too_poor_for_the_target_is_stopped_with_the_numbers() -> None:
     trial = record([0.2, 0.1400], [1, 1], num_epochs=3)
-    evidence = Evidence(finished=curves(3), threshold=0.095)
+    decision = FeasibleAndFaster().decide(trial, Evidence(probability=0.0123, threshold=0.095))
+    assert decision == Stop("NRMSE 0.1400 after epoch 2: it meets the target 0.0950 with 1.2 % probability")
+
+
+def test_feasibility_is_judged_before_time() -> None:
+    trial = record([0.2], [9.0], num_epochs=6)
+    evidence = Evidence(incumbent=incumbent(1.0), probability=0.0, threshold=0.095)
     decision = FeasibleAndFaster().decide(trial, evidence)
-    assert decision == Stop(
-        "NRMSE 0.1400 after epoch 2 projects to 0.1103 at best (3 finished curves), over the target 0.0950"
-    )
+    assert isinstance(decision, Stop)
+    assert decision.reason.startswith("NRMSE")
 
 
 def test_without_an_incumbent_time_stops_nothing() -> None:
@@ -71,14 +76,14 @@ def test_without_an_incumbent_time_stops_nothing() -> None:
 
 def test_while_the_threshold_is_unknown_nrmse_stops_nothing() -> None:
     trial = record([9.0, 9.0], [1, 1], num_epochs=3)
-    assert FeasibleAndFaster().decide(trial, Evidence(finished=curves(9))) == Continue()
+    assert FeasibleAndFaster().decide(trial, Evidence(finished=curves(9), probability=0.0)) == Continue()
 
 
-@pytest.mark.parametrize(("num_curves", "stopped"), [(0, False), (4, False), (5, True)])
-def test_nrmse_stops_only_once_min_curves_are_known(num_curves: int, stopped: bool) -> None:
+@pytest.mark.parametrize(("probability", "stopped"), [(None, False), (0.11, False), (0.09, True)])
+def test_nrmse_stops_only_what_is_known_to_be_improbable(probability: float | None, stopped: bool) -> None:
     trial = record([9.0, 9.0], [1, 1], num_epochs=3)
-    evidence = Evidence(finished=curves(num_curves), threshold=0.1)
-    assert is_stopped(FeasibleAndFaster(min_curves=5), trial, evidence) is stopped
+    evidence = Evidence(finished=curves(9), threshold=0.1, probability=probability)
+    assert is_stopped(FeasibleAndFaster(min_probability=0.1), trial, evidence) is stopped
 
 
 @pytest.mark.parametrize(("time_margin", "stopped"), [(0.0, True), (0.19, True), (0.21, False)])
@@ -142,15 +147,14 @@ def test_a_faster_incumbent_never_saves_a_trial(epoch_time_s: float, times: list
     assert all(faster or not slower for faster, slower in pairwise(verdicts))
 
 
-@given(positive, positive, positive)
-def test_a_stricter_target_never_saves_a_trial(nrmse: float, one: float, other: float) -> None:
-    assume(one != other)
-    trial = record([0.5, nrmse], [1, 1], num_epochs=3)
-    strict, lax = (
-        is_stopped(FeasibleAndFaster(), trial, Evidence(finished=curves(4), threshold=threshold))
-        for threshold in sorted((one, other))
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_smaller_chance_never_saves_a_trial(one: float, other: float) -> None:
+    trial = record([0.5, 0.4], [1, 1], num_epochs=3)
+    small, large = (
+        is_stopped(FeasibleAndFaster(), trial, Evidence(threshold=0.1, probability=chance))
+        for chance in sorted((one, other))
     )
-    assert strict or not lax
+    assert small or not large
 
 
 def test_long_times_are_written_in_whole_seconds() -> None:
@@ -164,7 +168,7 @@ def test_long_times_are_written_in_whole_seconds() -> None:
 def test_rules_are_made_by_name_with_their_options() -> None:
     assert make_rule("none") == NoStopping()
     assert make_rule("feasible_and_faster") == FeasibleAndFaster()
-    options = {"min_curves": 7, "time_margin": 0.1}
+    options = {"min_probability": 0.2, "time_margin": 0.1}
     assert make_rule("feasible_and_faster", options) == FeasibleAndFaster(**options)  # type: ignore[arg-type]
 
 
@@ -177,11 +181,11 @@ def test_a_rule_from_elsewhere_gets_its_options() -> None:
     ("name", "options", "words"),
     [
         ("feasible_and_fast", {}, "did you mean 'feasible_and_faster'"),
-        ("feasible_and_faster", {"min_curve": 2}, "did you mean 'min_curves'"),
-        ("none", {"min_curves": 2}, "its options are: none"),
-        ("feasible_and_faster", {"min_curves": 0}, "min_curves=0 is not a whole number"),
-        ("feasible_and_faster", {"min_curves": 2.5}, "min_curves=2.5 is not a whole number"),
-        ("feasible_and_faster", {"min_curves": True}, "min_curves=True"),
+        ("feasible_and_faster", {"min_probabilty": 0.2}, "did you mean 'min_probability'"),
+        ("none", {"min_probability": 0.2}, "its options are: none"),
+        ("feasible_and_faster", {"min_probability": -0.1}, "min_probability=-0.1 is not a number"),
+        ("feasible_and_faster", {"min_probability": "5%"}, "min_probability='5%' is not a number"),
+        ("feasible_and_faster", {"min_probability": True}, "min_probability=True"),
         ("feasible_and_faster", {"time_margin": -0.1}, "write for example time_margin: 0.05"),
         ("feasible_and_faster", {"time_margin": float("nan")}, "time_margin=nan"),
         ("feasible_and_faster", {"time_margin": "5%"}, "time_margin='5%' is not a number"),
@@ -200,5 +204,5 @@ def test_a_mistake_in_the_study_is_one_message_with_its_fix(
 
 
 def test_rules_survive_pickling() -> None:
-    rule = FeasibleAndFaster(min_curves=2)
+    rule = FeasibleAndFaster(min_probability=0.2)
     assert pickle.loads(pickle.dumps(rule)) == replace(rule)  # noqa: S301

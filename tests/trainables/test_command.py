@@ -1,24 +1,17 @@
-"""CommandStage with real processes: reports, failures as data, and nothing left behind."""
+"""CommandStage with real processes: reports, clocks, failures as data, and clear mistakes."""
 
 import json
-import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.processes import ROOT, is_alive, run_tuner, wait_until
+from tests.processes import run_tuner
 from trainables.command import CommandStage
+from trainables.command.verdict import ScriptLostError
 
 EPOCHS = "import json,sys\nfor e in (1, 2): print(json.dumps({'nrmse': 1 / e, 't': e * 10.0}), flush=True)\n"
-FOREVER = (
-    "import os,signal,subprocess,sys,time\n"
-    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-    "open(sys.argv[1], 'w').write(f'{os.getpid()} {child.pid}')\n"
-    "print('{\"nrmse\": 1}', flush=True)\n"
-    "time.sleep(600)\n"
-)
 
 
 def trial(folder, code, *words, num_epochs=2, **options):
@@ -29,19 +22,29 @@ def trial(folder, code, *words, num_epochs=2, **options):
     return {"params": {"batch_size": 6}, "num_epochs": num_epochs, "stage": stage}
 
 
-def ended(path):
-    return not any(is_alive(int(pid)) for pid in path.read_text().split())
+def reports(config):
+    stage = CommandStage(config=config)
+    found = []
+    try:
+        while not (found and found[-1]["done"]):
+            found.append(stage.train())
+    finally:
+        stage.stop()
+    return found
+
+
+def output_of(folder):
+    (log,) = folder.glob("logs/trial-*/output.log")
+    return log.read_text()
 
 
 def test_every_epoch_it_prints_is_a_report_with_its_own_clock(tmp_path):
-    stage = CommandStage(config=trial(tmp_path, EPOCHS, keys={"time_s": "t"}))
-    first, last = stage.train(), stage.train()
-    stage.stop()
+    first, last = reports(trial(tmp_path, EPOCHS, keys={"time_s": "t"}))
     assert [r["nrmse"] for r in (first, last)] == [1, 0.5]
     assert [r["time_s"] for r in (first, last)] == [10, 20]
     assert last["epoch_time_s"] == 10
     assert (first["done"], last["done"]) == (False, True)
-    assert stage.log.read_text().count("nrmse") == 2
+    assert output_of(tmp_path).count("nrmse") == 2
 
 
 @pytest.mark.parametrize(
@@ -53,59 +56,159 @@ def test_every_epoch_it_prints_is_a_report_with_its_own_clock(tmp_path):
             "import sys; open(sys.argv[1], 'w').write('{\"nrmse\": 0.5}')",
             {"source": "file", "file": "{dir}/m"},
         ),
+        (
+            "import sys; open(sys.argv[1], 'w').write('{\"nrmse\": 1}\\n{\"nrmse\": 0.5}\\n')",
+            {"source": "file", "file": "{dir}/m"},
+        ),
+        (
+            "import sys; open(sys.argv[1], 'w').write('{\\n\"nrmse\": 0.5\\n}')",
+            {"source": "file", "file": "{dir}/m"},
+        ),
     ],
 )
 def test_a_script_that_reports_at_its_end_is_one_report_of_the_whole_budget(tmp_path, code, options):
-    stage = CommandStage(config=trial(tmp_path, code, "{dir}/m", num_epochs=4, per_epoch=False, **options))
-    report = stage.train()
-    stage.stop()
+    config = trial(tmp_path, code, "{dir}/m", num_epochs=4, per_epoch=False, **options)
+    (report,) = reports(config)
     assert (report["epoch"], report["nrmse"], report["done"]) == (4, 0.5, True)
     assert report["time_s"] == report["epoch_time_s"] > 0
+
+
+def test_time_is_that_of_the_lines_even_when_the_stage_reads_them_late(tmp_path):
+    code = (
+        "import time\nfor _ in range(2):\n    time.sleep(0.2)\n    print('{\"nrmse\": 1}')\n"
+        "print('bye', flush=True)\n"
+    )
+    stage = CommandStage(config=trial(tmp_path, "print('go')\n" + code, start="go"))
+    time.sleep(1.5)
+    first, last = stage.train(), stage.train()
+    stage.stop()
+    assert 0.19 < first["time_s"] < 1
+    assert 0.38 < last["time_s"] < 1.4
+
+
+def test_what_comes_before_the_start_line_is_neither_time_nor_an_epoch(tmp_path):
+    code = (
+        "import time\nprint('{\"nrmse\": 9}')\nsum(range(10**7))\ntime.sleep(1)\n"
+        "print('go')\nprint('{\"nrmse\": 1}')\n"
+    )
+    (report,) = reports(trial(tmp_path, code, num_epochs=1, start="^go"))
+    assert report["nrmse"] == 1
+    assert report["time_s"] < 0.9
+    assert report["cpu_time_s"] < 0.1
+
+
+def test_warming_up_again_takes_no_epoch_away(tmp_path):
+    stage = CommandStage(config=trial(tmp_path, "print('go')\n" + EPOCHS, start="go"))
+    stage.warm_up()
+    assert [stage.train()["nrmse"] for _ in range(2)] == [1, 0.5]
+    stage.stop()
+
+
+def test_cpu_time_is_that_of_the_script_and_of_its_children(tmp_path):
+    busy = "import time\nwhile time.process_time() < 0.4: pass\n"
+    code = (
+        f"import subprocess, sys\n{busy}\nsubprocess.run([sys.executable, '-c', {busy!r}])\n"
+        "print('{\"nrmse\": 1}')\n"
+    )
+    (report,) = reports(trial(tmp_path, code, num_epochs=1))
+    assert 0.8 - 4 * 0.01 <= report["cpu_time_s"] < 1.6  # four figures, each cut to whole ticks of 10 ms
+
+
+def test_loss_and_peak_memory_come_from_the_keys_that_name_them(tmp_path):
+    code = 'for m in (3, 2): print(\'INFO {"nrmse": 1, "l": NaN, "gib": %d} done\' % m)\n'
+    (report,) = reports(trial(tmp_path, code, keys={"loss": "l", "peak_memory_gib": "gib"}))
+    assert (report["status"], report["peak_memory_gib"]) == ("nan", 3)
+
+
+def test_megabytes_without_a_newline_are_kept_in_the_log_but_not_in_memory(tmp_path):
+    code = (
+        "import sys\nfor _ in range(64): sys.stdout.write('x' * 2**20)\n"
+        "print()\nprint('\\r 50%\\r{\"nrmse\": 1}')\n"
+    )
+    stage = CommandStage(config=trial(tmp_path, code, num_epochs=1))
+    report = stage.train()
+    kept = sum(map(len, stage._script.tail))
+    stage.stop()
+    assert report["nrmse"] == 1
+    assert len(output_of(tmp_path)) > 64 * 2**20
+    assert kept < 100_000
+
+
+def test_words_of_the_trial_reach_a_json_config_and_the_command(tmp_path):
+    (tmp_path / "c.json").write_text('{"a": {"batch": 0, "other": [1]}, "n": 0}')
+    code = "import sys\nprint(open(sys.argv[1]).read(), sys.argv[2], flush=True)\nprint('{\"nrmse\": 1}')\n"
+    patch = {"a.batch": "batch_size", "n": "num_samples"}
+    more = {"config": str(tmp_path / "c.json"), "patch": patch, "num_samples": 2000}
+    reports(trial(tmp_path, code, "{config}", "s={seed}", num_epochs=1, **more))
+    assert output_of(tmp_path).startswith('{"a": {"batch": 6, "other": [1]}, "n": 2000} s=0')
+
+
+def test_a_trials_folder_tells_what_ran_and_goes_away_unless_logs_keeps_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "tmp").mkdir()
+    config = trial(tmp_path, EPOCHS)
+    reports(config)
+    (told,) = tmp_path.glob("logs/trial-*/trial.json")
+    assert json.loads(told.read_text())["params"] == {"batch_size": 6}
+    config["stage"]["logs"] = ""
+    stage = CommandStage(config=config)
+    stage.train()
+    assert len(list((tmp_path / "tmp").glob("distill-trial-*"))) == 1
+    stage.stop()
+    failing = trial(tmp_path, "raise SystemExit(1)", logs="")
+    with pytest.raises(RuntimeError, match="option logs keeps all of its output"):
+        CommandStage(config=failing).step()  # Ray gives such a worker up without a call to stop
+    with pytest.raises(ValueError, match=r"no word \{lr\}"):
+        CommandStage(config=config | {"stage": {"command": ["{lr}"]}})
+    assert list((tmp_path / "tmp").glob("distill-trial-*")) == []
 
 
 @pytest.mark.parametrize(
     ("code", "status"),
     [
         ("raise SystemExit('torch.OutOfMemoryError: CUDA out of memory. Tried')", "oom"),
-        ("raise SystemExit(137)", "oom"),
+        ("raise MemoryError", "oom"),
+        ("print('RuntimeError: CUDA error: out of memory')", "oom"),
         ("print('{\"nrmse\": NaN}')", "nan"),
     ],
 )
 def test_out_of_memory_and_nan_are_data(tmp_path, code, status):
-    stage = CommandStage(config=trial(tmp_path, code, num_epochs=1))
-    report = stage.train()
-    stage.stop()
+    (report,) = reports(trial(tmp_path, code, num_epochs=1))
     assert (report["status"], report["done"]) == (status, True)
 
 
+def test_a_kill_without_a_sign_of_memory_is_a_lost_trial(tmp_path):
+    with pytest.raises(ScriptLostError, match=r"killed by signal 9.*output\.log"):
+        reports(trial(tmp_path, "import os; os.kill(os.getpid(), 9)"))
+
+
 def test_any_other_failure_raises_with_the_last_lines_and_the_path(tmp_path):
-    stage = CommandStage(config=trial(tmp_path, "raise SystemExit('no such data')"))
     with pytest.raises(RuntimeError, match=r"exit 1; its output: .*output\.log\nno such data"):
-        stage.step()
-    stage.stop()
+        reports(trial(tmp_path, "raise SystemExit('no such data')"))
 
 
-@pytest.mark.parametrize("how", ["stop", "reset"])
-def test_a_stopped_trial_leaves_no_descendant_even_one_that_ignores_sigterm(tmp_path, how):
-    stage = CommandStage(config=trial(tmp_path, FOREVER, str(tmp_path / "pids")))
-    stage.train()
-    assert not ended(tmp_path / "pids")
-    if how == "reset":
-        stage.reset(trial(tmp_path, EPOCHS))
-    else:
-        stage.stop()
-    wait_until(lambda: ended(tmp_path / "pids"), timeout_s=5)
-    stage.stop()
+FILE = {"source": "file", "file": "{dir}/m", "per_epoch": False}
 
 
-def test_a_killed_worker_leaves_no_descendant(tmp_path):
-    config = trial(tmp_path, FOREVER, str(tmp_path / "pids"))
-    code = (
-        "import os, signal\nfrom trainables.command import CommandStage\n"
-        f"CommandStage(config={config!r}).train()\nos.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
-    wait_until(lambda: ended(tmp_path / "pids"), timeout_s=10)
+@pytest.mark.parametrize(
+    ("code", "options", "words"),
+    [
+        ("print('{\"rmse\": 1}')", {}, "the key 'nrmse' (option keys.nrmse); the last object had rmse"),
+        ("print('{\"nrmse\": 1}')", {}, "after 1 of 2 epochs"),
+        ('print(\'{"nrmse": "low"}\')', {}, "metric nrmse='low' is no number"),
+        ("pass", {"start": "begins"}, "option start='begins'"),
+        ("pass", {"source": "regex", "pattern": "(?P<nrmse>x)"}, "no line matched option pattern="),
+        ("pass", FILE, "(option file) cannot be read (No such file or directory)"),
+        ("import sys; open(sys.argv[1], 'w').write('x')", FILE, "is no JSON object"),
+        ("import sys; open(sys.argv[1], 'w').write('')", FILE, "is no JSON object"),
+        ("import sys; open(sys.argv[1], 'w').write('{\"a\": 1}')", FILE, "has no 'nrmse', but a"),
+    ],
+)
+def test_metrics_that_cannot_be_found_are_a_failure_that_names_the_option(tmp_path, code, options, words):
+    with pytest.raises(RuntimeError) as raised:
+        reports(trial(tmp_path, code, "{dir}/m", **options))
+    assert words in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -116,13 +219,79 @@ def test_a_killed_worker_leaves_no_descendant(tmp_path):
         ({"command": ["x"], "sources": "json"}, "unknown stage option 'sources'"),
         ({"command": ["x"], "source": "csv"}, "use one of json, regex, file"),
         ({"command": ["x"], "start": "("}, "correct the regex"),
+        ({"command": ["x"], "source": "regex", "pattern": "n=(.*)"}, "group named nrmse"),
+        (
+            {"command": ["x"], "source": "regex", "pattern": "(?P<nrmse>.)", "keys": {"loss": "l"}},
+            "group named l",
+        ),
+        ({"command": ["x"], "keys": {"nrsme": "x"}}, "use one of nrmse, loss, time_s, peak_memory_gib"),
+        ({"command": ["x"], "grace_s": -1}, "write seconds"),
+        ({"command": ["x"], "source": "file", "file": "m"}, "per_epoch: false"),
+        ({"command": ["x"], "patch": {"a": "b"}}, "file to patch"),
         ({"command": ["{lr}"]}, "no word {lr}"),
+        ({"command": ["no-such-program"]}, "program that can be started"),
+        ({"command": [__file__]}, "program that can be started"),
     ],
 )
 def test_a_mistake_names_the_key_and_the_fix(options, words):
     with pytest.raises(ValueError, match="Fix") as raised:
         CommandStage(config={"params": {}, "stage": options})
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"command": ["no-such-program"]}, "nothing executable has that name"),
+        ({"command": [__file__]}, "make it executable"),
+        ({"command": ["{python}", "no-such.py"]}, "command='no-such.py'"),
+        ({"config": "no-such.yaml"}, "config='no-such.yaml'"),
+        ({"config": "bad.yaml"}, "valid YAML or JSON"),
+        ({"config": "good.yaml", "patch": {"a.c": "batch_size"}}, "patch='a.c'"),
+        ({"logs": "good.yaml/logs"}, "folder that can be written"),
+    ],
+)
+def test_what_would_fail_in_every_trial_is_said_before_the_first(tmp_path, monkeypatch, options, words):
+    monkeypatch.chdir(tmp_path)
+    Path("good.yaml").write_text("a: {b: 1}")
+    Path("bad.yaml").write_text("a: {b: 1")
+    good = {"command": ["{python}", "-c", ""], "config": "good.yaml", "patch": {"a.b": "batch_size"}}
+    CommandStage.prepare(good)
+    with pytest.raises(ValueError, match="Fix") as raised:
+        CommandStage.prepare(good | options)
+    assert words in str(raised.value)
+
+
+def test_a_study_with_a_missing_script_ends_with_exit_code_2_before_any_trial(tmp_path):
+    study = yaml.safe_load(Path("docs/examples/pipeline/study.yaml").read_text())
+    study["stage"]["options"]["command"][1] = "no-such.py"
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    done = run_tuner("--space", tmp_path / "study.yaml", "--runs-dir", tmp_path)
+    assert done.returncode == 2
+    assert "stage option command='no-such.py'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "last/errors").exists()
+
+
+def test_a_script_that_somebody_kills_is_asked_again_by_a_study_on_real_ray(tmp_path):
+    study = yaml.safe_load(Path("docs/examples/pipeline/study.yaml").read_text())
+    once = (
+        "import os, sys\nif not os.path.exists(sys.argv[2]):\n"
+        "    open(sys.argv[2], 'w').close(); os.kill(os.getpid(), 9)\n"
+        "print('{\"nrmse\": 0.05}')\n"
+    )
+    command = ["{python}", "-c", once, "{config}", str(tmp_path / "killed")]
+    study["stage"]["options"] |= {"command": command, "start": "", "keys": {}, "per_epoch": False}
+    study["budget"] = {"trials": 3, "hours": 0.05, "seeds": 1}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    done = run_tuner("--space", tmp_path / "study.yaml", "--runs-dir", tmp_path)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    events = [json.loads(line) for line in (tmp_path / "last/journal.jsonl").read_text().splitlines()]
+    lost = [event for event in events if event.get("is_lost")]
+    assert len(lost) == 1
+    (traceback,) = (tmp_path / "last/errors").iterdir()
+    assert "killed by signal 9" in traceback.read_text()
+    assert json.loads((tmp_path / "last/result.json").read_text())["baseline"]["nrmse"] == 0.05
 
 
 def test_the_pipeline_of_the_guide_is_tuned_on_real_ray(tmp_path):

@@ -9,7 +9,7 @@ Pure: no Ray, no torch, no clock, no global random numbers. Whatever runs trials
 from tuner.advisor.advisor import Advisor
 from tuner.advisor.journaled import JournaledAdvisor
 from tuner.advisor.messages import Ask, Ending, Finished, Probe, ProbeResult, Resume, Run, Wait
-from tuner.advisor.replay import replay
+from tuner.advisor.replay import rebuild, replay
 
 __all__ = [
     "Advisor",
@@ -22,5 +22,6 @@ __all__ = [
     "Resume",
     "Run",
     "Wait",
+    "rebuild",
     "replay",
 ]

@@ -67,6 +67,11 @@ class Advisor:
         num_workers: Trials that may run at once.
         traits: What the stage and its device say of themselves.
 
+    Attributes:
+        study: As given.
+        traits: As given.
+        knowledge: Records, probes and what they let one believe; to look at only.
+
     Raises:
         SpecError: The study's sampler or stopping rule, or an option of theirs, is wrong.
     """
@@ -75,7 +80,7 @@ class Advisor:
         self.study = study
         self.traits = traits or StageTraits()
         self._num_workers = num_workers
-        self._knowledge = Knowledge(_problem(study, self.traits))
+        self.knowledge = Knowledge(_problem(study, self.traits))
         self._planner = Planner(study)
         with study.locating("scheduler"):
             self._rule = make_rule(study.scheduler.rule, study.scheduler.options)
@@ -116,7 +121,7 @@ class Advisor:
         decision = self._decide(record, elapsed_s)
         if isinstance(decision, Stop):
             record = replace(record, reason=decision.reason)
-        self._knowledge.put(record)
+        self.knowledge.put(record)
         return decision
 
     def probed(self, trial_id: str, results: Sequence[ProbeResult], elapsed_s: float = 0.0) -> None:
@@ -125,7 +130,7 @@ class Advisor:
         if probing is None:
             return
         self._probe_cost_s = max(1e-3, (elapsed_s - probing.asked_s) / max(1, len(results)))
-        self._knowledge.put_probes(_probed(result) for result in results)
+        self.knowledge.put_probes(_probed(result) for result in results)
 
     def tell(self, trial_id: str, ending: Ending) -> None:
         """Takes the end of a trial; a lost one is asked for again, as often as the study allows."""
@@ -136,7 +141,7 @@ class Advisor:
         if record.state is not TrialState.RUNNING:
             return
         record = _ended(record, _corrected(ending, record))
-        self._knowledge.put(record)
+        self.knowledge.put(record)
         self._planner.ended(record, self._outcome(record))
         task = Task(record.purpose, record.config, record.seed)
         if ending.is_lost and self._num_attempts[task] <= self.study.resources.retries:
@@ -144,22 +149,22 @@ class Advisor:
 
     def recommend(self) -> Recommendation | None:
         """What to run instead of the baseline, as far as is known; None when nothing deserves it."""
-        return recommend(self.records, self._knowledge.problem.target, self.certified)
+        return recommend(self.records, self.knowledge.problem.target, self.certified)
 
     @property
     def certified(self) -> dict[TrialConfig, float]:
         """What may be recommended, and the probability that its mean NRMSE meets the target."""
-        return certified(self._knowledge)
+        return certified(self.knowledge)
 
     @property
     def records(self) -> tuple[TrialRecord, ...]:
         """Every trial ever asked for, in the order of asking."""
-        return self._knowledge.records
+        return self.knowledge.records
 
     @property
     def running(self) -> tuple[TrialRecord, ...]:
         """The trials asked for whose end has not been told."""
-        return self._knowledge.running
+        return self.knowledge.running
 
     def record(self, trial_id: str) -> TrialRecord:
         """What is known of one trial.
@@ -167,12 +172,12 @@ class Advisor:
         Raises:
             KeyError: It was never asked for.
         """
-        return self._knowledge.record(trial_id)
+        return self.knowledge.record(trial_id)
 
     @property
     def incumbent(self) -> Estimate | None:
         """The fastest configuration that may be relied on to meet the target."""
-        known = self._knowledge.beliefs.measured
+        known = self.knowledge.beliefs.measured
         return min((known[c] for c in self.certified), key=lambda e: e.time_s, default=None)
 
     @property
@@ -206,11 +211,11 @@ class Advisor:
         """What to start now, or why there is nothing."""
         exhausted = self._reason_to_end_search(elapsed_s)
         if self._queue and (not exhausted or self._was_asked(self._queue[0].config)):
-            return self._start(self._queue.popleft())
+            return self._too_late(self._queue[0], elapsed_s) or self._start(self._queue.popleft())
         if self._is_first_baseline_running():
             return "the baseline is not measured yet"
         step = self._planner.next(
-            self._knowledge,
+            self.knowledge,
             self._next_id(),
             is_searching=not exhausted,
             probe_cost_s=self._probe_cost_s if self._may_probe else None,
@@ -228,12 +233,12 @@ class Advisor:
         trials = self.study.budget.trials
         if self.num_counted >= trials:
             return f"all {trials} trials of the budget have run"
-        beliefs = self._knowledge.beliefs
+        beliefs = self.knowledge.beliefs
         return self._too_short(float(beliefs.time_s.min()), elapsed_s) if beliefs.measured else ""
 
     def _too_late(self, task: Task, elapsed_s: float) -> str:
         """Why a trial would not end within the budget; empty while it would, as far as is known."""
-        beliefs = self._knowledge.beliefs
+        beliefs = self.knowledge.beliefs
         row = beliefs.grid.index.get(task.config)
         if not beliefs.measured or row is None:
             return ""
@@ -270,7 +275,7 @@ class Advisor:
         record = record_of(run)
         if not is_proposal:
             self._planner.started(record)
-        self._knowledge.put(record)
+        self.knowledge.put(record)
         self._num_attempts[task] = self._num_attempts.get(task, 0) + 1
         return run
 
@@ -281,7 +286,7 @@ class Advisor:
         return Probe(trial_id=trial_id, configs=step.configs)
 
     def _threshold(self) -> float | None:
-        return threshold(self.records, self._knowledge.problem.target)
+        return threshold(self.records, self.knowledge.problem.target)
 
     def _decide(self, record: TrialRecord, elapsed_s: float) -> Decision:
         assert record.last is not None  # it has just been observed
@@ -292,10 +297,10 @@ class Advisor:
         if record.purpose is not Purpose.SEARCH:
             return Continue()
         evidence = Evidence(
-            finished=self._knowledge.complete,
+            finished=self.knowledge.complete,
             incumbent=self.incumbent,
             threshold=self._threshold(),
-            probability=self._knowledge.beliefs.outlook(record),
+            probability=self.knowledge.beliefs.outlook(record),
         )
         return self._rule.decide(record, evidence)
 
@@ -303,7 +308,7 @@ class Advisor:
         """What a sampler is told of a trial at full budget; None when it has no figures."""
         if record.is_full_budget:
             time_s, nrmse, bound = record.time_s, record.nrmse, record.nrmse
-        elif projection := project(record, self._knowledge.complete):
+        elif projection := project(record, self.knowledge.complete):
             time_s, nrmse, bound = projection.time_s, projection.nrmse, projection.nrmse_optimistic
         else:
             return None

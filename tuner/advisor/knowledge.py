@@ -45,13 +45,18 @@ class Knowledge:
         return tuple(r for r in self._records.values() if r.is_full_budget)
 
     @property
+    def probes(self) -> tuple[Probed, ...]:
+        """What probes said, of each configuration the newest."""
+        return tuple(self._probes.values())
+
+    @property
     def beliefs(self) -> Beliefs:
         """What all this lets one believe; a running trial counts only when it has ended."""
         if self._beliefs is None:
             tried = dict.fromkeys([*(r.config for r in self._records.values()), *self._probes])
             if not (self._grid and self._grid.is_complete and all(map(self._grid.covers, tried))):
                 self._grid = Grid(self.problem, (self.problem.baseline, *tried))
-            self._beliefs = Beliefs(self.problem, self._grid, self.records, tuple(self._probes.values()))
+            self._beliefs = Beliefs(self.problem, self._grid, self.records, self.probes)
         return self._beliefs
 
     def record(self, trial_id: str) -> TrialRecord:

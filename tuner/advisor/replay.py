@@ -5,16 +5,18 @@ A journal ends where its process did: in mid-study, between any two events.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tuner.advisor.advisor import Advisor
 from tuner.advisor.messages import Ending, Wait, ask_as_dict, probe_of_dict
 from tuner.core.measurement import Measurement
+from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialState
 from tuner.errors import RecordsError
 from tuner.records.journal import Event
 from tuner.scheduling import Stop
+from tuner.spec import StudySpec
 
 
 def replay(events: Iterable[Event], advisor: Advisor) -> Advisor:
@@ -49,6 +51,21 @@ def replay(events: Iterable[Event], advisor: Advisor) -> Advisor:
             case "tell":
                 advisor.tell(event["trial_id"], _ending(event))
     return advisor
+
+
+def rebuild(study: StudySpec, events: Sequence[Event]) -> Advisor:
+    """The advisor of a run, from its journal alone.
+
+    Args:
+        study: As the run's folder keeps it.
+        events: The whole journal, or any prefix that holds its start.
+
+    Raises:
+        RecordsError: See `replay`.
+    """
+    start = events[0]
+    traits = StageTraits.from_dict(start["traits"])
+    return replay(events, Advisor(study, num_workers=start["num_workers"], traits=traits))
 
 
 def _replay_ask(event: Event, advisor: Advisor) -> None:

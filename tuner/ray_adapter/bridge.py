@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tuner.advisor import Ending, Finished, JournaledAdvisor, Run, Wait
-from tuner.core.measurement import Measurement
+from tuner.advisor import Ending, Finished, JournaledAdvisor, Probe, ProbeResult, Run, Wait
+from tuner.core.config import TrialConfig
+from tuner.core.measurement import Measurement, Status
 from tuner.errors import ClusterError
 from tuner.scheduling import Stop
 
@@ -22,14 +23,14 @@ class Bridge:
 
     Args:
         advisor: Decides.
-        trial_config: Makes the dict that the stage's `setup` gets from a Run.
+        trial_config: Makes the dict that the stage's `setup` gets from a Run or a Probe.
         is_interrupted: Says whether a signal asked for an end.
     """
 
     def __init__(
         self,
         advisor: JournaledAdvisor,
-        trial_config: Callable[[Run], dict[str, Any]],
+        trial_config: Callable[[Run | Probe], dict[str, Any]],
         is_interrupted: Callable[[], bool],
     ) -> None:
         self.advisor = advisor
@@ -52,9 +53,9 @@ class Bridge:
             return None
         with self._guarded():
             match self.advisor.ask():
-                case Run() as run:
-                    self._trial_ids[ray_id] = run.trial_id
-                    return self._trial_config(run)
+                case Run() | Probe() as wanted:
+                    self._trial_ids[ray_id] = wanted.trial_id
+                    return self._trial_config(wanted)
                 case Finished():
                     self.is_finished = True
                 case Wait():
@@ -85,7 +86,11 @@ class Bridge:
     def complete(self, ray_id: str, result: Mapping[str, Any]) -> None:
         """Takes the last report of a trial that ended by itself or was stopped."""
         with self._guarded():
-            trial_id, measurement = self._trial_ids[ray_id], Measurement.from_dict(result)
+            trial_id = self._trial_ids[ray_id]
+            if "probe" in result:
+                self.advisor.probed(trial_id, [_probe_result(values) for values in result["probe"]])
+                return
+            measurement = Measurement.from_dict(result)
             if ray_id in self._stopped:
                 self.advisor.tell(trial_id, Ending.stopped())
                 return
@@ -111,3 +116,13 @@ class Bridge:
         except Exception as error:
             self.error = self.error or error
             self.is_finished = True
+
+
+def _probe_result(values: Mapping[str, Any]) -> ProbeResult:
+    """What a stage's probe says of one configuration."""
+    return ProbeResult(
+        config=TrialConfig.from_dict(values["params"]),
+        status=Status(values["status"]),
+        epoch_time_s=float(values["epoch_time_s"]),
+        peak_memory_gib=float(values["peak_memory_gib"]),
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 from ray import tune
 
-from tuner.advisor import JournaledAdvisor, Run
+from tuner.advisor import JournaledAdvisor, Probe, Run
 from tuner.errors import ClusterError
 from tuner.ray_adapter.bridge import Bridge
 from tuner.ray_adapter.interrupts import Interrupts
@@ -86,12 +86,13 @@ def _tune_error(error: Exception) -> ClusterError:
     )
 
 
-def trial_config(study: StudySpec, run: Run) -> dict[str, Any]:
+def trial_config(study: StudySpec, wanted: Run | Probe) -> dict[str, Any]:
     """What the stage's `setup` gets."""
-    return {
-        "params": run.config.as_dict(),
-        "seed": run.seed,
-        "num_epochs": run.num_epochs,
-        "stage": dict(study.stage.options),
-        "num_threads": study.resources.threads,
+    shared = {"stage": dict(study.stage.options), "num_threads": study.resources.threads}
+    if isinstance(wanted, Probe):
+        return shared | {"probe": [config.as_dict() for config in wanted.configs], "seed": study.seed}
+    return shared | {
+        "params": wanted.config.as_dict(),
+        "seed": wanted.seed,
+        "num_epochs": wanted.num_epochs,
     }

@@ -48,9 +48,9 @@ class AdvisorScheduler(FIFOScheduler):  # type: ignore[misc]  # ray ships no typ
 
 def classify(error: BaseException | None) -> Ending:
     """What a trial's exception means: lost, out of memory after all, or a fault of the stage."""
-    if error is None or isinstance(error, RayActorError):
-        return Ending.failed(f"the worker was lost: {_first_line(error)}", is_lost=True)
     cause = getattr(error, "cause", None) or error
+    if cause is None or isinstance(cause, RayActorError):
+        return Ending.failed(f"the worker was lost: {_first_line(cause)}", is_lost=True)
     if type(cause).__name__ in {"OutOfMemoryError", "MemoryError"}:
         return Ending.out_of_memory(_first_line(cause))
     return Ending.failed(f"{type(cause).__name__}: {_first_line(cause)}")

@@ -178,7 +178,12 @@ def _run_on(
     journal = Journal(folder / "journal.jsonl")
     traits = device.traits
     journal.append(
-        "start", elapsed_s=0.0, study=study.as_dict(), provenance=provenance, traits=traits.as_dict()
+        "start",
+        elapsed_s=0.0,
+        study=study.as_dict(),
+        provenance=provenance,
+        traits=traits.as_dict(),
+        num_workers=device.num_workers,
     )
     advisor = Advisor(study, num_workers=device.num_workers, traits=traits)
     failure: TunerError | None = None

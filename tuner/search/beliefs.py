@@ -99,7 +99,7 @@ class Beliefs:
 
     @cached_property
     def fits(self) -> Floats:
-        """Probability that a candidate runs at all (candidates,)."""
+        """Probability that a candidate runs at all; none that it does where it failed (candidates,)."""
         peaks = [(e.config, e.peak_memory_gib) for e in self.measured.values() if e.peak_memory_gib > 0]
         peaks += [
             (p.config, p.peak_memory_gib) for p in self.probes if p.epoch_time_s and p.peak_memory_gib > 0
@@ -108,6 +108,9 @@ class Beliefs:
         too_large += [p.config for p in self.probes if p.epoch_time_s is None]
         model = MemoryModel(peaks, too_large, self.problem.traits.capacity_gib)
         found = model.probability_of_fitting(self.grid.extents)
+        for record in self.records:
+            if record.state is TrialState.FAILED:
+                found[self.grid.index[record.config]] = 0.0
         for config in self.measured:
             found[self.grid.index[config]] = 1.0
         infeasible = [r.config for r in self.records if r.state is TrialState.INFEASIBLE]

@@ -105,7 +105,8 @@ class Strategy:
 
         For searches that propose by other means; None when no such run is worth its seconds.
         """
-        is_known = (self._num_own_runs > 0) & (self._beliefs.feasible >= 0.5)
+        is_measured = [config in self._beliefs.measured for config in self._beliefs.grid.configs]
+        is_known = np.array(is_measured) & (self._beliefs.feasible >= 0.5)
         worthwhile = np.where(is_known, self._score, 0.0)
         best = int(np.argmax(worthwhile))
         return self._run(best) if worthwhile[best] > MIN_RATE else None
