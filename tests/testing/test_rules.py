@@ -111,9 +111,9 @@ def test_the_shipped_rules_keep_the_contract(name: str, check: Any) -> None:
 @pytest.mark.parametrize(
     ("rule", "options"),
     [
-        (FeasibleAndFaster(min_curves=1), {}),
+        (FeasibleAndFaster(min_probability=0.2), {}),
         (FeasibleAndFaster, {"time_margin": 0.0}),
-        ("feasible_and_faster", {"min_curves": 1}),
+        ("feasible_and_faster", {"min_probability": 0.2}),
         (f"{__name__}:Careful", {}),
         (make_careful, {}),
     ],

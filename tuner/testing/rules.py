@@ -107,6 +107,7 @@ def evidences(num_epochs: int = NUM_EPOCHS) -> Iterator[Evidence]:
         finished = complete(num, num_epochs=num_epochs)
         incumbent = Estimate(records=finished[:1])
         yield Evidence(finished=finished, incumbent=incumbent, threshold=0.095)
+        yield Evidence(finished=finished, incumbent=incumbent, threshold=0.095, probability=0.001)
         yield Evidence(finished=finished, threshold=0.095)
 
 
