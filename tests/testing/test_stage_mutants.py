@@ -175,11 +175,9 @@ class HidesThatItWasResumed(Reports):
 
 class StartsItsClockAnew(Stage):
     def load_checkpoint(self, checkpoint_dir: str) -> None:
-        fresh = self._clock
-        trained = fresh.total("train")
+        trained_s = self._progress.clock.total("train").wall_s
         super().load_checkpoint(checkpoint_dir)
-        carried = self._clock.total("train").wall_s - trained.wall_s
-        self.lost_s = carried
+        self.lost_s = self._progress.clock.total("train").wall_s - trained_s
 
     def step(self) -> dict[str, Any]:
         report = super().step()
@@ -189,7 +187,7 @@ class StartsItsClockAnew(Stage):
 class CountsAnewWhenResumed(Stage):
     def load_checkpoint(self, checkpoint_dir: str) -> None:
         super().load_checkpoint(checkpoint_dir)
-        self._counts = EpochCounts()
+        self._progress.counts = EpochCounts()
 
 
 class KeepsSomethingForTheNextTrial(Stage):

@@ -184,8 +184,11 @@ def test_any_other_error_propagates() -> None:
 
 
 def test_a_stage_without_units_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"SyntheticStage cannot be probed\. Fix: override time_units"):
-        probe(SyntheticStage, [{}], {})
+    class Unprobed(SyntheticStage):
+        time_units = MeasuredTrainable.time_units
+
+    with pytest.raises(TypeError, match=r"Unprobed cannot be probed\. Fix: override time_units"):
+        probe(Unprobed, [{}], {})
 
 
 def test_nothing_asked_is_nothing_done() -> None:

@@ -103,8 +103,8 @@ def _call(class_path: str, method: str, options: dict[str, Any]) -> Any:
 def _class_traits(class_path: str) -> dict[str, Any]:
     """What a stage says by its attributes; one that redefines `time_units` can be probed."""
     stage = load_stage(class_path)
-    definers = [base for base in stage.__mro__ if "time_units" in vars(base)]
+    units = [vars(base)["time_units"] for base in stage.__mro__ if "time_units" in vars(base)]
     return {
         "quality_invariant_to": tuple(getattr(stage, "quality_invariant_to", ())),
-        "can_probe": len(definers) > 1,
+        "can_probe": bool(units) and units[0] is not units[-1],
     }
