@@ -4,12 +4,14 @@ import pytest
 
 from tests.search.situations import running
 from tests.studies import make_study
+from tuner.advisor import Advisor
 from tuner.advisor.knowledge import Knowledge
 from tuner.advisor.planner import Planner, Task
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialRecord, TrialState
+from tuner.errors import SpecError
 from tuner.search.beliefs import Probed
 from tuner.search.problem import Problem
 from tuner.search.strategy import Decided, ProbeStep
@@ -185,3 +187,9 @@ def test_of_a_configuration_probed_twice_the_newer_probe_counts():
 def test_a_trial_nobody_asked_for_is_an_error():
     with pytest.raises(KeyError, match="0007"):
         knowledge_of(study()).record("0007")
+
+
+def test_an_option_of_the_surrogate_is_a_mistake_with_file_and_line():
+    study = make_study(search={"sampler": "surrogate", "options": {"n_startup_trials": 5}})
+    with pytest.raises(SpecError, match=r"test\.yaml:\d+: .*'surrogate' has no options.*n_startup_trials"):
+        Advisor(study)

@@ -12,6 +12,7 @@ from tuner.advisor.knowledge import Knowledge
 from tuner.core.config import TrialConfig
 from tuner.core.recommend import recommend
 from tuner.core.trial import Purpose, TrialRecord
+from tuner.errors import SpecError
 from tuner.search import OptunaProposer, Outcome, Proposer
 from tuner.search.strategy import Decided, ProbeStep, RunStep, Strategy
 from tuner.spec import StudySpec
@@ -40,10 +41,16 @@ class Planner:
     def __init__(self, study: StudySpec) -> None:
         self._study = study
         self._proposer: Proposer | None = None
-        if study.search.sampler != SURROGATE:
-            with study.locating("search"):
+        with study.locating("search"):
+            if study.search.sampler != SURROGATE:
                 self._proposer = OptunaProposer(
                     study.lattice, study.search.sampler, study.search.options, study.seed
+                )
+            elif study.search.options:
+                given = ", ".join(study.search.options)
+                raise SpecError(
+                    f"the sampler {SURROGATE!r} has no options, but is given {given}.",
+                    "drop them; `decision` says what may be recommended.",
                 )
 
     def next(

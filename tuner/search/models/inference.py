@@ -51,7 +51,7 @@ def infer_settings(
 
 
 def _thinned(runs: Runs) -> Runs:
-    """The runs of at most `MAX_LEARNING_POINTS` points, spread over the order in which they came."""
+    """The runs of at most `MAX_LEARNING_POINTS` points, spread over their coordinates."""
     num = len(runs.points)
     if num <= MAX_LEARNING_POINTS:
         return runs
