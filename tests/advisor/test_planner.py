@@ -191,5 +191,5 @@ def test_a_trial_nobody_asked_for_is_an_error():
 
 def test_an_option_of_the_surrogate_is_a_mistake_with_file_and_line():
     study = make_study(search={"sampler": "surrogate", "options": {"n_startup_trials": 5}})
-    with pytest.raises(SpecError, match=r"test\.yaml:\d+: .*'surrogate' has no options.*n_startup_trials"):
+    with pytest.raises(SpecError, match=r":\d+: the sampler 'surrogate' has no options.*n_startup_trials"):
         Advisor(study)
