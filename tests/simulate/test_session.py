@@ -9,6 +9,8 @@ import pytest
 
 from tests.processes import ROOT, run_tuner
 from tests.studies import make_study
+from tuner.advisor import rebuild
+from tuner.core.config import TrialConfig
 from tuner.records.journal import read_journal
 from tuner.simulate.plan import plan
 from tuner.spec import load_study
@@ -29,6 +31,16 @@ def test_a_simulated_study_recommends_and_exits_with_0(finished):
     assert result["status"] == "recommended"
     assert 30 * 60 < result["baseline"]["time_s"] < 40 * 60
     assert result["speedup"] > 1
+
+
+def test_it_recommends_what_the_advisor_certified_and_only_that(finished):
+    """Not the fastest whose few runs happened to meet the target."""
+    _, last = finished
+    recommended = json.loads((last / "result.json").read_text())["recommended"]["config"]
+    study = load_study(str(last / "study.yaml"))
+    events = list(read_journal(last / "journal.jsonl"))
+    certified = rebuild(study, events).certified
+    assert TrialConfig.from_dict(recommended) in certified
 
 
 def test_everything_it_prints_and_writes_says_simulated(finished):

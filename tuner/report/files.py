@@ -42,7 +42,7 @@ class RunResult:
         interrupted_by: The signal that ended the run, empty when none did.
         failure: The error that ended the run, empty when none did.
         finish_reason: Why nothing more was asked.
-        certified: What may be recommended, with its probability to meet the target; None admits all.
+        certified: What may be recommended, with its probability to meet the target.
     """
 
     study: StudySpec
@@ -51,7 +51,7 @@ class RunResult:
     interrupted_by: str = ""
     failure: str = ""
     finish_reason: str = ""
-    certified: Certified | None = None
+    certified: Certified
 
     @property
     def conclusion(self) -> Conclusion:

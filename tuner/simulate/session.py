@@ -57,7 +57,14 @@ def run_simulated(study: StudySpec, runs_dir: Path, show: Show) -> tuple[RunResu
     write_study(folder, study)
     provenance = _provenance(study, instance, started)
     journal = Journal(folder / "journal.jsonl")
-    journal.append("start", elapsed_s=0.0, study=study.as_dict(), provenance=provenance)
+    journal.append(
+        "start",
+        elapsed_s=0.0,
+        study=study.as_dict(),
+        provenance=provenance,
+        traits=advisor.traits.as_dict(),
+        num_workers=1,
+    )
 
     def listen(changed: TrialRecord) -> None:
         show(Progress.of(advisor, clock.now_s), changed)
@@ -73,6 +80,7 @@ def run_simulated(study: StudySpec, runs_dir: Path, show: Show) -> tuple[RunResu
         provenance=provenance,
         failure=str(failure or ""),
         finish_reason=advisor.finish_reason,
+        certified=advisor.certified,
     )
     write_outputs(folder, result)
     if failure:
