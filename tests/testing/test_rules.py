@@ -82,6 +82,20 @@ class NeedsAReport(Careful):
         return super().decide(trial, evidence)
 
 
+class NeedsAReportOfRivals(Careful):
+    def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
+        assert all(rival.record.nrmse > 0 for rival in evidence.rivals)
+        return super().decide(trial, evidence)
+
+
+class OvertakesAtTheEnd(Careful):
+    def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
+        ahead = [r for r in evidence.rivals if r.record.nrmse_curve.get(trial.epoch, 9.0) < trial.nrmse]
+        if trial.epoch == trial.num_epochs > 1 and ahead:
+            return Stop(f"{len(ahead)} ahead")
+        return super().decide(trial, evidence)
+
+
 class AlwaysSavesTheLastEpoch(Careful):
     def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
         if trial.num_epochs == 1 and evidence.finished:
@@ -98,6 +112,8 @@ MUTANTS: list[tuple[type[Careful], str]] = [
     (DislikesLargeNrmse, "nothing is stopped without evidence"),
     (GivesNoFigure, "a reason is one line with a number"),
     (NeedsAReport, "trials that broke do not disturb it"),
+    (NeedsAReportOfRivals, "trials that broke do not disturb it"),
+    (OvertakesAtTheEnd, "nothing is stopped at its full budget"),
     (AlwaysSavesTheLastEpoch, "a study of one epoch is never stopped"),
 ]
 
@@ -114,12 +130,14 @@ def test_the_shipped_rules_keep_the_contract(name: str, check: Any) -> None:
         (FeasibleAndFaster(min_probability=0.2), {}),
         (FeasibleAndFaster, {"time_margin": 0.0}),
         ("feasible_and_faster", {"min_probability": 0.2}),
+        ("moasha", {"reduction_factor": 4}),
+        ("asha", {"metric": "time_s", "grace_period": 2}),
         (f"{__name__}:Careful", {}),
         (make_careful, {}),
     ],
-    ids=["a rule", "a class", "a name", "module:Class", "a function"],
+    ids=["a rule", "a class", "a name", "moasha", "asha", "module:Class", "a function"],
 )
-def test_a_rule_may_be_given_in_any_way(
+def test_a_rule_may_be_given_in_any_way_with_any_options(
     rule: str | StoppingRule | Callable[..., StoppingRule], options: dict[str, Any]
 ) -> None:
     check_stopping_rule(rule, options)

@@ -30,7 +30,7 @@ from tuner.core.measurement import Measurement, Status
 from tuner.core.recommend import Recommendation, recommend, threshold
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialRecord, TrialState
-from tuner.scheduling import Continue, Decision, Evidence, Stop, make_rule, project
+from tuner.scheduling import Continue, Decision, Evidence, Rival, Stop, comparable, make_rule, project
 from tuner.search import Outcome
 from tuner.search.beliefs import Probed
 from tuner.search.problem import Problem
@@ -298,9 +298,13 @@ class Advisor:
             return Continue()
         evidence = Evidence(
             finished=self.knowledge.complete,
+            rivals=tuple(
+                Rival(record=other, probability=self.knowledge.chance(other))
+                for other in comparable(record, self.records)
+            ),
             incumbent=self.incumbent,
             threshold=self._threshold(),
-            probability=self.knowledge.beliefs.outlook(record),
+            probability=self.knowledge.chance(record),
         )
         return self._rule.decide(record, evidence)
 

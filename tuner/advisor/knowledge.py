@@ -59,6 +59,13 @@ class Knowledge:
             self._beliefs = Beliefs(self.problem, self._grid, self.records, self.probes)
         return self._beliefs
 
+    def chance(self, record: TrialRecord) -> float | None:
+        """That a trial's configuration meets the target, its curve so far included; None while unknown."""
+        beliefs = self.beliefs
+        if record.state is TrialState.RUNNING:
+            return beliefs.outlook(record)
+        return beliefs.probability(record.config) if beliefs.margins else None
+
     def record(self, trial_id: str) -> TrialRecord:
         """What is known of one trial.
 

@@ -3,19 +3,28 @@
 Knows records and thresholds only: not what will be tried next, not Ray, no clock.
 """
 
-from tuner.scheduling.contract import Continue, Decision, Evidence, Stop, StoppingRule
+from tuner.scheduling.asha import Asha
+from tuner.scheduling.contract import Continue, Decision, Evidence, Rival, Stop, StoppingRule
+from tuner.scheduling.feasible_and_faster import FeasibleAndFaster
+from tuner.scheduling.moasha import Moasha
+from tuner.scheduling.no_stopping import NoStopping
 from tuner.scheduling.projection import Projection, project
-from tuner.scheduling.rules import FeasibleAndFaster, NoStopping, make_rule
+from tuner.scheduling.rules import make_rule
+from tuner.scheduling.rungs import comparable
 
 __all__ = [
+    "Asha",
     "Continue",
     "Decision",
     "Evidence",
     "FeasibleAndFaster",
+    "Moasha",
     "NoStopping",
     "Projection",
+    "Rival",
     "Stop",
     "StoppingRule",
+    "comparable",
     "make_rule",
     "project",
 ]

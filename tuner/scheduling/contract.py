@@ -14,11 +14,27 @@ from tuner.core.trial import TrialRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """Another trial of the search, and what is believed of it.
+
+    Attributes:
+        record: Running, or ended in any state; of a running one, what it has reported so far.
+        probability: That its configuration meets the target; None while that is not known.
+    """
+
+    record: TrialRecord
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What is known beside the trial in question.
 
     Attributes:
         finished: Records of trials that ended, in any state; a rule picks those it can use.
+        rivals: The other trials of the search, running ones included, in the order of asking. Neither the
+            trial itself nor the baseline, the guide's row or a replicate is among them, and of one
+            configuration and seed there is one: a lost trial and its repeat report the same.
         incumbent: The fastest feasible configuration; None before there is one.
         threshold: The NRMSE to stay under; None while the baseline it is relative to is unmeasured.
         probability: That the trial's configuration meets the target, its curve so far included; None
@@ -26,6 +42,7 @@ class Evidence:
     """
 
     finished: tuple[TrialRecord, ...] = ()
+    rivals: tuple[Rival, ...] = ()
     incumbent: Estimate | None = None
     threshold: float | None = None
     probability: float | None = None

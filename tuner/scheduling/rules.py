@@ -1,90 +1,23 @@
-"""The stopping rules, and how a study names them.
-
-A rule judges what a trial could still become at full budget, never how it compares with others at
-the same epoch: on two objectives, the fastest trial always survives a comparison by raw dominance.
-"""
+"""The stopping rules by name, and how a study names them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from tuner.core.estimate import Estimate
-from tuner.core.measurement import Status
 from tuner.core.plugins import make
-from tuner.core.trial import TrialRecord
 from tuner.errors import SpecError
-from tuner.scheduling.contract import Continue, Decision, Evidence, Stop, StoppingRule
+from tuner.scheduling.asha import Asha
+from tuner.scheduling.contract import StoppingRule
+from tuner.scheduling.feasible_and_faster import FeasibleAndFaster
+from tuner.scheduling.moasha import Moasha
+from tuner.scheduling.no_stopping import NoStopping
 
-
-@dataclass(frozen=True, slots=True)
-class NoStopping:
-    """Every trial runs to its full budget."""
-
-    def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
-        """Continues, always."""
-        return Continue()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeasibleAndFaster:
-    """Stops a trial once it can no longer be both feasible and faster than the incumbent.
-
-    After the last epoch nothing is stopped: all of it has been paid for.
-
-    Attributes:
-        min_probability: That its configuration meets the target, below which a trial is stopped.
-        time_margin: Share by which it must be slower than the incumbent, at best, before time may stop it.
-
-    Raises:
-        SpecError: An option is not a number in its range.
-    """
-
-    min_probability: float = 0.05
-    time_margin: float = 0.05
-
-    def __post_init__(self) -> None:
-        _require("min_probability", self.min_probability, (int, float), at_least=0)
-        _require("time_margin", self.time_margin, (int, float), at_least=0)
-
-    def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
-        """Feasibility first, then time."""
-        if trial.last is None or trial.last.status is not Status.OK or trial.epoch >= trial.num_epochs:
-            return Continue()
-        reason = self._too_poor(trial, evidence) or self._too_slow(trial, evidence.incumbent)
-        return Stop(reason) if reason else Continue()
-
-    def _too_slow(self, trial: TrialRecord, incumbent: Estimate | None) -> str:
-        if incumbent is None:
-            return ""
-        time_s = optimistic_time_s(trial)
-        if time_s <= incumbent.time_s * (1 + self.time_margin):
-            return ""
-        return (
-            f"projected {_seconds(time_s)} s at full budget, slower than the incumbent's "
-            f"{_seconds(incumbent.time_s)} s ({incumbent.config})"
-        )
-
-    def _too_poor(self, trial: TrialRecord, evidence: Evidence) -> str:
-        if evidence.probability is None or evidence.threshold is None:
-            return ""
-        if evidence.probability >= self.min_probability:
-            return ""
-        return (
-            f"NRMSE {trial.nrmse:.4f} after epoch {trial.epoch}: it meets the target "
-            f"{evidence.threshold:.4f} with {100 * evidence.probability:.1f} % probability"
-        )
-
-
-def optimistic_time_s(trial: TrialRecord) -> float:
-    """Training seconds at full budget if each epoch left is as short as the shortest so far."""
-    fastest = min(m.epoch_time_s for m in trial.measurements if m.status is Status.OK)
-    return trial.time_s + (trial.num_epochs - trial.epoch) * fastest
+RULES = {"feasible_and_faster": FeasibleAndFaster, "moasha": Moasha, "asha": Asha, "none": NoStopping}
 
 
 def make_rule(name: str, options: Mapping[str, Any] | None = None) -> StoppingRule:
-    """The stopping rule a study names: `feasible_and_faster`, `none`, or `module:Class`.
+    """The stopping rule a study names: one of `RULES`, or `module:Class`.
 
     Raises:
         SpecError: The name or an option is wrong.
@@ -96,19 +29,3 @@ def make_rule(name: str, options: Mapping[str, Any] | None = None) -> StoppingRu
             "see tuner.scheduling.contract.StoppingRule.",
         )
     return rule  # type: ignore[no-any-return]  # a Protocol: having decide() is being one
-
-
-RULES = {"feasible_and_faster": FeasibleAndFaster, "none": NoStopping}
-
-
-def _require(name: str, value: object, kind: type | tuple[type, ...], *, at_least: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, kind) or not value >= at_least:  # type: ignore[operator]
-        what = "a whole number" if kind is int else "a number"
-        raise SpecError(
-            f"the stopping rule's option {name}={value!r} is not {what} of at least {at_least}.",
-            f"write for example {name}: {FeasibleAndFaster.__dataclass_fields__[name].default}.",
-        )
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"

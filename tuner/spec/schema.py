@@ -25,7 +25,7 @@ CUSTOM = "tuner"
 """The type of the errors raised here; their context holds `what`, `fix` and `at`."""
 
 SAMPLERS = ("surrogate", "tpe", "nsga2", "gp", "random")
-STOPPING_RULES = ("feasible_and_faster", "none")
+STOPPING_RULES = ("feasible_and_faster", "moasha", "asha", "none")
 
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 

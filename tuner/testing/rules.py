@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement, Status
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.scheduling import Continue, Decision, Evidence, Stop, StoppingRule, make_rule
+from tuner.scheduling import Continue, Decision, Evidence, Rival, Stop, StoppingRule, make_rule
 from tuner.testing.checks import Check, Seen, clause, run_checks
 
 NUM_EPOCHS = 4
@@ -50,6 +50,7 @@ def trial_of(
     state: TrialState = TrialState.RUNNING,
     config: TrialConfig = BASELINE,
     broken: Status | None = None,
+    trial_id: str = "0007",
 ) -> TrialRecord:
     """A trial that reported `curve`, then `broken` when that is given."""
 
@@ -63,7 +64,7 @@ def trial_of(
     if broken:
         reports.append(report(broken, len(curve) + 1, math.nan, "it broke"))
     return TrialRecord(
-        trial_id="0007",
+        trial_id=trial_id,
         config=config,
         seed=0,
         num_epochs=num_epochs,
@@ -92,6 +93,29 @@ def broken_trials() -> tuple[TrialRecord, ...]:
     return (*infeasible, lost, stopped)
 
 
+def rivals_of(records: Sequence[TrialRecord], probability: float | None = None) -> tuple[Rival, ...]:
+    """The records as those of other trials: each with an id and a configuration of its own."""
+    return tuple(
+        Rival(
+            record=replace(record, trial_id=f"{k:04d}", config=replace(BASELINE, batch_size=6 * k)),
+            probability=probability,
+        )
+        for k, record in enumerate(records, start=8)
+    )
+
+
+def rivals(num_epochs: int = NUM_EPOCHS) -> tuple[TrialRecord, ...]:
+    """Trials of the search: complete, running and stopped ones at every epoch, good and poor ones."""
+    complete_ones = complete(2, num_epochs=num_epochs)
+    partial = (
+        trial_of([nrmse] * epoch, epoch_time_s=epoch_time_s, num_epochs=num_epochs, state=state)
+        for state in (TrialState.RUNNING, TrialState.STOPPED)
+        for epoch in range(1, num_epochs)
+        for nrmse, epoch_time_s in ((0.06, 0.5), (0.3, 2.0))
+    )
+    return (*complete_ones, *partial)
+
+
 def questions() -> Iterator[Question]:
     """Good, middling and hopeless trials at every epoch but the last, with little to much evidence."""
     for evidence in (Evidence(), *evidences()):
@@ -102,13 +126,18 @@ def questions() -> Iterator[Question]:
 
 
 def evidences(num_epochs: int = NUM_EPOCHS) -> Iterator[Evidence]:
-    """With a threshold, an incumbent, and 1 to 12 finished trials."""
+    """With a threshold, an incumbent, 1 to 12 finished trials, and rivals at every epoch."""
+    others = rivals(num_epochs)
     for num in (1, 3, 12):
         finished = complete(num, num_epochs=num_epochs)
         incumbent = Estimate(records=finished[:1])
         yield Evidence(finished=finished, incumbent=incumbent, threshold=0.095)
         yield Evidence(finished=finished, incumbent=incumbent, threshold=0.095, probability=0.001)
         yield Evidence(finished=finished, threshold=0.095)
+    unknown, improbable = rivals_of(others), rivals_of(others, 0.3)
+    yield Evidence(finished=complete(3, num_epochs=num_epochs), threshold=0.095, rivals=unknown)
+    yield Evidence(finished=complete(3, num_epochs=num_epochs), threshold=0.095, rivals=improbable)
+    yield Evidence(rivals=unknown)
 
 
 def _stops(rule: StoppingRule, asked: Iterator[Question]) -> Iterator[tuple[TrialRecord, Stop]]:
@@ -168,7 +197,7 @@ def nothing_is_stopped_at_its_full_budget(case: RuleCase) -> Seen:
 
 
 @clause(
-    "return Continue() while nothing has finished and there is neither incumbent nor threshold.",
+    "return Continue() while nothing else has run and there is neither incumbent nor threshold.",
     needs=[it_answers_continue_or_stop],
 )
 def nothing_is_stopped_without_evidence(case: RuleCase) -> Seen:
@@ -193,13 +222,12 @@ def a_reason_is_one_line_with_a_number(case: RuleCase) -> Seen:
     needs=[it_answers_continue_or_stop],
 )
 def trials_that_broke_do_not_disturb_it(case: RuleCase) -> Seen:
-    """Out of memory, NaN, lost, stopped or without a report: as evidence, and the trial itself."""
+    """Out of memory, NaN, lost, stopped or without a report: as evidence, rivals, and the trial itself."""
     rule, broken = case.make(), broken_trials()
+    rivals = rivals_of([*broken, trial_of([])])
     for evidence in evidences():
-        among = Evidence(
-            finished=(*broken, *evidence.finished), incumbent=evidence.incumbent, threshold=evidence.threshold
-        )
-        only = Evidence(finished=broken, threshold=evidence.threshold)
+        among = replace(evidence, finished=(*broken, *evidence.finished), rivals=(*rivals, *evidence.rivals))
+        only = Evidence(finished=broken, rivals=rivals, threshold=evidence.threshold)
         asked = [(trial_of([0.2]), among), (trial_of([0.2]), only)]
         asked += [(trial_of([], broken=status), among) for status in (Status.OOM, Status.NAN)]
         asked += [(trial_of([0.2], broken=Status.NAN), among), (trial_of([]), among)]

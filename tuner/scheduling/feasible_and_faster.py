@@ -1,0 +1,177 @@
+"""The rule `feasible_and_faster`: feasibility first, then time, then rungs.
+
+A trial is judged by what it could still become at full budget. Comparing it with others at the same epoch
+alone is never enough: on two objectives the fastest trial survives every such comparison, however poor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tuner.core.estimate import Estimate
+from tuner.core.measurement import Status
+from tuner.core.pareto import ranks
+from tuner.core.trial import TrialRecord
+from tuner.scheduling.contract import Continue, Decision, Evidence, Rival, Stop
+from tuner.scheduling.options import check_choice, check_number
+from tuner.scheduling.projection import project
+from tuner.scheduling.rungs import RungReport, is_rung, num_kept, report_at
+from tuner.scheduling.words import ordinal, seconds
+
+PROBABLE = 0.5
+"""Probability of meeting the target from which a trial is in the class of the feasible ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeasibleAndFaster:
+    """Stops a trial once it can no longer be both feasible and faster than the incumbent.
+
+    After the last epoch nothing is stopped: all of it has been paid for.
+
+    At a rung, a trial is stopped too when two things hold. It is not in the first share of those of its
+    class (probably feasible, or not) that reached the rung, in the order of their fronts of projected time
+    and NRMSE, each front from the fastest, or the best in NRMSE where feasibility is what they lack. And
+    another of its class is both faster and better in NRMSE, by the margins; or the probability of meeting
+    the target is unknown and the finished curves say that it cannot.
+
+    Attributes:
+        min_probability: That its configuration meets the target, below which a trial is stopped.
+        time_margin: Share by which it must be slower than the incumbent, at best, before time may stop it;
+            and by which another must be faster at a rung.
+        rungs: Whether trials are compared at rungs.
+        reduction_factor: One in so many of a class is kept at a rung without further question.
+        grace_period: The first rung, an epoch; each further one is `reduction_factor` times later.
+        nrmse_margin: Share by which another's NRMSE must be better at a rung.
+
+    Raises:
+        SpecError: An option is out of its range.
+    """
+
+    min_probability: float = 0.05
+    time_margin: float = 0.05
+    rungs: bool = True
+    reduction_factor: int = 2
+    grace_period: int = 1
+    nrmse_margin: float = 0.05
+
+    def __post_init__(self) -> None:
+        check_number(self, "min_probability", at_least=0)
+        check_number(self, "time_margin", at_least=0)
+        check_choice(self, "rungs", (True, False))
+        check_number(self, "reduction_factor", at_least=2, is_whole=True)
+        check_number(self, "grace_period", at_least=1, is_whole=True)
+        check_number(self, "nrmse_margin", at_least=0)
+
+    def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
+        """Feasibility first, then time, then the rung."""
+        if trial.last is None or trial.last.status is not Status.OK or trial.epoch >= trial.num_epochs:
+            return Continue()
+        reason = (
+            self._too_poor(trial, evidence)
+            or self._too_slow(trial, evidence.incumbent)
+            or self._left_behind(trial, evidence)
+        )
+        return Stop(reason) if reason else Continue()
+
+    def _too_poor(self, trial: TrialRecord, evidence: Evidence) -> str:
+        if evidence.probability is None or evidence.threshold is None:
+            return ""
+        if evidence.probability >= self.min_probability:
+            return ""
+        return (
+            f"NRMSE {trial.nrmse:.4f} after epoch {trial.epoch}: it meets the target "
+            f"{evidence.threshold:.4f} with {100 * evidence.probability:.1f} % probability"
+        )
+
+    def _too_slow(self, trial: TrialRecord, incumbent: Estimate | None) -> str:
+        if incumbent is None:
+            return ""
+        time_s = optimistic_time_s(trial)
+        if time_s <= incumbent.time_s * (1 + self.time_margin):
+            return ""
+        return (
+            f"projected {seconds(time_s)} s at full budget, slower than the incumbent's "
+            f"{seconds(incumbent.time_s)} s ({incumbent.config})"
+        )
+
+    def _left_behind(self, trial: TrialRecord, evidence: Evidence) -> str:
+        """Why a trial at a rung need not go on; without a threshold there are no classes to compare in."""
+        is_compared = self.rungs and evidence.threshold is not None
+        if not is_compared or not is_rung(
+            trial, grace_period=self.grace_period, reduction_factor=self.reduction_factor
+        ):
+            return ""
+        me = Rival(record=trial, probability=evidence.probability)
+        mine, is_probable = _at_rung(me, trial.epoch, evidence) or (None, False)
+        assert mine is not None  # it has just reached the rung
+        known = [found for rival in evidence.rivals if (found := _at_rung(rival, trial.epoch, evidence))]
+        peers = [report for report, is_alike in known if is_alike is is_probable]
+        place = 1 + _num_ahead(mine, peers, is_probable=is_probable)
+        kept = num_kept(len(peers) + 1, self.reduction_factor)
+        if place <= kept:
+            return ""
+        why = self._dominated(mine, peers) or _hopeless(trial, evidence)
+        class_name = "that may meet the target" if is_probable else "that probably miss the target"
+        rung = f"{ordinal(place)} of {len(peers) + 1} {class_name}, of which {kept} are kept"
+        return f"NRMSE {mine.nrmse:.4f} after epoch {trial.epoch}, {rung}: {why}" if why else ""
+
+    def _dominated(self, mine: RungReport, peers: list[RungReport]) -> str:
+        """By whom in both figures and by the margins; of several the best in NRMSE."""
+        better = [
+            peer
+            for peer in peers
+            if peer.time_s * (1 + self.time_margin) < mine.time_s
+            and peer.nrmse * (1 + self.nrmse_margin) < mine.nrmse
+        ]
+        if not better:
+            return ""
+        best = min(better, key=lambda peer: (peer.nrmse, peer.time_s, peer.trial.trial_id))
+        return (
+            f"trial {best.trial.trial_id} had {best.nrmse:.4f} and is projected to "
+            f"{seconds(best.time_s)} s instead of {seconds(mine.time_s)} s"
+        )
+
+
+def optimistic_time_s(trial: TrialRecord) -> float:
+    """Training seconds at full budget if each epoch left is as short as the shortest so far."""
+    fastest = min(m.epoch_time_s for m in trial.measurements if m.status is Status.OK)
+    return trial.time_s + (trial.num_epochs - trial.epoch) * fastest
+
+
+def _at_rung(rival: Rival, rung: int, evidence: Evidence) -> tuple[RungReport, bool] | None:
+    """What a trial reported at the rung, and whether it is probably feasible.
+
+    So it is by its probability; while that is unknown, if its NRMSE projects to less than the threshold.
+    """
+    report = report_at(rival.record, rung)
+    if report is None:
+        return None
+    if rival.probability is not None:
+        return report, rival.probability >= PROBABLE
+    projection = project(report.trial, evidence.finished)
+    assert projection is not None  # it has an epoch
+    assert evidence.threshold is not None  # or nothing is compared
+    return report, projection.nrmse < evidence.threshold
+
+
+def _num_ahead(mine: RungReport, peers: list[RungReport], *, is_probable: bool) -> int:
+    """Peers of better fronts, and those ahead within the front: the faster, or the better in NRMSE."""
+    everyone = [mine, *peers]
+    order = [
+        (rank, report.time_s if is_probable else report.nrmse)
+        for rank, report in zip(ranks([report.point for report in everyone]), everyone, strict=True)
+    ]
+    return sum(key < order[0] for key in order)
+
+
+def _hopeless(trial: TrialRecord, evidence: Evidence) -> str:
+    """Why it cannot meet the target by the finished curves; not asked where a probability is known."""
+    projection = project(trial, evidence.finished)
+    if evidence.probability is not None or evidence.threshold is None or projection is None:
+        return ""
+    if projection.nrmse_optimistic < evidence.threshold:
+        return ""
+    return (
+        f"{projection.nrmse_optimistic:.4f} at best at full budget by {projection.num_curves} finished "
+        f"curves, over the target {evidence.threshold:.4f}"
+    )

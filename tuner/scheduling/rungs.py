@@ -1,0 +1,83 @@
+"""The rungs of successive halving: at which epochs trials are compared, with whom, and how many go on.
+
+A trial is compared by what it reported at the rung, whatever became of it later. Knows no order of
+trials: that is the rules'.
+
+Reference: Li et al., "A System for Massively Parallel Hyperparameter Tuning" (2020), section 3; here in its
+stopping form: who reaches a rung is compared at once with all who reached it before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from tuner.core.measurement import Status
+from tuner.core.pareto import Point
+from tuner.core.trial import Purpose, TrialRecord, TrialState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RungReport:
+    """What a trial was at a rung.
+
+    Attributes:
+        trial: Its record up to the rung.
+        time_s: Training seconds at full budget, as projected at the rung.
+        nrmse: As reported at the rung.
+    """
+
+    trial: TrialRecord
+    time_s: float
+    nrmse: float
+
+    @property
+    def point(self) -> Point:
+        """(time_s, nrmse)."""
+        return self.time_s, self.nrmse
+
+
+def is_rung(trial: TrialRecord, *, grace_period: int, reduction_factor: int) -> bool:
+    """Whether a trial has just reached a rung: its newest report went well and more epochs are to come.
+
+    Rungs are at epochs `grace_period`, `reduction_factor` times that, and so on.
+    """
+    if trial.last is None or trial.last.status is not Status.OK or trial.epoch >= trial.num_epochs:
+        return False
+    rung = grace_period
+    while rung < trial.epoch:
+        rung *= reduction_factor
+    return rung == trial.epoch
+
+
+def report_at(record: TrialRecord, rung: int) -> RungReport | None:
+    """What a trial reported at a rung; None when it did not get there or turned out infeasible.
+
+    One that diverged or ran out of memory later holds no place that another could have.
+    """
+    if record.state is TrialState.INFEASIBLE or rung not in record.nrmse_curve:
+        return None
+    until = tuple(m for m in record.measurements if m.status is Status.OK and m.epoch <= rung)
+    trial = replace(record, measurements=until)
+    return RungReport(trial=trial, time_s=trial.projected_time_s, nrmse=trial.nrmse)
+
+
+def reports_at(records: Iterable[TrialRecord], rung: int) -> list[RungReport]:
+    """What all that reached a rung reported there, in their order."""
+    return [report for record in records if (report := report_at(record, rung))]
+
+
+def num_kept(num: int, reduction_factor: int) -> int:
+    """How many of `num` trials at a rung go on: at least one, so that a first one always does."""
+    return -(-num // reduction_factor)
+
+
+def comparable(trial: TrialRecord, records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The other trials of the search, of one configuration and seed the newest.
+
+    A lost trial and its repeat report the same figures; neither counts against the other, nor both
+    against a third.
+    """
+    newest = {(r.config, r.seed): r for r in records if r.purpose is Purpose.SEARCH}
+    newest.pop((trial.config, trial.seed), None)
+    return list(newest.values())
