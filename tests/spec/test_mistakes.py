@@ -217,9 +217,9 @@ def test_the_study_these_tests_spoil_is_right():
         ),
         (
             "rule: none",
-            "rule: asha",
-            "23: scheduler.rule: 'asha' is none of the stopping rules. Fix: the stopping rules are "
-            "feasible_and_faster, none. Your own one is module:Class.",
+            "rule: median",
+            "23: scheduler.rule: 'median' is none of the stopping rules. Fix: the stopping rules are "
+            "feasible_and_faster, moasha, asha, none. Your own one is module:Class.",
         ),
         (
             "seed: 0",

@@ -36,7 +36,7 @@ def epsilon_net(points: Sequence[Point]) -> list[int]:
 
 def _scaled(points: Sequence[Point]) -> list[Point]:
     columns = [_to_range(column) for column in zip(*points, strict=True)]
-    return list(zip(*columns, strict=True))  # type: ignore[arg-type]  # two columns
+    return list(zip(*columns, strict=True))
 
 
 def _to_range(column: Sequence[float]) -> list[float]:
