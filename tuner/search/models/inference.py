@@ -12,11 +12,12 @@ import numpy as np
 from tuner.search.models.gaussian import (
     Bools,
     Floats,
-    Posterior,
     Prior,
     Runs,
     Settings,
+    distances,
     draw_settings,
+    log_likelihood,
 )
 
 NUM_DRAWS = 64
@@ -37,13 +38,15 @@ def infer_settings(
     """
     rng = np.random.default_rng([seed, 1])
     learning = _thinned(runs)
+    apart = distances(learning.points, learning.points, is_ordered)
     drawn = draw_settings(prior, runs.points.shape[1], NUM_DRAWS, seed)
-    score = Posterior(drawn, learning, is_ordered).log_likelihood
-    particles = drawn.take(_resampled(score, num_particles))
-    current = Posterior(particles, learning, is_ordered).log_likelihood + _log_prior(particles, prior)
+    score = log_likelihood(drawn, learning, apart)
+    rows = _resampled(score, num_particles)
+    particles = drawn.take(rows)
+    current = score[rows] + _log_prior(particles, prior)
     for _ in range(NUM_STEPS):
         proposal = _moved(particles, prior, rng)
-        proposed = Posterior(proposal, learning, is_ordered).log_likelihood + _log_prior(proposal, prior)
+        proposed = log_likelihood(proposal, learning, apart) + _log_prior(proposal, prior)
         taken = np.log(rng.uniform(size=num_particles)) < proposed - current
         particles = _merged(taken, proposal, particles)
         current = np.where(taken, proposed, current)
