@@ -21,7 +21,7 @@ from tuner.core.trial import TrialRecord, TrialState
 from tuner.search.grid import Grid
 from tuner.search.models.cost import MemoryModel, TimeModel, Timing
 from tuner.search.models.curves import CurveModel
-from tuner.search.models.gaussian import Floats
+from tuner.search.models.kernel import Floats
 from tuner.search.models.quality import Margins, Observation, QualityModel
 from tuner.search.problem import Problem
 

@@ -21,7 +21,7 @@ from scipy.special import ndtr, ndtri
 from tuner.core.config import TrialConfig
 from tuner.core.trial import TrialRecord
 from tuner.search.beliefs import Beliefs
-from tuner.search.models.gaussian import Floats
+from tuner.search.models.kernel import Floats
 from tuner.search.models.quality import Margins
 
 MIN_RUNS = 2

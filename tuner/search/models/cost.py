@@ -16,8 +16,9 @@ from scipy.special import ndtr
 
 from tuner.core.config import TrialConfig
 from tuner.core.workload import Workload
-from tuner.search.models.gaussian import Bools, Floats, Posterior, Prior, Runs
+from tuner.search.models.gaussian import Posterior, Runs
 from tuner.search.models.inference import infer_settings
+from tuner.search.models.kernel import Bools, Floats, Prior
 
 CORRECTION = Prior(
     amplitude=(0.04, 0.8),

@@ -18,62 +18,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.intp]
-Bools = npt.NDArray[np.bool_]
-
-JITTER = 1e-9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prior:
-    """What is assumed of the settings before any data; all figures in the unit of the observations.
-
-    Log-normal, as (median, standard deviation of the logarithm).
-
-    Attributes:
-        amplitude: Of the term of one axis.
-        length: Scale of a term, in units of its axis.
-        interaction: Amplitude of the term in which all axes interact.
-        noise: Standard deviation of a run.
-        luck: Standard deviation of what a seed adds to all points alike; median 0 means no such thing.
-        level: Standard deviation of the constant m.
-    """
-
-    amplitude: tuple[float, float]
-    length: tuple[float, float]
-    interaction: tuple[float, float]
-    noise: tuple[float, float]
-    luck: tuple[float, float] = (0.0, 0.0)
-    level: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """P settings of the kernel, each a row: amplitudes and lengths (P, A), the rest (P,)."""
-
-    amplitude: Floats
-    length: Floats
-    interaction: Floats
-    noise: Floats
-    luck: Floats
-    level: float
-
-    def __len__(self) -> int:
-        return len(self.noise)
-
-    def take(self, rows: Ints) -> Settings:
-        """Some of them, in that order."""
-        return Settings(
-            amplitude=self.amplitude[rows],
-            length=self.length[rows],
-            interaction=self.interaction[rows],
-            noise=self.noise[rows],
-            luck=self.luck[rows],
-            level=self.level,
-        )
+from tuner.search.models.kernel import (
+    JITTER,
+    Bools,
+    Distances,
+    Floats,
+    Ints,
+    Settings,
+    covariance,
+    distances,
+    point_variance,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,51 +54,6 @@ class Runs:
     def num_seeds(self) -> int:
         """Seeds, one more than the highest."""
         return int(self.seed.max()) + 1 if self.seed.size else 0
-
-
-def draw_settings(prior: Prior, num_axes: int, num_settings: int, seed: int) -> Settings:
-    """Settings drawn from the prior; the first is its median."""
-    rng = np.random.default_rng(seed)
-
-    def lognormal(of: tuple[float, float], *shape: int) -> Floats:
-        draw = rng.standard_normal((num_settings, *shape))
-        draw[0] = 0.0
-        return of[0] * np.exp(of[1] * draw)
-
-    return Settings(
-        amplitude=lognormal(prior.amplitude, num_axes),
-        length=lognormal(prior.length, num_axes),
-        interaction=lognormal(prior.interaction),
-        noise=lognormal(prior.noise),
-        luck=lognormal(prior.luck),
-        level=prior.level,
-    )
-
-
-def distances(a: Floats, b: Floats, is_ordered: Bools) -> Floats:
-    """|a - b| along each axis, shape (A, len(a), len(b)); along an unordered one 0 or 3, which is far."""
-    apart = np.abs(a.T[:, :, None] - b.T[:, None, :])
-    apart[~is_ordered] = np.where(apart[~is_ordered] > 0, 3.0, 0.0)
-    return apart
-
-
-def covariance(settings: Settings, apart: Floats) -> Floats:
-    """The kernel (P, ., .) at `distances` (A, ., .): Matern 5/2 terms, their sum and their product."""
-    total = np.full((len(settings), *apart.shape[1:]), settings.level**2)
-    product = np.ones_like(total)
-    for axis, distance in enumerate(apart):
-        scaled = (5**0.5 / settings.length[:, axis])[:, None, None] * distance
-        term = (1.0 + scaled + scaled * scaled / 3.0) * np.exp(-scaled)
-        product *= term
-        total += (settings.amplitude[:, axis] ** 2)[:, None, None] * term
-    total += (settings.interaction**2)[:, None, None] * product
-    return total
-
-
-def point_variance(settings: Settings) -> Floats:
-    """The kernel of a point with itself (P,)."""
-    variance: Floats = settings.level**2 + (settings.amplitude**2).sum(axis=1) + settings.interaction**2
-    return variance
 
 
 class Pooled:
@@ -191,8 +102,8 @@ class Pooled:
         )
 
 
-def log_likelihood(settings: Settings, runs: Runs, apart: Floats) -> Floats:
-    """Of the runs under each setting, up to a constant (P,); `apart` are the distances between their points."""
+def log_likelihood(settings: Settings, runs: Runs, apart: Distances) -> Floats:
+    """Of the runs under each setting, up to a constant (P,); `apart` is between their points."""
     pooled, prior = Pooled(settings, runs), covariance(settings, apart)
     system = np.eye(len(runs.points)) + pooled.precision @ prior
     weights = np.linalg.solve(system, pooled.weight[..., None])[..., 0]

@@ -9,16 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tuner.search.models.gaussian import (
-    Bools,
-    Floats,
-    Prior,
-    Runs,
-    Settings,
-    distances,
-    draw_settings,
-    log_likelihood,
-)
+from tuner.search.models.gaussian import Runs, log_likelihood
+from tuner.search.models.kernel import Bools, Floats, Prior, Settings, distances, draw_settings
 
 NUM_DRAWS = 64
 NUM_STEPS = 6

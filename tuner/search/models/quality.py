@@ -18,8 +18,9 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from tuner.core.objectives import Target
-from tuner.search.models.gaussian import JITTER, Bools, Floats, Posterior, Prior, Runs
+from tuner.search.models.gaussian import Posterior, Runs
 from tuner.search.models.inference import infer_settings
+from tuner.search.models.kernel import JITTER, Bools, Floats, Prior
 
 PRIOR = Prior(
     amplitude=(0.03, 0.9),
