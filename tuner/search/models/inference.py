@@ -20,6 +20,16 @@ STEP = 0.35
 MAX_LEARNING_POINTS = 48
 """Points the settings are learnt from: more sharpen them little and cost their cube."""
 
+MAX_KERNEL_ENTRIES = 4e6
+MIN_PARTICLES = 2
+"""Of one prediction, over all particles; with more points the settings are known well, and fewer will do."""
+
+
+def affordable(num_particles: int, num_points: int, num_asked: int) -> int:
+    """Particles, at most so many, that the points observed and asked about leave room for."""
+    entries = max(1, num_points * max(num_points, num_asked))
+    return int(min(num_particles, max(MIN_PARTICLES, MAX_KERNEL_ENTRIES // entries)))
+
 
 def infer_settings(
     prior: Prior, runs: Runs, is_ordered: Bools, *, num_particles: int, seed: int = 0
