@@ -37,7 +37,7 @@ def grown(runs: Runs, num_first: int, s=None) -> Field:
 @pytest.mark.parametrize("num_first", [1, 4, 14])
 @pytest.mark.parametrize("num_seeds", [1, 4, 30])
 def test_a_field_that_grew_is_the_posterior_of_all_runs(num_first, num_seeds):
-    """New points, new seeds, seeds shared by points, replicates, errors of their own, hundreds of rows or few."""
+    """New points, new seeds, seeds shared by points, replicates, errors of their own."""
     runs = some_runs(3, num_points=12, num_runs=60, num_seeds=num_seeds)
     field, dense = grown(runs, num_first), Posterior(settings(4), runs, ORDERED_AND_NOT)
     mean, variance = dense.at(ASKED)

@@ -130,7 +130,8 @@ class Field:
     def mean_given(self, values: Floats) -> Floats:
         """The mean (P, M) if the pooled values of the points observed were these (P, N)."""
         weights = (self._gain @ values[..., None])[..., 0]
-        return (weights[:, None] @ self._cross)[:, 0]
+        mean: Floats = (weights[:, None] @ self._cross)[:, 0]
+        return mean
 
     def _of_seed(self, seed: int) -> tuple[Floats, Floats, Floats]:
         """Precision of the seed's cells (P, N), variance left of its luck (P,), its weighted values (P,)."""

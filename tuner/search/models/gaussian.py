@@ -80,12 +80,10 @@ class Pooled:
         starts = np.searchsorted(where[order], np.arange(len(flat)))
         inverse = 1.0 / variance[:, order]
         num = len(settings)
-        self.cells = np.zeros((num, n * s))
-        self.cells[:, flat] = np.add.reduceat(inverse, starts, axis=1)
-        self.cells = self.cells.reshape(num, n, s)
-        values = np.zeros((num, n * s))
-        values[:, flat] = np.add.reduceat(inverse * runs.value[order], starts, axis=1)
-        values = values.reshape(num, n, s)
+        self.cells: Floats = np.zeros((num, n, s))
+        self.cells.reshape(num, n * s)[:, flat] = np.add.reduceat(inverse, starts, axis=1)
+        values = np.zeros((num, n, s))
+        values.reshape(num, n * s)[:, flat] = np.add.reduceat(inverse * runs.value[order], starts, axis=1)
         luck = settings.luck[:, None] ** 2 + JITTER
         of_seed = self.cells.sum(axis=1)
         self.left: Floats = luck / (1.0 + luck * of_seed)
@@ -105,8 +103,8 @@ class Pooled:
 def log_likelihood(settings: Settings, runs: Runs, apart: Distances) -> Floats:
     """Of the runs under each setting, up to a constant (P,); `apart` is between their points."""
     pooled, prior = Pooled(settings, runs), covariance(settings, apart)
-    system = np.eye(len(runs.points)) + pooled.precision @ prior
-    weights = np.linalg.solve(system, pooled.weight[..., None])[..., 0]
+    system: Floats = np.eye(len(runs.points)) + pooled.precision @ prior
+    weights: Floats = np.linalg.solve(system, pooled.weight[..., None])[..., 0]
     return _log_likelihood(pooled, prior, weights, system)
 
 
