@@ -62,7 +62,7 @@ LOADS = {
     ),
     "100_of_101520_points": Load(num_trials=100, is_mixed=True),
 }
-"""By their names in the line for programs. The first three have 132 qualities, the fourth as many as trials."""
+"""By their names in the line for programs. The first three have 132 qualities, the fourth one a trial."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

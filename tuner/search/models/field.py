@@ -108,7 +108,8 @@ class Field:
     @property
     def variance(self) -> Floats:
         """Of the same (P, M)."""
-        return np.maximum(point_variance(self.settings)[:, None] - self._explained, JITTER)
+        found: Floats = np.maximum(point_variance(self.settings)[:, None] - self._explained, JITTER)
+        return found
 
     @property
     def contrast(self) -> tuple[Floats, Floats]:

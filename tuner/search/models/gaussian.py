@@ -104,7 +104,7 @@ def log_likelihood(settings: Settings, runs: Runs, apart: Distances) -> Floats:
     """Of the runs under each setting, up to a constant (P,); `apart` is between their points."""
     pooled, prior = Pooled(settings, runs), covariance(settings, apart)
     system: Floats = np.eye(len(runs.points)) + pooled.precision @ prior
-    weights: Floats = np.linalg.solve(system, pooled.weight[..., None])[..., 0]
+    weights = np.asarray(np.linalg.solve(system, pooled.weight[..., None])[..., 0], dtype=np.float64)
     return _log_likelihood(pooled, prior, weights, system)
 
 
