@@ -25,7 +25,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # the runs are parallel; before numpy is imported
 
 from benchmarks.search_arms import arms  # noqa: E402
-from benchmarks.search_latency import measure  # noqa: E402
+from benchmarks.search_latency import LOADS, Latency, measure  # noqa: E402
 from benchmarks.search_peers import quiet  # noqa: E402
 from benchmarks.search_play import Task, play  # noqa: E402
 from benchmarks.search_public import names as public_names  # noqa: E402
@@ -69,10 +69,10 @@ def main() -> None:
     outcomes.sort(key=lambda o: (o.arm, o.instance, o.seed))
     for set_name in grouped(outcomes, lambda o: o.set_name):
         print(_table(set_name, [o for o in outcomes if o.set_name == set_name], args))
-    latencies = measure(args.latency) if args.latency else None
-    if latencies:
-        print(f"suggestion, 95th percentile in ms after so many trials, 564 points: {latencies}")
-        print(f"the same on 2,820 points: {measure(args.latency, 'dev-learning-rate-a100')}")
+    latencies = {}
+    for name in args.latency:
+        latencies[name] = measure(LOADS[name])
+        print(f"suggestion after {name}: {latencies[name]}", flush=True)
     print(json.dumps(summary(outcomes, latencies)))
 
 
@@ -102,7 +102,13 @@ def _arguments() -> argparse.Namespace:
         metavar="FILE",
         help="a measured grid of the CPU stage (benchmarks/calibration.py)",
     )
-    add("--latency", type=int, nargs="*", default=[], metavar="N", help="time suggestions after N trials")
+    add(
+        "--latency",
+        nargs="*",
+        default=[],
+        choices=list(LOADS),
+        help="time suggestions after so many trials, of one worker",
+    )
     add("--save", type=Path, metavar="FILE", help="append every outcome to this file of JSON lines")
     add("--load", type=Path, nargs="+", default=[], metavar="FILE", help="join outcomes saved before")
     add("--processes", type=int, default=os.cpu_count(), metavar="N", help="runs at once, here")
@@ -216,9 +222,7 @@ def _shares(runs: Sequence[Outcome]) -> str:
     return ", ".join(f"{name} {value:.1f}" for name, value in means.items() if value >= 0.05)
 
 
-def summary(
-    outcomes: Sequence[Outcome], latencies: Mapping[str, float | None] | None = None
-) -> dict[str, object]:
+def summary(outcomes: Sequence[Outcome], latencies: Mapping[str, Latency] | None = None) -> dict[str, object]:
     """The line for programs; None for what was not run.
 
     Ratios against peers take the peer and the margin with the least cost of a success at the common budget.
@@ -243,7 +247,7 @@ def summary(
         "cost_ratio_vs_best_peer_alien": against_best_peer("alien"),
         "lies_pct": interval(ours, lies_pct).as_list() if ours else None,
         "four_worker_cost_ratio": ratio(parallel, ours).as_list() if parallel and ours else None,
-        "suggest_p95_ms": latencies,
+        "suggest_p95_ms": {name: found.p95_ms for name, found in latencies.items()} if latencies else None,
         "real_stage_cost_in_baseline_trainings": (
             interval(table, median_baseline_cost).as_list() if table else None
         ),

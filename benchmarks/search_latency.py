@@ -1,40 +1,107 @@
 """How long a suggestion takes when much has been tried.
 
-The advisor is given a study it can never decide (noise a hundred times the usual, no end of budget), so that
-it goes on asking; every answer is timed. Knows the contract only.
+Of a simulated study all but the last runs are put into the advisor's knowledge as if they had been played.
+Then it is played: the advisor answers as in any study, each answer is timed with what it was told since the
+last one, and the next of a fixed list of runs is started, whatever it answered. So the number of distinct
+configurations is known. Knows the advisor's parts, not how they work.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from benchmarks.search_arms import Ours
-from tuner.advisor import Ask, Ending, Finished
-from tuner.advisor.messages import ProbeResult
+from tuner.advisor import Ask, Ending, Finished, Run
+from tuner.advisor.knowledge import Knowledge
+from tuner.advisor.messages import ProbeResult, record_of
+from tuner.advisor.planner import Planner, Task
+from tuner.core.config import TrialConfig
+from tuner.core.lattice import Lattice
+from tuner.core.measurement import Measurement
+from tuner.core.parameters import Discrete
+from tuner.core.trial import Purpose, TrialState
+from tuner.scheduling import Decision
 from tuner.simulate import Instance, VirtualClock, make_instance
 from tuner.simulate.loop import Driven
+from tuner.spec import StudySpec
 
 WINDOW = 50
 """The last answers before a number of trials is reached, of which the 95th percentile is taken."""
-INSTANCE = "dev-logarithmic-a100"
-LIMIT_S = 900.0
-"""Longest measurement; what was not reached by then is None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What has been tried when suggestions are timed.
+
+    Attributes:
+        num_trials: Completed.
+        num_distinct: Configurations tried in turn, each time round with the next seed.
+        instance: Of the development set.
+        quality_invariant_to: See `StageTraits`; without any, each configuration has a quality of its own.
+        is_mixed: Whether learning rate, precision and compilation vary too, 180 points for each one.
+    """
+
+    num_trials: int
+    num_distinct: int = 500
+    instance: str = "dev-logarithmic-a100"
+    quality_invariant_to: tuple[str, ...] = ("micro_batch",)
+    is_mixed: bool = False
+
+
+LOADS = {
+    "100": Load(num_trials=100),
+    "1000": Load(num_trials=1000),
+    "5000": Load(num_trials=5000),
+    "2000_distinct": Load(
+        num_trials=2000, num_distinct=2000, instance="dev-learning-rate-a100", quality_invariant_to=()
+    ),
+    "100_of_101520_points": Load(num_trials=100, is_mixed=True),
+}
+"""By their names in the line for programs. The first three have 132 qualities, the fourth one a trial."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Of the last answers, ms: 95th percentile and longest by the clock, 95th percentile of processor time.
+
+    `observe_ms` is the 95th percentile of taking a report.
+    """
+
+    p95_ms: float
+    longest_ms: float
+    cpu_p95_ms: float
+    observe_ms: float
+
+
+class _InTurn(Planner):
+    """Plans as ever, and then starts the next of the list."""
+
+    def __init__(self, study: StudySpec, tasks: Sequence[Task]) -> None:
+        super().__init__(study)
+        self._tasks = iter(tasks)
+
+    def next(
+        self, knowledge: Knowledge, trial_id: str, *, is_searching: bool, probe_cost_s: float | None
+    ) -> Task:
+        super().next(knowledge, trial_id, is_searching=is_searching, probe_cost_s=probe_cost_s)
+        return next(self._tasks)
 
 
 class _Timed:
-    """An arm whose answers are timed until enough trials have ended or the time is over."""
+    """An arm whose answers are timed until enough trials have ended."""
 
     def __init__(self, arm: Driven, num_trials: int) -> None:
         self._arm, self._num_trials = arm, num_trials
-        self.took_s: list[float] = []
+        self.took: list[tuple[float, float]] = []
+        """Seconds of each answer: by the clock, and of the processor."""
+        self.observe_s: list[float] = []
         self.num_ended = 0
-        self.tell_s = 0.0
-        self._started = time.monotonic()
-        self.observe = arm.observe
+        self._tell = (0.0, 0.0)
 
     def probed(self, trial_id: str, results: Sequence[ProbeResult]) -> None:
         """Passed on."""
@@ -42,43 +109,132 @@ class _Timed:
 
     def ask(self) -> Ask:
         """The arm's answer; the end of the measurement is the end of the study."""
-        if self.num_ended >= self._num_trials or time.monotonic() - self._started > LIMIT_S:
+        if self.num_ended >= self._num_trials:
             return Finished(reason="enough was measured")
-        begun = time.perf_counter()
+        begun = _now()
         answer = self._arm.ask()
-        self.took_s.append(self.tell_s + time.perf_counter() - begun)
-        self.tell_s = 0.0
+        now = _now()
+        self.took.append((self._tell[0] + now[0] - begun[0], self._tell[1] + now[1] - begun[1]))
+        self._tell = (0.0, 0.0)
         return answer
+
+    def observe(self, trial_id: str, measurement: Measurement) -> Decision:
+        """Passed on and timed."""
+        begun = time.perf_counter()
+        decision = self._arm.observe(trial_id, measurement)
+        self.observe_s.append(time.perf_counter() - begun)
+        return decision
 
     def tell(self, trial_id: str, ending: Ending) -> None:
         """Passed on; its time counts towards the next suggestion."""
-        begun = time.perf_counter()
+        begun = _now()
         self._arm.tell(trial_id, ending)
-        self.tell_s = time.perf_counter() - begun
+        now = _now()
+        self._tell = (now[0] - begun[0], now[1] - begun[1])
         self.num_ended += 1
 
 
-def undecidable(name: str, seed: int = 0) -> Instance:
-    """An instance on which an advisor can go on for ever."""
-    instance = make_instance(name, seed)
+def _now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def measure(load: Load) -> Latency:
+    """How long a suggestion takes after so many completed trials."""
+    instance, clock = _instance(load), VirtualClock()
+    arm = Ours(instance, clock, 1)
+    advisor = arm.advisor
+    traits = replace(advisor.traits, quality_invariant_to=load.quality_invariant_to)
+    advisor.knowledge = Knowledge(replace(advisor.knowledge.problem, traits=traits))
+    advisor._queue.clear()
+    tasks = _tasks(instance, load)
+    num_before = max(0, load.num_trials - WINDOW)
+    for task in tasks[:num_before]:
+        _put(advisor.knowledge, instance, task)
+    advisor._planner = _InTurn(instance.study, tasks[num_before:])
+    timed = _Timed(arm, load.num_trials - num_before)
+    instance.play(timed, clock)
+    took = np.array(timed.took[: load.num_trials - num_before])
+    return Latency(
+        p95_ms=_ms(np.percentile(took[:, 0], 95)),
+        longest_ms=_ms(took[:, 0].max()),
+        cpu_p95_ms=_ms(np.percentile(took[:, 1], 95)),
+        observe_ms=_ms(np.percentile(timed.observe_s, 95)),
+    )
+
+
+def _tasks(instance: Instance, load: Load) -> list[Task]:
+    """The baseline, and then the configurations in turn, each round with a new seed."""
+    study = instance.study
+    rows = np.random.default_rng(0).permutation(np.flatnonzero(instance.truth.fits))[: load.num_distinct]
+    configs = [study.lattice.config(int(row)) for row in rows]
+    found = [Task(Purpose.BASELINE, study.baseline, study.seed)]
+    for k in range(load.num_trials):
+        rounds, which = divmod(k, len(configs))
+        found.append(Task(Purpose.SEARCH, configs[which], study.seed + 1 + rounds))
+    return found
+
+
+def _put(knowledge: Knowledge, instance: Instance, task: Task) -> None:
+    """A run as if it had been played."""
+    run = Run(
+        trial_id=f"{len(knowledge.ledger.records) + 1:04d}",
+        config=task.config,
+        seed=task.seed,
+        num_epochs=instance.study.stage.num_epochs,
+        purpose=task.purpose,
+    )
+    record = record_of(run)
+    knowledge.put(record)
+    for epoch in range(1, run.num_epochs + 1):
+        report = instance.train(run, epoch)
+        assert report is not None  # no worker is lost on these instances
+        record = record.observed(report)
+    knowledge.put(record.ended(TrialState.COMPLETE))
+
+
+def _instance(load: Load) -> Instance:
+    """An instance whose study no budget ends, and in which every trial runs to its end."""
+    instance = make_instance(load.instance, 0)
+    if load.is_mixed:
+        instance = mixed(instance)
     study = instance.study
     budget = replace(study.budget, trials=10**9, hours=1e9)
     scheduler = replace(study.scheduler, rule="none", options={})
-    noise = replace(instance.noise, shared_pct=45.0, private_pct=75.0)
-    return replace(instance, study=replace(study, budget=budget, scheduler=scheduler), noise=noise, _luck={})
+    return replace(instance, study=replace(study, budget=budget, scheduler=scheduler), _luck={})
 
 
-def measure(numbers: Sequence[int], name: str = INSTANCE) -> dict[str, float | None]:
-    """The 95th percentile of the time of a suggestion, ms, after each number of completed trials.
+_MORE = (
+    Discrete(name="lr_scale", values=tuple(round(2 ** (k / 10 - 1.5), 3) for k in range(30))),
+    Discrete(name="precision", values=("fp32", "bf16", "fp16"), is_ordered=False),
+    Discrete(name="compile", values=(False, True), is_ordered=False),
+)
 
-    None where the advisor ended before, or the measurement took too long.
+
+def mixed(instance: Instance) -> Instance:
+    """The instance with three further parameters: 180 points for each; the lowest precision costs quality.
+
+    The best learning rate is the middle one, and lower precision and compilation make it faster.
     """
-    instance, clock = undecidable(name), VirtualClock()
-    timed = _Timed(Ours(instance, clock, 1), max(numbers))
-    instance.play(timed, clock)
-    found: dict[str, float | None] = {}
-    for number in numbers:
-        is_reached = timed.num_ended >= number
-        window = timed.took_s[max(0, number - WINDOW) : number]
-        found[str(number)] = round(1000 * float(np.percentile(window, 95)), 2) if is_reached else None
-    return found
+    study, truth = instance.study, instance.truth
+    num_more = math.prod(len(parameter.values) for parameter in _MORE)
+    lattice = Lattice((*study.parameters, *_MORE), study.rules)
+    columns = lattice.columns
+    of = np.repeat(np.arange(len(study.lattice)), num_more)
+    faster = np.select([columns["precision"] == "fp32", columns["precision"] == "bf16"], [1.0, 0.85], 0.8)
+    faster = faster * np.where(columns["compile"].astype(bool), 0.9, 1.0)
+    worse = 1 + 0.02 * np.log2(columns["lr_scale"].astype(float)) ** 2
+    worse = worse + np.where(columns["precision"] == "fp16", 0.01, 0.0)
+    extra = {"lr_scale": 1.0, "precision": "fp32", "compile": False}
+    baseline = TrialConfig.from_dict(study.baseline.as_dict() | extra)
+    truth = replace(
+        truth,
+        time_s=truth.time_s[of] * faster,
+        peak_memory_gib=truth.peak_memory_gib[of],
+        nrmse=truth.nrmse[of] * worse[:, None],
+    )
+    study = replace(study, lattice=lattice, baseline=baseline, guide=None)
+    return replace(instance, study=study, truth=truth, _luck={})
+
+
+def _ms(seconds: float) -> float:
+    return round(1000 * float(seconds), 2)

@@ -12,7 +12,7 @@ from tuner.core.measurement import Measurement, Status
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialRecord, TrialState
 from tuner.errors import SpecError
-from tuner.search.beliefs import Probed
+from tuner.search.ledger import Probed
 from tuner.search.problem import Problem
 from tuner.search.strategy import Decided, ProbeStep
 from tuner.spec import StudySpec

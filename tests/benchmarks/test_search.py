@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.search import summary
 from benchmarks.search_arms import arms
-from benchmarks.search_latency import measure
+from benchmarks.search_latency import Latency, Load, measure, mixed
 from benchmarks.search_peers import SnappedTuner, installed, penalised_s
 from benchmarks.search_play import Task, _area, instance_of, play
 from benchmarks.search_public import names as public_names
@@ -121,7 +121,8 @@ def test_the_line_compares_with_the_best_peer_on_held_out_instances_only():
         outcome(arm="best -1%", set_name="dev", cost=1),
         outcome(arm="ours", set_name="table", cost=3, baseline_cost=2.5),
     ]
-    line = summary(runs, {"100": 1.0})
+    latency = Latency(p95_ms=1.0, longest_ms=2.0, cpu_p95_ms=0.5, observe_ms=0.1)
+    line = summary(runs, {"100": latency})
     assert line["cost_ratio_vs_best_peer"] == [5.0, 5.0, 5.0]
     assert line["cost_ratio_vs_best_peer_alien"] is None
     assert line["four_worker_cost_ratio"] == [1.4, 1.4, 1.4]
@@ -219,8 +220,20 @@ def test_a_measured_grid_is_an_instance_with_all_micro_batches(tmp_path):
     assert only.baseline_cost > 0
 
 
-def test_latency_is_measured_for_the_numbers_that_were_reached():
-    assert measure([5, 10])["5"] > 0
+def test_latency_is_measured_of_runs_that_were_played_and_of_runs_put_there():
+    for num_trials in (3, 53):
+        found = measure(Load(num_trials=num_trials, num_distinct=2))
+        assert 0 < found.p95_ms <= found.longest_ms
+        assert found.observe_ms > 0
+
+
+def test_the_mixed_lattice_has_a_hundred_thousand_points_and_its_optimum_is_a_new_one():
+    instance = mixed(make_instance("dev-logarithmic-a100", 0))
+    assert len(instance.study.lattice) == 101_520
+    best = instance.study.lattice.config(instance.truth.optimum).as_dict()
+    assert best["compile"] is True
+    assert best["precision"] != "fp32"
+    assert instance.truth.time_s[instance.baseline] > instance.unit_s
 
 
 def test_the_command_prints_a_table_and_ends_with_a_line_of_json(tmp_path):

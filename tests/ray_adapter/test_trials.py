@@ -55,7 +55,7 @@ def test_a_probe_times_configurations_on_a_worker_and_one_that_does_not_fit_is_n
     too_large = {"params": first.as_dict(), "kind": "oom", "epoch": 1}
     study = synthetic([too_large], trials=4)
     advisor = run_on_ray(study, tmp_path, kind=ProbesFirst)
-    known = {probed.config: probed.epoch_time_s for probed in advisor.knowledge.probes}
+    known = {probed.config: probed.epoch_time_s for probed in advisor.knowledge.ledger.probes.values()}
     assert len(known) == 3
     assert known.pop(first) is None
     options = SyntheticOptions(**study.stage.options)
@@ -66,7 +66,7 @@ def test_a_probe_times_configurations_on_a_worker_and_one_that_does_not_fit_is_n
     events = list(read_journal(tmp_path / "journal.jsonl"))
     rebuilt = replay(events, ProbesFirst(study, traits=StageTraits(can_probe=True)))
     assert rebuilt.records == advisor.records
-    assert rebuilt.knowledge.probes == advisor.knowledge.probes
+    assert rebuilt.knowledge.ledger.probes == advisor.knowledge.ledger.probes
 
 
 @pytest.fixture(scope="module")

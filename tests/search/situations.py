@@ -9,8 +9,9 @@ from tuner.core.measurement import Measurement, Status
 from tuner.core.objectives import Target
 from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.search.beliefs import Beliefs, Probed
+from tuner.search.beliefs import Beliefs
 from tuner.search.grid import Grid
+from tuner.search.ledger import Ledger, Probed
 from tuner.search.problem import Problem
 from tuner.search.strategy import Decided, ProbeStep, RunStep, Strategy
 
@@ -70,7 +71,7 @@ def running(config: TrialConfig, seed: int = 0) -> TrialRecord:
 
 def beliefs(of: Problem, records: Sequence[TrialRecord], probes: Sequence[Probed] = ()) -> Beliefs:
     tried = [of.baseline, *(r.config for r in records), *(p.config for p in probes)]
-    return Beliefs(of, Grid(of, tried), records, probes)
+    return Beliefs(of, Grid(of, tried), Ledger(records, probes))
 
 
 def strategy(

@@ -9,7 +9,8 @@ from tuner.core.lattice import Lattice
 from tuner.core.objectives import Target
 from tuner.core.parameters import Continuous, Discrete
 from tuner.core.traits import StageTraits
-from tuner.search.candidates import MAX_CANDIDATES, candidates
+from tuner.search import candidates as module
+from tuner.search.candidates import MAX_DRAWN, MIN_DRAWN, NUM_LOCAL, candidates
 from tuner.search.grid import Grid
 from tuner.search.problem import Problem
 
@@ -51,13 +52,28 @@ def test_every_candidate_is_legal(name):
         assert of.why_not(config) is None
 
 
-def test_of_a_large_lattice_as_many_are_looked_at_as_are_allowed_each_once():
+def test_of_a_lattice_of_a_hundred_thousand_points_every_one_is_a_candidate():
+    assert candidates(LARGE, 0, []) == list(LARGE)
+
+
+def test_of_a_larger_one_as_many_are_looked_at_as_are_allowed_each_once(monkeypatch):
+    monkeypatch.setattr(module, "MAX_POINTS", 500)
     found = candidates(LARGE, 0, [])
-    assert len(found) == len(set(found)) == MAX_CANDIDATES
+    assert len(found) == len(set(found)) == 500
     assert found != candidates(LARGE, 1, [])
 
 
-def test_a_sample_of_a_large_lattice_stays_when_something_was_tried():
+def test_where_something_is_continuous_every_point_of_the_lattice_has_a_draw_up_to_a_number():
+    wide = lattice(LR, max_batch=400, max_micro=8)
+    assert MIN_DRAWN < len(wide) < MAX_DRAWN
+    assert {wide.index(config) for config in candidates(wide, 0, [])} == set(range(len(wide)))
+    assert len(candidates(CONTINUOUS, 0, [])) == MIN_DRAWN
+    wider = lattice(LR, max_batch=400, max_micro=24, max_taus=12)
+    assert len(candidates(wider, 0, [])) == MAX_DRAWN < len(wider)
+
+
+def test_a_sample_of_a_large_lattice_stays_when_something_was_tried(monkeypatch):
+    monkeypatch.setattr(module, "MAX_POINTS", 500)
     tried = candidates(LARGE, 5, [])[:4]
     assert candidates(LARGE, 0, tried) == candidates(LARGE, 0, [])
 
@@ -65,7 +81,7 @@ def test_a_sample_of_a_large_lattice_stays_when_something_was_tried():
 def test_continuous_parameters_stay_within_their_bounds_and_reach_near_both():
     for seed in range(3):
         found = candidates(CONTINUOUS, seed, candidates(CONTINUOUS, 7, [])[:2])
-        assert len(found) <= MAX_CANDIDATES
+        assert len(found) <= MIN_DRAWN + NUM_LOCAL
         for p in CONTINUOUS.continuous:
             values = np.array([config.as_dict()[p.name] for config in found])
             assert values.min() >= p.low
@@ -90,7 +106,7 @@ def test_near_what_was_tried_more_is_looked_at():
 
 def test_what_was_tried_off_the_lattice_does_no_harm_to_a_continuous_space():
     off = TrialConfig(batch_size=40, micro_batch=20, num_taus=9)
-    assert len(candidates(CONTINUOUS, 0, [off])) <= MAX_CANDIDATES
+    assert len(candidates(CONTINUOUS, 0, [off])) <= MIN_DRAWN + NUM_LOCAL
 
 
 # The grid.
@@ -103,7 +119,7 @@ def test_what_was_tried_is_always_a_candidate(name):
     tried = [off, *candidates(of, 77, [])[:5]]
     grid = Grid(problem(of), tried)
     assert all(grid.covers(config) for config in tried)
-    assert len(grid.configs) == len(set(grid.configs)) <= MAX_CANDIDATES + len(tried)
+    assert len(grid.configs) == len(set(grid.configs))
     assert [grid.configs[row] for row in (grid.index[c] for c in tried)] == tried
 
 
@@ -119,7 +135,7 @@ def test_a_grid_has_a_row_for_every_candidate(name):
 
 def test_only_a_listed_lattice_is_looked_at_whole():
     assert Grid(problem(SMALL)).is_complete
-    assert not Grid(problem(LARGE)).is_complete
+    assert Grid(problem(LARGE)).is_complete
     assert not Grid(problem(CONTINUOUS)).is_complete
 
 

@@ -32,7 +32,7 @@ from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialRecord, TrialState
 from tuner.scheduling import Continue, Decision, Evidence, Rival, Stop, comparable, make_rule, project
 from tuner.search import Outcome
-from tuner.search.beliefs import Probed
+from tuner.search.ledger import Probed
 from tuner.search.problem import Problem
 from tuner.search.strategy import Decided, ProbeStep
 from tuner.spec import StudySpec
@@ -149,7 +149,8 @@ class Advisor:
 
     def recommend(self) -> Recommendation | None:
         """What to run instead of the baseline, as far as is known; None when nothing deserves it."""
-        return recommend(self.records, self.knowledge.problem.target, self.certified)
+        knowledge = self.knowledge
+        return recommend(self.records, knowledge.problem.target, self.certified, knowledge.ledger.measured)
 
     @property
     def certified(self) -> dict[TrialConfig, float]:
@@ -188,11 +189,11 @@ class Advisor:
     @property
     def num_counted(self) -> int:
         """Trials that count against the budget; a lost one and its repeats count once."""
-        return len({record.config for record in self.records})
+        return len(self.knowledge.ledger.num_asked)
 
     @property
     def _num_busy(self) -> int:
-        return len(self.running) + len(self._probing)
+        return len(self.knowledge.ledger.running) + len(self._probing)
 
     def _reason_to_finish(self, elapsed_s: float) -> str:
         """Why nothing at all is to be started any more; empty while something may be."""
@@ -201,10 +202,9 @@ class Advisor:
         return self._broken_stage()
 
     def _broken_stage(self) -> str:
-        records = self.records
-        failures = [r for r in records if r.state is TrialState.FAILED]
-        if len(failures) < MAX_FAILURES or any(r.measurements for r in records):
+        if self.knowledge.ledger.num_failures < MAX_FAILURES or any(r.measurements for r in self.records):
             return ""
+        failures = [r for r in self.records if r.state is TrialState.FAILED]
         return f"the first {len(failures)} trials failed without a report: {failures[-1].reason}"
 
     def _next(self, elapsed_s: float) -> Run | Probe | str:
@@ -252,17 +252,17 @@ class Advisor:
 
     def _is_first_baseline_running(self) -> bool:
         """True while other workers would have to guess: nothing has ended, and the baseline is under way."""
-        return bool(self.running) and all(r.state is TrialState.RUNNING for r in self.records)
+        return bool(self.running) and not self.knowledge.ledger.ended
 
     @property
     def _may_probe(self) -> bool:
         return self.traits.can_probe and self._num_lost_probes < MAX_LOST_PROBES
 
     def _was_asked(self, config: TrialConfig) -> bool:
-        return any(record.config == config for record in self.records)
+        return config in self.knowledge.ledger.num_asked
 
     def _next_id(self) -> str:
-        return f"{len(self.records) + 1:04d}"
+        return f"{len(self.knowledge.ledger.records) + 1:04d}"
 
     def _start(self, task: Task, *, is_proposal: bool = False) -> Run:
         run = Run(
@@ -286,7 +286,7 @@ class Advisor:
         return Probe(trial_id=trial_id, configs=step.configs)
 
     def _threshold(self) -> float | None:
-        return threshold(self.records, self.knowledge.problem.target)
+        return threshold(self.records, self.knowledge.problem.target, self.knowledge.ledger.measured)
 
     def _decide(self, record: TrialRecord, elapsed_s: float) -> Decision:
         assert record.last is not None  # it has just been observed

@@ -10,8 +10,10 @@ from collections.abc import Iterable
 
 from tuner.core.config import TrialConfig
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.search.beliefs import Beliefs, Probed
+from tuner.search.beliefs import Beliefs
 from tuner.search.grid import Grid
+from tuner.search.learner import Learner, mark
+from tuner.search.ledger import Ledger, Probed
 from tuner.search.problem import Problem
 
 
@@ -20,43 +22,43 @@ class Knowledge:
 
     Args:
         problem: What beliefs are about.
+
+    Attributes:
+        problem: As given.
+        ledger: What was heard.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self._records: dict[str, TrialRecord] = {}
-        self._probes: dict[TrialConfig, Probed] = {}
+        self.ledger = Ledger()
+        self._learner = Learner(problem, self.ledger)
+        self._tried_at_mark: tuple[TrialConfig, ...] = ()
         self._grid: Grid | None = None
         self._beliefs: Beliefs | None = None
 
     @property
     def records(self) -> tuple[TrialRecord, ...]:
         """Every trial ever asked for."""
-        return tuple(self._records.values())
+        return tuple(self.ledger.records.values())
 
     @property
     def running(self) -> tuple[TrialRecord, ...]:
         """The trials whose end has not been told."""
-        return tuple(r for r in self._records.values() if r.state is TrialState.RUNNING)
+        return tuple(self.ledger.running.values())
 
     @property
     def complete(self) -> tuple[TrialRecord, ...]:
         """The trials that ran to their full budget."""
-        return tuple(r for r in self._records.values() if r.is_full_budget)
-
-    @property
-    def probes(self) -> tuple[Probed, ...]:
-        """What probes said, of each configuration the newest."""
-        return tuple(self._probes.values())
+        return tuple(self.ledger.complete)
 
     @property
     def beliefs(self) -> Beliefs:
         """What all this lets one believe; a running trial counts only when it has ended."""
         if self._beliefs is None:
-            tried = dict.fromkeys([*(r.config for r in self._records.values()), *self._probes])
-            if not (self._grid and self._grid.is_complete and all(map(self._grid.covers, tried))):
-                self._grid = Grid(self.problem, (self.problem.baseline, *tried))
-            self._beliefs = Beliefs(self.problem, self._grid, self.records, self.probes)
+            if not (self._grid and self._stays(self._grid)):
+                at_mark = self._tried_at_mark or self._tried
+                self._grid = Grid(self.problem, (self.problem.baseline, *at_mark), self._tried)
+            self._beliefs = Beliefs(self.problem, self._grid, self.ledger, self._learner)
         return self._beliefs
 
     def chance(self, record: TrialRecord) -> float | None:
@@ -66,25 +68,38 @@ class Knowledge:
             return beliefs.outlook(record)
         return beliefs.probability(record.config) if beliefs.margins else None
 
+    @property
+    def _tried(self) -> tuple[TrialConfig, ...]:
+        return tuple(self.ledger.seeds | self.ledger.probes)
+
+    def _stays(self, grid: Grid) -> bool:
+        """Whether the candidates are still those that a new grid would hold."""
+        is_drawn = not grid.is_complete and not self._tried_at_mark
+        return not is_drawn and all(map(grid.covers, self._tried))
+
     def record(self, trial_id: str) -> TrialRecord:
         """What is known of one trial.
 
         Raises:
             KeyError: It was never asked for.
         """
-        if trial_id not in self._records:
+        if trial_id not in self.ledger.records:
             raise KeyError(f"the advisor never asked for a trial {trial_id!r}")
-        return self._records[trial_id]
+        return self.ledger.records[trial_id]
 
     def put(self, record: TrialRecord) -> None:
         """Takes a trial's newest record."""
-        before = self._records.get(record.trial_id)
-        self._records[record.trial_id] = record
-        if before is None or before.state is not record.state:
+        before = len(self.ledger.ended)
+        if self.ledger.put(record):
             self._beliefs = None
+        num = len(self.ledger.ended)
+        if num != before and mark(num) == num:
+            self._tried_at_mark = self._tried
+            if self._grid and not self._grid.is_complete:
+                self._grid = None
 
     def put_probes(self, probes: Iterable[Probed]) -> None:
         """Takes what a probe said; of a configuration probed twice, the newer counts."""
         for probed in probes:
-            self._probes[probed.config] = probed
+            self.ledger.put_probe(probed)
         self._beliefs = None

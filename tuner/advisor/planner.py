@@ -67,7 +67,7 @@ class Planner:
         strategy = Strategy(knowledge.beliefs, knowledge.running, probe_cost_s)
         step = self._searched(strategy, trial_id) if is_searching else strategy.verification()
         if isinstance(step, RunStep):
-            is_new = all(record.config != step.config for record in knowledge.records)
+            is_new = step.config not in knowledge.ledger.num_asked
             return Task(Purpose.SEARCH if is_new else Purpose.REPLICATE, step.config, step.seed)
         if isinstance(step, ProbeStep):
             return step
@@ -85,11 +85,12 @@ class Planner:
 
     def _paired(self, knowledge: Knowledge) -> Task | None:
         """A seed that the winner or the baseline lacks of those the study wants of both."""
-        found = recommend(knowledge.records, knowledge.problem.target, certified(knowledge))
+        ledger = knowledge.ledger
+        found = recommend(knowledge.records, knowledge.problem.target, certified(knowledge), ledger.measured)
         if found is None:
             return None
         for config in (found.estimate.config, self._study.baseline):
-            asked = {record.seed for record in knowledge.records if record.config == config}
+            asked = ledger.seeds.get(config, set())
             for seed in range(self._study.seed, self._study.seed + self._study.budget.seeds):
                 if seed not in asked:
                     return Task(Purpose.REPLICATE, config, seed)

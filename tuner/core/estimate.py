@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, stdev
 
 from tuner.core.config import TrialConfig
 from tuner.core.trial import TrialRecord, TrialState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: its figures are worked out once
 class Estimate:
     """A configuration and its full-budget runs, at least one, in the order of asking."""
 
@@ -29,12 +30,12 @@ class Estimate:
         """The seeds they ran with, ascending."""
         return tuple(sorted({record.seed for record in self.records}))
 
-    @property
+    @cached_property
     def time_s(self) -> float:
         """Training seconds at full budget: the shortest run, since a disturbed clock only runs slow."""
         return min(record.time_s for record in self.records)
 
-    @property
+    @cached_property
     def nrmse(self) -> float:
         """The mean NRMSE."""
         return fmean(record.nrmse for record in self.records)
@@ -46,7 +47,7 @@ class Estimate:
             return None
         return stdev(record.nrmse for record in self.records)
 
-    @property
+    @cached_property
     def peak_memory_gib(self) -> float:
         """The highest peak of any run, GiB."""
         return max(record.peak_memory_gib for record in self.records)
@@ -57,11 +58,11 @@ def estimates(records: Iterable[TrialRecord]) -> dict[TrialConfig, Estimate]:
 
     One that ran out of memory or diverged with any seed has none: it cannot be relied on.
     """
-    runs: dict[TrialConfig, tuple[TrialRecord, ...]] = {}
+    runs: dict[TrialConfig, list[TrialRecord]] = {}
     unreliable = set()
     for record in records:
         if record.is_full_budget:
-            runs[record.config] = (*runs.get(record.config, ()), record)
+            runs.setdefault(record.config, []).append(record)
         elif record.state is TrialState.INFEASIBLE:
             unreliable.add(record.config)
-    return {c: Estimate(records=group) for c, group in runs.items() if c not in unreliable}
+    return {c: Estimate(records=tuple(group)) for c, group in runs.items() if c not in unreliable}

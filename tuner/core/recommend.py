@@ -19,6 +19,9 @@ from tuner.core.trial import Purpose, TrialRecord, TrialState
 Certified = Mapping[TrialConfig, float]
 """What may be recommended, with the probability that its mean NRMSE meets the target."""
 
+Known = Mapping[TrialConfig, Estimate]
+"""See `estimates`."""
+
 
 class StudyOutcome(StrEnum):
     """How a study ended, as far as its records tell."""
@@ -89,20 +92,25 @@ def reference(records: Iterable[TrialRecord], purpose: Purpose) -> TrialRecord |
     )
 
 
-def baseline_estimate(records: Sequence[TrialRecord]) -> Estimate | None:
+def baseline_estimate(records: Sequence[TrialRecord], known: Known | None = None) -> Estimate | None:
     """What was measured of the baseline; None until it has run to its full budget."""
     baseline = reference(records, Purpose.BASELINE)
-    return estimates(records).get(baseline.config) if baseline else None
+    if baseline is None:
+        return None
+    return (estimates(records) if known is None else known).get(baseline.config)
 
 
-def threshold(records: Sequence[TrialRecord], target: Target) -> float | None:
+def threshold(records: Sequence[TrialRecord], target: Target, known: Known | None = None) -> float | None:
     """The target as an NRMSE; None while it is relative to a baseline that has not been measured."""
-    baseline = baseline_estimate(records)
+    baseline = baseline_estimate(records, known)
     return target.threshold(baseline.nrmse if baseline else None)
 
 
 def incumbent(
-    records: Sequence[TrialRecord], target: Target, certified: Certified | None = None
+    records: Sequence[TrialRecord],
+    target: Target,
+    certified: Certified | None = None,
+    known: Known | None = None,
 ) -> Estimate | None:
     """The fastest configuration whose mean NRMSE meets the target; None while there is none.
 
@@ -110,14 +118,15 @@ def incumbent(
         records: Of every trial.
         target: What must be met.
         certified: The only ones that may be relied on; None admits all.
+        known: The estimates of the records, where the caller has them.
     """
-    baseline = baseline_estimate(records)
+    known = estimates(records) if known is None else known
+    baseline = baseline_estimate(records, known)
     yardstick = baseline.nrmse if baseline else None
-    known = estimates(records).values()
     return min(
         (
             e
-            for e in known
+            for e in known.values()
             if target.is_met(e.nrmse, yardstick) and (certified is None or e.config in certified)
         ),
         key=lambda estimate: (estimate.time_s, estimate.nrmse),
@@ -126,15 +135,19 @@ def incumbent(
 
 
 def recommend(
-    records: Sequence[TrialRecord], target: Target, certified: Certified | None = None
+    records: Sequence[TrialRecord],
+    target: Target,
+    certified: Certified | None = None,
+    known: Known | None = None,
 ) -> Recommendation | None:
     """The incumbent, when it is not the baseline itself and faster than it; None otherwise.
 
     A baseline that ran out of memory or diverged is beaten by anything that runs; one that was lost, stopped
     or not asked leaves nothing to compare with, and nothing is recommended.
     """
-    best, bound = incumbent(records, target, certified), threshold(records, target)
-    trial, baseline = reference(records, Purpose.BASELINE), baseline_estimate(records)
+    known = estimates(records) if known is None else known
+    best, bound = incumbent(records, target, certified, known), threshold(records, target, known)
+    trial, baseline = reference(records, Purpose.BASELINE), baseline_estimate(records, known)
     if best is None or bound is None or trial is None or best.config == trial.config:
         return None
     if baseline is not None and best.time_s < baseline.time_s:
@@ -148,7 +161,7 @@ def recommend(
         speedup=speedup,
         margin_pct=100 * (1 - best.nrmse / bound),
         certified=False,
-        reason=f"the fastest feasible of {len(estimates(records))} configurations measured at full budget",
+        reason=f"the fastest feasible of {len(known)} configurations measured at full budget",
         probability=certified[best.config] if certified is not None else None,
     )
 

@@ -79,7 +79,7 @@ class TrialRecord:
     @property
     def epoch(self) -> int:
         """Epochs finished; one that ran out of memory or diverged is not."""
-        return max(self.nrmse_curve, default=0)
+        return next((m.epoch for m in reversed(self.measurements) if m.status is Status.OK), 0)
 
     @property
     def fraction(self) -> float:

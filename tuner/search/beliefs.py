@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
@@ -16,26 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.core.config import TrialConfig
-from tuner.core.estimate import Estimate, estimates
-from tuner.core.trial import TrialRecord, TrialState
+from tuner.core.estimate import Estimate
+from tuner.core.trial import TrialRecord
 from tuner.search.grid import Grid
-from tuner.search.models.cost import MemoryModel, TimeModel, Timing
-from tuner.search.models.curves import CurveModel
-from tuner.search.models.gaussian import Floats
-from tuner.search.models.quality import Margins, Observation, QualityModel
+from tuner.search.learner import Learner
+from tuner.search.ledger import Ledger, Probed
+from tuner.search.models.cost import MemoryModel
+from tuner.search.models.kernel import Floats
+from tuner.search.models.quality import Margins, Observation
 from tuner.search.problem import Problem
-
-PROBE_ERROR = 0.03
-"""Relative standard error of a probed epoch time (docs/LOG.md, benchmarks/probe.py)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
-    """What a probe said of a configuration; `epoch_time_s` None: it ran out of memory."""
-
-    config: TrialConfig
-    epoch_time_s: float | None
-    peak_memory_gib: float = 0.0
 
 
 class Beliefs:
@@ -44,48 +32,37 @@ class Beliefs:
     Args:
         problem: What is looked for.
         grid: The candidates; every configuration of a record or a probe is among them.
-        records: Of every trial so far; of running ones only that they run.
-        probes: What probes said.
+        ledger: Every trial so far, of running ones only that they run, and what probes said.
+        learner: Of that ledger, when one has learnt from it before.
     """
 
-    def __init__(
-        self, problem: Problem, grid: Grid, records: Sequence[TrialRecord], probes: Sequence[Probed]
-    ) -> None:
-        self.problem, self.grid = problem, grid
-        self.records, self.probes = tuple(records), tuple(probes)
-        self.measured: dict[TrialConfig, Estimate] = estimates(records)
+    def __init__(self, problem: Problem, grid: Grid, ledger: Ledger, learner: Learner | None = None) -> None:
+        self.problem, self.grid, self.ledger = problem, grid, ledger
+        self._learner = learner or Learner(problem, ledger)
+
+    @property
+    def measured(self) -> dict[TrialConfig, Estimate]:
+        """What was measured at full budget."""
+        return self.ledger.measured
+
+    @property
+    def probes(self) -> dict[TrialConfig, Probed]:
+        """What probes said."""
+        return self.ledger.probes
 
     # What it costs.
 
     @cached_property
     def _times(self) -> tuple[Floats, Floats]:
         """Seconds at full budget and the standard deviation of their logarithm; measured where they are."""
-        timings = self._timings()
-        grid = self.grid
-        if not timings:
+        grid, found = self.grid, self._learner.times(self.grid)
+        if found is None:
             return np.ones(len(grid.configs)), np.ones(len(grid.configs))
-        model = TimeModel(grid.time_points, grid.time_is_ordered, grid.work, timings)
-        epoch_s, spread = model.predict()
-        time_s = epoch_s * self.problem.num_epochs
+        time_s, spread = found[0] * self.problem.num_epochs, found[1].copy()
         for config, estimate in self.measured.items():
             row = grid.index[config]
             time_s[row], spread[row] = estimate.time_s, 0.0
         return time_s, spread
-
-    def _timings(self) -> list[Timing]:
-        """Epoch times of probes, and of training: the least of each, as others only ever slow one down."""
-        least: dict[TrialConfig, float] = {}
-        for record in self.records:
-            if record.state is not TrialState.RUNNING and record.epoch:
-                seconds = record.time_s / record.epoch
-                if not any(m.resumed for m in record.measurements):
-                    least[record.config] = min(seconds, least.get(record.config, math.inf))
-        found = [Timing(self.grid.index[config], seconds) for config, seconds in least.items()]
-        return found + [
-            Timing(self.grid.index[probed.config], probed.epoch_time_s, PROBE_ERROR)
-            for probed in self.probes
-            if probed.epoch_time_s
-        ]
 
     @property
     def time_s(self) -> Floats:
@@ -102,30 +79,26 @@ class Beliefs:
         """Probability that a candidate runs at all; none that it does where it failed (candidates,)."""
         peaks = [(e.config, e.peak_memory_gib) for e in self.measured.values() if e.peak_memory_gib > 0]
         peaks += [
-            (p.config, p.peak_memory_gib) for p in self.probes if p.epoch_time_s and p.peak_memory_gib > 0
+            (p.config, p.peak_memory_gib)
+            for p in self.probes.values()
+            if p.epoch_time_s and p.peak_memory_gib > 0
         ]
-        too_large = [r.config for r in self.records if r.constraint == "memory"]
-        too_large += [p.config for p in self.probes if p.epoch_time_s is None]
+        too_large = [*self.ledger.too_large]
+        too_large += [p.config for p in self.probes.values() if p.epoch_time_s is None]
         model = MemoryModel(peaks, too_large, self.problem.traits.capacity_gib)
         found = model.probability_of_fitting(self.grid.extents)
-        for record in self.records:
-            if record.state is TrialState.FAILED:
-                found[self.grid.index[record.config]] = 0.0
+        for config in self.ledger.failed:
+            found[self.grid.index[config]] = 0.0
         for config in self.measured:
             found[self.grid.index[config]] = 1.0
-        infeasible = [r.config for r in self.records if r.state is TrialState.INFEASIBLE]
-        for config in (*infeasible, *too_large):
+        for config in (*self.ledger.infeasible, *too_large):
             found[self.grid.index[config]] = 0.0
         return found
 
     @cached_property
     def cost_s(self) -> Floats:
         """Seconds a trial of each candidate occupies a worker (candidates,)."""
-        beside = [
-            r.last.setup_time_s + r.last.warmup_time_s + r.last.evaluate_time_s
-            for r in self.records
-            if r.last is not None and r.is_full_budget
-        ]
+        beside = self.ledger.beside_s
         return self.time_s + (median(beside) if beside else 0.0)
 
     # What it is worth.
@@ -133,7 +106,7 @@ class Beliefs:
     @cached_property
     def margins(self) -> Margins | None:
         """How far within the target the candidates lie; None before anything was measured."""
-        return self._margins_given(self._observations)
+        return self._learner.margins(self.grid)
 
     def margins_believing(self, running: Sequence[TrialRecord]) -> Margins | None:
         """As `margins`, when every running trial ends as expected: its outcome is then no news."""
@@ -145,16 +118,7 @@ class Beliefs:
             for record in running
             for row in [self.grid.index[record.config]]
         ]
-        return self._margins_given([*self._observations, *fantasies])
-
-    def _margins_given(self, observations: Sequence[Observation]) -> Margins | None:
-        if not observations:
-            return None
-        grid, problem = self.grid, self.problem
-        model = QualityModel(grid.quality_points, grid.quality_is_ordered, observations)
-        first = np.unique(grid.quality_group, return_index=True)[1]
-        baseline = grid.quality_points[grid.index[problem.baseline]]
-        return model.margins(grid.quality_points[first], problem.target, baseline).take(grid.quality_group)
+        return self._learner.margins_believing(self.grid, fantasies)
 
     @cached_property
     def feasible(self) -> Floats:
@@ -175,12 +139,20 @@ class Beliefs:
         found: npt.NDArray[np.float64] = counts[group]
         return found
 
+    @cached_property
+    def num_asked(self) -> npt.NDArray[np.float64]:
+        """Runs of each candidate that were asked for (candidates,)."""
+        found = np.zeros(len(self.grid.configs))
+        for config, num in self.ledger.num_asked.items():
+            found[self.grid.index[config]] = num
+        return found
+
     def outlook(self, record: TrialRecord) -> float | None:
         """Probability that a running trial's configuration meets the target, its curve so far included.
 
         None while the curve says nothing.
         """
-        expected = self._expected_end(record)
+        expected = self._learner.expected_end(record, self.grid)
         if self.margins is None or expected is None or self._log_bound is None:
             return None
         mine = self.margins.take(np.array([expected.row]))
@@ -195,39 +167,3 @@ class Beliefs:
         baseline = self.measured.get(self.problem.baseline)
         threshold = self.problem.target.threshold(baseline.nrmse if baseline else None)
         return math.log(threshold) if threshold else None
-
-    @cached_property
-    def _observations(self) -> list[Observation]:
-        """What ended trials say: full-budget ones as they are, partial ones as far as curves are trusted."""
-        found = []
-        for record in self.records:
-            if record.state is TrialState.RUNNING or not record.nrmse_curve:
-                continue
-            if record.epoch == record.num_epochs:
-                row = self.grid.index[record.config]
-                found.append(Observation(row, record.seed, math.log(record.nrmse_curve[record.num_epochs])))
-            elif expected := self._expected_end(record):
-                found.append(expected)
-        return found
-
-    def _expected_end(self, record: TrialRecord) -> Observation | None:
-        curve = record.nrmse_curve
-        if not curve:
-            return None
-        epoch = max(curve)
-        row = self.grid.index[record.config]
-        found = self._curves.extrapolate(self.grid.quality_points[row], epoch)
-        if found is None:
-            return None
-        return Observation(row, record.seed, math.log(curve[epoch]) + found.shift, found.variance)
-
-    @cached_property
-    def _curves(self) -> CurveModel:
-        """What finished curves teach."""
-        finished = [r for r in self.records if r.is_full_budget]
-        table = np.full((len(finished), self.problem.num_epochs), np.nan)
-        for k, record in enumerate(finished):
-            for epoch, nrmse in record.nrmse_curve.items():
-                table[k, epoch - 1] = math.log(nrmse)
-        rows = [self.grid.index[record.config] for record in finished]
-        return CurveModel(self.grid.quality_points[rows], table)

@@ -14,23 +14,27 @@ from tuner.core.config import TrialConfig
 from tuner.core.lattice import Lattice
 from tuner.core.parameters import Continuous
 
-MAX_CANDIDATES = 2000
+MAX_POINTS = 200_000
+"""Of a lattice that is looked at whole."""
+
+MIN_DRAWN, MAX_DRAWN = 1800, 10_000
+"""Candidates drawn when something continuous varies: a point of the lattice each, within these bounds."""
 NUM_LOCAL = 200
-"""Of them, those near what was tried, when something continuous varies."""
+"""Further ones near what was tried."""
 LOCAL_SD = 0.1
 """How near, in units of the parameter's range."""
 
 
 def candidates(lattice: Lattice, seed: int, tried: Sequence[TrialConfig]) -> list[TrialConfig]:
-    """The points of the lattice, at most `MAX_CANDIDATES`.
+    """The points of the lattice, at most `MAX_POINTS`.
 
     Continuous parameters are drawn anew whenever something more was tried, some of them near that.
     """
     if not lattice.continuous:
-        return [lattice.config(row) for row in _rows(lattice, seed, MAX_CANDIDATES)]
+        return [lattice.config(row) for row in _rows(lattice, seed, MAX_POINTS)]
     rng = np.random.default_rng([seed, len(tried)])
     found = []
-    num_free = MAX_CANDIDATES - NUM_LOCAL
+    num_free = min(max(MIN_DRAWN, len(lattice)), MAX_DRAWN)
     rows = _rows(lattice, int(rng.integers(2**31)), num_free)
     for row in np.resize(rows, num_free):
         drawn = {p.name: _scaled(p, float(rng.uniform())) for p in lattice.continuous}

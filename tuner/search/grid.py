@@ -1,6 +1,6 @@
 """The candidates of a search, laid out once: their coordinates and their work as arrays.
 
-All points of the lattice, or a sample of them where they are many or something continuous varies.
+All points of the lattice; a sample where they are more than some 10^5, or something continuous varies.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.core.config import TrialConfig
-from tuner.search.candidates import MAX_CANDIDATES, candidates
+from tuner.search.candidates import MAX_POINTS, candidates
 from tuner.search.models.coordinates import Floats, axes_of, coordinates
 from tuner.search.models.cost import extent_of, work_of
 from tuner.search.problem import Problem
@@ -23,15 +23,19 @@ class Grid:
 
     Args:
         problem: Says what is looked at.
-        tried: Configurations that must be among the candidates.
+        tried: Configurations that must be among the candidates, and near which some are drawn.
+        also: Further configurations that must be among them.
     """
 
-    def __init__(self, problem: Problem, tried: Sequence[TrialConfig] = ()) -> None:
+    def __init__(
+        self, problem: Problem, tried: Sequence[TrialConfig] = (), also: Sequence[TrialConfig] = ()
+    ) -> None:
         self._problem = problem
         known = dict.fromkeys(candidates(problem.lattice, problem.seed, tried))
-        self.configs: tuple[TrialConfig, ...] = tuple(known | dict.fromkeys(tried))
+        known.update(dict.fromkeys((*tried, *also)))
+        self.configs: tuple[TrialConfig, ...] = tuple(known)
         self.index = {config: row for row, config in enumerate(self.configs)}
-        self.is_complete = not problem.lattice.continuous and len(problem.lattice) <= MAX_CANDIDATES
+        self.is_complete = not problem.lattice.continuous and len(problem.lattice) <= MAX_POINTS
         quality = axes_of(
             problem.lattice,
             without=problem.traits.quality_invariant_to,
@@ -54,10 +58,19 @@ class Grid:
         return np.array([extent_of(config) for config in self.configs], dtype=np.float64)
 
     @cached_property
+    def _quality(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        _, first, group = np.unique(self.quality_points, axis=0, return_index=True, return_inverse=True)
+        return np.asarray(group.reshape(-1), dtype=np.intp), first
+
+    @property
     def quality_group(self) -> npt.NDArray[np.intp]:
         """Candidates of equal quality, as far as the stage says, share a number."""
-        _, group = np.unique(self.quality_points, axis=0, return_inverse=True)
-        return np.asarray(group.reshape(-1), dtype=np.intp)
+        return self._quality[0]
+
+    @property
+    def quality_first(self) -> npt.NDArray[np.intp]:
+        """The first candidate of each such group (groups,)."""
+        return self._quality[1]
 
     def covers(self, config: TrialConfig) -> bool:
         """Whether it is a candidate."""

@@ -21,7 +21,7 @@ from scipy.special import ndtr, ndtri
 from tuner.core.config import TrialConfig
 from tuner.core.trial import TrialRecord
 from tuner.search.beliefs import Beliefs
-from tuner.search.models.gaussian import Floats
+from tuner.search.models.kernel import Floats
 from tuner.search.models.quality import Margins
 
 MIN_RUNS = 2
@@ -105,8 +105,9 @@ class Strategy:
 
         For searches that propose by other means; None when no such run is worth its seconds.
         """
-        is_measured = [config in self._beliefs.measured for config in self._beliefs.grid.configs]
-        is_known = np.array(is_measured) & (self._beliefs.feasible >= 0.5)
+        is_measured = np.zeros(len(self._beliefs.grid.configs), dtype=np.bool_)
+        is_measured[[self._beliefs.grid.index[config] for config in self._beliefs.measured]] = True
+        is_known = is_measured & (self._beliefs.feasible >= 0.5)
         worthwhile = np.where(is_known, self._score, 0.0)
         best = int(np.argmax(worthwhile))
         return self._run(best) if worthwhile[best] > MIN_RATE else None
@@ -132,7 +133,7 @@ class Strategy:
 
     def next_seed(self, config: TrialConfig) -> int:
         """The lowest seed a configuration was not asked with."""
-        asked = {r.seed for r in self._beliefs.records if r.config == config}
+        asked = self._beliefs.ledger.seeds.get(config, ())
         seed = self._problem.seed
         while seed in asked:
             seed += 1
@@ -231,12 +232,9 @@ class Strategy:
                 paired = np.maximum(paired, np.where(enough, chance / (num * pair_cost_s), 0.0))
         return own, paired
 
-    @cached_property
-    def _num_own_runs(self) -> np.ndarray:
-        counts = np.zeros(len(self._beliefs.grid.configs))
-        for record in self._beliefs.records:
-            counts[self._beliefs.grid.index[record.config]] += 1
-        return counts
+    @property
+    def _num_own_runs(self) -> Floats:
+        return self._beliefs.num_asked
 
     # Probes.
 
@@ -252,7 +250,7 @@ class Strategy:
         beliefs = self._beliefs
         if self._probe_cost_s is None or beliefs.time_spread[best] <= WELL_KNOWN:
             return None
-        known = {p.config for p in beliefs.probes}
+        known = beliefs.probes
         if beliefs.grid.configs[best] in known or self._probe_cost_s > 0.1 * beliefs.cost_s[best]:
             return None
         order = np.argsort(-score)[:PROBES_AT_ONCE]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tests.search.models.cases import ORDERED_AND_NOT, runs_of, settings, some_runs
-from tuner.search.models.gaussian import JITTER, Posterior, point_variance
+from tuner.search.models.gaussian import Posterior
+from tuner.search.models.kernel import JITTER, point_variance
 
 
 def kernel(s, p, a, b, is_ordered):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.search.models.cases import ORDERED_AND_NOT, PRIOR, runs_of, some_runs
-from tuner.search.models.gaussian import Posterior, draw_settings
+from tuner.search.models.gaussian import Posterior
 from tuner.search.models.inference import MAX_LEARNING_POINTS, infer_settings
+from tuner.search.models.kernel import draw_settings
 
 FIELDS = ("amplitude", "length", "interaction", "noise", "luck")
 NO_LUCK = replace(PRIOR, luck=(0.0, 0.0))

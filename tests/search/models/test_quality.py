@@ -129,7 +129,7 @@ def test_a_reduction_is_what_the_model_finds_when_the_run_is_there():
     runs = observed(truth, [0, 3, 8, 8], [0, 0, 0, 1], rng)
     model = QualityModel(GRID, ORDERED, runs)
     before = model.margins(GRID, RELATIVE, GRID[BASELINE])
-    posterior = model._posterior
+    posterior = Posterior(model.settings, model.runs, ORDERED)
     old = posterior._runs
     at = int(np.flatnonzero((old.points == GRID[8]).all(axis=1))[0])
     more = Runs(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tuner.core.config import TrialConfig
+from tuner.core.config import CORE_NAMES, TrialConfig
 from tuner.core.lattice import Lattice
 from tuner.core.parameters import Continuous, Parameter, ParameterValue
 
@@ -86,9 +86,26 @@ def axes_of(
 
 def coordinates(configs: Sequence[TrialConfig], axes: Sequence[Axis]) -> Floats:
     """The configurations on the axes, shape (configs, axes)."""
-    return np.array([[axis.at(config) for axis in axes] for config in configs], dtype=np.float64).reshape(
-        len(configs), len(axes)
-    )
+    found = np.empty((len(configs), len(axes)))
+    for k, axis in enumerate(axes):
+        places: dict[object, float] = {}
+        for row, config in enumerate(configs):
+            value = _value(config, axis.name)
+            name = (type(value), value)  # 1 and True are equal, and different categories
+            if name not in places:
+                places[name] = axis.at(config)
+            found[row, k] = places[name]
+    return found
+
+
+def _value(config: TrialConfig, name: str) -> ParameterValue | None:
+    """What decides where a configuration lies on an axis; None where it names no such thing."""
+    if name in DERIVED:
+        return DERIVED[name](config)
+    if name in CORE_NAMES:
+        core: ParameterValue = getattr(config, name)
+        return core
+    return next((value for key, value in config.extra if key == name), None)
 
 
 def _axis(parameter: Parameter) -> Axis | None:

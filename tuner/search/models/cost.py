@@ -16,8 +16,10 @@ from scipy.special import ndtr
 
 from tuner.core.config import TrialConfig
 from tuner.core.workload import Workload
-from tuner.search.models.gaussian import Bools, Floats, Posterior, Prior, Runs
-from tuner.search.models.inference import infer_settings
+from tuner.search.models.field import Field
+from tuner.search.models.gaussian import Posterior, Runs
+from tuner.search.models.inference import affordable, infer_settings
+from tuner.search.models.kernel import Bools, Floats, Prior
 
 CORRECTION = Prior(
     amplitude=(0.04, 0.8),
@@ -72,17 +74,63 @@ class TimeModel:
             value=np.log(seconds / (self._work[rows] @ self._coefficients)),
             error_variance=np.array([t.error for t in timings]) ** 2,
         )
-        settings = infer_settings(CORRECTION, runs, is_ordered, num_particles=NUM_PARTICLES)
-        self._posterior = Posterior(settings, runs, is_ordered)
+        num_particles = affordable(NUM_PARTICLES, len(distinct), len(points))
+        self.settings = infer_settings(CORRECTION, runs, is_ordered, num_particles=num_particles)
+        self.runs, self._is_ordered = runs, is_ordered
 
     def predict(self) -> tuple[Floats, Floats]:
         """Seconds an epoch, and the standard deviation of their logarithm, each (M,)."""
-        mean, variance = self._posterior.at(self._points)
-        law: Floats = self._work @ self._coefficients
-        of_law = np.einsum("mi,ij,mj->m", self._work, self._uncertainty, self._work) / law**2
-        seconds: Floats = law * np.exp(mean.mean(axis=0))
-        spread: Floats = np.sqrt(variance.mean(axis=0) + mean.var(axis=0) + of_law)
-        return seconds, spread
+        mean, variance = Posterior(self.settings, self.runs, self._is_ordered).at(self._points)
+        return _corrected(self._work, self._coefficients, self._uncertainty, mean, variance)
+
+
+class GrowingTimeModel:
+    """A `TimeModel` that keeps its settings and takes timings of further configurations one at a time.
+
+    The law is fitted anew to all of them, and so is the mean of the correction.
+
+    Args:
+        points: See `TimeModel`.
+        is_ordered: See `TimeModel`.
+        work: See `TimeModel`.
+        timings: From which settings are learnt, at least one.
+    """
+
+    def __init__(self, points: Floats, is_ordered: Bools, work: Floats, timings: Sequence[Timing]) -> None:
+        model = TimeModel(points, is_ordered, work, timings)
+        self._points, self._work = points, work
+        self._field = Field(model.settings, model.runs, np.zeros(1, dtype=np.intp), is_ordered, points)
+
+    def add(self, timing: Timing) -> None:
+        """Takes a timing; what it says is handed to `predict`, as it may be corrected."""
+        self._field.add(self._points[timing.row], 0, 0.0, timing.error**2)
+
+    def predict(self, timings: Sequence[Timing]) -> tuple[Floats, Floats]:
+        """As `TimeModel.predict`; the timings are those of before and those added."""
+        rows = np.array([t.row for t in timings])
+        seconds = np.array([t.epoch_time_s for t in timings])
+        work = self._work / self._work[rows].mean(axis=0)
+        coefficients, uncertainty = _fit_law(work[rows], seconds)
+        residual = np.log(seconds / (work[rows] @ coefficients))
+        error = np.array([t.error for t in timings])
+        where = np.array([self._field.row(self._points[row]) for row in rows])
+        precision = 1.0 / (self._field.settings.noise[:, None] ** 2 + error**2)
+        pooled = np.array(
+            [np.bincount(where, p * residual) / np.bincount(where, p) for p in precision], dtype=np.float64
+        )
+        mean = self._field.mean_given(pooled)
+        return _corrected(work, coefficients, uncertainty, mean, self._field.variance)
+
+
+def _corrected(
+    work: Floats, coefficients: Floats, uncertainty: Floats, mean: Floats, variance: Floats
+) -> tuple[Floats, Floats]:
+    """Seconds an epoch and the standard deviation of their logarithm (M,): the law times its correction."""
+    law: Floats = work @ coefficients
+    of_law = np.einsum("mi,mi->m", work @ uncertainty, work) / law**2
+    seconds: Floats = law * np.exp(mean.mean(axis=0))
+    spread: Floats = np.sqrt(variance.mean(axis=0) + mean.var(axis=0) + of_law)
+    return seconds, spread
 
 
 def work_of(configs: Sequence[TrialConfig], num_samples: int) -> Floats:

@@ -9,15 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tuner.search.models.gaussian import (
-    Bools,
-    Floats,
-    Posterior,
-    Prior,
-    Runs,
-    Settings,
-    draw_settings,
-)
+from tuner.search.models.gaussian import Runs, log_likelihood
+from tuner.search.models.kernel import Bools, Floats, Prior, Settings, distances, draw_settings
 
 NUM_DRAWS = 64
 NUM_STEPS = 6
@@ -26,6 +19,16 @@ STEP = 0.35
 
 MAX_LEARNING_POINTS = 48
 """Points the settings are learnt from: more sharpen them little and cost their cube."""
+
+MAX_KERNEL_ENTRIES = 4e6
+MIN_PARTICLES = 2
+"""Of one prediction, over all particles; with more points the settings are known well, and fewer will do."""
+
+
+def affordable(num_particles: int, num_points: int, num_asked: int) -> int:
+    """Particles, at most so many, that the points observed and asked about leave room for."""
+    entries = max(1, num_points * max(num_points, num_asked))
+    return int(min(num_particles, max(MIN_PARTICLES, MAX_KERNEL_ENTRIES // entries)))
 
 
 def infer_settings(
@@ -37,13 +40,15 @@ def infer_settings(
     """
     rng = np.random.default_rng([seed, 1])
     learning = _thinned(runs)
+    apart = distances(learning.points, learning.points, is_ordered)
     drawn = draw_settings(prior, runs.points.shape[1], NUM_DRAWS, seed)
-    score = Posterior(drawn, learning, is_ordered).log_likelihood
-    particles = drawn.take(_resampled(score, num_particles))
-    current = Posterior(particles, learning, is_ordered).log_likelihood + _log_prior(particles, prior)
+    score = log_likelihood(drawn, learning, apart)
+    rows = _resampled(score, num_particles)
+    particles = drawn.take(rows)
+    current = score[rows] + _log_prior(particles, prior)
     for _ in range(NUM_STEPS):
         proposal = _moved(particles, prior, rng)
-        proposed = Posterior(proposal, learning, is_ordered).log_likelihood + _log_prior(proposal, prior)
+        proposed = log_likelihood(proposal, learning, apart) + _log_prior(proposal, prior)
         taken = np.log(rng.uniform(size=num_particles)) < proposed - current
         particles = _merged(taken, proposal, particles)
         current = np.where(taken, proposed, current)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -18,8 +19,10 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from tuner.core.objectives import Target
-from tuner.search.models.gaussian import JITTER, Bools, Floats, Posterior, Prior, Runs
-from tuner.search.models.inference import infer_settings
+from tuner.search.models.field import Field
+from tuner.search.models.gaussian import Posterior, Runs
+from tuner.search.models.inference import affordable, infer_settings
+from tuner.search.models.kernel import JITTER, Bools, Floats, Prior, Settings
 
 PRIOR = Prior(
     amplitude=(0.03, 0.9),
@@ -32,8 +35,6 @@ PRIOR = Prior(
 """Of log NRMSE, so that 0.03 is 3 %. Noise: two stages measured (docs/stage.md), and room beside them."""
 
 NUM_PARTICLES = 32
-MAX_KERNEL_ENTRIES = 1.6e7
-"""Of one prediction, over all particles; with more points the settings are known well, and fewer will do."""
 
 
 class Observation(NamedTuple):
@@ -111,45 +112,98 @@ class QualityModel:
         points: Coordinates of the candidates on what NRMSE may depend on (M, A).
         is_ordered: By axis.
         observations: Of log NRMSE, at least one.
+        num_asked: Points that will be asked about.
     """
 
-    def __init__(self, points: Floats, is_ordered: Bools, observations: Sequence[Observation]) -> None:
-        self._level = float(np.median([o.value for o in observations]))
+    def __init__(
+        self,
+        points: Floats,
+        is_ordered: Bools,
+        observations: Sequence[Observation],
+        *,
+        num_asked: int = 1,
+    ) -> None:
+        self.level = float(np.median([o.value for o in observations]))
         seen, point = np.unique(points[[o.row for o in observations]], axis=0, return_inverse=True)
-        _, seed = np.unique([o.seed for o in observations], return_inverse=True)
-        runs = Runs(
+        self.seeds, seed = np.unique([o.seed for o in observations], return_inverse=True)
+        self.runs = Runs(
             points=seen,
             point=point.reshape(-1),
             seed=seed,
-            value=np.array([o.value for o in observations]) - self._level,
+            value=np.array([o.value for o in observations]) - self.level,
             error_variance=np.array([o.error_variance for o in observations]),
         )
-        num_particles = _affordable(len(seen) ** 2)
-        settings = infer_settings(PRIOR, runs, is_ordered, num_particles=num_particles)
-        self._posterior = Posterior(settings, runs, is_ordered)
+        num_particles = affordable(NUM_PARTICLES, len(seen), num_asked)
+        self.settings = infer_settings(PRIOR, self.runs, is_ordered, num_particles=num_particles)
+        self._is_ordered = is_ordered
 
     def margins(self, points: Floats, target: Target, baseline: Floats) -> Margins:
         """How far within the target points (M, A) lie; a relative one is relative to the point `baseline`."""
-        bound = math.log(target.bound)
-        mean, own = self._posterior.at(points)
-        variance = covariance = own
-        if target.is_relative:
-            mean, variance = self._posterior.contrast(points, baseline)
-            of_baseline = self._posterior.at(baseline[None])[1]
-            covariance = 0.5 * (variance + own - of_baseline)  # of f(x) - f(baseline) with f(x)
-        else:
-            bound -= self._level
-        settings = self._posterior.settings
-        return Margins(
-            mean=bound - mean,
-            variance=variance,
-            own_variance=own,
-            own_covariance=covariance,
-            noise_variance=settings.noise**2 + settings.luck**2,
-            private_variance=settings.noise**2,
-        )
+        posterior = Posterior(self.settings, self.runs, self._is_ordered)
+        mean, own = posterior.at(points)
+        if not target.is_relative:
+            return _margins(self.settings, math.log(target.bound) - self.level, mean, own, own, own)
+        mean, variance = posterior.contrast(points, baseline)
+        of_baseline = posterior.at(baseline[None])[1]
+        shared = 0.5 * (variance + own - of_baseline)  # of f(x) - f(baseline) with f(x)
+        return _margins(self.settings, math.log(target.bound), mean, variance, own, shared)
 
 
-def _affordable(num_entries: int) -> int:
-    """Particles that so many kernel entries each leave room for."""
-    return int(min(NUM_PARTICLES, max(1, MAX_KERNEL_ENTRIES // max(1, num_entries))))
+class GrowingQualityModel:
+    """A `QualityModel` that keeps its settings and takes further observations one at a time.
+
+    Args:
+        points: See `QualityModel`.
+        is_ordered: See `QualityModel`.
+        observations: From which settings are learnt, at least one.
+        asked: The points asked about (M, A).
+        baseline: Which of them a relative target is relative to.
+    """
+
+    def __init__(
+        self,
+        points: Floats,
+        is_ordered: Bools,
+        observations: Sequence[Observation],
+        asked: Floats,
+        baseline: int,
+    ) -> None:
+        model = QualityModel(points, is_ordered, observations, num_asked=len(asked))
+        self._points, self._level, self._baseline = points, model.level, baseline
+        self._field = Field(model.settings, model.runs, model.seeds, is_ordered, asked, baseline)
+
+    def add(self, observation: Observation) -> None:
+        """Takes one more."""
+        row, seed, value, error_variance = observation
+        self._field.add(self._points[row], seed, value - self._level, error_variance)
+
+    def believing(self, observations: Sequence[Observation]) -> GrowingQualityModel:
+        """One that has these as well."""
+        other = copy(self)
+        other._field = self._field.copy()
+        for observation in observations:
+            other.add(observation)
+        return other
+
+    def margins(self, target: Target) -> Margins:
+        """How far within the target the points asked about lie."""
+        field, bound = self._field, math.log(target.bound)
+        own = field.variance
+        if not target.is_relative:
+            return _margins(field.settings, bound - self._level, field.mean, own, own, own)
+        mean, variance = field.contrast
+        shared = 0.5 * (variance + own - own[:, [self._baseline]])
+        return _margins(field.settings, bound, mean, variance, own, shared)
+
+
+def _margins(
+    settings: Settings, bound: float, mean: Floats, variance: Floats, own: Floats, shared: Floats
+) -> Margins:
+    return Margins(
+        mean=bound - mean,
+        variance=variance,
+        own_variance=own,
+        own_covariance=shared,
+        noise_variance=settings.noise**2 + settings.luck**2,
+        private_variance=settings.noise**2,
+    )
