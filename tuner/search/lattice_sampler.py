@@ -122,6 +122,8 @@ class LatticeSampler(BaseSampler):
         if self._chooser is None:
             raise SpecError("the sampler has no lattice to suggest from.", "LatticeSampler(problem)")
         for name, distribution in self.distributions.items():
+            if name in trial.params:
+                continue  # it may have been suggested in another range
             if isinstance(distribution, CategoricalDistribution):
                 trial.suggest_categorical(name, distribution.choices)
             elif isinstance(distribution, IntDistribution):
