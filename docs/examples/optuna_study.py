@@ -42,5 +42,5 @@ def objective(trial: optuna.Trial) -> tuple[float, float]:
 storage = sys.argv[1] if len(sys.argv) > 1 else None  # such as sqlite:///study.db
 study = optuna.create_study(storage=storage, directions=["minimize", "minimize"], sampler=sampler)
 study.optimize(objective, n_trials=60, callbacks=[sampler.stop_when_decided])
-print(f"{len(study.trials)} trials; certified, the fastest first:")
-print(*sampler.strategy(study).certified, sep="\n")
+print(f"{len(study.trials)} trials; certified, the fastest first:")  # noqa: T201
+print(*sampler.strategy(study).certified, sep="\n")  # noqa: T201

@@ -7,8 +7,9 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import RandomSampler
 
+from tests.search.cases import drive
 from tests.search.situations import FASTEST, LATTICE, epoch_s
-from tuner.search import LatticeSampler
+from tuner.search import LatticeSampler, OptunaProposer
 from tuner.search.models.improvement import MAX_SEEN, NUM_AT_RANDOM, expected_improvement, scalarised
 from tuner.search.spaces import allows, draw, params_at, points_of
 from tuner.search.trials import config_of
@@ -161,6 +162,11 @@ def test_what_is_under_way_is_not_proposed_again():
 
 
 # On a lattice.
+
+
+def test_a_study_of_the_tuner_may_name_it_as_any_sampler_of_optuna():
+    asked = drive(OptunaProposer(LATTICE, "tuner.search:LatticeSampler"))
+    assert len(asked) == len(LATTICE) == len(set(asked))
 
 
 def test_a_lattice_is_used_up_by_its_values_alone():
