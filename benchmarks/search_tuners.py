@@ -16,7 +16,7 @@ from tuner.core.lattice import Lattice
 from tuner.core.measurement import Status
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.search.encoding import Encoding
-from tuner.search.samplers import LatticeSampler, make_sampler, quiet
+from tuner.search.samplers import SnappedSampler, make_sampler, quiet
 from tuner.simulate import Instance
 
 
@@ -37,7 +37,7 @@ class OptunaTuner:
         study = instance.study
         inner = make_sampler(sampler, {}, study.seed)
         self._encoding = Encoding(study.lattice)
-        self._sampler = LatticeSampler(self._encoding, inner, seed=study.seed)
+        self._sampler = SnappedSampler(self._encoding, inner, seed=study.seed)
         self._is_constrained = is_constrained
         directions = ["minimize"] * (1 if is_constrained else 2)
         self._study = optuna.create_study(directions=directions, sampler=self._sampler)

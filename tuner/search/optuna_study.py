@@ -54,12 +54,12 @@ class OptunaProposer:
     ) -> None:
         import optuna
 
-        from tuner.search.samplers import LatticeSampler, make_sampler
+        from tuner.search.samplers import SnappedSampler, make_sampler
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         inner = make_sampler(sampler_name, sampler_options or {}, seed)
         self._encoding = Encoding(lattice)
-        self._sampler = LatticeSampler(self._encoding, inner, seed=seed)
+        self._sampler = SnappedSampler(self._encoding, inner, seed=seed)
         self.study = optuna.create_study(directions=["minimize"] * 2, sampler=self._sampler)
         self._live: dict[str, optuna.Trial | None] = {}
         self._nadir = (-math.inf, -math.inf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tuner.core.config import TrialConfig
 from tuner.core.lattice import Lattice
@@ -30,6 +30,6 @@ class Problem:
     baseline: TrialConfig
     num_samples: int
     num_epochs: int
-    traits: StageTraits
+    traits: StageTraits = field(default_factory=StageTraits)
     seed: int = 0
     max_error: float = 0.05

@@ -15,12 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
@@ -28,12 +23,13 @@ from tuner.core.config import TrialConfig
 from tuner.core.parameters import Continuous
 from tuner.core.plugins import make
 from tuner.errors import SpecError
-from tuner.search.encoding import Axis, Encoding
+from tuner.search.encoding import Encoding
+from tuner.search.spaces import distribution_of
 
 Space = dict[str, BaseDistribution]
 
 
-class LatticeSampler(BaseSampler):
+class SnappedSampler(BaseSampler):
     """Snaps the proposals of another sampler to the lattice.
 
     Every trial is expected to be asked with `distributions`; a point counts as used from then on,
@@ -48,7 +44,10 @@ class LatticeSampler(BaseSampler):
     def __init__(self, encoding: Encoding, inner: BaseSampler | None, *, seed: int) -> None:
         self.encoding = encoding
         axes, continuous = encoding.axes, encoding.lattice.continuous
-        self.distributions: Space = {axis.name: _distribution(axis) for axis in axes}
+        self.distributions: Space = {
+            axis.name: distribution_of(axis.values, is_ordered=axis.is_ordered, is_log=axis.is_log)
+            for axis in axes
+        }
         self.distributions |= {p.name: FloatDistribution(p.low, p.high, p.log) for p in continuous}
         self._first = {axis.name: axis.values[0] for axis in axes} | {p.name: p.low for p in continuous}
         self._inner = inner
@@ -204,15 +203,6 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     # Optuna's own 50 would never leave the random start in a study of 30 trials.
     "nsga2": {"population_size": 12}
 }
-
-
-def _distribution(axis: Axis) -> BaseDistribution:
-    if not axis.is_ordered:
-        return CategoricalDistribution(axis.values)
-    low, high = axis.values[0], axis.values[-1]
-    if isinstance(low, int) and isinstance(high, int):
-        return IntDistribution(low, high, log=axis.is_log)
-    return FloatDistribution(float(low), float(high), log=axis.is_log)
 
 
 def _draw(parameter: Continuous, rng: np.random.Generator) -> float:
