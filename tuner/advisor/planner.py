@@ -119,4 +119,4 @@ class Planner:
 def certified(knowledge: Knowledge) -> dict[TrialConfig, float]:
     """What may be relied on, and the probability that its mean NRMSE meets the target."""
     strategy = Strategy(knowledge.beliefs)
-    return {config: knowledge.beliefs.probability(config) for config in strategy.certified}
+    return {config: knowledge.beliefs.probability(config) for config in strategy.confirmed}

@@ -120,6 +120,10 @@ class Beliefs:
         ]
         return self._learner.margins_believing(self.grid, fantasies)
 
+    def drawn_margins(self, rows: npt.NDArray[np.intp], num: int) -> Floats | None:
+        """Margins of some candidates drawn together from what is believed (draws, rows)."""
+        return self._learner.drawn_margins(self.grid, rows, num)
+
     @cached_property
     def feasible(self) -> Floats:
         """Probability that a candidate's mean NRMSE meets the target; one half while nothing is known."""
@@ -141,10 +145,12 @@ class Beliefs:
 
     @cached_property
     def num_asked(self) -> npt.NDArray[np.float64]:
-        """Runs of each candidate that were asked for (candidates,)."""
-        found = np.zeros(len(self.grid.configs))
+        """Runs asked for of each candidate and those of equal quality (candidates,)."""
+        group = self.grid.quality_group
+        counts = np.zeros(group.max() + 1)
         for config, num in self.ledger.num_asked.items():
-            found[self.grid.index[config]] = num
+            counts[group[self.grid.index[config]]] += num
+        found: npt.NDArray[np.float64] = counts[group]
         return found
 
     def outlook(self, record: TrialRecord) -> float | None:

@@ -20,7 +20,7 @@ from tuner.search.grid import Grid
 from tuner.search.ledger import Ledger, Timed, epoch_s
 from tuner.search.models.cost import GrowingTimeModel, TimeModel, Timing
 from tuner.search.models.curves import CurveModel
-from tuner.search.models.kernel import Floats
+from tuner.search.models.kernel import Floats, Ints
 from tuner.search.models.quality import GrowingQualityModel, Margins, Observation, QualityModel
 from tuner.search.problem import Problem
 
@@ -65,6 +65,7 @@ class Learner:
         self._quality: _Grown[GrowingQualityModel] | None = None
         self._time: _Grown[GrowingTimeModel] | None = None
         self._curves: tuple[int, Grid, CurveModel] | None = None
+        self._fitted: tuple[int, Grid, QualityModel] | None = None
         self._margins: tuple[int, Grid, Margins | None] | None = None
         self._times: tuple[int, int, Grid, tuple[Floats, Floats]] | None = None
 
@@ -144,15 +145,36 @@ class Learner:
         if grown.model is not None:
             model = grown.model.believing(fantasies) if fantasies else grown.model
             return model.margins(problem.target).take(grid.quality_group)
+        fitted = self._fit_quality(grid, fantasies)
+        if fitted is None:
+            return None
+        asked = grid.quality_points[grid.quality_first]
+        return fitted.margins(asked, problem.target, self._baseline(grid)).take(grid.quality_group)
+
+    def drawn_margins(self, grid: Grid, rows: Ints, num: int) -> Floats | None:
+        """Margins of some candidates drawn together, at least `num` times (draws, rows); see `margins`."""
+        grown, target = self._grown_quality(grid), self._problem.target
+        if grown.model is not None:
+            return grown.model.draws(grid.quality_group[rows], target, num)
+        ended = len(self._ledger.ended)
+        if self._fitted is None or self._fitted[0] != ended or self._fitted[1] is not grid:
+            fitted = self._fit_quality(grid, ())
+            if fitted is None:
+                return None
+            self._fitted = ended, grid, fitted
+        return self._fitted[2].draws(grid.quality_points[rows], target, self._baseline(grid), num)
+
+    def _fit_quality(self, grid: Grid, fantasies: Sequence[Observation]) -> QualityModel | None:
         observations = [*self._observations(self._asked_order(), grid), *fantasies]
         if not observations:
             return None
-        fitted = QualityModel(
+        return QualityModel(
             grid.quality_points, grid.quality_is_ordered, observations, num_asked=len(grid.quality_first)
         )
-        baseline = grid.quality_points[grid.index[problem.baseline]]
-        asked = grid.quality_points[grid.quality_first]
-        return fitted.margins(asked, problem.target, baseline).take(grid.quality_group)
+
+    def _baseline(self, grid: Grid) -> Floats:
+        point: Floats = grid.quality_points[grid.index[self._problem.baseline]]
+        return point
 
     def _grown_quality(self, grid: Grid) -> _Grown[GrowingQualityModel]:
         ended = self._ledger.ended

@@ -2,9 +2,11 @@
 
 A configuration is *certified* when it was measured at full budget, at least `MIN_RUNS` runs bear on its
 NRMSE, and the probability that its mean over seeds misses the target is at most the study's `max_error`.
+It is *confirmed*, and may be recommended, at a part of that, since it was looked at many times.
 The next run is the one with the largest chance of certifying something faster, times the seconds that
-saves, per second it costs: it may be a new configuration or one more seed of a known one. The search is
-decided when no candidate beats the best certified one with more than `DECIDED` probability.
+saves and its `standing`, per second it costs: it may be a new configuration or one more seed of a known
+one. The search is decided when no candidate beats the best certified one with more than `DECIDED`
+probability, or none by as much as its runs would cost.
 
 Pure: knows beliefs, not trials, Optuna or time.
 """
@@ -21,14 +23,15 @@ from scipy.special import ndtr, ndtri
 from tuner.core.config import TrialConfig
 from tuner.core.trial import TrialRecord
 from tuner.search.beliefs import Beliefs
-from tuner.search.models.kernel import Floats
+from tuner.search.models.kernel import Bools, Floats
 from tuner.search.models.quality import Margins
+from tuner.search.standing import standing
 
 MIN_RUNS = 2
 """Runs that must bear on what is certified: one may be luck, however sure the model is of it."""
 
 MAX_RUNS = 12
-"""Runs of one configuration; one that is still undecided then lies on the target."""
+"""Runs of equal quality; what is still undecided then lies on the target."""
 
 LOOKAHEAD = (1, 2, 3, 5, 8)
 """Numbers of further runs considered at once: some things take more than one run to certify."""
@@ -41,9 +44,12 @@ MIN_RATE = 0.001
 """Seconds a further run must be expected to save each training, per second it costs: below, it would not
 pay for itself within a thousand trainings."""
 
-CONFIRMED = 0.4
-"""Share of `max_error` to which the winner's probability of missing the target is brought at the end: it
-was found by crossing a threshold, at which luck helps."""
+CONFIRMED = 0.3
+"""Share of `max_error` to which the probability of missing the target is brought before something is
+recommended: it was found by looking again and again until a threshold was crossed, at which luck helps."""
+
+LIKELY = 0.8
+"""Probability of meeting the target from which two runs of equal quality may be under way at once."""
 
 PROBES_AT_ONCE = 8
 WELL_KNOWN = 0.05
@@ -113,14 +119,12 @@ class Strategy:
         return self._run(best) if worthwhile[best] > MIN_RATE else None
 
     def _confirmation(self) -> RunStep | None:
-        """One more run of the winner, unless it is surely feasible, runs already or has had its share."""
+        """One more run of the fastest certified configuration, unless it is confirmed or runs already."""
         if not self.certified or self.certified[0] == self._problem.baseline:
             return None
         winner = self.certified[0]
-        row = self._beliefs.grid.index[winner]
-        is_sure = self._beliefs.probability(winner) >= 1 - CONFIRMED * self._problem.max_error
         is_running = any(record.config == winner for record in self._running)
-        return None if is_sure or is_running or self._num_own_runs[row] >= MAX_RUNS else self._run(row)
+        return None if winner in self.confirmed or is_running else self._run(self._beliefs.grid.index[winner])
 
     def _run(self, row: int) -> RunStep:
         """The candidate's next run, or the baseline's when it is that which makes the decision hard."""
@@ -143,15 +147,25 @@ class Strategy:
 
     @cached_property
     def certified(self) -> tuple[TrialConfig, ...]:
-        """What may be recommended, the fastest first."""
+        """What is likely enough to meet the target to be the one to beat, the fastest first.
+
+        What had all its runs and is still not confirmed lies on the target, and is dropped.
+        """
         beliefs = self._beliefs
-        found = [
-            config
-            for config in beliefs.measured
-            if beliefs.num_runs[beliefs.grid.index[config]] >= MIN_RUNS
-            and beliefs.probability(config) >= 1 - self._problem.max_error
-        ]
+        found = []
+        for config in beliefs.measured:
+            row = beliefs.grid.index[config]
+            is_last = self._num_own_runs[row] >= MAX_RUNS
+            error = self._problem.max_error * (CONFIRMED if is_last else 1.0)
+            if beliefs.num_runs[row] >= MIN_RUNS and beliefs.feasible[row] >= 1 - error:
+                found.append(config)
         return tuple(sorted(found, key=lambda config: beliefs.measured[config].time_s))
+
+    @cached_property
+    def confirmed(self) -> tuple[TrialConfig, ...]:
+        """What may be recommended, the fastest first."""
+        needed = 1 - CONFIRMED * self._problem.max_error
+        return tuple(c for c in self.certified if self._beliefs.probability(c) >= needed)
 
     @cached_property
     def limit_s(self) -> float:
@@ -178,8 +192,18 @@ class Strategy:
     @cached_property
     def _score(self) -> Floats:
         """Expected seconds saved per second spent (candidates,)."""
-        score: Floats = self._beliefs.fits * self._gain_s * np.maximum(*self._certification_rates)
+        rates = np.where(self._is_occupied, 0.0, np.maximum(*self._certification_rates))
+        score: Floats = self._beliefs.fits * self._gain_s * rates * standing(self._beliefs, self.limit_s)
         return score
+
+    @property
+    def _is_occupied(self) -> Bools:
+        """Whether a run of equal quality is under way whose outcome is better awaited (candidates,)."""
+        beliefs = self._beliefs
+        group = beliefs.grid.quality_group
+        running = [group[beliefs.grid.index[record.config]] for record in self._running]
+        found: Bools = np.isin(group, running) & (beliefs.feasible < LIKELY)
+        return found
 
     @cached_property
     def _certification_rates(self) -> tuple[Floats, Floats]:
@@ -278,15 +302,16 @@ class Strategy:
 
     def _verdict(self) -> str:
         """Why the search is over, in words."""
+        target = self._problem.target.text
         if self.certified and self.certified[0] != self._problem.baseline:
-            return (
-                f"nothing else is more than {100 * MIN_GAIN:.0f} % faster than {self.certified[0]} and meets "
-                f"{self._problem.target.text} with more than {100 * DECIDED:.0f} % probability"
-            )
-        return (
-            f"nothing faster than the baseline meets {self._problem.target.text} "
-            f"with more than {100 * DECIDED:.0f} % probability"
-        )
+            winner = self.certified[0]
+            share = f"{100 * MIN_GAIN:.0f} %"
+            found = f"nothing else is more than {share} faster than {winner} and meets {target}"
+        else:
+            found = f"nothing faster than the baseline meets {target}"
+        if np.max(self._promise) < DECIDED:
+            return f"{found} with more than {100 * DECIDED:.0f} % probability"
+        return f"{found} with a probability that is worth the seconds of finding out"
 
 
 def _chance_to_certify(margins: Margins, reduction: Floats, max_error: float) -> Floats:

@@ -41,9 +41,10 @@ MIN_SPEEDUP = 1.15
 LAWS = DEVELOPMENT_LAWS | HELD_OUT_LAWS | ALIEN_LAWS
 _EXTRA = {
     "learning_rate": Discrete(name="lr_scale", values=(0.5, 0.71, 1.0, 1.41, 2.0)),
+    "category": Discrete(name="optimizer", values=("adam", "lion", "sgd"), is_ordered=False),
     "precision": Discrete(name="precision", values=("fp32", "bf16", "fp16"), is_ordered=False),
 }
-_EXTRA_BASELINE: dict[str, ParameterValue] = {"lr_scale": 1.0, "precision": "fp32"}
+_EXTRA_BASELINE: dict[str, ParameterValue] = {"lr_scale": 1.0, "precision": "fp32", "optimizer": "adam"}
 _PRECISION_TIME = {"fp32": 1.0, "bf16": 0.85, "fp16": 0.83}
 
 
@@ -86,6 +87,11 @@ DEVELOPMENT: dict[str, Recipe] = {
     "dev-middle-a100": Recipe(law="best_in_the_middle", card="a100", loader=0.4),
     "dev-middle-h100-tight": Recipe(law="best_in_the_middle", card="h100", regime="tight"),
     "dev-learning-rate-a100": Recipe(law="learning_rate", card="a100"),
+    "dev-quotient-a100": Recipe(law="quotient", card="a100"),
+    "dev-quotient-cpu-misleading": Recipe(law="quotient", card="cpu", curve="misleading", is_relative=True),
+    "dev-staircase-h100": Recipe(law="staircase", card="h100", curve="crossing"),
+    "dev-staircase-rtx4090-noisy": Recipe(law="staircase", card="rtx4090", noise=2.0),
+    "dev-category-a100": Recipe(law="category", card="a100"),
     "dev-impossible-rtx4090": Recipe(law="logarithmic", card="rtx4090", regime="impossible"),
 }
 

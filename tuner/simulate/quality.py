@@ -90,6 +90,30 @@ def learning_rate(columns: Columns, rng: Rng) -> Floats:
     return logarithmic(columns, rng) + rng.uniform(0.006, 0.015) * (lr - best) ** 2
 
 
+def quotient(columns: Columns, rng: Rng) -> Floats:
+    """What counts is samples per step over noise levels per sample: the parameters only act together."""
+    ratio = guide_columns(columns)[0] * guide_columns(columns)[3] / (1 + _taus(columns))
+    law: Floats = rng.uniform(0.015, 0.035) * np.log1p(ratio) ** rng.uniform(1.0, 2.0)
+    return law
+
+
+def staircase(columns: Columns, rng: Rng) -> Floats:
+    """Steps of uneven height at three effective batches, and one at a number of noise levels."""
+    log_effective, law = _log_effective(columns), 0.0 * _taus(columns)
+    for _ in range(3):
+        law = law + rng.uniform(0.002, 0.03) * (log_effective > rng.uniform(0.0, 3.5))
+    return law + rng.uniform(0.005, 0.02) * (_taus(columns) < rng.integers(3, 6))
+
+
+def category(columns: Columns, rng: Rng) -> Floats:
+    """As `staircase`, and one of three optimizers tolerates large batches better than the others."""
+    law = staircase(columns, rng)
+    for name in ("lion", "sgd"):
+        is_it = columns["optimizer"] == name
+        law = law + is_it * (rng.uniform(-0.01, 0.03) + rng.uniform(-0.006, 0.012) * _log_effective(columns))
+    return law
+
+
 # Held out -------------------------------------------------------------------------------------------------
 
 
@@ -142,7 +166,17 @@ def precision(columns: Columns, rng: Rng) -> Floats:
 
 
 DEVELOPMENT_LAWS: dict[str, QualityLaw] = {
-    law.__name__: law for law in (logarithmic, polynomial, plateau, best_in_the_middle, learning_rate)
+    law.__name__: law
+    for law in (
+        logarithmic,
+        polynomial,
+        plateau,
+        best_in_the_middle,
+        learning_rate,
+        quotient,
+        staircase,
+        category,
+    )
 }
 HELD_OUT_LAWS: dict[str, QualityLaw] = {
     law.__name__: law for law in (power, interaction, sigmoid, larger_is_better, precision)

@@ -120,6 +120,12 @@ class Field:
         mean = self._mean - self._mean[:, [self._reference]]
         return mean, np.maximum(prior - self._explained_contrast, JITTER)
 
+    def joint(self, rows: np.ndarray) -> tuple[Floats, Floats]:
+        """Mean (P, m) and covariance (P, m, m) at some of the points asked about, together."""
+        points, cross = self._asked[rows], self._cross[:, :, rows]
+        prior = covariance(self.settings, distances(points, points, self._is_ordered))
+        return self._mean[:, rows], prior - cross.transpose(0, 2, 1) @ self._gain @ cross
+
     def row(self, point: Floats) -> int:
         """Where a point observed stands.
 

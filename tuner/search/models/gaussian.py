@@ -1,9 +1,10 @@
 """Gaussian-process regression with an additive kernel and pooled observations, for many settings at once.
 
-The latent function is f(x) = m + sum_t f_t(x_t) + g(x): one smooth term for every axis, and a small one
-in which all axes interact. Observations of one point are pooled by precision, so that cost grows with
-distinct points, not with runs. A seed's luck, shared by all points, is a latent of its own; seeds are
-independent given f, so that they are summed out first and however many of them cost next to nothing.
+The latent function is f(x) = m + sum_t f_t(x_t) + g(x) + h(x): one smooth term for every axis, a small one in
+which all axes interact, and one that no two points share. Observations of one point are pooled by
+precision, so that cost grows with distinct points, not with runs. A seed's luck, shared by all points, is a
+latent of its own; seeds are independent given f, so that they are summed out first and however many of them
+cost next to nothing.
 
 Everything is a function of its arguments: settings are drawn by a generator with a fixed seed, weighed by
 the marginal likelihood of the data, and averaged over.
@@ -150,6 +151,12 @@ class Posterior:
         cross = self.cross(points)
         variance = point_variance(self.settings)[:, None] - explained(cross, self.gain)
         return self._mean(cross), np.maximum(variance, JITTER)
+
+    def joint(self, points: Floats) -> tuple[Floats, Floats]:
+        """Mean (P, M) and covariance (P, M, M) of the latent function at several points together."""
+        cross = self.cross(points)
+        prior = covariance(self.settings, distances(points, points, self._is_ordered))
+        return self._mean(cross), prior - cross @ self.gain @ cross.transpose(0, 2, 1)
 
     def contrast(self, points: Floats, other: Floats) -> tuple[Floats, Floats]:
         """Mean and variance of f(point) - f(other), each (P, M); `other` is one point (A,)."""

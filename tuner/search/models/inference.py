@@ -82,7 +82,7 @@ def _resampled(score: Floats, num: int) -> np.ndarray:
     return np.minimum(np.searchsorted(cumulative, (np.arange(num) + 0.5) / num), len(score) - 1)
 
 
-_FIELDS = ("amplitude", "length", "interaction", "noise", "luck")
+_FIELDS = ("amplitude", "length", "interaction", "noise", "luck", "own")
 
 
 def _moved(settings: Settings, prior: Prior, rng: np.random.Generator) -> Settings:

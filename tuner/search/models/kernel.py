@@ -1,7 +1,8 @@
 """The additive kernel and its settings, for many settings at once.
 
-One smooth term for every axis, and a small one in which all axes interact. On a lattice an axis takes few
-values, so that a term is worked out once for each pair of values and looked up for each pair of points.
+One smooth term for every axis, a small one in which all axes interact, and what each point has for itself.
+On a lattice an axis takes few values, so that a term is worked out once for each pair of values and looked
+up for each pair of points.
 
 Shape legend: P settings (particles), A axes.
 Reference: Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006), equation 4.17 (Matern 5/2).
@@ -35,6 +36,7 @@ class Prior:
         interaction: Amplitude of the term in which all axes interact.
         noise: Standard deviation of a run.
         luck: Standard deviation of what a seed adds to all points alike; median 0 means no such thing.
+        own: Standard deviation of what a point shares with no other; median 0 means no such thing.
         level: Standard deviation of the constant m.
     """
 
@@ -43,6 +45,7 @@ class Prior:
     interaction: tuple[float, float]
     noise: tuple[float, float]
     luck: tuple[float, float] = (0.0, 0.0)
+    own: tuple[float, float] = (0.0, 0.0)
     level: float = 1.0
 
 
@@ -55,6 +58,7 @@ class Settings:
     interaction: Floats
     noise: Floats
     luck: Floats
+    own: Floats
     level: float
 
     def __len__(self) -> int:
@@ -68,6 +72,7 @@ class Settings:
             interaction=self.interaction[rows],
             noise=self.noise[rows],
             luck=self.luck[rows],
+            own=self.own[rows],
             level=self.level,
         )
 
@@ -87,6 +92,7 @@ def draw_settings(prior: Prior, num_axes: int, num_settings: int, seed: int) -> 
         interaction=lognormal(prior.interaction),
         noise=lognormal(prior.noise),
         luck=lognormal(prior.luck),
+        own=lognormal(prior.own),
         level=prior.level,
     )
 
@@ -122,20 +128,27 @@ def distances(a: Floats, b: Floats, is_ordered: Bools) -> Distances:
 
 
 def covariance(settings: Settings, apart: Distances) -> Floats:
-    """The kernel between two lists of points (P, ., .): Matern 5/2 terms, their sum and their product."""
+    """The kernel between two lists of points (P, ., .): Matern 5/2 terms, their sum and their product.
+
+    What a point shares with no other is between points whose coordinates are all the same.
+    """
     total = np.full((len(settings), apart.shape[0] * apart.shape[1]), settings.level**2)
     product = np.ones_like(total)
+    is_same = np.ones(total.shape[1], dtype=np.bool_)
     for axis, (distance, where) in enumerate(zip(apart.values, apart.where, strict=True)):
         scaled = (5**0.5 / settings.length[:, axis])[:, None] * distance
         term = (1.0 + scaled + scaled * scaled / 3.0) * np.exp(-scaled)
         weighted = (settings.amplitude[:, axis] ** 2)[:, None] * term
         product *= term if where is None else term.take(where, axis=1)
+        is_same &= distance == 0 if where is None else (distance == 0).take(where)
         total += weighted if where is None else weighted.take(where, axis=1)
     total += (settings.interaction**2)[:, None] * product
+    total[:, is_same] += (settings.own**2)[:, None]
     return total.reshape(len(settings), *apart.shape)
 
 
 def point_variance(settings: Settings) -> Floats:
     """The kernel of a point with itself (P,)."""
-    variance: Floats = settings.level**2 + (settings.amplitude**2).sum(axis=1) + settings.interaction**2
+    of_terms = (settings.amplitude**2).sum(axis=1) + settings.interaction**2 + settings.own**2
+    variance: Floats = settings.level**2 + of_terms
     return variance

@@ -30,6 +30,7 @@ PRIOR = Prior(
     interaction=(0.012, 0.8),
     noise=(0.009, 0.5),
     luck=(0.004, 0.5),
+    own=(0.003, 0.8),
     level=0.5,
 )
 """Of log NRMSE, so that 0.03 is 3 %. Noise: two stages measured (docs/stage.md), and room beside them."""
@@ -148,6 +149,12 @@ class QualityModel:
         shared = 0.5 * (variance + own - of_baseline)  # of f(x) - f(baseline) with f(x)
         return _margins(self.settings, math.log(target.bound), mean, variance, own, shared)
 
+    def draws(self, points: Floats, target: Target, baseline: Floats, num: int) -> Floats:
+        """Margins of points (M, A) drawn together, at least `num` times (draws, M)."""
+        posterior = Posterior(self.settings, self.runs, self._is_ordered)
+        asked = np.concatenate([points, baseline[None]]) if target.is_relative else points
+        return _draws(target, self.level, *posterior.joint(asked), num)
+
 
 class GrowingQualityModel:
     """A `QualityModel` that keeps its settings and takes further observations one at a time.
@@ -194,6 +201,23 @@ class GrowingQualityModel:
         mean, variance = field.contrast
         shared = 0.5 * (variance + own - own[:, [self._baseline]])
         return _margins(field.settings, bound, mean, variance, own, shared)
+
+    def draws(self, rows: npt.NDArray[np.intp], target: Target, num: int) -> Floats:
+        """Margins of some of the points asked about drawn together, at least `num` times (draws, rows)."""
+        asked = np.append(rows, self._baseline) if target.is_relative else rows
+        return _draws(target, self._level, *self._field.joint(asked), num)
+
+
+def _draws(target: Target, level: float, mean: Floats, covariance: Floats, num: int) -> Floats:
+    """Margins from the posterior of log NRMSE less `level`; of a relative target the last is the baseline."""
+    size = mean.shape[1]
+    root = np.linalg.cholesky(covariance + 10.0 * JITTER * np.eye(size))
+    each = -(-num // len(mean))
+    normal = np.random.default_rng(0).standard_normal((len(mean), size, each))
+    drawn = (mean[:, :, None] + root @ normal).transpose(0, 2, 1).reshape(-1, size)
+    bound = math.log(target.bound)
+    found: Floats = bound - (drawn[:, :-1] - drawn[:, -1:]) if target.is_relative else bound - level - drawn
+    return found
 
 
 def _margins(
