@@ -6,8 +6,8 @@ Every arm has the same instances, seeds and budgets.
     python -m benchmarks.search --arms ours --sets dev          # what a search is developed on
     python -m benchmarks.search                                 # everything, hours
 
-All figures are simulated. The last line is one line of JSON; a figure in it is [value, low, high] with a
-95 % bootstrap interval, null for what was not run.
+All figures are simulated but those of real runs that were loaded. The last line is one line of JSON; a figure
+in it is [value, low, high] with a 95 % bootstrap interval, null for what was not run.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _arguments() -> argparse.Namespace:
         "--table",
         type=Path,
         metavar="FILE",
-        help="a measured grid of the CPU stage (benchmarks/calibration.py)",
+        help="a measured grid of the CPU stage (benchmarks/search_grid.py or calibration.py)",
     )
     add("--latency", type=int, nargs="*", default=[], metavar="N", help="time suggestions after N trials")
     add("--save", type=Path, metavar="FILE", help="append every outcome to this file of JSON lines")
@@ -179,9 +179,10 @@ HEAD = " " * 34 + "".join(f"{name:>{width}}" for name, width in COLUMNS.items())
 
 
 def _table(set_name: str, outcomes: Sequence[Outcome], args: argparse.Namespace) -> str:
-    """Each arm on each instance, then each arm on all; simulated."""
+    """Each arm on each instance, then each arm on all."""
+    how = "Real runs" if set_name == "real" else "Simulated"
     lines = [
-        f"\nSimulated, set {set_name}, {args.seeds} seeds, {args.workers} worker(s), budget {args.budget:g}",
+        f"\n{how}, set {set_name}, {args.seeds} seeds, {args.workers} worker(s), budget {args.budget:g}",
         HEAD,
     ]
     for arm, runs in grouped(outcomes, lambda o: o.arm).items():
@@ -221,7 +222,9 @@ def summary(
 ) -> dict[str, object]:
     """The line for programs; None for what was not run.
 
-    Ratios against peers take the peer and the margin with the least cost of a success at the common budget.
+    The real stage's cost is that of real runs (benchmarks/search_real.py --save) where they were loaded, else
+    of replayed ones. Ratios against peers take the peer and the margin with the least cost of a success at
+    the common budget.
     """
 
     def of(set_name: str) -> dict[str, list[Outcome]]:
@@ -237,7 +240,7 @@ def summary(
     reported = grouped([o for o in outcomes if o.set_name in ("held_out", "alien")], lambda o: o.arm)
     ours = reported.get("ours", [])
     parallel = next((runs for arm, runs in reported.items() if arm.startswith("ours x")), [])
-    table = of("table").get("ours", [])
+    measured = of("real").get("ours", []) or of("table").get("ours", [])
     return {
         "cost_ratio_vs_best_peer": against_best_peer("held_out"),
         "cost_ratio_vs_best_peer_alien": against_best_peer("alien"),
@@ -245,7 +248,7 @@ def summary(
         "four_worker_cost_ratio": ratio(parallel, ours).as_list() if parallel and ours else None,
         "suggest_p95_ms": latencies,
         "real_stage_cost_in_baseline_trainings": (
-            interval(table, median_baseline_cost).as_list() if table else None
+            interval(measured, median_baseline_cost).as_list() if measured else None
         ),
     }
 

@@ -5,14 +5,16 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.search import summary
 from benchmarks.search_arms import arms
 from benchmarks.search_latency import measure
-from benchmarks.search_peers import SnappedTuner, installed, penalised_s
+from benchmarks.search_peers import installed
 from benchmarks.search_play import Task, _area, instance_of, play
 from benchmarks.search_public import names as public_names
 from benchmarks.search_public import public_instance
@@ -28,6 +30,7 @@ from benchmarks.search_results import (
     save,
     success_pct,
 )
+from benchmarks.search_snapped import SnappedTuner, exactly_optimised, penalised_s
 from benchmarks.search_tuners import Asha, LargestMicroBatch, OptunaTuner, rows
 from tests.processes import ROOT
 from tests.studies import make_record
@@ -255,6 +258,25 @@ def test_what_a_peer_proposes_is_moved_to_unused_legal_points():
 def test_a_search_without_constraints_is_told_more_time_for_what_is_over_the_target():
     assert penalised_s((100.0, 0.094), 0.095) == 100.0
     assert penalised_s((100.0, 0.095 * 1.02), 0.095) == pytest.approx(300.0)
+
+
+def test_a_peers_acquisition_function_is_optimised_over_the_points_it_is_given():
+    module = SimpleNamespace(optimize_acqf=None)
+    points = torch.linspace(0, 1, 2501, dtype=torch.float64)[:, None]
+    with exactly_optimised(module, points):
+        chosen, value = module.optimize_acqf(acq_function=lambda x: -((x[:, 0, 0] - 0.7003) ** 2), q=1)
+    assert chosen.tolist() == [[pytest.approx(0.7004)]]
+    assert value.item() == pytest.approx(-1e-8)
+    assert module.optimize_acqf is None
+
+
+def test_what_was_proposed_is_no_longer_among_the_unused():
+    tuner = SnappedTuner(make_instance("dev-logarithmic-a100", 0))
+    wanted = {"num_micro_batches": 2, "micro_batch": 3, "num_taus": 5, "accum_steps": 1}
+    assert wanted in tuner.unused()
+    tuner.snap(wanted)
+    assert wanted not in tuner.unused()
+    assert len(tuner.unused()) == len(tuner.study.lattice) - 1
 
 
 @pytest.mark.parametrize("arm", sorted(installed()))
