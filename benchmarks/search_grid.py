@@ -75,7 +75,8 @@ class Laboratory:
         """What the log knows of all groups, or of some."""
         limit = self.study.target.threshold(None)
         assert limit is not None  # the study's target is absolute
-        kept = [group for group in groups_of(self.study) if groups is None or group in groups]
+        everything = groups_of(self.study).items()
+        kept = {group: seconds for group, seconds in everything if groups is None or group in groups}
         return Grid.of(kept, limit, self.log.runs, self.study.stage.num_epochs)
 
     def complete(

@@ -1,9 +1,9 @@
 """Other projects' searches as tuners, where they are installed: SMAC3, Ax, Syne Tune (the extra `peers`).
 
 What they propose is moved to the nearest unused legal point. Where one knows no constraint, time is penalised
-by the violation. The acquisition functions of Syne Tune's BoTorch and of Ax (where all coordinates are numbers;
-else as Ax does it) are not climbed from random starts but evaluated at every unused legal point: their own
-optimum among these, exactly and in a fraction of the time, which is more than they do by themselves.
+by the violation. The acquisition functions of Syne Tune's BoTorch and of Ax (there, where all coordinates are
+numbers) are not climbed from random starts but evaluated at every unused legal point: their own optimum among
+these, exactly and in a fraction of the time, which is more than they do by themselves.
 """
 
 from __future__ import annotations

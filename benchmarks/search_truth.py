@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ Group = tuple[int, int, int]
 FEW_SEEDS, MOST_SEEDS = 4, 20
 STANDARD_ERRORS = 3.0
 """So far from the target is a decided mean."""
+SLOW_RATIO = 2.0
 FIRST_FRESH_SEED = 1000
 """From here on seeds check recommendations; neither the grid nor a study's first thousand seeds use them."""
 
@@ -47,12 +48,12 @@ def trained_key(group: Group) -> Key:
     return batch_size, batch_size, num_taus, accum_steps
 
 
-def groups_of(study: StudySpec) -> list[Group]:
-    """Every group of a study, the fastest first by the supposed law of docs/simulation.md."""
+def groups_of(study: StudySpec) -> dict[Group, float]:
+    """Every group of a study and its seconds an epoch by the law of docs/simulation.md, the fastest first."""
     groups = list(dict.fromkeys(group_of(key_of(config)) for config in study.lattice))
     columns = {name: np.array(column) for name, column in params_of_all(map(trained_key, groups)).items()}
     seconds = hardware_law(study.hardware).epoch_time_s(columns, study.stage.num_samples)
-    return [groups[k] for k in np.argsort(seconds, kind="stable")]
+    return {groups[k]: float(seconds[k]) for k in np.argsort(seconds, kind="stable")}
 
 
 def params_of_all(keys: Iterable[Key]) -> dict[str, list[int]]:
@@ -66,17 +67,19 @@ class Grid:
     """What is known of the groups' NRMSE.
 
     Attributes:
-        groups: All there are, in the order in which they are to be trained.
+        groups: All there are, and about how many seconds an epoch of each takes; the fastest first.
         limit: The NRMSE to stay under.
         nrmses: Final NRMSE by group and seed; of seeds before `FIRST_FRESH_SEED` only.
     """
 
-    groups: Sequence[Group]
+    groups: Mapping[Group, float]
     limit: float
     nrmses: Mapping[Group, Mapping[int, float]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, groups: Sequence[Group], limit: float, runs: Iterable[QualityRun], num_epochs: int) -> Grid:
+    def of(
+        cls, groups: Mapping[Group, float], limit: float, runs: Iterable[QualityRun], num_epochs: int
+    ) -> Grid:
         """From trials; those of another length and fresh seeds are left out."""
         nrmses: dict[Group, dict[int, float]] = {}
         for run in runs:
@@ -121,12 +124,15 @@ class Grid:
     def wanted(self, most_seeds: int) -> tuple[Group, int] | None:
         """The group that is furthest from decided, and its next seed; None when all have what they need.
 
-        First one seed of each, in their order.
+        First one seed of each; then what takes more than `SLOW_RATIO` times the least comes after the others.
         """
+        slow_s = SLOW_RATIO * min(self.groups.values(), default=0.0)
         needy = [g for g in self.groups if self.num_seeds(g) < most_seeds and not self.is_decided(g)]
         if not needy:
             return None
-        group = min(needy, key=lambda g: (self.num_seeds(g) > 0, self.errors_away(g)))
+        group = min(
+            needy, key=lambda g: (self.num_seeds(g) > 0, self.groups[g] > slow_s, self.errors_away(g))
+        )
         return group, next(seed for seed in range(most_seeds) if seed not in self.nrmses.get(group, {}))
 
 

@@ -32,8 +32,8 @@ def runs_of(nrmses, *, first_seed=0):
     ]
 
 
-def grid_of(nrmses, groups=(IN, OUT, NEAR)):
-    return Grid.of(groups, 0.095, runs_of(nrmses), num_epochs=6)
+def grid_of(nrmses):
+    return Grid.of({IN: 0.2, OUT: 0.2, NEAR: 0.2}, 0.095, runs_of(nrmses), num_epochs=6)
 
 
 def test_the_cpu_study_has_65_groups_and_the_fastest_comes_first():
@@ -41,7 +41,8 @@ def test_the_cpu_study_has_65_groups_and_the_fastest_comes_first():
     groups = groups_of(study)
     assert set(groups) == {group_of(key_of(config)) for config in study.lattice}
     assert len(groups) == 65
-    assert groups[0] == (32, 2, 1)
+    assert next(iter(groups)) == (32, 2, 1)
+    assert list(groups.values()) == sorted(groups.values())
     assert all(group_of(trained_key(group)) == group for group in groups)
 
 
@@ -49,6 +50,13 @@ def test_every_group_gets_one_seed_before_any_gets_two():
     assert grid_of({}).wanted(20) == (IN, 0)
     assert grid_of({IN: (0.0950,)}).wanted(20) == (OUT, 0)
     assert grid_of(NRMSES).wanted(20) == (NEAR, 2)
+
+
+def test_what_is_slow_is_decided_last():
+    for seconds, chosen in ((0.40, NEAR), (0.41, IN)):
+        groups = {IN: 0.2, NEAR: seconds}
+        grid = Grid.of(groups, 0.095, runs_of({group: NRMSES[group] for group in groups}), num_epochs=6)
+        assert grid.wanted(20) == (chosen, 2)
 
 
 def test_a_group_is_decided_by_a_few_seeds_far_from_the_target():
@@ -70,7 +78,7 @@ def test_nothing_is_wanted_once_all_are_decided_or_have_their_seeds():
 def test_fresh_seeds_and_trials_of_another_length_are_not_of_the_grid():
     fresh = runs_of({IN: (0.2,)}, first_seed=FIRST_FRESH_SEED)
     short = [QualityRun(key=trained_key(IN), seed=5, nrmses=(0.2,))]
-    grid = Grid.of([IN], 0.095, [*runs_of({IN: NRMSES[IN]}), *fresh, *short], num_epochs=6)
+    grid = Grid.of({IN: 0.2}, 0.095, [*runs_of({IN: NRMSES[IN]}), *fresh, *short], num_epochs=6)
     assert grid.mean(IN) == pytest.approx(0.0905)
     assert grid.num_seeds(IN) == 2
 

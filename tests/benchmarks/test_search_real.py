@@ -101,7 +101,7 @@ def test_contenders_are_feasible_and_close_to_the_best():
     grid = grid_of({IN: (0.0930,), OUT: (0.0990,), NEAR: (0.0949,)})
     times_s = {trained_key(OUT): 0.1, (24, 12, 2, 1): 0.20, (24, 24, 2, 1): 0.25, trained_key(NEAR): 0.22}
     assert contenders(grid, times_s) == [(24, 12, 2, 1), trained_key(NEAR)]
-    assert contenders(Grid(groups=[], limit=0.095), times_s) == []
+    assert contenders(Grid(groups={}, limit=0.095), times_s) == []
 
 
 def test_the_table_marks_what_is_over_the_target():
