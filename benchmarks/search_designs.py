@@ -1,8 +1,9 @@
 """Constrained engineering designs as tables: what BoTorch ships of them, on a grid (botorch).
 
-Pressure vessel, welded beam, spring, speed reducer: cost is to be minimised under constraints. The cost, raised
-to the power that makes the dearest point ten times the cheapest, plays the part of time; the worst violation,
-under a bound as it is drawn for the other public problems, that of NRMSE, with a training's noise between seeds.
+Pressure vessel, welded beam, spring, speed reducer: cost is to be minimised under constraints. The cost,
+raised to the power that makes the dearest point ten times the cheapest, plays the part of time; the worst
+violation, under a bound as it is drawn for the other public problems, that of NRMSE, with a training's noise
+between seeds.
 """
 
 from __future__ import annotations
