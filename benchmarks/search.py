@@ -50,8 +50,12 @@ QUICK_INSTANCES = ("dev-logarithmic-a100", "dev-plateau-rtx4090")
 def main() -> None:
     """Runs what was asked for, prints tables and the line of JSON."""
     args = _arguments()
-    tasks = _tasks(args)
     outcomes = [outcome for path in args.load for outcome in load(path)]
+    tasks = _tasks(args)
+    if args.resume and args.save and args.save.exists():
+        saved = load(args.save)
+        outcomes += saved
+        tasks = without(tasks, saved)
     with multiprocessing.get_context("fork").Pool(args.processes, quiet) as pool:
         for done, batch in enumerate(pool.imap_unordered(_play, tasks), start=1):
             outcomes += batch
@@ -104,6 +108,7 @@ def _arguments() -> argparse.Namespace:
     )
     add("--latency", type=int, nargs="*", default=[], metavar="N", help="time suggestions after N trials")
     add("--save", type=Path, metavar="FILE", help="append every outcome to this file of JSON lines")
+    add("--resume", action="store_true", help="do not run again what the file of --save has")
     add("--load", type=Path, nargs="+", default=[], metavar="FILE", help="join outcomes saved before")
     add("--processes", type=int, default=os.cpu_count(), metavar="N", help="runs at once, here")
     args = parser.parse_args()
@@ -149,6 +154,12 @@ def _tasks(args: argparse.Namespace) -> list[Task]:
             for arm in args.arms
         ]
     return tasks
+
+
+def without(tasks: Sequence[Task], saved: Sequence[Outcome]) -> list[Task]:
+    """The tasks of which no outcome was saved; the budget is taken to have been the same."""
+    done = {(o.arm.split(" -")[0], o.set_name, o.instance, o.seed) for o in saved}
+    return [task for task in tasks if (task.label, task.set_name, task.instance, task.seed) not in done]
 
 
 def _workers(arm: str, set_name: str, args: argparse.Namespace) -> list[int]:

@@ -168,7 +168,8 @@ def markdown(grid: Grid, times_s: Mapping[Key, float]) -> str:
         timed = f"{fastest[group][1]}: {times_s[fastest[group]]:.3f}" if group in fastest else ""
         decided = "" if grid.is_decided(group) else ", not decided"
         shown = ", ".join(map(str, group))
-        lines.append(f"| {shown} | {mean:.5f} ± {error:.5f} ({seeds}) | {verdict}{decided} | {timed} |")
+        width = f"{error:.5f}" if math.isfinite(error) else "?"
+        lines.append(f"| {shown} | {mean:.5f} ± {width} ({seeds}) | {verdict}{decided} | {timed} |")
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.search import summary
+from benchmarks.search import summary, without
 from benchmarks.search_arms import arms
 from benchmarks.search_latency import measure
 from benchmarks.search_peers import installed
@@ -99,6 +99,19 @@ def test_saved_outcomes_load_as_they_were(tmp_path):
     save(tmp_path / "o.jsonl", runs)
     save(tmp_path / "o.jsonl", runs)
     assert load(tmp_path / "o.jsonl") == runs * 2
+
+
+def test_a_resumed_comparison_leaves_out_what_was_saved():
+    tasks = [
+        Task(arm=arm, set_name="dev", instance="i", seed=seed, num_workers=workers)
+        for arm, workers in (("ours", 1), ("ours", 4), ("heuristic", 1), ("heuristic-random", 1))
+        for seed in (0, 1)
+    ]
+    saved = [outcome(arm="ours x4"), outcome(arm="heuristic -0.5%", seed=1)]
+    left = [(task.label, task.seed) for task in without(tasks, saved)]
+    assert ("ours x4", 0) not in left
+    assert ("heuristic", 1) not in left
+    assert len(left) == 6
 
 
 def test_the_line_of_json_has_every_key_and_null_for_what_was_not_run():
