@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks import calibration_figures
 from benchmarks.calibration_results import Calibration, Key, QualityRun, markdown_table
 from benchmarks.runs import Runs, time_epochs
+from benchmarks.trial_log import TrialLog, params_of, reference_run
 from trainables.consistency.stage import ConsistencyStage
 from tuner.spec import load_study
 
@@ -34,7 +33,6 @@ TIMED_GRID: tuple[Key, ...] = (
     (6, 6, 5, 1), (6, 2, 5, 1), (12, 4, 4, 1), (12, 2, 4, 2), (24, 12, 4, 1), (24, 4, 4, 1), (32, 4, 2, 1),
 )  # fmt: skip
 QUICK_GRID: tuple[Key, ...] = ((6, 3, 5, 1), (24, 24, 4, 1), (32, 32, 2, 1))
-NAMES = ("batch_size", "micro_batch", "num_taus", "accum_steps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,67 +120,6 @@ def _trial(runs: Runs, plan: Plan, log: TrialLog, key: Key, seed: int) -> Qualit
     run = QualityRun(key=key, seed=seed, nrmses=nrmses, final_nrmse=final)
     log.append(run)
     return run
-
-
-def params_of(key: Sequence[int]) -> dict[str, int]:
-    """A trial's parameters under their names."""
-    return dict(zip(NAMES, key, strict=True))
-
-
-def reference_run(runs: Runs) -> str:
-    """What the problem and the training are, told by their results: NRMSE before and after an epoch.
-
-    Kept beside every trial: whatever changes data, teacher, loss or schedule changes this too, and
-    trials of another stage are not mixed in. A faster way to the same result does not change it.
-    """
-    stage = runs.start(params_of((32, 32, 2, 1)), seed=0, num_epochs=1)
-    before = stage.evaluate()["nrmse"]
-    return f"{before:.3g} {stage.train()['nrmse']:.3g}"
-
-
-class TrialLog:
-    """Trials of one problem in a file of JSON lines; those of other problems are left alone.
-
-    Args:
-        path: The file; made with its folder when there is something to write.
-        reference: From ``reference_run``.
-    """
-
-    def __init__(self, path: Path, reference: str) -> None:
-        self._path, self._reference = path, reference
-        lines = path.read_text().splitlines() if path.exists() else []
-        entries = [json.loads(line) for line in lines]
-        self._runs = [_run_of(entry) for entry in entries if entry["reference"] == reference]
-
-    def find(self, key: Key, seed: int, num_epochs: int) -> QualityRun | None:
-        """The latest trial of that configuration, seed and length."""
-        wanted = (key, seed, num_epochs)
-        found = [run for run in self._runs if (run.key, run.seed, len(run.nrmses)) == wanted]
-        return found[-1] if found else None
-
-    def append(self, run: QualityRun) -> None:
-        """Adds a trial."""
-        entry = {
-            "reference": self._reference,
-            "config": list(run.key),
-            "seed": run.seed,
-            "nrmse": list(run.nrmses),
-            "final_nrmse": run.final_nrmse,
-        }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-        self._runs.append(run)
-
-
-def _run_of(entry: dict[str, Any]) -> QualityRun:
-    batch_size, micro_batch, num_taus, accum_steps = entry["config"]
-    return QualityRun(
-        key=(batch_size, micro_batch, num_taus, accum_steps),
-        seed=entry["seed"],
-        nrmses=tuple(entry["nrmse"]),
-        final_nrmse=entry["final_nrmse"],
-    )
 
 
 def _print_final(calibration: Calibration) -> None:

@@ -6,8 +6,8 @@ Every arm has the same instances, seeds and budgets.
     python -m benchmarks.search --arms ours --sets dev          # what a search is developed on
     python -m benchmarks.search                                 # everything, hours
 
-All figures are simulated. The last line is one line of JSON; a figure in it is [value, low, high] with a
-95 % bootstrap interval, null for what was not run.
+All figures are simulated but those of real runs that were loaded. The last line is one line of JSON; a figure
+in it is [value, low, high] with a 95 % bootstrap interval, null for what was not run.
 """
 
 from __future__ import annotations
@@ -50,8 +50,12 @@ QUICK_INSTANCES = ("dev-logarithmic-a100", "dev-plateau-rtx4090")
 def main() -> None:
     """Runs what was asked for, prints tables and the line of JSON."""
     args = _arguments()
-    tasks = _tasks(args)
     outcomes = [outcome for path in args.load for outcome in load(path)]
+    tasks = _tasks(args)
+    if args.resume and args.save and args.save.exists():
+        saved = load(args.save)
+        outcomes += saved
+        tasks = without(tasks, saved)
     with multiprocessing.get_context("fork").Pool(args.processes, quiet) as pool:
         for done, batch in enumerate(pool.imap_unordered(_play, tasks), start=1):
             outcomes += batch
@@ -100,7 +104,7 @@ def _arguments() -> argparse.Namespace:
         "--table",
         type=Path,
         metavar="FILE",
-        help="a measured grid of the CPU stage (benchmarks/calibration.py)",
+        help="a measured grid of the CPU stage (benchmarks/search_grid.py or calibration.py)",
     )
     add(
         "--latency",
@@ -110,6 +114,7 @@ def _arguments() -> argparse.Namespace:
         help="time suggestions after so many trials, of one worker",
     )
     add("--save", type=Path, metavar="FILE", help="append every outcome to this file of JSON lines")
+    add("--resume", action="store_true", help="do not run again what the file of --save has")
     add("--load", type=Path, nargs="+", default=[], metavar="FILE", help="join outcomes saved before")
     add("--processes", type=int, default=os.cpu_count(), metavar="N", help="runs at once, here")
     args = parser.parse_args()
@@ -157,6 +162,12 @@ def _tasks(args: argparse.Namespace) -> list[Task]:
     return tasks
 
 
+def without(tasks: Sequence[Task], saved: Sequence[Outcome]) -> list[Task]:
+    """The tasks of which no outcome was saved; the budget is taken to have been the same."""
+    done = {(o.arm.split(" -")[0], o.set_name, o.instance, o.seed) for o in saved}
+    return [task for task in tasks if (task.label, task.set_name, task.instance, task.seed) not in done]
+
+
 def _workers(arm: str, set_name: str, args: argparse.Namespace) -> list[int]:
     """The numbers of workers an arm plays with: ours, where it is reported on, with several as well."""
     is_compared = arm == "ours" and set_name != "dev" and args.against_workers != args.workers
@@ -185,9 +196,10 @@ HEAD = " " * 34 + "".join(f"{name:>{width}}" for name, width in COLUMNS.items())
 
 
 def _table(set_name: str, outcomes: Sequence[Outcome], args: argparse.Namespace) -> str:
-    """Each arm on each instance, then each arm on all; simulated."""
+    """Each arm on each instance, then each arm on all."""
+    how = "Real runs" if set_name == "real" else "Simulated"
     lines = [
-        f"\nSimulated, set {set_name}, {args.seeds} seeds, {args.workers} worker(s), budget {args.budget:g}",
+        f"\n{how}, set {set_name}, {args.seeds} seeds, {args.workers} worker(s), budget {args.budget:g}",
         HEAD,
     ]
     for arm, runs in grouped(outcomes, lambda o: o.arm).items():
@@ -225,7 +237,9 @@ def _shares(runs: Sequence[Outcome]) -> str:
 def summary(outcomes: Sequence[Outcome], latencies: Mapping[str, Latency] | None = None) -> dict[str, object]:
     """The line for programs; None for what was not run.
 
-    Ratios against peers take the peer and the margin with the least cost of a success at the common budget.
+    The real stage's cost is that of real runs (benchmarks/search_real.py --save) where they were loaded, else
+    of replayed ones. Ratios against peers take the peer and the margin with the least cost of a success at
+    the common budget.
     """
 
     def of(set_name: str) -> dict[str, list[Outcome]]:
@@ -241,7 +255,7 @@ def summary(outcomes: Sequence[Outcome], latencies: Mapping[str, Latency] | None
     reported = grouped([o for o in outcomes if o.set_name in ("held_out", "alien")], lambda o: o.arm)
     ours = reported.get("ours", [])
     parallel = next((runs for arm, runs in reported.items() if arm.startswith("ours x")), [])
-    table = of("table").get("ours", [])
+    measured = of("real").get("ours", []) or of("table").get("ours", [])
     return {
         "cost_ratio_vs_best_peer": against_best_peer("held_out"),
         "cost_ratio_vs_best_peer_alien": against_best_peer("alien"),
@@ -249,7 +263,7 @@ def summary(outcomes: Sequence[Outcome], latencies: Mapping[str, Latency] | None
         "four_worker_cost_ratio": ratio(parallel, ours).as_list() if parallel and ours else None,
         "suggest_p95_ms": {name: found.p95_ms for name, found in latencies.items()} if latencies else None,
         "real_stage_cost_in_baseline_trainings": (
-            interval(table, median_baseline_cost).as_list() if table else None
+            interval(measured, median_baseline_cost).as_list() if measured else None
         ),
     }
 

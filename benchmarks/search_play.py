@@ -81,7 +81,9 @@ def instance_of(task: Task) -> Instance:
         make = public_instance if task.set_name == "public" else make_instance
         return make(task.instance, task.seed, budget_units=task.budget_units, num_workers=task.num_workers)
     study = load_study("cpu.yaml")
-    rows = over_micro_batches(study, read_rows(task.table))
+    rows = read_rows(task.table)
+    if any(row.epoch_time_s is None for row in rows):
+        rows = over_micro_batches(study, rows)
     costs = Costs(startup_s=TABLE_STARTUP_S, evaluate_s=0.02)
     law = hardware_law(study.hardware)
     instance = table_instance(study, rows, time_law=law, costs=costs, seed=task.seed)

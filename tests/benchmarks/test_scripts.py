@@ -52,3 +52,28 @@ def test_calibration_quick_writes_table_and_plots_and_continues(tmp_path: Path) 
     assert "Final split" not in printed
     _, summary_again = last_line(*command)
     assert (summary_again, log.read_text()) == (summary, trained), "a rerun trained again"
+
+
+def test_a_real_study_is_judged_by_what_it_tried_and_continues(tmp_path: Path) -> None:
+    kept = {name: tmp_path / name for name in ("runs-dir", "log", "times", "save")}
+    options = [text for name, path in kept.items() for text in (f"--{name}", str(path))]
+    printed, summary = last_line("benchmarks.search_real", "--quick", *options)
+    assert set(summary) == {
+        *(
+            "real_stage_cost_in_baseline_trainings",
+            "truly_feasible_pct",
+            "within_10pct_pct",
+            "num_master_seeds",
+        )
+    }
+    assert summary["num_master_seeds"] == 1
+    assert summary["real_stage_cost_in_baseline_trainings"][0] > 1.0
+    assert "Best feasible: (" in printed
+    trained, timed = (kept[name].read_text() for name in ("log", "times"))
+    _, summary_again = last_line("benchmarks.search_real", "--quick", *options)
+    assert (
+        summary_again["real_stage_cost_in_baseline_trainings"]
+        == (summary["real_stage_cost_in_baseline_trainings"])
+    ), "the study ran again"
+    assert (kept["log"].read_text(), kept["times"].read_text()) == (trained, timed), "a rerun trained again"
+    assert len(kept["save"].read_text().splitlines()) == 2

@@ -5,14 +5,16 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from benchmarks.search import summary
+from benchmarks.search import summary, without
 from benchmarks.search_arms import arms
 from benchmarks.search_latency import Latency, Load, measure, mixed
-from benchmarks.search_peers import SnappedTuner, installed, penalised_s
+from benchmarks.search_peers import installed
 from benchmarks.search_play import Task, _area, instance_of, play
 from benchmarks.search_public import names as public_names
 from benchmarks.search_public import public_instance
@@ -28,6 +30,7 @@ from benchmarks.search_results import (
     save,
     success_pct,
 )
+from benchmarks.search_snapped import SnappedTuner, exactly_optimised, penalised_s
 from benchmarks.search_tuners import Asha, LargestMicroBatch, OptunaTuner, rows
 from tests.processes import ROOT
 from tests.studies import make_record
@@ -96,6 +99,19 @@ def test_saved_outcomes_load_as_they_were(tmp_path):
     save(tmp_path / "o.jsonl", runs)
     save(tmp_path / "o.jsonl", runs)
     assert load(tmp_path / "o.jsonl") == runs * 2
+
+
+def test_a_resumed_comparison_leaves_out_what_was_saved():
+    tasks = [
+        Task(arm=arm, set_name="dev", instance="i", seed=seed, num_workers=workers)
+        for arm, workers in (("ours", 1), ("ours", 4), ("heuristic", 1), ("heuristic-random", 1))
+        for seed in (0, 1)
+    ]
+    saved = [outcome(arm="ours x4"), outcome(arm="heuristic -0.5%", seed=1)]
+    left = [(task.label, task.seed) for task in without(tasks, saved)]
+    assert ("ours x4", 0) not in left
+    assert ("heuristic", 1) not in left
+    assert len(left) == 6
 
 
 def test_the_line_of_json_has_every_key_and_null_for_what_was_not_run():
@@ -270,6 +286,25 @@ def test_a_search_without_constraints_is_told_more_time_for_what_is_over_the_tar
     assert penalised_s((100.0, 0.095 * 1.02), 0.095) == pytest.approx(300.0)
 
 
+def test_a_peers_acquisition_function_is_optimised_over_the_points_it_is_given():
+    module = SimpleNamespace(optimize_acqf=None)
+    points = torch.linspace(0, 1, 2501, dtype=torch.float64)[:, None]
+    with exactly_optimised(module, points):
+        chosen, value = module.optimize_acqf(acq_function=lambda x: -((x[:, 0, 0] - 0.7003) ** 2), q=1)
+    assert chosen.tolist() == [[pytest.approx(0.7004)]]
+    assert value.item() == pytest.approx(-1e-8)
+    assert module.optimize_acqf is None
+
+
+def test_what_was_proposed_is_no_longer_among_the_unused():
+    tuner = SnappedTuner(make_instance("dev-logarithmic-a100", 0))
+    wanted = {"num_micro_batches": 2, "micro_batch": 3, "num_taus": 5, "accum_steps": 1}
+    assert wanted in tuner.unused()
+    tuner.snap(wanted)
+    assert wanted not in tuner.unused()
+    assert len(tuner.unused()) == len(tuner.study.lattice) - 1
+
+
 @pytest.mark.parametrize("arm", sorted(installed()))
 def test_an_installed_peer_plays_to_its_end(arm):
     task = Task(arm=arm, set_name="dev", instance="dev-plateau-rtx4090", seed=0, budget_units=8)
@@ -281,3 +316,7 @@ def test_a_public_table_is_an_instance_with_an_optimum(name):
     instance = public_instance(name, 0, budget_units=50, num_workers=1)
     assert instance.truth.optimum is not None
     assert instance.truth.time_s[instance.baseline] > instance.unit_s
+    assert instance.truth.time_s.min() > 0
+    assert not any(
+        o.error for o in play(Task(arm="random", set_name="public", instance=name, seed=0), arms()["random"])
+    )
