@@ -5,12 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.studies import make_record
+from tuner.core.conclusion import StudyOutcome, conclude
 from tuner.core.config import TrialConfig
+from tuner.core.goal import Goal
 from tuner.core.objectives import Target
-from tuner.core.recommend import StudyOutcome, conclude, incumbent, recommend
+from tuner.core.recommend import incumbent, recommend
 from tuner.core.trial import Purpose, TrialState
 
-TARGET = Target.parse("nrmse < 0.095")
+TARGET = Goal(target=Target.parse("nrmse < 0.095"))
 FAST = TrialConfig(batch_size=24, micro_batch=24, num_taus=4)
 BASELINE = make_record("0001", curve=(0.2, 0.0921), epoch_time_s=10.0, purpose=Purpose.BASELINE)
 
@@ -73,7 +75,7 @@ def test_what_runs_beats_a_baseline_that_cannot():
 
 
 def test_a_target_nobody_met_names_the_nearest_miss_and_the_gap():
-    strict = Target.parse("nrmse < 0.05")
+    strict = Goal(target=Target.parse("nrmse < 0.05"))
     conclusion = conclude([BASELINE, candidate()], strict)
     assert conclusion.outcome is StudyOutcome.TARGET_NOT_MET
     assert conclusion.rows["nearest_miss"].trial == BASELINE
@@ -81,7 +83,7 @@ def test_a_target_nobody_met_names_the_nearest_miss_and_the_gap():
 
 
 def test_a_relative_target_is_measured_against_this_runs_baseline():
-    relative = Target.parse("nrmse <= 1.01 * baseline")
+    relative = Goal(target=Target.parse("nrmse <= 1.01 * baseline"))
     assert recommend([BASELINE, candidate(nrmse=0.0930)], relative) is not None
     assert recommend([BASELINE, candidate(nrmse=0.0931)], relative) is None
 

@@ -3,13 +3,14 @@
 import pytest
 
 from tests.studies import GUIDE, make_record
+from tuner.core.conclusion import conclude
 from tuner.core.config import TrialConfig
+from tuner.core.goal import Goal
 from tuner.core.objectives import Target
-from tuner.core.recommend import conclude
 from tuner.core.trial import Purpose, TrialState
 from tuner.report.text import duration, result_table, trial_line, work_table
 
-TARGET = Target.parse("nrmse < 0.095")
+TARGET = Goal(target=Target.parse("nrmse < 0.095"))
 BASELINE = make_record("0001", curve=(0.1, 0.09), epoch_time_s=10.0, purpose=Purpose.BASELINE)
 
 
@@ -53,7 +54,7 @@ def test_the_work_table_holds_the_guides_numbers_and_both_of_its_counts():
 
 
 def test_the_nearest_miss_has_a_row_when_nothing_met_the_target():
-    table = result_table(conclude([BASELINE], Target.parse("nrmse < 0.01")))
+    table = result_table(conclude([BASELINE], Goal(target=Target.parse("nrmse < 0.01"))))
     assert "nearest miss" in table
     assert "recommended" not in table
 

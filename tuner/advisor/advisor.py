@@ -26,8 +26,9 @@ from tuner.advisor.messages import (
 from tuner.advisor.planner import Planner, Task, certified
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
+from tuner.core.goal import Objective
 from tuner.core.measurement import Measurement, Status
-from tuner.core.recommend import Recommendation, recommend, threshold
+from tuner.core.recommend import Recommendation, baseline_estimate, recommend, threshold
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialRecord, TrialState
 from tuner.scheduling import Continue, Decision, Evidence, Stop, make_rule, project
@@ -149,7 +150,7 @@ class Advisor:
 
     def recommend(self) -> Recommendation | None:
         """What to run instead of the baseline, as far as is known; None when nothing deserves it."""
-        return recommend(self.records, self.knowledge.problem.target, self.certified)
+        return recommend(self.records, self.knowledge.problem.goal, self.certified)
 
     @property
     def certified(self) -> dict[TrialConfig, float]:
@@ -176,9 +177,10 @@ class Advisor:
 
     @property
     def incumbent(self) -> Estimate | None:
-        """The fastest configuration that may be relied on to meet the target."""
-        known = self.knowledge.beliefs.measured
-        return min((known[c] for c in self.certified), key=lambda e: e.time_s, default=None)
+        """The best configuration that may be relied on to meet the target and the limits."""
+        beliefs = self.knowledge.beliefs
+        best = min(self.certified, key=lambda c: beliefs.objective[beliefs.grid.index[c]], default=None)
+        return None if best is None else beliefs.measured[best]
 
     @property
     def finish_reason(self) -> str:
@@ -198,7 +200,7 @@ class Advisor:
         """Why nothing at all is to be started any more; empty while something may be."""
         if elapsed_s >= self.study.budget.budget_s:
             return f"the budget of {self.study.budget.hours:g} h is spent"
-        return self._broken_stage()
+        return self._broken_stage() or self.knowledge.problem.goal.unreported(self.records)
 
     def _broken_stage(self) -> str:
         records = self.records
@@ -294,13 +296,19 @@ class Advisor:
             return Continue()
         if elapsed_s >= self.study.budget.budget_s:
             return Stop(f"the budget of {self.study.budget.hours:g} h is spent")
+        if missing := self.knowledge.problem.goal.unreported([*self.records, record]):
+            return Stop(missing)
         if record.purpose is not Purpose.SEARCH:
             return Continue()
+        best, objective = self.incumbent, self.study.objective
+        beliefs = self.knowledge.beliefs
         evidence = Evidence(
             finished=self.knowledge.complete,
-            incumbent=self.incumbent,
+            incumbent=best,
+            objective=objective,
+            to_beat=None if best is None else float(beliefs.objective[beliefs.grid.index[best.config]]),
             threshold=self._threshold(),
-            probability=self.knowledge.beliefs.outlook(record),
+            probability=beliefs.outlook(record),
         )
         return self._rule.decide(record, evidence)
 
@@ -314,7 +322,20 @@ class Advisor:
             return None
         limit = self._threshold()
         quality = bound - limit if bound and limit else 0.0  # 0: not known yet
-        return Outcome(projected_time_s=time_s, projected_nrmse=nrmse, quality=quality)
+        value = time_s
+        if self.study.objective is not Objective.TIME:
+            beliefs = self.knowledge.beliefs
+            value = float(beliefs.objective[beliefs.grid.index[record.config]])
+        return Outcome(
+            projected_objective=value, projected_nrmse=nrmse, quality=self._with_excess(quality, record)
+        )
+
+    def _with_excess(self, quality: float, record: TrialRecord) -> float:
+        """The violation of the target, and that of the limits as shares of an NRMSE of 1."""
+        if not record.is_full_budget:
+            return quality
+        breaches = self.study.goal.breaches(Estimate(records=(record,)), baseline_estimate(self.records))
+        return max(0.0, quality) + sum(b.excess for b in breaches) if breaches else quality
 
 
 def _problem(study: StudySpec, traits: StageTraits) -> Problem:
@@ -327,6 +348,8 @@ def _problem(study: StudySpec, traits: StageTraits) -> Problem:
         traits=traits,
         seed=study.seed,
         max_error=study.decision.max_error,
+        objective=study.objective,
+        limits=study.limits,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tuner.core.estimate import Estimate
+from tuner.core.goal import Objective
 from tuner.core.trial import TrialRecord
 
 
@@ -19,7 +20,9 @@ class Evidence:
 
     Attributes:
         finished: Records of trials that ended, in any state; a rule picks those it can use.
-        incumbent: The fastest feasible configuration; None before there is one.
+        incumbent: The best feasible configuration; None before there is one.
+        objective: In what it is the best.
+        to_beat: Its objective, when that is another than its time.
         threshold: The NRMSE to stay under; None while the baseline it is relative to is unmeasured.
         probability: That the trial's configuration meets the target, its curve so far included; None
             while that says nothing.
@@ -27,6 +30,8 @@ class Evidence:
 
     finished: tuple[TrialRecord, ...] = ()
     incumbent: Estimate | None = None
+    objective: Objective = Objective.TIME
+    to_beat: float | None = None
     threshold: float | None = None
     probability: float | None = None
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.core.estimate import Estimate
+from tuner.core.goal import Objective, objective_at_best
 from tuner.core.measurement import Status
 from tuner.core.plugins import make
 from tuner.core.trial import TrialRecord
@@ -29,13 +29,16 @@ class NoStopping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeasibleAndFaster:
-    """Stops a trial once it can no longer be both feasible and faster than the incumbent.
+    """Stops a trial once it can no longer be both feasible and better than the incumbent.
+
+    Better is faster, unless the evidence names another objective.
 
     After the last epoch nothing is stopped: all of it has been paid for.
 
     Attributes:
         min_probability: That its configuration meets the target, below which a trial is stopped.
-        time_margin: Share by which it must be slower than the incumbent, at best, before time may stop it.
+        time_margin: Share by which it must be slower than the incumbent (or worse in another objective), at
+            best, before that may stop it.
 
     Raises:
         SpecError: An option is not a number in its range.
@@ -52,18 +55,21 @@ class FeasibleAndFaster:
         """Feasibility first, then time."""
         if trial.last is None or trial.last.status is not Status.OK or trial.epoch >= trial.num_epochs:
             return Continue()
-        reason = self._too_poor(trial, evidence) or self._too_slow(trial, evidence.incumbent)
+        reason = self._too_poor(trial, evidence) or self._too_costly(trial, evidence)
         return Stop(reason) if reason else Continue()
 
-    def _too_slow(self, trial: TrialRecord, incumbent: Estimate | None) -> str:
+    def _too_costly(self, trial: TrialRecord, evidence: Evidence) -> str:
+        incumbent, objective = evidence.incumbent, evidence.objective
         if incumbent is None:
             return ""
-        time_s = optimistic_time_s(trial)
-        if time_s <= incumbent.time_s * (1 + self.time_margin):
+        to_beat = incumbent.time_s if objective is Objective.TIME else evidence.to_beat
+        at_best = objective_at_best(trial, objective, evidence.threshold)
+        if to_beat is None or at_best is None or at_best <= to_beat * (1 + self.time_margin):
             return ""
+        unit, worse = objective.unit, _WORSE[objective]
         return (
-            f"projected {_seconds(time_s)} s at full budget, slower than the incumbent's "
-            f"{_seconds(incumbent.time_s)} s ({incumbent.config})"
+            f"projected {_amount(at_best)} {unit} {worse} the incumbent's "
+            f"{_amount(to_beat)} {unit} ({incumbent.config})"
         )
 
     def _too_poor(self, trial: TrialRecord, evidence: Evidence) -> str:
@@ -77,10 +83,11 @@ class FeasibleAndFaster:
         )
 
 
-def optimistic_time_s(trial: TrialRecord) -> float:
-    """Training seconds at full budget if each epoch left is as short as the shortest so far."""
-    fastest = min(m.epoch_time_s for m in trial.measurements if m.status is Status.OK)
-    return trial.time_s + (trial.num_epochs - trial.epoch) * fastest
+_WORSE = {
+    Objective.TIME: "at full budget, slower than",
+    Objective.TIME_TO_TARGET: "until the target is reached, later than",
+    Objective.ENERGY: "at full budget, more energy than",
+}
 
 
 def make_rule(name: str, options: Mapping[str, Any] | None = None) -> StoppingRule:
@@ -110,5 +117,5 @@ def _require(name: str, value: object, kind: type | tuple[type, ...], *, at_leas
         )
 
 
-def _seconds(value: float) -> str:
+def _amount(value: float) -> str:
     return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
