@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from statistics import fmean
 from typing import NamedTuple
 
@@ -94,7 +95,7 @@ def objective_at_best(trial: TrialRecord, objective: Objective, threshold: float
         totals_j = [0.0, *(m.energy_j for m in went_well if m.energy_j is not None)]
         if len(totals_j) <= len(went_well):
             return None
-        least_j = min(after - before for before, after in zip(totals_j, totals_j[1:], strict=False))
+        least_j = min(after - before for before, after in pairwise(totals_j))
         return totals_j[-1] + num_left * max(0.0, least_j)
     reached = None if threshold is None else time_to_target(trial, threshold, is_strict=False)
     if reached is None:

@@ -34,7 +34,7 @@ METRICS = tuple(
 """What may be limited: every number of a report that speaks of the whole trial."""
 
 PEAKS = ("peak_memory_gib", "peak_reserved_gib", "gpu_memory_gib", "temperature_c")
-"""Figures of which the worst moment of the worst run counts; of others the runs' mean, of `time_s` the least."""
+"""Figures of which the worst moment of the worst run counts; of others the runs' mean, of time the least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

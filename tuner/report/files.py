@@ -18,7 +18,7 @@ import yaml
 
 from tuner.core.conclusion import Conclusion, Row, StudyOutcome, conclude
 from tuner.core.estimate import Estimate
-from tuner.core.goal import TimeToTarget
+from tuner.core.goal import Goal, Objective, TimeToTarget
 from tuner.core.recommend import Certified, Recommendation, baseline_estimate
 from tuner.core.trial import TrialRecord
 from tuner.records.folder import write_atomically
@@ -104,7 +104,7 @@ def summary(result: RunResult) -> str:
     """The closing table and sentence with what they rest on."""
     device = result.provenance["device"]
     lines = [
-        f"study {result.study.name}, objective {result.study.objective}, target {result.study.goal.text}",
+        f"study {result.study.name}, {_wanted(result.study.goal)}",
         f"measured on {device['name']} ({device['kind']})",
     ]
     if result.provenance["hardware_mismatch"]:
@@ -114,6 +114,12 @@ def summary(result: RunResult) -> str:
     if result.finish_reason:
         lines.append(f"The search ended because {result.finish_reason}.")
     return "\n".join(lines) + "\n"
+
+
+def _wanted(goal: Goal) -> str:
+    objective = "" if goal.objective is Objective.TIME else f"objective {goal.objective}, "
+    limits = f", limits {', '.join(limit.text for limit in goal.limits)}" if goal.limits else ""
+    return f"{objective}target {goal.target.text}{limits}"
 
 
 def result_dict(result: RunResult) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """What to do next: the run worth most per second, a probe where time is not known well, or nothing more.
 
-A configuration is *certified* when it was measured at full budget, keeps the study's limits, at least `MIN_RUNS` runs bear on its
-NRMSE, and the probability that its mean over seeds misses the target is at most the study's `max_error`.
-The next run is the one with the largest chance of certifying something better in the study's objective, times
-the seconds that saves, per second it costs: it may be a new configuration or one more seed of a known one. The search is
-decided when no candidate beats the best certified one with more than `DECIDED` probability.
+A configuration is *certified* when it was measured at full budget, at least `MIN_RUNS` runs bear on its
+NRMSE, the probability that its mean over seeds misses the target is at most the study's `max_error`, and it
+keeps the study's limits. The next run is the one with the largest chance of certifying something better in
+the study's objective, times the seconds that saves, per second it costs: it may be a new configuration or one
+more seed of a known one. The search is decided when no candidate beats the best certified one with more than
+`DECIDED` probability.
 
 Pure: knows beliefs, not trials, Optuna or time.
 """
@@ -165,7 +166,7 @@ class Strategy:
 
     @cached_property
     def _promise(self) -> Floats:
-        """Probability that a candidate runs, meets the target and limits and is clearly better (candidates,)."""
+        """Probability that a candidate runs, meets target and limits and is clearly better (candidates,)."""
         beliefs = self._beliefs
         if np.isinf(self.to_beat):
             better = np.ones(len(beliefs.grid.configs))
