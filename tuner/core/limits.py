@@ -106,11 +106,12 @@ class Limit:
     def breach(self, estimate: Estimate, baseline: Estimate | None) -> Breach | None:
         """How a configuration breaks the limit; None when it keeps it. What is unknown is not kept."""
         value, threshold = self.figure(estimate), self.threshold(baseline)
-        if value is not None and threshold is not None and self._allows(value, threshold):
+        if value is not None and threshold is not None and self.allows(value, threshold):
             return None
         return Breach(limit=self, value=value, threshold=threshold)
 
-    def _allows(self, value: float, threshold: float) -> bool:
+    def allows(self, value: float, threshold: float) -> bool:
+        """Whether a value is within a bound in its unit."""
         if value == threshold:
             return not self.is_strict
         return (value < threshold) == self.is_upper

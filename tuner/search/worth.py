@@ -27,6 +27,9 @@ from tuner.search.models.smooth import SmoothModel, probability_below, scaled
 SHARE = Prior(amplitude=(0.15, 0.8), length=(0.8, 0.6), interaction=(0.05, 0.8), noise=(0.15, 0.7), level=0.5)
 """Of the logarithm of the share of a training until the target was reached: a step of whole epochs."""
 
+MIN_HEARD = 3
+"""Configurations that must have been measured before a limit is believed of others, as of memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Worth:
@@ -82,7 +85,7 @@ class Worth:
         found = np.ones(len(self.grid.configs))
         for limit in self.goal.limits:
             threshold = limit.threshold(self.baseline)
-            if threshold is not None:
+            if threshold is not None and len(self.measured) >= MIN_HEARD:
                 found *= self._keeping(limit, threshold)
         for config in self.measured:
             found[self.grid.index[config]] = float(self.is_kept(config))

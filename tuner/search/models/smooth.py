@@ -14,9 +14,9 @@ from tuner.search.models.gaussian import Bools, Floats, Posterior, Prior, Runs
 from tuner.search.models.inference import infer_settings
 
 LOGARITHM = Prior(
-    amplitude=(0.15, 0.8), length=(0.8, 0.6), interaction=(0.05, 0.8), noise=(0.02, 0.7), level=0.5
+    amplitude=(0.3, 0.8), length=(0.8, 0.6), interaction=(0.1, 0.8), noise=(0.02, 0.7), level=0.5
 )
-"""Of a figure's logarithm: that of one axis changes it by some 15 %."""
+"""Of a figure's logarithm: one axis changes it by some 30 %."""
 
 NUM_PARTICLES = 6
 SMALL = 0.01
