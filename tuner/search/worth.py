@@ -25,7 +25,7 @@ from tuner.search.models.gaussian import Floats, Prior
 from tuner.search.models.smooth import SmoothModel, probability_below, scaled
 
 SHARE = Prior(amplitude=(0.15, 0.8), length=(0.8, 0.6), interaction=(0.05, 0.8), noise=(0.15, 0.7), level=0.5)
-"""Of the logarithm of the share of a training until the target was reached: a step of whole epochs."""
+"""Of the logarithm of the share of a training until the target was reached, beside `_rounding`."""
 
 MIN_HEARD = 3
 """Configurations that must have been measured before a limit is believed of others, as of memory."""
@@ -112,15 +112,20 @@ class Worth:
     @cached_property
     def _time_to_target_s(self) -> tuple[Floats, Floats]:
         found = [
-            (self.grid.index[e.config], math.log(at.seconds / record.time_s))
+            (self.grid.index[record.config], math.log(at.seconds / record.time_s), record.num_epochs)
             for e in self.measured.values()
             for record in e.records
             if (at := self.goal.reached_by(record, self.baseline)) is not None
         ]
-        rows, values = [row for row, _ in found], np.array([value for _, value in found])
-        model = SmoothModel(self.grid.quality_points, self.grid.quality_is_ordered, rows, values, SHARE)
-        log_share, spread = model.predict()
-        return self.time_s * np.exp(np.minimum(log_share, 0.0)), np.hypot(self.time_spread, spread)
+        if not found:
+            return self.time_s, np.hypot(self.time_spread, SHARE.level)
+        rows, values = [row for row, _, _ in found], np.array([value for _, value, _ in found])
+        rounding = _rounding(values, num_epochs := found[0][2])
+        points, is_ordered = self.grid.quality_points, self.grid.quality_is_ordered
+        log_share, spread = SmoothModel(points, is_ordered, rows, values, SHARE, rounding**2).predict()
+        log_share = np.minimum(log_share, 0.0)
+        spread = np.hypot(spread, _rounding(log_share, num_epochs))
+        return self.time_s * np.exp(log_share), np.hypot(self.time_spread, spread)
 
     # How limited figures are believed to be.
 
@@ -154,3 +159,9 @@ class Worth:
             is_whole = not any(m.resumed for m in record.measurements)
             if record.state is not TrialState.RUNNING and record.epoch and is_whole:
                 yield record
+
+
+def _rounding(log_share: Floats, num_epochs: int) -> Floats:
+    """What seeing whole epochs only adds to the error of a share's logarithm: a uniform one's deviation."""
+    num_before: Floats = np.maximum(np.exp(log_share) * num_epochs, 1.0)
+    return 1.0 / (num_before * 12**0.5)

@@ -10,11 +10,12 @@ import numpy as np
 
 from tuner.simulate.curves import regular, settling
 from tuner.simulate.hardware import Floats, hardware_law
-from tuner.simulate.instance import Instance, Noise, Truth, quality_groups
+from tuner.simulate.instance import Instance, Noise, quality_groups
 from tuner.simulate.loop import Costs
 from tuner.simulate.noise import generator
 from tuner.simulate.power import BOARD_POWER_W, LOAD_SHARE, WAITING_SHARE, epoch_energy_j
 from tuner.simulate.quality import calibrated
+from tuner.simulate.truth import Truth
 from tuner.spec import StudySpec
 
 BASELINE_NRMSE = 0.0921

@@ -62,7 +62,8 @@ class Truth:
             stays = np.logical_and.accumulate(is_under[:, ::-1], axis=1)[:, ::-1]
             num_epochs = self.nrmse.shape[1]
             first = np.where(stays.any(axis=1), stays.argmax(axis=1) + 1, num_epochs)
-            return self.time_s * first / num_epochs
+            found: Floats = self.time_s * first / num_epochs
+            return found
         return self._figures(name.value)
 
     def keeps(self, limit: Limit, baseline: int) -> Bools:

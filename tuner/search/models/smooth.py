@@ -32,6 +32,7 @@ class SmoothModel:
         rows: Of the candidates it was reported of; may repeat.
         values: What was reported, on a scale on which differences count: a logarithm, or `scaled`.
         prior: Of the values about their median.
+        error_variance: What is known to be added to the noise of a value, by value; none if not given.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class SmoothModel:
         rows: Sequence[int],
         values: Floats,
         prior: Prior = LOGARITHM,
+        error_variance: Floats | None = None,
     ) -> None:
         self._points, self._prior = points, prior
         self._posterior: Posterior | None = None
@@ -52,7 +54,7 @@ class SmoothModel:
                 point=point.reshape(-1),
                 seed=np.zeros(len(rows), dtype=np.intp),
                 value=values - self._level,
-                error_variance=np.zeros(len(rows)),
+                error_variance=np.zeros(len(rows)) if error_variance is None else error_variance,
             )
             settings = infer_settings(prior, runs, is_ordered, num_particles=NUM_PARTICLES)
             self._posterior = Posterior(settings, runs, is_ordered)
