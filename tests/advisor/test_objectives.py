@@ -90,7 +90,7 @@ def test_where_every_configuration_breaks_a_limit_the_nearest_miss_names_it(tmp_
 def test_a_device_that_reports_no_energy_ends_the_study_after_its_first_epoch(tmp_path):
     advisor = played(instance(objective="energy_j", reports_energy=False), tmp_path / "j")
     assert [record.epoch for record in advisor.records] == [1]
-    why = "objective energy_j: the device reports no energy. Fix: objective: time_s."
+    why = "objective energy_j: the device reports no energy. Fix: objective: time_s"
     assert advisor.finish_reason == why
     assert why in conclude(advisor.records, advisor.study.goal, advisor.certified).sentence
 

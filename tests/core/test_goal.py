@@ -121,11 +121,11 @@ def test_what_no_report_holds_is_told_with_its_fix_once_there_is_a_report():
     energy = Goal(target=TARGET, objective=Objective.ENERGY)
     assert energy.unreported([trial(num_epochs=3)]) == ""
     assert energy.unreported([trial(0.2)]) == (
-        "objective energy_j: the device reports no energy. Fix: objective: time_s."
+        "objective energy_j: the device reports no energy. Fix: objective: time_s"
     )
     assert energy.unreported([trial(0.2), with_energy(trial(0.2), 3.0)]) == ""
     limited = Goal(target=TARGET, limits=(Limit.parse("gpu_util_pct >= 50"),))
     assert limited.unreported([trial(0.2)]) == (
-        "the limit 'gpu_util_pct >= 50': the device reports no gpu_util_pct. Fix: drop it from limits."
+        "the limit 'gpu_util_pct >= 50': the device reports no gpu_util_pct. Fix: drop it from limits"
     )
     assert Goal(target=TARGET).unreported([trial(0.2)]) == ""

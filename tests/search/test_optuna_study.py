@@ -47,7 +47,7 @@ def only(proposer: OptunaProposer) -> optuna.trial.FrozenTrial:
 
 def test_a_finished_trial_is_told_as_measured() -> None:
     proposer = adopted()
-    proposer.tell(record("0", BASELINE), outcome(BASELINE, time_s=1e6))
+    proposer.tell(record("0", BASELINE), outcome(BASELINE))
     epoch_time_s, nrmse = law(BASELINE)
     trial = only(proposer)
     assert trial.state is OptunaState.COMPLETE

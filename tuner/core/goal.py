@@ -172,10 +172,12 @@ class Goal:
 
         Says nothing before the first report of an epoch that went well.
         """
-        heard = [r for r in records if any(m.status is Status.OK for m in r.measurements)]
-        needs = [(limit.metric, limit.text, "drop it from limits.") for limit in self.limits]
+        needs = [(limit.metric, limit.text, "drop it from limits") for limit in self.limits]
         if self.objective is Objective.ENERGY:
-            needs.insert(0, ("energy_j", "", "objective: time_s."))
+            needs.insert(0, ("energy_j", "", "objective: time_s"))
+        if not needs:
+            return ""
+        heard = [r for r in records if any(m.status is Status.OK for m in r.measurements)]
         for metric, text, fix in needs if heard else ():
             if all(reported(record, metric) is None for record in heard):
                 what = f"the limit {text!r}" if text else f"objective {self.objective}"

@@ -83,6 +83,8 @@ class Worth:
     def keeping(self) -> Floats:
         """Probability that a candidate keeps every limit (candidates,)."""
         found = np.ones(len(self.grid.configs))
+        if self.goal.objective is Objective.TIME and not self.goal.limits:
+            return found
         for limit in self.goal.limits:
             threshold = limit.threshold(self.baseline)
             if threshold is not None and len(self.measured) >= MIN_HEARD:
