@@ -103,7 +103,7 @@ def _power(study: StudySpec) -> tuple[float | None, str]:
     watts = LOAD_SHARE * board_w
     return (
         watts,
-        f"Energy: {LOAD_SHARE:.0%} of the board's {board_w:g} W throughout is supposed, without the host.",
+        f"Energy: {LOAD_SHARE:.0%} of the board's {board_w:g} W is supposed throughout, without the host.",
     )
 
 
