@@ -10,6 +10,7 @@ from tuner.core.conclusion import StudyOutcome, conclude
 from tuner.core.goal import Objective
 from tuner.records.journal import read_journal
 from tuner.report.files import RunResult, recommended_yaml, result_dict, summary, trials_csv
+from tuner.report.progress import Progress
 
 PROVENANCE = {"device": {"name": "simulated", "kind": "simulated"}, "hardware_mismatch": ""}
 
@@ -43,6 +44,7 @@ def test_each_objective_ends_with_its_own_optimum(name, num_workers, tmp_path):
     assert of.is_success(found.estimate.config)
     assert found.speedup == pytest.approx(of.objective[of.baseline] / of.objective[of.optimum], rel=0.05)
     assert name.better in advisor.finish_reason
+    assert f"{found.speedup:.2f}x the baseline" in Progress.of(advisor, 0.0).best_text
 
 
 @pytest.mark.parametrize(
@@ -115,6 +117,12 @@ def test_a_sampler_of_optunas_is_judged_by_the_same_goal(sampler, tmp_path):
     assert found is not None
     assert found.speedup is not None
     assert found.speedup > 1
+    told = {t.user_attrs["trial_id"]: t for t in advisor._planner._proposer.study.trials}
+    for record in (r for r in advisor.records if r.is_full_budget and r.trial_id in told):
+        trial, row = told[record.trial_id], of.row(record.config)
+        assert trial.values[0] == pytest.approx(of.objective[row], rel=0.05)  # joules, not seconds
+        if of.truth.time_s[row] > 0.85 * of.truth.time_s[of.baseline]:
+            assert trial.constraints["quality"] > 0  # it breaks the limit, whatever its NRMSE
 
 
 @pytest.mark.parametrize(
