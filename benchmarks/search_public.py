@@ -19,10 +19,11 @@ from tuner.core.lattice import Lattice
 from tuner.core.objectives import Target
 from tuner.core.parameters import Discrete
 from tuner.simulate.hardware import Floats
-from tuner.simulate.instance import Instance, Noise, Truth
+from tuner.simulate.instance import Instance, Noise
 from tuner.simulate.instances import Recipe, threshold_over_front
 from tuner.simulate.loop import Costs
 from tuner.simulate.noise import generator
+from tuner.simulate.truth import Truth
 from tuner.spec import BudgetSpec, StudySpec, load_study
 
 DATASETS = ("naval_propulsion", "parkinsons_telemonitoring", "protein_structure", "slice_localization")

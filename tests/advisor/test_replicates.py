@@ -7,8 +7,8 @@ import pytest
 from tests.advisor.laws import run_study, smooth
 from tests.studies import make_study, report
 from tuner.advisor import Advisor, Ending, Run
+from tuner.core.conclusion import conclude
 from tuner.core.estimate import estimates
-from tuner.core.recommend import conclude
 from tuner.core.trial import Purpose
 from tuner.scheduling import Continue
 
@@ -39,7 +39,7 @@ def test_the_recommended_configuration_and_the_baseline_ran_with_the_same_seeds(
 def test_a_configuration_that_was_only_lucky_is_not_recommended(lucky):
     """With one seed it would have been: the control."""
     with_one_seed = [r for r in lucky.records if r.seed == 0]
-    control = conclude(with_one_seed, lucky.study.target).recommendation
+    control = conclude(with_one_seed, lucky.study.goal).recommendation
     found = lucky.recommend()
     assert control is not None
     assert control.estimate.config.num_taus <= 3

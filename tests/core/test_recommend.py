@@ -1,16 +1,22 @@
 """The answer: who may be recommended, and what is said when nobody may."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.studies import make_record
+from tuner.core.conclusion import StudyOutcome, conclude
 from tuner.core.config import TrialConfig
+from tuner.core.estimate import estimates
+from tuner.core.goal import Goal, Objective
+from tuner.core.limits import Limit
 from tuner.core.objectives import Target
-from tuner.core.recommend import StudyOutcome, conclude, incumbent, recommend
+from tuner.core.recommend import incumbent, recommend, threshold
 from tuner.core.trial import Purpose, TrialState
 
-TARGET = Target.parse("nrmse < 0.095")
+TARGET = Goal(target=Target.parse("nrmse < 0.095"))
 FAST = TrialConfig(batch_size=24, micro_batch=24, num_taus=4)
 BASELINE = make_record("0001", curve=(0.2, 0.0921), epoch_time_s=10.0, purpose=Purpose.BASELINE)
 
@@ -26,6 +32,15 @@ def test_the_fastest_feasible_trial_is_recommended_with_its_speedup_and_margin()
     assert found.speedup == pytest.approx(2.5)
     assert found.margin_pct == pytest.approx(100 * (1 - 0.094 / 0.095))
     assert not found.certified
+
+
+def test_known_estimates_stand_in_for_those_of_the_records():
+    records = [BASELINE, candidate()]
+    relative = Goal(target=Target.parse("nrmse < 1.05 * baseline"))
+    for goal in (TARGET, relative):
+        assert recommend(records, goal, known=estimates(records)) == recommend(records, goal)
+        assert recommend(records, goal, known={}) is None
+    assert threshold(records, relative.target, known={}) is None
 
 
 @pytest.mark.parametrize(
@@ -73,7 +88,7 @@ def test_what_runs_beats_a_baseline_that_cannot():
 
 
 def test_a_target_nobody_met_names_the_nearest_miss_and_the_gap():
-    strict = Target.parse("nrmse < 0.05")
+    strict = Goal(target=Target.parse("nrmse < 0.05"))
     conclusion = conclude([BASELINE, candidate()], strict)
     assert conclusion.outcome is StudyOutcome.TARGET_NOT_MET
     assert conclusion.rows["nearest_miss"].trial == BASELINE
@@ -81,7 +96,7 @@ def test_a_target_nobody_met_names_the_nearest_miss_and_the_gap():
 
 
 def test_a_relative_target_is_measured_against_this_runs_baseline():
-    relative = Target.parse("nrmse <= 1.01 * baseline")
+    relative = Goal(target=Target.parse("nrmse <= 1.01 * baseline"))
     assert recommend([BASELINE, candidate(nrmse=0.0930)], relative) is not None
     assert recommend([BASELINE, candidate(nrmse=0.0931)], relative) is None
 
@@ -118,3 +133,49 @@ def test_no_run_ever_recommends_what_is_infeasible_censored_or_not_faster(trials
         assert found.estimate.time_s < BASELINE.time_s
         assert found.estimate == incumbent(records, TARGET)
     conclude(records, TARGET)
+
+
+def with_energy(record, joules):
+    return replace(record, measurements=tuple(replace(m, energy_j=joules) for m in record.measurements))
+
+
+def test_energy_decides_where_it_is_the_objective_and_is_told_in_its_own_terms():
+    goal = replace(TARGET, objective=Objective.ENERGY)
+    frugal = with_energy(candidate(epoch_time_s=12.0), 300.0)
+    baseline = with_energy(BASELINE, 540.0)
+    found = recommend([baseline, frugal], goal)
+    assert found is not None
+    assert (found.value, found.speedup) == (300.0, pytest.approx(1.8))
+    assert recommend([baseline, frugal], TARGET) is None  # it is slower
+    told = conclude([baseline, frugal], goal).sentence
+    assert "uses 300.00 J, 1.80x less energy than the baseline's 540.00 J" in told
+    assert "in 24.00 s" in told
+
+
+def test_a_baseline_that_did_not_report_the_objective_leaves_nothing_to_compare_with():
+    goal = replace(TARGET, objective=Objective.ENERGY)
+    conclusion = conclude([BASELINE, with_energy(candidate(), 300.0)], goal)
+    assert conclusion.outcome is StudyOutcome.NO_BASELINE
+    assert "the baseline did not report energy_j" in conclusion.sentence
+
+
+def test_a_baseline_that_never_reached_the_target_makes_the_speed_up_a_least_one():
+    goal = replace(TARGET, objective=Objective.TIME_TO_TARGET)
+    short = make_record("0001", curve=(0.2, 0.096), epoch_time_s=10.0, purpose=Purpose.BASELINE)
+    told = conclude([short, candidate()], goal).sentence
+    assert "is under the target for good after 8.00 s, at least 2.50x sooner than the baseline's over" in told
+
+
+def test_a_faster_configuration_that_breaks_a_limit_is_passed_over():
+    limited = replace(TARGET, limits=(Limit.parse("energy_j <= 0.8 * baseline"),))
+    baseline = with_energy(BASELINE, 500.0)
+    fast, slower = with_energy(candidate(), 401.0), with_energy(candidate(epoch_time_s=6.0), 399.0)
+    slower = replace(slower, trial_id="0003", config=replace(FAST, num_taus=5))
+    found = recommend([baseline, fast, slower], limited)
+    assert found is not None
+    assert found.estimate.config == slower.config
+    conclusion = conclude([baseline, fast], limited)
+    assert conclusion.outcome is StudyOutcome.TARGET_NOT_MET
+    assert conclusion.rows["nearest_miss"].trial == fast
+    assert "its energy_j 401 breaks energy_j <= 0.8 * baseline, that is 400" in conclusion.sentence
+    assert "over)" not in conclusion.sentence  # it met the target

@@ -5,8 +5,8 @@ import pytest
 from tests.stages import SyntheticOptions, epoch_seconds
 from tests.studies import make_study, study_dict
 from tuner.advisor import Advisor, JournaledAdvisor, replay
+from tuner.core.conclusion import conclude
 from tuner.core.pareto import front
-from tuner.core.recommend import conclude
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialState
 from tuner.errors import ClusterError, RecordsError, StageError
@@ -156,7 +156,7 @@ def test_every_failure_is_recorded_as_what_it_is_and_the_run_goes_on(tmp_path):
     raised = next(r for r in advisor.records if r.config.batch_size == 4)
     assert raised.reason == "RuntimeError: synthetic failure"
     assert "synthetic failure" in (tmp_path / f"errors/{raised.trial_id}.txt").read_text()
-    assert conclude(advisor.records, study.target).rows["baseline"].trial == again
+    assert conclude(advisor.records, study.goal).rows["baseline"].trial == again
     assert not advisor.running
 
 

@@ -1,15 +1,19 @@
 """Records in words."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.studies import GUIDE, make_record
+from tuner.core.conclusion import conclude
 from tuner.core.config import TrialConfig
+from tuner.core.goal import Goal, Objective
+from tuner.core.limits import Limit
 from tuner.core.objectives import Target
-from tuner.core.recommend import conclude
 from tuner.core.trial import Purpose, TrialState
 from tuner.report.text import duration, result_table, trial_line, work_table
 
-TARGET = Target.parse("nrmse < 0.095")
+TARGET = Goal(target=Target.parse("nrmse < 0.095"))
 BASELINE = make_record("0001", curve=(0.1, 0.09), epoch_time_s=10.0, purpose=Purpose.BASELINE)
 
 
@@ -53,7 +57,7 @@ def test_the_work_table_holds_the_guides_numbers_and_both_of_its_counts():
 
 
 def test_the_nearest_miss_has_a_row_when_nothing_met_the_target():
-    table = result_table(conclude([BASELINE], Target.parse("nrmse < 0.01")))
+    table = result_table(conclude([BASELINE], Goal(target=Target.parse("nrmse < 0.01"))))
     assert "nearest miss" in table
     assert "recommended" not in table
 
@@ -70,3 +74,31 @@ def test_a_stopped_trial_shows_its_reason_and_a_running_one_its_progress():
     running = make_record(curve=(0.1,), state=TrialState.RUNNING)
     assert trial_line(running).endswith("epoch 1/2, NRMSE 0.1000")
     assert trial_line(make_record(curve=(), state=TrialState.RUNNING)).endswith("epoch 0/2")
+
+
+def test_another_objective_and_limited_figures_have_columns_and_the_speed_up_is_in_the_objective():
+    goal = Goal(
+        target=Target.parse("nrmse < 0.095"),
+        objective=Objective.TIME_TO_TARGET,
+        limits=(Limit.parse("num_chunks <= 3"), Limit.parse("time_s <= 50")),
+    )
+    quick = make_record(
+        "0002",
+        config=TrialConfig(batch_size=24, micro_batch=24, num_taus=4),
+        curve=(0.09, 0.09),
+        epoch_time_s=4.0,
+    )
+    busy = replace(quick, measurements=tuple(replace(m, num_chunks=4) for m in quick.measurements))
+    table = result_table(conclude([BASELINE, quick], goal)).splitlines()
+    assert table[0].split()[-4:] == ["peak_memory_gib", "time_to_target_s", "num_chunks", "speed-up"]
+    assert table[1].split()[-3:] == ["20.00", "0", "1.00x"]
+    assert table[2].split()[-3:] == ["4.00", "0", "5.00x"]
+    broken = conclude([replace(BASELINE, measurements=busy.measurements), busy], goal)
+    assert "4!" in result_table(broken)
+
+
+def test_a_time_to_the_target_that_was_never_reached_is_a_bound():
+    goal = Goal(target=Target.parse("nrmse < 0.08"), objective=Objective.TIME_TO_TARGET)
+    conclusion = conclude([BASELINE], goal)
+    assert ">20.00" in result_table(conclusion)
+    assert "the nearest miss is" in conclusion.sentence

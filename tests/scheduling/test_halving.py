@@ -57,13 +57,13 @@ def test_one_in_so_many_is_kept_and_the_first_always(num: int, kept: int) -> Non
 
 def test_a_trial_is_compared_by_what_it_reported_at_the_rung_whatever_came_later() -> None:
     later = record([0.5, 0.4, 0.1], [2.0, 9.0, 9.0], num_epochs=NUM_EPOCHS, state=TrialState.STOPPED)
-    (report,) = reports_at([later], 1)
+    (report,) = reports_at([later], 1, Evidence())
     assert report.point == (18.0, 0.5)
 
 
 def test_who_did_not_reach_a_rung_or_turned_out_infeasible_holds_no_place_there() -> None:
     infeasible = replace(trial(0.1, epoch=3), state=TrialState.INFEASIBLE)
-    assert reports_at([infeasible, trial(0.1, epoch=2), trial(0.1, epoch=0)], 3) == []
+    assert reports_at([infeasible, trial(0.1, epoch=2), trial(0.1, epoch=0)], 3, Evidence()) == []
 
 
 def test_neither_the_trial_nor_its_lost_run_nor_other_purposes_are_rivals_and_a_repeat_counts_once() -> None:
@@ -140,7 +140,7 @@ def test_every_option_of_the_rungs_changes_what_is_stopped(rule: type[Asha] | ty
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("asha", {"metric": "nmrse"}, "metric='nmrse' is not one of nrmse, time_s"),
+        ("asha", {"metric": "nmrse"}, "metric='nmrse' is not one of nrmse, time_s, objective"),
         ("asha", {"metric": ["nrmse"]}, "write for example metric: nrmse"),
         ("asha", {"reduction_factor": 1}, "reduction_factor=1 is not a whole number of at least 2"),
         ("asha", {"grace_period": 0}, "write for example grace_period: 1"),

@@ -71,7 +71,7 @@ def outcome(config: TrialConfig, *, time_s: float | None = None) -> Outcome:
     """What `config` is worth, exactly; `time_s` replaces the projected time."""
     epoch_time_s, nrmse = law(config)
     return Outcome(
-        projected_time_s=time_s or NUM_EPOCHS * epoch_time_s,
+        projected_objective=time_s or NUM_EPOCHS * epoch_time_s,
         projected_nrmse=nrmse,
         quality=nrmse - THRESHOLD,
     )

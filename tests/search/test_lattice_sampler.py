@@ -28,6 +28,8 @@ from tests.search.situations import (
     strategy,
 )
 from tuner.core.config import TrialConfig
+from tuner.core.goal import Objective
+from tuner.core.limits import Limit
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.errors import SpecError
 from tuner.search import LatticeSampler
@@ -451,3 +453,15 @@ def test_illegal_fixed_parameters_are_a_mistake():
 def test_looking_at_the_search_does_not_import_optuna():
     code = "import sys, tuner.search; sys.exit('optuna' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"objective": Objective.ENERGY}, "no figures for 'objective: energy_j'"),
+        ({"limits": (Limit.parse("power_w <= 150"),)}, "no figures for 'power_w <= 150'"),
+    ],
+)
+def test_a_problem_whose_figures_no_trial_of_optuna_reports_is_refused(more, words) -> None:
+    with pytest.raises(SpecError, match=words):
+        LatticeSampler(problem(**more))

@@ -47,7 +47,7 @@ def only(proposer: OptunaProposer) -> optuna.trial.FrozenTrial:
 
 def test_a_finished_trial_is_told_as_measured() -> None:
     proposer = adopted()
-    proposer.tell(record("0", BASELINE), outcome(BASELINE, time_s=1e6))
+    proposer.tell(record("0", BASELINE), outcome(BASELINE))
     epoch_time_s, nrmse = law(BASELINE)
     trial = only(proposer)
     assert trial.state is OptunaState.COMPLETE
@@ -63,7 +63,7 @@ def test_a_stopped_trial_is_told_as_projected_never_with_its_partial_time(
 ) -> None:
     proposer = adopted()
     stopped = record("0", BASELINE, TrialState.STOPPED, num_ran=num_ran)
-    projected = Outcome(projected_time_s=time_s, projected_nrmse=nrmse, quality=0.1)
+    projected = Outcome(projected_objective=time_s, projected_nrmse=nrmse, quality=0.1)
     proposer.tell(stopped, projected)
     trial = only(proposer)
     assert trial.state is OptunaState.COMPLETE
@@ -193,4 +193,4 @@ def test_telling_what_cannot_be_is_refused() -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_an_outcome_is_finite(bad: float) -> None:
     with pytest.raises(TunerError, match="not finite"):
-        Outcome(projected_time_s=1.0, projected_nrmse=bad, quality=0.0)
+        Outcome(projected_objective=1.0, projected_nrmse=bad, quality=0.0)

@@ -389,4 +389,4 @@ def test_before_anything_was_measured_the_most_promising_is_anything_and_nothing
     assert isinstance(found.next_step(), RunStep)
     assert found.certified == ()
     assert found.verification() is None
-    assert math.isinf(found.limit_s)
+    assert math.isinf(found.to_beat)

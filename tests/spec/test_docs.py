@@ -20,7 +20,7 @@ from tuner.spec.schema import (
 
 TEXT = (Path(__file__).parents[2] / "docs" / "study-yaml.md").read_text()
 STUDY = re.search(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[1]
-PART = re.search(r"```yaml-part\n(.*?)```", TEXT, re.DOTALL)[1]
+GOAL, DEVICE = re.findall(r"```yaml-part\n(.*?)```", TEXT, re.DOTALL)
 
 
 def load(text):
@@ -45,8 +45,14 @@ def test_every_key_of_a_parameter_and_of_a_profile_is_explained():
         assert f"`{name}`" in TEXT
 
 
+def test_the_objective_and_limits_of_the_docs_load():
+    spec = load(re.sub(r"(objective|limits): .*\n", "", STUDY) + GOAL)
+    assert (spec.objective, len(spec.limits)) == ("energy_j", 3)
+    assert study_from_text(spec.as_yaml().encode(), label="again") == spec
+
+
 def test_the_described_device_of_the_docs_loads():
-    spec = load(STUDY.replace(re.search(r"hardware: .*\n", STUDY)[0], PART))
+    spec = load(STUDY.replace(re.search(r"hardware: .*\n", STUDY)[0], DEVICE))
     assert spec.hardware.name == "l40s"
 
 

@@ -223,8 +223,37 @@ def test_the_study_these_tests_spoil_is_right():
         ),
         (
             "seed: 0",
-            "objective: energy_j",
-            "25: objective is 'energy_j'. Fix: use 'time_s'.",
+            "objective: energy",
+            "25: objective is 'energy'. Fix: use 'time_s', 'time_to_target_s' or 'energy_j'.",
+        ),
+        (
+            "seed: 0",
+            "limits:\n  - peak_memory_gib <= 38\n  - energi_j <= 0.8 * baseline",
+            "27: limits[1]: the limit 'energi_j <= 0.8 * baseline' is on 'energi_j', which no stage reports "
+            "of a trial. Fix: did you mean 'energy_j'?",
+        ),
+        (
+            "seed: 0",
+            "limits: [nrmse <= 1.01 * baseline]",
+            "25: limits[0]: the limit 'nrmse <= 1.01 * baseline' is on nrmse, which has the study's target. "
+            "Fix: write target: nrmse <= 1.01 * baseline.",
+        ),
+        (
+            "seed: 0",
+            "limits: [energy_j 0.8]",
+            "25: limits[0]: cannot read the limit 'energy_j 0.8'. "
+            "Fix: write `peak_memory_gib <= 38` or `energy_j <= 0.8 * baseline`.",
+        ),
+        (
+            "seed: 0",
+            "limits: [energy_j <= 0 * baseline]",
+            "25: limits[0]: the bound of the limit 'energy_j <= 0 * baseline' is not positive. "
+            "Fix: write `peak_memory_gib <= 38` or `energy_j <= 0.8 * baseline`.",
+        ),
+        (
+            "seed: 0",
+            "limits: [38]",
+            "25: limits[0] is 38, not text. Fix: write text, in quotes where it looks like something else.",
         ),
         (
             "hardware: cpu",

@@ -24,14 +24,14 @@ from tuner.advisor.messages import (
     record_of,
 )
 from tuner.advisor.planner import Planner, Task, certified
+from tuner.advisor.telling import evidence, outcome
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement, Status
-from tuner.core.recommend import Recommendation, recommend, threshold
+from tuner.core.recommend import Recommendation, recommend
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialRecord, TrialState
-from tuner.scheduling import Continue, Decision, Evidence, Rival, Stop, comparable, make_rule, project
-from tuner.search import Outcome
+from tuner.scheduling import Continue, Decision, Stop, make_rule
 from tuner.search.ledger import Probed
 from tuner.search.problem import Problem
 from tuner.search.strategy import Decided, ProbeStep
@@ -142,7 +142,7 @@ class Advisor:
             return
         record = _ended(record, _corrected(ending, record))
         self.knowledge.put(record)
-        self._planner.ended(record, self._outcome(record))
+        self._planner.ended(record, outcome(record, self.knowledge))
         task = Task(record.purpose, record.config, record.seed)
         if ending.is_lost and self._num_attempts[task] <= self.study.resources.retries:
             self._queue.appendleft(task)
@@ -150,7 +150,7 @@ class Advisor:
     def recommend(self) -> Recommendation | None:
         """What to run instead of the baseline, as far as is known; None when nothing deserves it."""
         knowledge = self.knowledge
-        return recommend(self.records, knowledge.problem.target, self.certified, knowledge.ledger.measured)
+        return recommend(self.records, knowledge.problem.goal, self.certified, knowledge.ledger.measured)
 
     @property
     def certified(self) -> dict[TrialConfig, float]:
@@ -177,9 +177,10 @@ class Advisor:
 
     @property
     def incumbent(self) -> Estimate | None:
-        """The fastest configuration that may be relied on to meet the target."""
-        known = self.knowledge.beliefs.measured
-        return min((known[c] for c in self.certified), key=lambda e: e.time_s, default=None)
+        """The best configuration that may be relied on to meet the target and the limits."""
+        beliefs = self.knowledge.beliefs
+        best = min(self.certified, key=lambda c: beliefs.objective[beliefs.grid.index[c]], default=None)
+        return None if best is None else beliefs.measured[best]
 
     @property
     def finish_reason(self) -> str:
@@ -199,7 +200,7 @@ class Advisor:
         """Why nothing at all is to be started any more; empty while something may be."""
         if elapsed_s >= self.study.budget.budget_s:
             return f"the budget of {self.study.budget.hours:g} h is spent"
-        return self._broken_stage()
+        return self._broken_stage() or self.knowledge.problem.goal.unreported(self.records)
 
     def _broken_stage(self) -> str:
         if self.knowledge.ledger.num_failures < MAX_FAILURES or any(r.measurements for r in self.records):
@@ -285,40 +286,17 @@ class Advisor:
         self._probing[trial_id] = _Probing(step.configs, elapsed_s)
         return Probe(trial_id=trial_id, configs=step.configs)
 
-    def _threshold(self) -> float | None:
-        return threshold(self.records, self.knowledge.problem.target, self.knowledge.ledger.measured)
-
     def _decide(self, record: TrialRecord, elapsed_s: float) -> Decision:
         assert record.last is not None  # it has just been observed
         if record.last.status is not Status.OK or record.epoch >= record.num_epochs:
             return Continue()
         if elapsed_s >= self.study.budget.budget_s:
             return Stop(f"the budget of {self.study.budget.hours:g} h is spent")
+        if missing := self.knowledge.problem.goal.unreported([*self.records, record]):
+            return Stop(missing)
         if record.purpose is not Purpose.SEARCH:
             return Continue()
-        evidence = Evidence(
-            finished=self.knowledge.complete,
-            rivals=tuple(
-                Rival(record=other, probability=self.knowledge.chance(other))
-                for other in comparable(record, self.records)
-            ),
-            incumbent=self.incumbent,
-            threshold=self._threshold(),
-            probability=self.knowledge.chance(record),
-        )
-        return self._rule.decide(record, evidence)
-
-    def _outcome(self, record: TrialRecord) -> Outcome | None:
-        """What a sampler is told of a trial at full budget; None when it has no figures."""
-        if record.is_full_budget:
-            time_s, nrmse, bound = record.time_s, record.nrmse, record.nrmse
-        elif projection := project(record, self.knowledge.complete):
-            time_s, nrmse, bound = projection.time_s, projection.nrmse, projection.nrmse_optimistic
-        else:
-            return None
-        limit = self._threshold()
-        quality = bound - limit if bound and limit else 0.0  # 0: not known yet
-        return Outcome(projected_time_s=time_s, projected_nrmse=nrmse, quality=quality)
+        return self._rule.decide(record, evidence(record, self.knowledge, self.incumbent))
 
 
 def _problem(study: StudySpec, traits: StageTraits) -> Problem:
@@ -331,6 +309,8 @@ def _problem(study: StudySpec, traits: StageTraits) -> Problem:
         traits=traits,
         seed=study.seed,
         max_error=study.decision.max_error,
+        objective=study.objective,
+        limits=study.limits,
     )
 
 

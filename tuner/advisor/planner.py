@@ -86,7 +86,7 @@ class Planner:
     def _paired(self, knowledge: Knowledge) -> Task | None:
         """A seed that the winner or the baseline lacks of those the study wants of both."""
         ledger = knowledge.ledger
-        found = recommend(knowledge.records, knowledge.problem.target, certified(knowledge), ledger.measured)
+        found = recommend(knowledge.records, knowledge.problem.goal, certified(knowledge), ledger.measured)
         if found is None:
             return None
         for config in (found.estimate.config, self._study.baseline):

@@ -20,10 +20,10 @@ class StudyMetrics:
         self._advisor = advisor
         self._tags = {"study": advisor.study.name}
         self._trials = Gauge("distill_trials", "Trials by state.", ("study", "state"))
-        self._time = Gauge("distill_best_time_seconds", "time_s of the fastest feasible trial.", ("study",))
-        self._nrmse = Gauge("distill_best_nrmse", "NRMSE of the fastest feasible trial.", ("study",))
+        self._time = Gauge("distill_best_time_seconds", "time_s of the best feasible trial.", ("study",))
+        self._nrmse = Gauge("distill_best_nrmse", "NRMSE of the best feasible trial.", ("study",))
         self._speedup = Gauge(
-            "distill_speedup", "The baseline's time_s over the recommended one's.", ("study",)
+            "distill_speedup", "The baseline's objective over the recommended one's.", ("study",)
         )
 
     def __call__(self, _changed: TrialRecord) -> None:

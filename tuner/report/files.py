@@ -16,7 +16,10 @@ from typing import Any
 
 import yaml
 
-from tuner.core.recommend import Certified, Conclusion, Recommendation, Row, StudyOutcome, conclude
+from tuner.core.conclusion import Conclusion, Row, StudyOutcome, conclude
+from tuner.core.estimate import Estimate
+from tuner.core.goal import Goal, Objective, TimeToTarget
+from tuner.core.recommend import Certified, Recommendation, baseline_estimate
 from tuner.core.trial import TrialRecord
 from tuner.records.folder import write_atomically
 from tuner.report.text import TITLES, result_table, work_table
@@ -56,7 +59,7 @@ class RunResult:
     @property
     def conclusion(self) -> Conclusion:
         """What the records say."""
-        return conclude(self.records, self.study.target, self.certified)
+        return conclude(self.records, self.study.goal, self.certified)
 
     @property
     def status(self) -> str:
@@ -83,7 +86,7 @@ def write_outputs(folder: Path, result: RunResult) -> list[Path]:
     texts = {
         "summary.txt": summary(result),
         "result.json": json.dumps(result_dict(result), indent=2, allow_nan=False) + "\n",
-        "trials.csv": trials_csv(result.records),
+        "trials.csv": trials_csv(result),
     }
     if found := result.conclusion.recommendation:
         texts["recommended.yaml"] = recommended_yaml(found, result)
@@ -101,7 +104,7 @@ def summary(result: RunResult) -> str:
     """The closing table and sentence with what they rest on."""
     device = result.provenance["device"]
     lines = [
-        f"study {result.study.name}, target {result.study.target.text}",
+        f"study {result.study.name}, {_wanted(result.study.goal)}",
         f"measured on {device['name']} ({device['kind']})",
     ]
     if result.provenance["hardware_mismatch"]:
@@ -113,6 +116,12 @@ def summary(result: RunResult) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _wanted(goal: Goal) -> str:
+    objective = "" if goal.objective is Objective.TIME else f"objective {goal.objective}, "
+    limits = f", limits {', '.join(limit.text for limit in goal.limits)}" if goal.limits else ""
+    return f"{objective}target {goal.target.text}{limits}"
+
+
 def result_dict(result: RunResult) -> dict[str, Any]:
     """The run for programs."""
     conclusion = result.conclusion
@@ -120,9 +129,11 @@ def result_dict(result: RunResult) -> dict[str, Any]:
     return {
         "status": result.status,
         "device": result.provenance["device"]["name"],
+        "objective": result.study.objective.value,
         "target": result.study.target.text,
+        "limits": [limit.text for limit in result.study.limits],
         "num_trials": len(result.records),
-        **{title: _row_dict(conclusion.rows.get(title)) for title in TITLES},
+        **{title: _row_dict(conclusion.rows.get(title), conclusion) for title in TITLES},
         "speedup": found.speedup if found else None,
         "margin_pct": found.margin_pct if found else None,
         "certified": found.certified if found else False,
@@ -132,7 +143,7 @@ def result_dict(result: RunResult) -> dict[str, Any]:
     }
 
 
-def _row_dict(row: Row | None) -> dict[str, Any] | None:
+def _row_dict(row: Row | None, conclusion: Conclusion) -> dict[str, Any] | None:
     """A configuration and what was measured of it; figures are None when it never ran to its full budget."""
     if row is None:
         return None
@@ -147,7 +158,26 @@ def _row_dict(row: Row | None) -> dict[str, Any] | None:
         "nrmse": measured.nrmse if measured else None,
         "nrmse_sd": measured.nrmse_sd if measured else None,
         "peak_memory_gib": (measured or trial).peak_memory_gib or None,
+        **_judged(measured, conclusion),
         "reason": trial.reason,
+    }
+
+
+def _judged(measured: Estimate | None, conclusion: Conclusion) -> dict[str, Any]:
+    """The objective of a configuration and how it stands to every limit."""
+    goal, baseline = conclusion.goal, conclusion.baseline
+    return {
+        "objective": goal.value(measured, baseline) if measured else None,
+        "objective_censored": goal.is_censored(measured, baseline) if measured else None,
+        "limits": [
+            {
+                "limit": limit.text,
+                "value": limit.figure(measured) if measured else None,
+                "threshold": limit.threshold(baseline),
+                "is_met": limit.breach(measured, baseline) is None if measured else None,
+            }
+            for limit in goal.limits
+        ],
     }
 
 
@@ -162,8 +192,11 @@ def recommended_yaml(found: Recommendation, result: RunResult) -> str:
             "seeds": list(best.seeds),
             "time_s": round(best.time_s, 3),
             "nrmse": round(best.nrmse, 5),
+            "objective": result.study.objective.value,
+            "objective_value": round(found.value, 3),
             "speedup": None if found.speedup is None else round(found.speedup, 3),
             "target": result.study.target.text,
+            "limits": [limit.text for limit in result.study.limits],
             **result.provenance,
         }
     }
@@ -171,10 +204,12 @@ def recommended_yaml(found: Recommendation, result: RunResult) -> str:
     return head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=1000)
 
 
-def trials_csv(records: tuple[TrialRecord, ...]) -> str:
+def trials_csv(result: RunResult) -> str:
     """One row a trial; figures of a trial that did not run to its full budget are marked censored."""
+    records, baseline = result.records, baseline_estimate(result.records)
     names = sorted({name for record in records for name in dict(record.config.extra)})
-    rows = [_csv_row(record) for record in records]
+    goal = result.study.goal
+    rows = [_csv_row(record, goal.reached_by(record, baseline)) for record in records]
     columns = ["trial_id", "purpose", "state", *PIPELINE_KEYS, *names, *_CSV_FIGURES]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -213,6 +248,8 @@ _CSV_FIGURES = (
     "time_s",
     "projected_time_s",
     "censored",
+    "time_to_target_s",
+    "time_to_target_censored",
     "peak_memory_gib",
     *_FROM_LAST,
     "constraint",
@@ -220,7 +257,7 @@ _CSV_FIGURES = (
 )
 
 
-def _csv_row(record: TrialRecord) -> dict[str, Any]:
+def _csv_row(record: TrialRecord, reached: TimeToTarget | None) -> dict[str, Any]:
     last = record.last
     return {
         "trial_id": record.trial_id,
@@ -234,6 +271,8 @@ def _csv_row(record: TrialRecord) -> dict[str, Any]:
         "time_s": record.time_s,
         "projected_time_s": record.projected_time_s,
         "censored": record.is_censored,
+        "time_to_target_s": reached.seconds if reached else None,
+        "time_to_target_censored": reached.is_censored if reached else None,
         "peak_memory_gib": record.peak_memory_gib,
         **({name: getattr(last, name) for name in _FROM_LAST} if last else {}),
         "constraint": record.constraint,

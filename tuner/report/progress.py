@@ -15,7 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.advisor import Advisor
+from tuner.core.conclusion import amount
 from tuner.core.estimate import Estimate
+from tuner.core.goal import Goal, Objective
 from tuner.core.recommend import baseline_estimate
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.report.text import duration, trial_line
@@ -34,7 +36,8 @@ class Progress:
         elapsed_s: Since the study began.
         budget_s: All there is.
         baseline: What was measured of the baseline.
-        best: The fastest feasible configuration so far.
+        best: The best feasible configuration so far.
+        goal: In what it is the best.
         running: What runs now.
         recent: What ended last, oldest first.
     """
@@ -46,6 +49,7 @@ class Progress:
     budget_s: float
     baseline: Estimate | None
     best: Estimate | None
+    goal: Goal
     running: tuple[TrialRecord, ...]
     recent: tuple[TrialRecord, ...]
 
@@ -62,6 +66,7 @@ class Progress:
             budget_s=budget.budget_s,
             baseline=baseline_estimate(records),
             best=advisor.incumbent,
+            goal=advisor.study.goal,
             running=advisor.running,
             recent=tuple(ended[-_NUM_RECENT:]),
         )
@@ -85,13 +90,16 @@ class Progress:
 
     @property
     def best_text(self) -> str:
-        """The fastest feasible trial against the baseline."""
+        """The best feasible trial against the baseline."""
         if self.best is None:
             return "nothing feasible yet"
-        against = f", {self.baseline.time_s / self.best.time_s:.2f}x the baseline" if self.baseline else ""
+        goal, baseline = self.goal, self.baseline
+        value, theirs = goal.value(self.best, baseline), goal.value(baseline, baseline) if baseline else None
+        against = f", {theirs / value:.2f}x the baseline" if value and theirs else ""
+        shown = "" if goal.objective is Objective.TIME or not value else f"{amount(value, goal.objective)}, "
         seeds = len(self.best.seeds)
         runs = f" ({seeds} seeds)" if seeds > 1 else ""
-        return f"best {self.best.time_s:.2f} s at NRMSE {self.best.nrmse:.4f}{runs}{against}"
+        return f"best {shown}{self.best.time_s:.2f} s at NRMSE {self.best.nrmse:.4f}{runs}{against}"
 
     @property
     def budget_text(self) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tuner.core.conclusion import Conclusion, Row
 from tuner.core.estimate import Estimate
-from tuner.core.recommend import Conclusion, Row
+from tuner.core.goal import Goal
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.core.workload import Workload, change_pct
 
@@ -44,32 +45,54 @@ TITLES = {
 
 
 def result_table(conclusion: Conclusion) -> str:
-    """The closing table: time_s is the shortest, nrmse the mean over the seeds a configuration ran with."""
+    """The closing table: time_s is the shortest, nrmse the mean over the seeds a configuration ran with.
+
+    Another objective and limited figures have columns of their own; the speed-up is in the objective.
+    """
     if not conclusion.rows:
         return "no trial was run"
     names = list(next(iter(conclusion.rows.values())).trial.config.as_dict())
-    header = ["", *names, "seeds", "time_s", "nrmse", "peak_memory_gib", "speed-up"]
-    baseline = conclusion.rows.get("baseline")
+    extra = _extra_columns(conclusion.goal)
+    header = ["", *names, "seeds", "time_s", "nrmse", "peak_memory_gib", *extra, "speed-up"]
     body = [
         [
             TITLES[title],
             *(str(row.trial.config.as_dict()[name]) for name in names),
-            *_measured_cells(row, baseline.estimate if baseline else None),
+            *_measured_cells(row, conclusion),
         ]
         for title, row in conclusion.rows.items()
     ]
     return _aligned([header, *body])
 
 
-def _measured_cells(row: Row, baseline: Estimate | None) -> list[str]:
-    measured = row.estimate
+def _extra_columns(goal: Goal) -> list[str]:
+    """What a study judges by beside the table's own columns."""
+    wanted = [str(goal.objective), *(limit.metric for limit in goal.limits)]
+    return [name for name in dict.fromkeys(wanted) if name not in ("time_s", "peak_memory_gib")]
+
+
+def _measured_cells(row: Row, conclusion: Conclusion) -> list[str]:
+    measured, goal, baseline = row.estimate, conclusion.goal, conclusion.baseline
+    extra = _extra_columns(goal)
     if measured is None:
         memory = f"{row.trial.peak_memory_gib:.3f}" if row.trial.peak_memory_gib else "-"
-        return ["-", str(row.trial.state), "-", memory, "-"]
+        return ["-", str(row.trial.state), "-", memory, *("-" for _ in extra), "-"]
     memory = f"{measured.peak_memory_gib:.3f}" if measured.peak_memory_gib else "-"
-    speedup = f"{baseline.time_s / measured.time_s:.2f}x" if baseline else "-"
     figures = [f"{measured.time_s:.2f}", f"{measured.nrmse:.4f}"]
-    return [str(len(measured.seeds)), *figures, memory, speedup]
+    more = [_extra_cell(name, measured, conclusion) for name in extra]
+    value, theirs = goal.value(measured, baseline), goal.value(baseline, baseline) if baseline else None
+    speedup = f"{theirs / value:.2f}x" if value and theirs else "-"
+    return [str(len(measured.seeds)), *figures, memory, *more, speedup]
+
+
+def _extra_cell(name: str, measured: Estimate, conclusion: Conclusion) -> str:
+    goal, baseline = conclusion.goal, conclusion.baseline
+    if name == goal.objective:
+        value, more = goal.value(measured, baseline), ">" if goal.is_censored(measured, baseline) else ""
+        return "-" if value is None else f"{more}{value:.2f}"
+    limit = next(limit for limit in goal.limits if limit.metric == name)
+    value = limit.figure(measured)
+    return "-" if value is None else f"{value:.4g}{'!' if limit.breach(measured, baseline) else ''}"
 
 
 def work_table(conclusion: Conclusion, num_samples: int) -> str:

@@ -5,15 +5,16 @@ It knows neither target nor incumbent, so that it may stop what would have won: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tuner.core.goal import Objective
 from tuner.core.trial import TrialRecord
 from tuner.scheduling.contract import Continue, Decision, Evidence, Stop
 from tuner.scheduling.options import check_choice, check_number
 from tuner.scheduling.rungs import RungReport, is_rung, num_kept, report_at, reports_at
-from tuner.scheduling.words import ordinal, seconds
+from tuner.scheduling.words import ordinal, projected
 
-METRICS = ("nrmse", "time_s")
+METRICS = ("nrmse", "time_s", "objective")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ class Asha:
     Reference: Li et al., "A System for Massively Parallel Hyperparameter Tuning" (2020).
 
     Attributes:
-        metric: `nrmse` as reported at the rung, or `time_s` as projected there to the full budget.
+        metric: `nrmse` as reported at the rung, or `time_s` or the study's `objective` as projected there.
         reduction_factor: One in so many goes on.
         grace_period: The first rung, an epoch; each further one is `reduction_factor` times later.
 
@@ -41,24 +42,27 @@ class Asha:
         check_number(self, "grace_period", at_least=1, is_whole=True)
 
     def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
-        """Of equal figures, all go on."""
+        """Of equal figures, all go on; so does one that did not report the objective."""
         if not is_rung(trial, grace_period=self.grace_period, reduction_factor=self.reduction_factor):
             return Continue()
-        mine = report_at(trial, trial.epoch)
-        assert mine is not None  # it has just reached the rung
-        others = reports_at((rival.record for rival in evidence.rivals), trial.epoch)
+        if self.metric == "time_s":
+            evidence = replace(evidence, objective=Objective.TIME)
+        mine = report_at(trial, trial.epoch, evidence)
+        if mine is None:
+            return Continue()
+        others = reports_at((rival.record for rival in evidence.rivals), trial.epoch, evidence)
         num, place = len(others) + 1, 1 + sum(self._figure(other) < self._figure(mine) for other in others)
         if place <= (kept := num_kept(num, self.reduction_factor)):
             return Continue()
         return Stop(
-            f"{self._words(mine)} after epoch {trial.epoch}: {ordinal(place)} of {num} trials "
-            f"that reached it, of which {kept} may go on"
+            f"{self._words(mine, evidence.objective)} after epoch {trial.epoch}: {ordinal(place)} of {num} "
+            f"trials that reached it, of which {kept} may go on"
         )
 
     def _figure(self, report: RungReport) -> float:
-        return report.nrmse if self.metric == "nrmse" else report.time_s
+        return report.nrmse if self.metric == "nrmse" else report.objective
 
-    def _words(self, report: RungReport) -> str:
+    def _words(self, report: RungReport, objective: Objective) -> str:
         if self.metric == "nrmse":
             return f"NRMSE {report.nrmse:.4f}"
-        return f"projected {seconds(report.time_s)} s at full budget"
+        return projected(report.objective, objective)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tuner.core.estimate import Estimate
+from tuner.core.goal import Objective
 from tuner.core.trial import TrialRecord
 
 
@@ -35,7 +36,9 @@ class Evidence:
         rivals: The other trials of the search, running ones included, in the order of asking. Neither the
             trial itself nor the baseline, the guide's row or a replicate is among them, and of one
             configuration and seed there is one: a lost trial and its repeat report the same.
-        incumbent: The fastest feasible configuration; None before there is one.
+        incumbent: The best feasible configuration; None before there is one.
+        objective: In what it is the best.
+        to_beat: Its objective, when that is another than its time.
         threshold: The NRMSE to stay under; None while the baseline it is relative to is unmeasured.
         probability: That the trial's configuration meets the target, its curve so far included; None
             while that says nothing.
@@ -44,6 +47,8 @@ class Evidence:
     finished: tuple[TrialRecord, ...] = ()
     rivals: tuple[Rival, ...] = ()
     incumbent: Estimate | None = None
+    objective: Objective = Objective.TIME
+    to_beat: float | None = None
     threshold: float | None = None
     probability: float | None = None
 

@@ -1,4 +1,4 @@
-"""The rule `feasible_and_faster`: feasibility first, then time, then rungs.
+"""The rule `feasible_and_faster`: feasibility first, then the objective, then rungs.
 
 A trial is judged by what it could still become at full budget. Comparing it with others at the same epoch
 alone is never enough: on two objectives the fastest trial survives every such comparison, however poor.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuner.core.estimate import Estimate
+from tuner.core.goal import Objective, objective_at_best
 from tuner.core.measurement import Status
 from tuner.core.pareto import ranks
 from tuner.core.trial import TrialRecord
@@ -16,7 +16,7 @@ from tuner.scheduling.contract import Continue, Decision, Evidence, Rival, Stop
 from tuner.scheduling.options import check_choice, check_number
 from tuner.scheduling.projection import project
 from tuner.scheduling.rungs import RungReport, is_rung, num_kept, report_at
-from tuner.scheduling.words import ordinal, seconds
+from tuner.scheduling.words import amount, ordinal, projected
 
 PROBABLE = 0.5
 """Probability of meeting the target from which a trial is in the class of the feasible ones."""
@@ -24,8 +24,9 @@ PROBABLE = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeasibleAndFaster:
-    """Stops a trial once it can no longer be both feasible and faster than the incumbent.
+    """Stops a trial once it can no longer be both feasible and better than the incumbent.
 
+    Better is faster, unless the evidence names another objective; so it is wherever time is spoken of here.
     After the last epoch nothing is stopped: all of it has been paid for.
 
     At a rung, a trial is stopped too when two things hold. It is not in the first share of those of its
@@ -36,8 +37,8 @@ class FeasibleAndFaster:
 
     Attributes:
         min_probability: That its configuration meets the target, below which a trial is stopped.
-        time_margin: Share by which it must be slower than the incumbent, at best, before time may stop it;
-            and by which another must be faster at a rung.
+        time_margin: Share by which it must be slower than the incumbent (or worse in another objective), at
+            best, before that may stop it; and by which another must be faster at a rung.
         rungs: Whether trials are compared at rungs.
         reduction_factor: One in so many of a class is kept at a rung without further question.
         grace_period: The first rung, an epoch; each further one is `reduction_factor` times later.
@@ -63,12 +64,12 @@ class FeasibleAndFaster:
         check_number(self, "nrmse_margin", at_least=0)
 
     def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
-        """Feasibility first, then time, then the rung."""
+        """Feasibility first, then the objective, then the rung."""
         if trial.last is None or trial.last.status is not Status.OK or trial.epoch >= trial.num_epochs:
             return Continue()
         reason = (
             self._too_poor(trial, evidence)
-            or self._too_slow(trial, evidence.incumbent)
+            or self._too_costly(trial, evidence)
             or self._left_behind(trial, evidence)
         )
         return Stop(reason) if reason else Continue()
@@ -83,15 +84,17 @@ class FeasibleAndFaster:
             f"{evidence.threshold:.4f} with {100 * evidence.probability:.1f} % probability"
         )
 
-    def _too_slow(self, trial: TrialRecord, incumbent: Estimate | None) -> str:
+    def _too_costly(self, trial: TrialRecord, evidence: Evidence) -> str:
+        incumbent, objective = evidence.incumbent, evidence.objective
         if incumbent is None:
             return ""
-        time_s = optimistic_time_s(trial)
-        if time_s <= incumbent.time_s * (1 + self.time_margin):
+        to_beat = incumbent.time_s if objective is Objective.TIME else evidence.to_beat
+        at_best = objective_at_best(trial, objective, evidence.threshold)
+        if to_beat is None or at_best is None or at_best <= to_beat * (1 + self.time_margin):
             return ""
         return (
-            f"projected {seconds(time_s)} s at full budget, slower than the incumbent's "
-            f"{seconds(incumbent.time_s)} s ({incumbent.config})"
+            f"{projected(at_best, objective)}, {_WORSE[objective]} the incumbent's "
+            f"{amount(to_beat, objective)} ({incumbent.config})"
         )
 
     def _left_behind(self, trial: TrialRecord, evidence: Evidence) -> str:
@@ -102,40 +105,43 @@ class FeasibleAndFaster:
         ):
             return ""
         me = Rival(record=trial, probability=evidence.probability)
-        mine, is_probable = _at_rung(me, trial.epoch, evidence) or (None, False)
-        assert mine is not None  # it has just reached the rung
+        found_of_me = _at_rung(me, trial.epoch, evidence)
+        if found_of_me is None:  # the objective was not reported
+            return ""
+        mine, is_probable = found_of_me
         known = [found for rival in evidence.rivals if (found := _at_rung(rival, trial.epoch, evidence))]
         peers = [report for report, is_alike in known if is_alike is is_probable]
         place = 1 + _num_ahead(mine, peers, is_probable=is_probable)
         kept = num_kept(len(peers) + 1, self.reduction_factor)
         if place <= kept:
             return ""
-        why = self._dominated(mine, peers) or _hopeless(trial, evidence)
+        why = self._dominated(mine, peers, evidence.objective) or _hopeless(trial, evidence)
         class_name = "that may meet the target" if is_probable else "that probably miss the target"
         rung = f"{ordinal(place)} of {len(peers) + 1} {class_name}, of which {kept} are kept"
         return f"NRMSE {mine.nrmse:.4f} after epoch {trial.epoch}, {rung}: {why}" if why else ""
 
-    def _dominated(self, mine: RungReport, peers: list[RungReport]) -> str:
+    def _dominated(self, mine: RungReport, peers: list[RungReport], objective: Objective) -> str:
         """By whom in both figures and by the margins; of several the best in NRMSE."""
         better = [
             peer
             for peer in peers
-            if peer.time_s * (1 + self.time_margin) < mine.time_s
+            if peer.objective * (1 + self.time_margin) < mine.at_least
             and peer.nrmse * (1 + self.nrmse_margin) < mine.nrmse
         ]
         if not better:
             return ""
-        best = min(better, key=lambda peer: (peer.nrmse, peer.time_s, peer.trial.trial_id))
+        best = min(better, key=lambda peer: (peer.nrmse, peer.objective, peer.trial.trial_id))
         return (
             f"trial {best.trial.trial_id} had {best.nrmse:.4f} and is projected to "
-            f"{seconds(best.time_s)} s instead of {seconds(mine.time_s)} s"
+            f"{amount(best.objective, objective)} instead of {amount(mine.at_least, objective)}"
         )
 
 
-def optimistic_time_s(trial: TrialRecord) -> float:
-    """Training seconds at full budget if each epoch left is as short as the shortest so far."""
-    fastest = min(m.epoch_time_s for m in trial.measurements if m.status is Status.OK)
-    return trial.time_s + (trial.num_epochs - trial.epoch) * fastest
+_WORSE = {
+    Objective.TIME: "slower than",
+    Objective.TIME_TO_TARGET: "later than",
+    Objective.ENERGY: "more energy than",
+}
 
 
 def _at_rung(rival: Rival, rung: int, evidence: Evidence) -> tuple[RungReport, bool] | None:
@@ -143,7 +149,7 @@ def _at_rung(rival: Rival, rung: int, evidence: Evidence) -> tuple[RungReport, b
 
     So it is by its probability; while that is unknown, if its NRMSE projects to less than the threshold.
     """
-    report = report_at(rival.record, rung)
+    report = report_at(rival.record, rung, evidence)
     if report is None:
         return None
     if rival.probability is not None:
@@ -158,7 +164,7 @@ def _num_ahead(mine: RungReport, peers: list[RungReport], *, is_probable: bool) 
     """Peers of better fronts, and those ahead within the front: the faster, or the better in NRMSE."""
     everyone = [mine, *peers]
     order = [
-        (rank, report.time_s if is_probable else report.nrmse)
+        (rank, report.objective if is_probable else report.nrmse)
         for rank, report in zip(ranks([report.point for report in everyone]), everyone, strict=True)
     ]
     return sum(key < order[0] for key in order)

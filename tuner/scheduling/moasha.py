@@ -1,6 +1,6 @@
-"""The rule `moasha`: asynchronous successive halving on projected time and NRMSE together.
+"""The rule `moasha`: asynchronous successive halving on the projected objective and NRMSE together.
 
-It knows neither target nor incumbent, and the fastest trial always goes on: for comparison.
+It knows no incumbent, and the trial best in the objective always goes on: for comparison.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tuner.scheduling.contract import Continue, Decision, Evidence, Stop
 from tuner.scheduling.epsilon_net import epsilon_net
 from tuner.scheduling.options import check_number
 from tuner.scheduling.rungs import is_rung, num_kept, report_at, reports_at
-from tuner.scheduling.words import ordinal, seconds
+from tuner.scheduling.words import ordinal, projected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +42,19 @@ class Moasha:
         check_number(self, "grace_period", at_least=1, is_whole=True)
 
     def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
-        """Of equal figures, all go on or none."""
+        """Of equal figures, all go on or none; one that did not report the objective goes on."""
         if not is_rung(trial, grace_period=self.grace_period, reduction_factor=self.reduction_factor):
             return Continue()
-        mine = report_at(trial, trial.epoch)
-        assert mine is not None  # it has just reached the rung
-        others = reports_at((rival.record for rival in evidence.rivals), trial.epoch)
+        mine = report_at(trial, trial.epoch, evidence)
+        if mine is None:
+            return Continue()
+        others = reports_at((rival.record for rival in evidence.rivals), trial.epoch, evidence)
         num = len(others) + 1
         place = 1 + num_before(mine.point, [other.point for other in others])
         if place <= (kept := num_kept(num, self.reduction_factor)):
             return Continue()
         return Stop(
-            f"NRMSE {mine.nrmse:.4f} and projected {seconds(mine.time_s)} s at full budget after epoch "
+            f"NRMSE {mine.nrmse:.4f} and {projected(mine.objective, evidence.objective)} after epoch "
             f"{trial.epoch}: {ordinal(place)} of {num} trials that reached it, of which {kept} may go on"
         )
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from tuner.core.goal import Objective, objective_at_best, projected_objective
 from tuner.core.measurement import Status
 from tuner.core.pareto import Point
 from tuner.core.trial import Purpose, TrialRecord, TrialState
+from tuner.scheduling.contract import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,18 +25,20 @@ class RungReport:
 
     Attributes:
         trial: Its record up to the rung.
-        time_s: Training seconds at full budget, as projected at the rung.
+        objective: Of the study, at full budget, as projected at the rung.
+        at_least: What that may still become: less only for a time to a target not reached by then.
         nrmse: As reported at the rung.
     """
 
     trial: TrialRecord
-    time_s: float
+    objective: float
+    at_least: float
     nrmse: float
 
     @property
     def point(self) -> Point:
-        """(time_s, nrmse)."""
-        return self.time_s, self.nrmse
+        """(objective, nrmse)."""
+        return self.objective, self.nrmse
 
 
 def is_rung(trial: TrialRecord, *, grace_period: int, reduction_factor: int) -> bool:
@@ -50,21 +54,34 @@ def is_rung(trial: TrialRecord, *, grace_period: int, reduction_factor: int) -> 
     return rung == trial.epoch
 
 
-def report_at(record: TrialRecord, rung: int) -> RungReport | None:
+def report_at(record: TrialRecord, rung: int, evidence: Evidence) -> RungReport | None:
     """What a trial reported at a rung; None when it did not get there or turned out infeasible.
 
-    One that diverged or ran out of memory later holds no place that another could have.
+    One that diverged or ran out of memory later holds no place that another could have, nor does one that
+    did not report the objective.
     """
     if record.state is TrialState.INFEASIBLE or rung not in record.nrmse_curve:
         return None
     until = tuple(m for m in record.measurements if m.status is Status.OK and m.epoch <= rung)
     trial = replace(record, measurements=until)
-    return RungReport(trial=trial, time_s=trial.projected_time_s, nrmse=trial.nrmse)
+    objective, threshold = evidence.objective, evidence.threshold
+    projected = projected_objective(trial, objective, threshold)
+    if projected is None:
+        return None
+    at_least: float | None = projected
+    if objective is Objective.TIME_TO_TARGET:
+        at_least = objective_at_best(trial, objective, threshold)
+    return RungReport(
+        trial=trial,
+        objective=projected,
+        at_least=projected if at_least is None else at_least,
+        nrmse=trial.nrmse,
+    )
 
 
-def reports_at(records: Iterable[TrialRecord], rung: int) -> list[RungReport]:
+def reports_at(records: Iterable[TrialRecord], rung: int, evidence: Evidence) -> list[RungReport]:
     """What all that reached a rung reported there, in their order."""
-    return [report for record in records if (report := report_at(record, rung))]
+    return [report for record in records if (report := report_at(record, rung, evidence))]
 
 
 def num_kept(num: int, reduction_factor: int) -> int:

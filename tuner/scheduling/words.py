@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from tuner.core.goal import Objective
 
-def seconds(value: float) -> str:
-    """Three digits, or whole seconds from 1000 on."""
-    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+_WHEN = {
+    Objective.TIME: "at full budget",
+    Objective.TIME_TO_TARGET: "until the target is reached",
+    Objective.ENERGY: "at full budget",
+}
+
+
+def projected(value: float, objective: Objective) -> str:
+    """A projection of the objective, and of what it is one."""
+    return f"projected {amount(value, objective)} {_WHEN[objective]}"
+
+
+def amount(value: float, objective: Objective) -> str:
+    """Three digits, or a whole number from 1000 on, with the objective's unit."""
+    number = f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+    return f"{number} {objective.unit}"
 
 
 def ordinal(number: int) -> str:

@@ -24,6 +24,7 @@ from tuner.search.models.cost import MemoryModel
 from tuner.search.models.kernel import Floats
 from tuner.search.models.quality import Margins, Observation
 from tuner.search.problem import Problem
+from tuner.search.worth import Worth
 
 
 class Beliefs:
@@ -75,17 +76,26 @@ class Beliefs:
         return self._times[1]
 
     @cached_property
-    def fits(self) -> Floats:
-        """Probability that a candidate runs at all; none that it does where it failed (candidates,)."""
+    def _peaks(self) -> list[tuple[TrialConfig, float]]:
+        """Peak GiB of what ran or was probed."""
         peaks = [(e.config, e.peak_memory_gib) for e in self.measured.values() if e.peak_memory_gib > 0]
-        peaks += [
+        return peaks + [
             (p.config, p.peak_memory_gib)
             for p in self.probes.values()
             if p.epoch_time_s and p.peak_memory_gib > 0
         ]
+
+    @cached_property
+    def fits(self) -> Floats:
+        """Probability that a candidate runs and keeps the limits; none where it failed (candidates,)."""
+        return self._runs * self.worth.keeping
+
+    @cached_property
+    def _runs(self) -> Floats:
+        """Probability that a candidate runs at all (candidates,)."""
         too_large = [*self.ledger.too_large]
         too_large += [p.config for p in self.probes.values() if p.epoch_time_s is None]
-        model = MemoryModel(peaks, too_large, self.problem.traits.capacity_gib)
+        model = MemoryModel(self._peaks, too_large, self.problem.traits.capacity_gib)
         found = model.probability_of_fitting(self.grid.extents)
         for config in self.ledger.failed:
             found[self.grid.index[config]] = 0.0
@@ -102,6 +112,29 @@ class Beliefs:
         return self.time_s + (median(beside) if beside else 0.0)
 
     # What it is worth.
+
+    @cached_property
+    def worth(self) -> Worth:
+        """What is believed of objective and limits."""
+        return Worth(
+            goal=self.problem.goal,
+            grid=self.grid,
+            ledger=self.ledger,
+            baseline=self.measured.get(self.problem.baseline),
+            time_s=self.time_s,
+            time_spread=self.time_spread,
+            peaks=self._peaks,
+        )
+
+    @property
+    def objective(self) -> Floats:
+        """What is to be small: of a training at full budget (candidates,)."""
+        return self.worth.objective[0]
+
+    @property
+    def objective_spread(self) -> Floats:
+        """Standard deviation of the logarithm of `objective`; 0 where it was measured (candidates,)."""
+        return self.worth.objective[1]
 
     @cached_property
     def margins(self) -> Margins | None:

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from tuner.core.config import TrialConfig
+from tuner.core.goal import Objective
 from tuner.core.lattice import Lattice
 from tuner.errors import SpecError
 from tuner.search.beliefs import Beliefs
@@ -64,9 +65,20 @@ class Chooser(Protocol):
 
 
 class BySearch:
-    """As a study of the product does: by `Strategy`, the baseline first."""
+    """As a study of the product does: by `Strategy`, the baseline first.
+
+    Raises:
+        SpecError: The problem has another objective than time, or limits: of those a trial of Optuna reports
+            no figures.
+    """
 
     def __init__(self, problem: Problem) -> None:
+        if problem.objective is not Objective.TIME or problem.limits:
+            wants = [limit.text for limit in problem.limits] or [f"objective: {problem.objective}"]
+            raise SpecError(
+                f"trials of Optuna report no figures for {wants[0]!r}.",
+                "give the problem the objective time_s and no limits, or run it by distill-tuner.",
+            )
         self.problem, self.lattice = problem, problem.lattice
 
     def beliefs(self, trials: Sequence[FrozenTrial]) -> Beliefs:

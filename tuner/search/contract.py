@@ -19,21 +19,22 @@ class Outcome:
     """What a trial is worth at its full budget: measured when all of it ran, projected otherwise.
 
     Attributes:
-        projected_time_s: Training seconds.
+        projected_objective: What the study minimises; training seconds unless it says otherwise.
         projected_nrmse: NRMSE.
         quality: NRMSE less the target's threshold, feasible when <= 0; of a stopped trial its
-            optimistic NRMSE, so that it is not called infeasible on a guess; 0 while unknown.
+            optimistic NRMSE, so that it is not called infeasible on a guess; 0 while unknown. More by
+            as much as it breaks the study's limits.
 
     Raises:
         TunerError: One of them is not finite.
     """
 
-    projected_time_s: float
+    projected_objective: float
     projected_nrmse: float
     quality: float
 
     def __post_init__(self) -> None:
-        if not all(map(math.isfinite, (self.projected_time_s, self.projected_nrmse, self.quality))):
+        if not all(map(math.isfinite, (self.projected_objective, self.projected_nrmse, self.quality))):
             raise TunerError(f"{self} is not finite.", "tell such a trial as INFEASIBLE.")
 
 

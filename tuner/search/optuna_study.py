@@ -99,7 +99,7 @@ class OptunaProposer:
 
         | state | told as |
         |---|---|
-        | COMPLETE | COMPLETE, measured (time_s, nrmse) |
+        | COMPLETE | COMPLETE, measured (objective, nrmse) |
         | STOPPED, or COMPLETE after a resume | COMPLETE, projected; `censored`, `measured` kept |
         | STOPPED without an outcome | FAIL |
         | INFEASIBLE | COMPLETE at the nadir, its constraint violated |
@@ -129,11 +129,10 @@ class OptunaProposer:
             self._tell_values(trial, record, outcome)
 
     def _tell_values(self, trial: optuna.Trial, record: TrialRecord, outcome: Outcome) -> None:
-        values = (record.time_s, record.nrmse)
+        values = (outcome.projected_objective, outcome.projected_nrmse)
         if not record.is_full_budget:
             trial.set_user_attr("censored", record.fraction)
-            trial.set_user_attr("measured", values)
-            values = (outcome.projected_time_s, outcome.projected_nrmse)
+            trial.set_user_attr("measured", (record.time_s, record.nrmse))
         self._nadir = (max(self._nadir[0], values[0]), max(self._nadir[1], values[1]))
         self._complete(trial, values, quality=outcome.quality)
 

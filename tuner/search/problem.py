@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tuner.core.config import TrialConfig
+from tuner.core.goal import Goal, Objective
 from tuner.core.lattice import Lattice
+from tuner.core.limits import Limit
 from tuner.core.objectives import Target
 from tuner.core.traits import StageTraits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Minimise seconds at full budget over a lattice, while the mean NRMSE over seeds meets a target.
+    """Minimise an objective over a lattice, while the mean NRMSE over seeds meets a target, within limits.
 
     Attributes:
         lattice: Where to look.
@@ -23,6 +25,8 @@ class Problem:
         traits: What the stage says of itself.
         seed: Of the first run of every configuration, and of all randomness here.
         max_error: Probability accepted that a recommended configuration misses the target.
+        objective: What is minimised.
+        limits: What figures other than NRMSE must keep.
     """
 
     lattice: Lattice
@@ -33,3 +37,10 @@ class Problem:
     traits: StageTraits = field(default_factory=StageTraits)
     seed: int = 0
     max_error: float = 0.05
+    objective: Objective = Objective.TIME
+    limits: tuple[Limit, ...] = ()
+
+    @property
+    def goal(self) -> Goal:
+        """Objective, target and limits together."""
+        return Goal(target=self.target, objective=self.objective, limits=self.limits)

@@ -1,12 +1,12 @@
 """What to do next: the run worth most per second, a probe where time is not known well, or nothing more.
 
 A configuration is *certified* when it was measured at full budget, at least `MIN_RUNS` runs bear on its
-NRMSE, and the probability that its mean over seeds misses the target is at most the study's `max_error`.
-It is *confirmed*, and may be recommended, at a part of that, since it was looked at many times.
-The next run is the one with the largest chance of certifying something faster, times the seconds that
-saves and its `standing`, per second it costs: it may be a new configuration or one more seed of a known
-one. The search is decided when no candidate beats the best certified one with more than `DECIDED`
-probability, or none by as much as its runs would cost.
+NRMSE, the probability that its mean over seeds misses the target is at most the study's `max_error`, and it
+keeps the study's limits. It is *confirmed*, and may be recommended, at a part of that, since it was looked at
+many times. The next run is the one with the largest chance of certifying something better in the study's
+objective, times the seconds that saves and its `standing`, per second it costs: it may be a new configuration
+or one more seed of a known one. The search is decided when no candidate beats the best certified one with
+more than `DECIDED` probability, or none by as much as its runs would cost.
 
 Pure: knows beliefs, not trials, Optuna or time.
 """
@@ -23,6 +23,8 @@ from scipy.special import ndtr, ndtri
 from tuner.core.config import TrialConfig
 from tuner.core.trial import TrialRecord
 from tuner.search.beliefs import Beliefs
+from tuner.search.models.coordinates import spread_out
+from tuner.search.models.improvement import improvement
 from tuner.search.models.kernel import Bools, Floats
 from tuner.search.models.quality import Margins
 from tuner.search.standing import standing
@@ -99,7 +101,9 @@ class Strategy:
     def next_step(self) -> Step:
         """What to do now. While trials are running, Decided holds only if they end as expected."""
         if self._wants_first_probe():
-            return ProbeStep(configs=self._spread_out(PROBES_AT_ONCE))
+            grid = self._beliefs.grid
+            rows = spread_out(grid.time_points, PROBES_AT_ONCE)
+            return ProbeStep(configs=tuple(grid.configs[row] for row in rows))
         worthwhile = np.where(self._promise >= DECIDED, self._score, 0.0)
         best = int(np.argmax(worthwhile))
         if worthwhile[best] <= MIN_RATE:
@@ -147,7 +151,7 @@ class Strategy:
 
     @cached_property
     def certified(self) -> tuple[TrialConfig, ...]:
-        """What is likely enough to meet the target to be the one to beat, the fastest first.
+        """What is likely enough to meet the target to be the one to beat, the best in the objective first.
 
         What had all its runs and is still not confirmed lies on the target, and is dropped.
         """
@@ -157,43 +161,45 @@ class Strategy:
             row = beliefs.grid.index[config]
             is_last = self._num_own_runs[row] >= MAX_RUNS
             error = self._problem.max_error * (CONFIRMED if is_last else 1.0)
-            if beliefs.num_runs[row] >= MIN_RUNS and beliefs.feasible[row] >= 1 - error:
+            is_sure = beliefs.num_runs[row] >= MIN_RUNS and beliefs.feasible[row] >= 1 - error
+            if is_sure and beliefs.worth.is_kept(config):
                 found.append(config)
-        return tuple(sorted(found, key=lambda config: beliefs.measured[config].time_s))
+        return tuple(sorted(found, key=lambda config: beliefs.objective[beliefs.grid.index[config]]))
 
     @cached_property
     def confirmed(self) -> tuple[TrialConfig, ...]:
-        """What may be recommended, the fastest first."""
+        """What may be recommended, the best in the objective first."""
         needed = 1 - CONFIRMED * self._problem.max_error
         return tuple(c for c in self.certified if self._beliefs.probability(c) >= needed)
 
     @cached_property
-    def limit_s(self) -> float:
-        """Seconds to beat: the best certified configuration's or the baseline's; infinite without either."""
+    def to_beat(self) -> float:
+        """Objective of the best certified configuration or of the baseline; infinite without either."""
         beliefs = self._beliefs
         known = [*self.certified[:1], self._problem.baseline]
-        return min((beliefs.measured[c].time_s for c in known if c in beliefs.measured), default=np.inf)
+        rows = (beliefs.grid.index[c] for c in known if c in beliefs.measured)
+        return min((float(beliefs.objective[row]) for row in rows), default=np.inf)
 
     # What candidates are worth.
 
     @cached_property
     def _promise(self) -> Floats:
-        """Probability that a candidate runs, meets the target and is worthwhile faster (candidates,)."""
+        """Probability that a candidate runs, meets target and limits and is clearly better (candidates,)."""
         beliefs = self._beliefs
-        if np.isinf(self.limit_s):
-            faster = np.ones(len(beliefs.grid.configs))
+        if np.isinf(self.to_beat):
+            better = np.ones(len(beliefs.grid.configs))
         else:
-            spread = np.maximum(beliefs.time_spread, 1e-6)
-            faster = ndtr(np.log(self.limit_s * (1 - MIN_GAIN) / beliefs.time_s) / spread)
+            spread = np.maximum(beliefs.objective_spread, 1e-6)
+            better = ndtr(np.log(self.to_beat * (1 - MIN_GAIN) / beliefs.objective) / spread)
         exhausted = self._num_own_runs >= MAX_RUNS
-        found: Floats = np.where(exhausted, 0.0, beliefs.feasible * beliefs.fits * faster)
+        found: Floats = np.where(exhausted, 0.0, beliefs.feasible * beliefs.fits * better)
         return found
 
     @cached_property
     def _score(self) -> Floats:
         """Expected seconds saved per second spent (candidates,)."""
         rates = np.where(self._is_occupied, 0.0, np.maximum(*self._certification_rates))
-        score: Floats = self._beliefs.fits * self._gain_s * rates * standing(self._beliefs, self.limit_s)
+        score: Floats = self._beliefs.fits * self._gain_s * rates * standing(self._beliefs, self.to_beat)
         return score
 
     @property
@@ -211,29 +217,27 @@ class Strategy:
 
     @cached_property
     def _gain_s(self) -> Floats:
-        """Expected seconds below what is to beat, each running trial perhaps lowering that (candidates,)."""
-        beliefs = self._beliefs
-        limit = self.limit_s if np.isfinite(self.limit_s) else float(beliefs.time_s.max()) * 2.0
-        rows = sorted(
-            {beliefs.grid.index[r.config] for r in self._running}, key=lambda row: beliefs.time_s[row]
-        )
+        """What is expected to be saved of what is to beat, each running trial perhaps lowering that.
+
+        Of an objective that is no time, in the seconds it is worth (candidates,).
+        """
+        beliefs, objective = self._beliefs, self._beliefs.objective
+        limit = self.to_beat if np.isfinite(self.to_beat) else float(objective.max()) * 2.0
+        rows = {beliefs.grid.index[r.config] for r in self._running}
         gain, remaining = np.zeros(len(beliefs.grid.configs)), 1.0
-        for row in sorted(rows, key=lambda row: float(beliefs.time_s[row])):
+        for row in sorted(rows, key=lambda row: float(objective[row])):
             chance = float(beliefs.feasible[row] * beliefs.fits[row])
-            if beliefs.time_s[row] < limit:
-                gain += remaining * chance * self._improvement(float(beliefs.time_s[row]))
+            if objective[row] < limit:
+                gain += remaining * chance * self._improvement(float(objective[row]))
                 remaining *= 1 - chance
         gain += remaining * self._improvement(limit)
-        return gain
+        return gain * beliefs.worth.seconds_per_unit
 
-    def _improvement(self, limit_s: float) -> Floats:
-        """E[max(0, limit - time)] of each candidate."""
+    def _improvement(self, limit: float) -> Floats:
+        """E[max(0, limit - objective)] of each candidate."""
         beliefs = self._beliefs
-        sd = np.maximum(beliefs.time_s * beliefs.time_spread, 1e-9)
-        u = (limit_s * (1 - MIN_GAIN) - beliefs.time_s) / sd
-        density = np.exp(-0.5 * u**2) / np.sqrt(2 * np.pi)
-        found: Floats = np.maximum(sd * (u * ndtr(u) + density), 0.0)
-        return found
+        sd = np.maximum(beliefs.objective * beliefs.objective_spread, 1e-9)
+        return sd * improvement((limit * (1 - MIN_GAIN) - beliefs.objective) / sd)
 
     def _rates(self, margins: Margins | None) -> tuple[Floats, Floats]:
         """Chance per second that some number of runs certifies a candidate, each (candidates,).
@@ -287,31 +291,17 @@ class Strategy:
         ]
         return ProbeStep(configs=tuple(wanted))
 
-    def _spread_out(self, num: int) -> tuple[TrialConfig, ...]:
-        """Candidates far apart from each other: each next one is the farthest from those chosen."""
-        configs = self._beliefs.grid.configs
-        points = self._beliefs.grid.time_points
-        nearest = np.linalg.norm(points - points.mean(axis=0), axis=1)
-        chosen: list[int] = []
-        while len(chosen) < min(num, len(configs)):
-            row = int(np.argmax(nearest))
-            chosen.append(row)
-            away = np.linalg.norm(points - points[row], axis=1)
-            nearest = away if len(chosen) == 1 else np.minimum(nearest, away)
-        return tuple(configs[row] for row in chosen)
-
     def _verdict(self) -> str:
         """Why the search is over, in words."""
-        target = self._problem.target.text
+        goal = self._problem.goal
         if self.certified and self.certified[0] != self._problem.baseline:
-            winner = self.certified[0]
             share = f"{100 * MIN_GAIN:.0f} %"
-            found = f"nothing else is more than {share} faster than {winner} and meets {target}"
+            found = f"nothing else is more than {share} {goal.objective.better} than {self.certified[0]} and"
         else:
-            found = f"nothing faster than the baseline meets {target}"
+            found = f"nothing {goal.objective.better} than the baseline"
         if np.max(self._promise) < DECIDED:
-            return f"{found} with more than {100 * DECIDED:.0f} % probability"
-        return f"{found} with a probability that is worth the seconds of finding out"
+            return f"{found} meets {goal.text} with more than {100 * DECIDED:.0f} % probability"
+        return f"{found} meets {goal.text} with a probability that is worth the seconds of finding out"
 
 
 def _chance_to_certify(margins: Margins, reduction: Floats, max_error: float) -> Floats:

@@ -10,10 +10,12 @@ import numpy as np
 
 from tuner.simulate.curves import regular, settling
 from tuner.simulate.hardware import Floats, hardware_law
-from tuner.simulate.instance import Instance, Noise, Truth, quality_groups
+from tuner.simulate.instance import Instance, Noise, quality_groups
 from tuner.simulate.loop import Costs
 from tuner.simulate.noise import generator
+from tuner.simulate.power import BOARD_POWER_W, LOAD_SHARE, WAITING_SHARE, epoch_energy_j
 from tuner.simulate.quality import calibrated
+from tuner.simulate.truth import Truth
 from tuner.spec import StudySpec
 
 BASELINE_NRMSE = 0.0921
@@ -38,6 +40,7 @@ def supposed_instance(study: StudySpec) -> Instance:
     row = study.lattice.index(study.baseline)
     assert row is not None  # the loader has checked it
     baseline_s = float(time_s[row])
+    epoch_j = epoch_energy_j(study.hardware, law, columns, study.stage.num_samples)
     threshold = study.target.threshold(float(nrmse[row, -1]))
     assert threshold is not None  # the baseline's NRMSE was given
     return Instance(
@@ -49,6 +52,7 @@ def supposed_instance(study: StudySpec) -> Instance:
             nrmse=nrmse,
             threshold=threshold,
             memory_gib=law.memory_gib,
+            energy_j=None if epoch_j is None else epoch_j * num_epochs,
         ),
         noise=Noise(time_pct=law.noise_pct),
         costs=Costs(startup_s=0.012 * baseline_s, evaluate_s=0.0015 * baseline_s, oom_s=0.003 * baseline_s),
@@ -80,4 +84,11 @@ def suppositions(study: StudySpec) -> list[str]:
     known = {"batch_size", "micro_batch", "num_taus", "accum_steps"}
     others = [parameter.name for parameter in study.parameters if parameter.name not in known]
     extra = [f"Supposed to change nothing: {', '.join(others)}."] if others else []
-    return [time, quality, *extra]
+    board_w = BOARD_POWER_W.get(study.hardware.name)
+    energy = (
+        "Energy is not reported: no power is supposed of this device."
+        if board_w is None
+        else f"Reported energy is supposed: {WAITING_SHARE:.0%} of the board's {board_w:g} W, "
+        f"{LOAD_SHARE:.0%} while rows are computed."
+    )
+    return [time, energy, quality, *extra]

@@ -52,12 +52,22 @@ class HardwareLaw:
 
     def epoch_time_s(self, columns: Columns, num_samples: int) -> Floats:
         """Training seconds of an epoch of every point, shape (points,)."""
-        batch, micro, taus, accum = guide_columns(columns)
-        num_batches = np.floor((2 * num_samples + batch) / (2 * batch))
-        rows = np.ceil(micro * taus / self.tile_rows) * self.tile_rows
-        chunk_s = self.launch_s + self.row_s * np.maximum(rows, self.saturation_rows)
+        batch, micro, _, accum = guide_columns(columns)
+        chunk_s = self.launch_s + self._chunk_rows_s(columns)
         batch_s = self.batch_s + self.step_s / accum + chunk_s * batch / micro
-        seconds: Floats = num_batches * np.maximum(batch_s, self.loader_s)
+        seconds: Floats = _num_batches(batch, num_samples) * np.maximum(batch_s, self.loader_s)
+        return seconds
+
+    def epoch_rows_s(self, columns: Columns, num_samples: int) -> Floats:
+        """The part of `epoch_time_s` in which rows are computed, shape (points,)."""
+        batch, micro, _, _ = guide_columns(columns)
+        seconds: Floats = _num_batches(batch, num_samples) * self._chunk_rows_s(columns) * batch / micro
+        return seconds
+
+    def _chunk_rows_s(self, columns: Columns) -> Floats:
+        _, micro, taus, _ = guide_columns(columns)
+        rows = np.ceil(micro * taus / self.tile_rows) * self.tile_rows
+        seconds: Floats = self.row_s * np.maximum(rows, self.saturation_rows)
         return seconds
 
     def peak_memory_gib(self, columns: Columns) -> Floats:
@@ -65,6 +75,11 @@ class HardwareLaw:
         _, micro, taus, _ = guide_columns(columns)
         peak: Floats = self.base_gib + self.row_gib * micro * taus
         return peak
+
+
+def _num_batches(batch: Floats, num_samples: int) -> Floats:
+    rounded: Floats = np.floor((2 * num_samples + batch) / (2 * batch))
+    return rounded
 
 
 def guide_columns(columns: Columns) -> tuple[Floats, Floats, Floats, Floats]:

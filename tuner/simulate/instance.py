@@ -22,10 +22,11 @@ from tuner.simulate.curves import settling
 from tuner.simulate.hardware import Columns, Floats
 from tuner.simulate.loop import Account, Costs, Driven, VirtualClock, simulate
 from tuner.simulate.noise import generator
+from tuner.simulate.truth import Truth, best_of
 from tuner.spec import StudySpec
 
 OPTIMAL_WITHIN = 1.05
-"""A recommendation is a success when its true time is within this factor of the optimum's."""
+"""A recommendation is a success when its true objective is within this factor of the optimum's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,41 +47,6 @@ class Noise:
     time_pct: float = 0.7
     probe_pct: float = 3.0
     lost_share: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Truth:
-    """What is so of every legal point, in the order of the lattice.
-
-    Attributes:
-        time_s: Training seconds at full budget, shape (points,).
-        peak_memory_gib: Peak memory, shape (points,).
-        nrmse: Mean NRMSE over seeds after every epoch, shape (points, epochs).
-        threshold: NRMSE that must be undercut.
-        memory_gib: What the device has.
-    """
-
-    time_s: Floats
-    peak_memory_gib: Floats
-    nrmse: Floats
-    threshold: float
-    memory_gib: float = math.inf
-
-    @property
-    def fits(self) -> npt.NDArray[np.bool_]:
-        """Whether a point runs at all, shape (points,)."""
-        return self.peak_memory_gib <= self.memory_gib
-
-    @property
-    def is_feasible(self) -> npt.NDArray[np.bool_]:
-        """Whether it runs and meets the target on average over seeds, shape (points,)."""
-        return self.fits & (self.nrmse[:, -1] < self.threshold)
-
-    @property
-    def optimum(self) -> int | None:
-        """The fastest feasible point; None when there is none."""
-        feasible = np.flatnonzero(self.is_feasible)
-        return int(feasible[np.argmin(self.time_s[feasible])]) if feasible.size else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -119,8 +85,26 @@ class Instance:
     @property
     def unit_s(self) -> float:
         """Training seconds of the optimum at full budget, the unit of cost; the baseline's without one."""
-        best = self.truth.optimum
+        best = self.optimum
         return float(self.truth.time_s[self.baseline if best is None else best])
+
+    @property
+    def objective(self) -> Floats:
+        """What the study minimises, of every point, shape (points,)."""
+        return self.truth.objective(self.study.objective)
+
+    @property
+    def is_feasible(self) -> npt.NDArray[np.bool_]:
+        """Whether a point runs, meets the target and keeps the study's limits, shape (points,)."""
+        allowed = self.truth.is_feasible
+        for limit in self.study.limits:
+            allowed = allowed & self.truth.keeps(limit, self.baseline)
+        return allowed
+
+    @property
+    def optimum(self) -> int | None:
+        """The best feasible point; None when there is none."""
+        return best_of(self.objective, self.is_feasible)
 
     def row(self, config: TrialConfig) -> int:
         """Where a configuration stands in the lattice.
@@ -136,16 +120,16 @@ class Instance:
 
     def is_success(self, config: TrialConfig | None) -> bool:
         """Whether an answer is truly feasible and within 5 % of the optimum; or None if nothing is."""
-        best = self.truth.optimum
+        best = self.optimum
         if config is None or best is None:
             return config is None and best is None
-        row = self.row(config)
-        is_fast = self.truth.time_s[row] <= OPTIMAL_WITHIN * self.truth.time_s[best]
-        return bool(self.truth.is_feasible[row] and is_fast)
+        row, objective = self.row(config), self.objective
+        is_good = objective[row] <= OPTIMAL_WITHIN * objective[best]
+        return bool(self.is_feasible[row] and is_good)
 
     def is_lie(self, config: TrialConfig | None) -> bool:
         """Whether a recommendation is truly infeasible."""
-        return config is not None and not self.truth.is_feasible[self.row(config)]
+        return config is not None and not self.is_feasible[self.row(config)]
 
     def play(
         self, advisor: Driven, clock: VirtualClock, account: Account | None = None, *, num_workers: int = 1
@@ -181,6 +165,7 @@ class Instance:
         num_epochs = self.study.stage.num_epochs
         epoch_s = self.truth.time_s[row] / num_epochs * math.exp(self.noise.time_pct / 100 * trial[0])
         work = Workload(config=run.config, num_samples=self.study.stage.num_samples)
+        power_w = None if self.truth.energy_j is None else self.truth.energy_j[row] / self.truth.time_s[row]
         return Measurement(
             status=Status.OK,
             epoch=epoch,
@@ -190,6 +175,8 @@ class Instance:
             evaluate_time_s=epoch * self.costs.evaluate_s,
             setup_time_s=self.costs.startup_s,
             peak_memory_gib=float(self.truth.peak_memory_gib[row]),
+            power_w=None if power_w is None else float(power_w),
+            energy_j=None if power_w is None else float(power_w * epoch * epoch_s),
             num_chunks=epoch * work.num_chunks,
             num_sample_evals=epoch * work.num_rows,
             num_optimizer_steps=work.num_optimizer_steps(epoch),

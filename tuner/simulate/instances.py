@@ -22,10 +22,11 @@ from tuner.errors import TunerError
 from tuner.simulate.alien import ALIEN_LAWS
 from tuner.simulate.curves import CURVES, settling
 from tuner.simulate.hardware import Columns, Floats, HardwareLaw, hardware_law
-from tuner.simulate.instance import Instance, Noise, Truth, quality_groups
+from tuner.simulate.instance import Instance, Noise, quality_groups
 from tuner.simulate.loop import Costs
 from tuner.simulate.noise import generator
 from tuner.simulate.quality import DEVELOPMENT_LAWS, HELD_OUT_LAWS, Rng
+from tuner.simulate.truth import Truth
 from tuner.spec import BudgetSpec, StudySpec, load_study
 
 BASELINE_NRMSE = 0.0921

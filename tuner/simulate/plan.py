@@ -12,17 +12,12 @@ from tuner.core.config import TrialConfig
 from tuner.simulate.guess import supposed_instance, suppositions
 from tuner.simulate.instance import Instance
 from tuner.simulate.loop import Account, VirtualClock
+from tuner.simulate.power import BOARD_POWER_W, LOAD_SHARE
 from tuner.simulate.unwritten import Unwritten
 from tuner.spec import StudySpec
 
-BOARD_POWER_W = {"a100_40gb": 400.0, "h100_80gb": 700.0, "rtx4090": 450.0}
-"""Board power by the data sheets of the SXM cards and of the RTX 4090, by hardware profile."""
-
 CORE_POWER_W = 10.0
 """Of a busy CPU core, roughly."""
-
-LOAD_SHARE = 0.8
-"""Of the board's power while training, supposed."""
 
 
 def plan(study: StudySpec) -> str:
@@ -106,7 +101,10 @@ def _power(study: StudySpec) -> tuple[float | None, str]:
     if board_w is None:
         return None, f"Energy is not predicted: the board power of {study.hardware.name} is not known."
     watts = LOAD_SHARE * board_w
-    return watts, f"Energy: {LOAD_SHARE:.0%} of the board's {board_w:g} W is supposed, the host not counted."
+    return (
+        watts,
+        f"Energy: {LOAD_SHARE:.0%} of the board's {board_w:g} W is supposed throughout, without the host.",
+    )
 
 
 def _simulated_account(instance: Instance) -> Account:

@@ -22,8 +22,9 @@ from tuner.core.trial import Purpose, TrialRecord, TrialState
 from tuner.errors import RecordsError, TunerError
 from tuner.records.journal import Event
 from tuner.simulate.hardware import HardwareLaw
-from tuner.simulate.instance import Instance, Noise, Truth
+from tuner.simulate.instance import Instance, Noise
 from tuner.simulate.loop import Costs
+from tuner.simulate.truth import Truth
 from tuner.spec import StudySpec
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from tuner.core.config import TrialConfig
+from tuner.core.goal import Objective
+from tuner.core.limits import Limit
 from tuner.core.objectives import Target
 from tuner.errors import SpecError
 from tuner.spec.checks import build_lattice, point_problems
@@ -151,7 +153,8 @@ def _resolve(model: StudyModel, document: Document, path: str, is_shipped_hardwa
         ),
         lattice=lattice,
         target=Target.parse(model.target),
-        objective=model.objective,
+        objective=Objective(model.objective),
+        limits=tuple(Limit.parse(text) for text in model.limits),
         baseline=TrialConfig.from_dict(model.baseline),
         guide=None if model.guide is None else TrialConfig.from_dict(model.guide),
         budget=BudgetSpec(

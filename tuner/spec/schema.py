@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 from pydantic_core import PydanticCustomError
 
 from tuner.core.lattice import MAX_RAW
+from tuner.core.limits import Limit
 from tuner.core.objectives import Target
 from tuner.core.parameters import Continuous, Discrete, Parameter
 from tuner.core.values import as_column, key
@@ -76,6 +77,14 @@ def _target(value: Any) -> str:
         raise mistake(f"target is {value!r}, not a bound.", "write `nrmse < 0.095`.")
     try:
         Target.parse(value)
+    except SpecError as error:
+        raise mistake(error.message, error.hint) from None
+    return value
+
+
+def _limit(value: str) -> str:
+    try:
+        Limit.parse(value)
     except SpecError as error:
         raise mistake(error.message, error.hint) from None
     return value
@@ -277,8 +286,9 @@ class StudyModel(_Model):
     stage: StageModel
     parameters: Annotated[dict[str, ParameterModel], Field(min_length=1)]
     constraints: list[str] = Field(default_factory=list)
-    objective: Literal["time_s"] = "time_s"
+    objective: Literal["time_s", "time_to_target_s", "energy_j"] = "time_s"
     target: Annotated[str, PlainValidator(_target)]
+    limits: list[Annotated[str, AfterValidator(_limit)]] = Field(default_factory=list)
     baseline: dict[str, Scalar]
     guide: dict[str, Scalar] | None = None
     budget: BudgetModel

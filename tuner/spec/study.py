@@ -15,7 +15,9 @@ from typing import Any
 
 from tuner.core.config import TrialConfig
 from tuner.core.constraints import Rule
+from tuner.core.goal import Goal, Objective
 from tuner.core.lattice import Lattice
+from tuner.core.limits import Limit
 from tuner.core.objectives import Target
 from tuner.core.parameters import Continuous, Discrete, Parameter
 from tuner.errors import SpecError
@@ -116,7 +118,8 @@ class StudySpec:
         stage: What runs.
         lattice: The legal points of its parameters, enumerated.
         target: The quality a configuration must reach.
-        objective: What is minimised: `time_s`.
+        objective: What is minimised.
+        limits: What figures other than NRMSE must keep.
         baseline: What every figure is compared with.
         guide: The guide's own recommendation, tried second; None when there is none.
         budget: When the search ends.
@@ -136,7 +139,8 @@ class StudySpec:
     stage: StageSpec
     lattice: Lattice
     target: Target
-    objective: str = "time_s"
+    objective: Objective = Objective.TIME
+    limits: tuple[Limit, ...] = ()
     baseline: TrialConfig
     guide: TrialConfig | None = None
     budget: BudgetSpec
@@ -157,6 +161,16 @@ class StudySpec:
     def rules(self) -> tuple[Rule, ...]:
         """The constraints in force, divisibility among them."""
         return self.lattice.rules
+
+    @property
+    def goal(self) -> Goal:
+        """Objective, target and limits together."""
+        return Goal(
+            target=self.target,
+            objective=self.objective,
+            limits=self.limits,
+            margin_pct=self.decision.margin_pct,
+        )
 
     @contextmanager
     def locating(self, key: str) -> Iterator[None]:
@@ -206,10 +220,12 @@ class StudySpec:
             },
             "parameters": {p.name: _parameter_as_dict(p) for p in self.parameters},
             "constraints": [rule.text for rule in self.rules],
-            "objective": self.objective,
+            "objective": self.objective.value,
             "target": self.target.text,
             "baseline": self._config_as_dict(self.baseline),
         }
+        if self.limits:
+            values["limits"] = [limit.text for limit in self.limits]
         if self.guide is not None:
             values["guide"] = self._config_as_dict(self.guide)
         return values | {

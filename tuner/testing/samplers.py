@@ -90,7 +90,7 @@ def tell(proposer: Proposer, trial_id: str, config: TrialConfig, ending: str = "
     )
     is_told = state in (TrialState.COMPLETE, TrialState.STOPPED) and num_ran > 0
     worth = Outcome(
-        projected_time_s=NUM_EPOCHS * epoch_time_s, projected_nrmse=nrmse, quality=nrmse - THRESHOLD
+        projected_objective=NUM_EPOCHS * epoch_time_s, projected_nrmse=nrmse, quality=nrmse - THRESHOLD
     )
     proposer.tell(record, worth if is_told else None)
 

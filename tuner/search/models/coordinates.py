@@ -138,3 +138,15 @@ def _ordered(name: str, low: float, high: float, *, is_log: bool) -> Axis | None
     if is_log:
         low, high = math.log(low), math.log(high)
     return Axis(name=name, low=low, high=high, is_log=is_log) if low < high else None
+
+
+def spread_out(points: Floats, num: int) -> list[int]:
+    """At most `num` rows of points far apart: each next one is the farthest from those chosen."""
+    nearest = np.linalg.norm(points - points.mean(axis=0), axis=1)
+    chosen: list[int] = []
+    while len(chosen) < min(num, len(points)):
+        row = int(np.argmax(nearest))
+        chosen.append(row)
+        away = np.linalg.norm(points - points[row], axis=1)
+        nearest = away if len(chosen) == 1 else np.minimum(nearest, away)
+    return chosen

@@ -98,9 +98,14 @@ def expected_improvement(
         posterior = Posterior(settings, runs, is_ordered)
     mean, variance = posterior.at(points)
     sd = np.sqrt(variance)
-    u = (best - mean) / sd
-    density = np.exp(-0.5 * u**2) / np.sqrt(2 * np.pi)
-    found: Floats = (sd * (u * ndtr(u) + density)).mean(axis=0)
+    found: Floats = (sd * improvement((best - mean) / sd)).mean(axis=0)
+    return found
+
+
+def improvement(lead: Floats) -> Floats:
+    """E[max(0, lead + z)] of a standard Gaussian z, for every lead."""
+    density = np.exp(-0.5 * lead**2) / np.sqrt(2 * np.pi)
+    found: Floats = np.maximum(lead * ndtr(lead) + density, 0.0)
     return found
 
 

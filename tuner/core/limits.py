@@ -1,0 +1,169 @@
+"""Limits on figures that trials report, absolute or relative to the measured baseline.
+
+A limit is deterministic as far as it is judged here: what the runs of a configuration showed, on average or
+at worst, is within the bound or not. NRMSE, whose mean over seeds is uncertain, has its target instead.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from dataclasses import dataclass
+from statistics import fmean
+from typing import get_args, get_type_hints
+
+from tuner.core.estimate import Estimate
+from tuner.core.measurement import Measurement
+from tuner.core.trial import TrialRecord
+from tuner.errors import SpecError
+
+_PATTERN = re.compile(
+    r"\s*(?P<metric>\w+)\s*(?P<op><=|>=|<|>)\s*"
+    r"(?:(?P<number>[\d.eE+-]+)|(?:(?P<factor>[\d.eE+-]+)\s*\*\s*)?baseline)\s*"
+)
+_OF_ONE_EPOCH = ("epoch_time_s", "step_time_median_s", "step_time_mad_s")
+_NO_FIGURES = ("epoch", "nrmse", *_OF_ONE_EPOCH)
+_HINTS = get_type_hints(Measurement)
+
+METRICS = tuple(
+    name
+    for name, hint in _HINTS.items()
+    if {int, float} & {hint, *get_args(hint)} and name not in _NO_FIGURES
+)
+"""What may be limited: every number of a report that speaks of the whole trial."""
+
+PEAKS = ("peak_memory_gib", "peak_reserved_gib", "gpu_memory_gib", "temperature_c")
+"""Figures of which the worst moment of the worst run counts; of others the runs' mean, of time the least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A bound on a reported figure, such as `peak_memory_gib <= 38` or `energy_j <= 0.8 * baseline`.
+
+    Attributes:
+        text: As written.
+        metric: One of `METRICS`.
+        bound: The bound itself, or the factor on what the baseline measured.
+        is_upper: True for `<` and `<=`.
+        is_strict: True for `<` and `>`.
+        is_relative: True when `bound` is a factor on the baseline.
+    """
+
+    text: str
+    metric: str
+    bound: float
+    is_upper: bool
+    is_strict: bool
+    is_relative: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Limit:
+        """Reads a limit.
+
+        Raises:
+            SpecError: It is not of one of the two forms, or on what no stage reports, or its bound is no
+                such number.
+        """
+        match = _PATTERN.fullmatch(text)
+        fix = "write `peak_memory_gib <= 38` or `energy_j <= 0.8 * baseline`."
+        if match is None:
+            raise SpecError(f"cannot read the limit {text!r}.", fix)
+        _check_metric(match["metric"], text)
+        try:
+            bound = float(match["number"] or match["factor"] or 1.0)
+        except ValueError:
+            raise SpecError(f"cannot read the number in the limit {text!r}.", fix) from None
+        is_relative = match["number"] is None
+        if not math.isfinite(bound) or (bound <= 0 if is_relative else bound < 0):
+            raise SpecError(f"the bound of the limit {text!r} is not positive.", fix)
+        return cls(
+            text=text.strip(),
+            metric=match["metric"],
+            bound=bound,
+            is_upper=match["op"].startswith("<"),
+            is_strict="=" not in match["op"],
+            is_relative=is_relative,
+        )
+
+    def figure(self, estimate: Estimate) -> float | None:
+        """What the limit is held against: the figure of a configuration; None when no run reported it."""
+        if self.metric == "time_s":
+            return estimate.time_s
+        seen = [value for r in estimate.records if (value := reported(r, self.metric)) is not None]
+        if not seen:
+            return None
+        worst = max(seen) if self.is_upper else min(seen)
+        return worst if self.metric in PEAKS else fmean(seen)
+
+    def threshold(self, baseline: Estimate | None) -> float | None:
+        """The bound in the metric's unit; None while it is relative and the baseline lacks the figure."""
+        if not self.is_relative:
+            return self.bound
+        figure = None if baseline is None else self.figure(baseline)
+        return None if figure is None else self.bound * figure
+
+    def breach(self, estimate: Estimate, baseline: Estimate | None) -> Breach | None:
+        """How a configuration breaks the limit; None when it keeps it. What is unknown is not kept."""
+        value, threshold = self.figure(estimate), self.threshold(baseline)
+        if value is not None and threshold is not None and self.allows(value, threshold):
+            return None
+        return Breach(limit=self, value=value, threshold=threshold)
+
+    def allows(self, value: float, threshold: float) -> bool:
+        """Whether a value is within a bound in its unit."""
+        if value == threshold:
+            return not self.is_strict
+        return (value < threshold) == self.is_upper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """A limit that a configuration does not keep, as far as is known.
+
+    Attributes:
+        limit: Which.
+        value: What was measured; None when nothing was.
+        threshold: The bound; None while it is not known.
+    """
+
+    limit: Limit
+    value: float | None
+    threshold: float | None
+
+    @property
+    def excess(self) -> float:
+        """How far it is off, as a share of the larger of the two, 0 to 1; 1 where something is unknown."""
+        if self.value is None or self.threshold is None:
+            return 1.0
+        return abs(self.value - self.threshold) / max(abs(self.value), abs(self.threshold), 1e-300)
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"{self.limit.metric} was not reported ({self.limit.text})"
+        bound = (
+            "" if self.threshold is None or not self.limit.is_relative else f", that is {self.threshold:.4g}"
+        )
+        return f"{self.limit.metric} {self.value:.4g} breaks {self.limit.text}{bound}"
+
+
+def reported(record: TrialRecord, metric: str) -> float | None:
+    """A figure of one trial so far, its last for what adds up or is a mean; None when it was not reported."""
+    seen = [value for m in record.measurements if (value := getattr(m, metric)) is not None]
+    if not seen or (metric == "peak_memory_gib" and not any(seen)):  # its 0 stands for not measured
+        return None
+    if metric in PEAKS:
+        return float(max(seen))
+    last = getattr(record.measurements[-1], metric)
+    return None if last is None else float(last)
+
+
+def _check_metric(name: str, text: str) -> None:
+    if name == "nrmse":
+        raise SpecError(
+            f"the limit {text!r} is on nrmse, which has the study's target.", f"write target: {text.strip()}."
+        )
+    if name not in METRICS:
+        close = difflib.get_close_matches(name, METRICS, n=1)
+        fix = f"did you mean {close[0]!r}?" if close else "see docs/study-yaml.md, `limits`."
+        raise SpecError(f"the limit {text!r} is on {name!r}, which no stage reports of a trial.", fix)

@@ -1,0 +1,92 @@
+"""What is so of every point of a simulated study, and which point is therefore the best."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.core.goal import Objective
+from tuner.core.limits import Limit
+from tuner.errors import TunerError
+from tuner.simulate.hardware import Floats
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Truth:
+    """What is so of every legal point, in the order of the lattice.
+
+    Attributes:
+        time_s: Training seconds at full budget, shape (points,).
+        peak_memory_gib: Peak memory, shape (points,).
+        nrmse: Mean NRMSE over seeds after every epoch, shape (points, epochs).
+        threshold: NRMSE that must be undercut.
+        memory_gib: What the device has.
+        energy_j: Joules at full budget, shape (points,); None where the device reports none.
+    """
+
+    time_s: Floats
+    peak_memory_gib: Floats
+    nrmse: Floats
+    threshold: float
+    memory_gib: float = math.inf
+    energy_j: Floats | None = None
+
+    @property
+    def fits(self) -> Bools:
+        """Whether a point runs at all, shape (points,)."""
+        return self.peak_memory_gib <= self.memory_gib
+
+    @property
+    def is_feasible(self) -> Bools:
+        """Whether it runs and meets the target on average over seeds, shape (points,)."""
+        return self.fits & (self.nrmse[:, -1] < self.threshold)
+
+    @property
+    def optimum(self) -> int | None:
+        """The fastest feasible point; None when there is none."""
+        return best_of(self.time_s, self.is_feasible)
+
+    def objective(self, name: Objective) -> Floats:
+        """What a study minimises, of every point, shape (points,); a time to the target at most all of it.
+
+        Raises:
+            TunerError: It is energy, and the device reports none.
+        """
+        if name is Objective.TIME_TO_TARGET:
+            is_under = self.nrmse < self.threshold
+            stays = np.logical_and.accumulate(is_under[:, ::-1], axis=1)[:, ::-1]
+            num_epochs = self.nrmse.shape[1]
+            first = np.where(stays.any(axis=1), stays.argmax(axis=1) + 1, num_epochs)
+            found: Floats = self.time_s * first / num_epochs
+            return found
+        return self._figures(name.value)
+
+    def keeps(self, limit: Limit, baseline: int) -> Bools:
+        """Whether every point keeps a limit, shape (points,).
+
+        Raises:
+            TunerError: It is on a figure that is not simulated.
+        """
+        figures = self._figures(limit.metric)
+        threshold = limit.bound * (float(figures[baseline]) if limit.is_relative else 1.0)
+        return np.array([limit.allows(float(value), threshold) for value in figures], dtype=np.bool_)
+
+    def _figures(self, metric: str) -> Floats:
+        known = {"time_s": self.time_s, "peak_memory_gib": self.peak_memory_gib, "energy_j": self.energy_j}
+        found = known.get(metric)
+        if found is None:
+            raise TunerError(
+                f"{metric} is not simulated here.", "use time_s, peak_memory_gib, or energy_j on a card."
+            )
+        return found
+
+
+def best_of(values: Floats, allowed: Bools) -> int | None:
+    """The point with the least value among those allowed; None when there is none."""
+    rows = np.flatnonzero(allowed)
+    return int(rows[np.argmin(values[rows])]) if rows.size else None
