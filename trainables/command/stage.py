@@ -45,6 +45,11 @@ class CommandStage(MeasuredTrainable):
         """Raises ValueError for what would fail in every trial; see ``template.check``."""
         template.check(CommandOptions.parse(options))
 
+    @classmethod
+    def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """All but where logs are kept and how a script is ended."""
+        return {name: value for name, value in options.items() if name not in ("logs", "grace_s")}
+
     def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
         """Fills the template and starts the script in a session of its own."""
         self._script: Script | None = None

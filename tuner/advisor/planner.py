@@ -84,13 +84,17 @@ class Planner:
         return RunStep(config=config, seed=self._study.seed)
 
     def _paired(self, knowledge: Knowledge) -> Task | None:
-        """A seed that the winner or the baseline lacks of those the study wants of both."""
+        """A seed that the winner or the baseline lacks of those the study wants of both.
+
+        Runs of equal quality that a prior brings count; here each of the two runs once at least.
+        """
         found = recommend(knowledge.records, knowledge.problem.target, certified(knowledge))
         if found is None:
             return None
         for config in (found.estimate.config, self._study.baseline):
             asked = {record.seed for record in knowledge.records if record.config == config}
-            for seed in range(self._study.seed, self._study.seed + self._study.budget.seeds):
+            num_wanted = max(1, self._study.budget.seeds - knowledge.beliefs.num_prior_runs(config))
+            for seed in range(self._study.seed, self._study.seed + num_wanted):
                 if seed not in asked:
                     return Task(Purpose.REPLICATE, config, seed)
         return None

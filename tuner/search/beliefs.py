@@ -17,12 +17,14 @@ import numpy.typing as npt
 
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate, estimates
+from tuner.core.prior import Prior
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.search.grid import Grid
 from tuner.search.models.cost import MemoryModel, TimeModel, Timing
 from tuner.search.models.curves import CurveModel
 from tuner.search.models.gaussian import Floats
 from tuner.search.models.quality import Margins, Observation, QualityModel
+from tuner.search.prior import LaidOutPrior, curve_table
 from tuner.search.problem import Problem
 
 PROBE_ERROR = 0.03
@@ -46,12 +48,19 @@ class Beliefs:
         grid: The candidates; every configuration of a record or a probe is among them.
         records: Of every trial so far; of running ones only that they run.
         probes: What probes said.
+        prior: What an earlier run taught of NRMSE; of time, memory and what fits it teaches nothing.
     """
 
     def __init__(
-        self, problem: Problem, grid: Grid, records: Sequence[TrialRecord], probes: Sequence[Probed]
+        self,
+        problem: Problem,
+        grid: Grid,
+        records: Sequence[TrialRecord],
+        probes: Sequence[Probed],
+        prior: Prior | None = None,
     ) -> None:
         self.problem, self.grid = problem, grid
+        self._prior = LaidOutPrior(prior, grid)
         self.records, self.probes = tuple(records), tuple(probes)
         self.measured: dict[TrialConfig, Estimate] = estimates(records)
 
@@ -151,7 +160,7 @@ class Beliefs:
         if not observations:
             return None
         grid, problem = self.grid, self.problem
-        model = QualityModel(grid.quality_points, grid.quality_is_ordered, observations)
+        model = QualityModel(self._prior.points, grid.quality_is_ordered, observations)
         first = np.unique(grid.quality_group, return_index=True)[1]
         baseline = grid.quality_points[grid.index[problem.baseline]]
         return model.margins(grid.quality_points[first], problem.target, baseline).take(grid.quality_group)
@@ -167,13 +176,17 @@ class Beliefs:
 
     @cached_property
     def num_runs(self) -> npt.NDArray[np.float64]:
-        """Full-budget runs that bear on each candidate's NRMSE: its own and those of equal quality."""
+        """Full-budget runs that bear on each candidate's NRMSE: those of equal quality, here and before."""
         group = self.grid.quality_group
-        counts = np.zeros(group.max() + 1)
+        counts = self._prior.num_runs.copy()
         for config, estimate in self.measured.items():
             counts[group[self.grid.index[config]]] += len(estimate.records)
         found: npt.NDArray[np.float64] = counts[group]
         return found
+
+    def num_prior_runs(self, config: TrialConfig) -> int:
+        """Of the full-budget runs that bear on a candidate's NRMSE, those the prior brings."""
+        return int(self._prior.num_runs[self.grid.quality_group[self.grid.index[config]]])
 
     def outlook(self, record: TrialRecord) -> float | None:
         """Probability that a running trial's configuration meets the target, its curve so far included.
@@ -208,7 +221,7 @@ class Beliefs:
                 found.append(Observation(row, record.seed, math.log(record.nrmse_curve[record.num_epochs])))
             elif expected := self._expected_end(record):
                 found.append(expected)
-        return found
+        return [*found, *self._prior.observations(self._curves)]
 
     def _expected_end(self, record: TrialRecord) -> Observation | None:
         curve = record.nrmse_curve
@@ -224,10 +237,11 @@ class Beliefs:
     @cached_property
     def _curves(self) -> CurveModel:
         """What finished curves teach."""
-        finished = [r for r in self.records if r.is_full_budget]
-        table = np.full((len(finished), self.problem.num_epochs), np.nan)
-        for k, record in enumerate(finished):
-            for epoch, nrmse in record.nrmse_curve.items():
-                table[k, epoch - 1] = math.log(nrmse)
-        rows = [self.grid.index[record.config] for record in finished]
-        return CurveModel(self.grid.quality_points[rows], table)
+        finished = [
+            (self.grid.index[r.config], tuple(r.nrmse_curve.items()))
+            for r in self.records
+            if r.is_full_budget
+        ]
+        finished += [(row, run.curve) for row, run in self._prior.full]
+        table = curve_table([curve for _, curve in finished], self.problem.num_epochs)
+        return CurveModel(self._prior.points[[row for row, _ in finished]], table)

@@ -115,16 +115,8 @@ class QualityModel:
 
     def __init__(self, points: Floats, is_ordered: Bools, observations: Sequence[Observation]) -> None:
         self._level = float(np.median([o.value for o in observations]))
-        seen, point = np.unique(points[[o.row for o in observations]], axis=0, return_inverse=True)
-        _, seed = np.unique([o.seed for o in observations], return_inverse=True)
-        runs = Runs(
-            points=seen,
-            point=point.reshape(-1),
-            seed=seed,
-            value=np.array([o.value for o in observations]) - self._level,
-            error_variance=np.array([o.error_variance for o in observations]),
-        )
-        num_particles = _affordable(len(seen) ** 2)
+        runs = runs_of(points, observations, self._level)
+        num_particles = _affordable(len(runs.points) ** 2)
         settings = infer_settings(PRIOR, runs, is_ordered, num_particles=num_particles)
         self._posterior = Posterior(settings, runs, is_ordered)
 
@@ -148,6 +140,19 @@ class QualityModel:
             noise_variance=settings.noise**2 + settings.luck**2,
             private_variance=settings.noise**2,
         )
+
+
+def runs_of(points: Floats, observations: Sequence[Observation], level: float) -> Runs:
+    """Observations as the model takes them: those of equal points pooled, values less a rough level."""
+    seen, point = np.unique(points[[o.row for o in observations]], axis=0, return_inverse=True)
+    _, seed = np.unique([o.seed for o in observations], return_inverse=True)
+    return Runs(
+        points=seen,
+        point=point.reshape(-1),
+        seed=seed,
+        value=np.array([o.value for o in observations]) - level,
+        error_variance=np.array([o.error_variance for o in observations]),
+    )
 
 
 def _affordable(num_entries: int) -> int:
