@@ -3,9 +3,9 @@
     python -m benchmarks.transfer --quick       # under a minute: shows that it works, no more
     python -m benchmarks.transfer               # minutes
 
-All figures are simulated. Cost is in trainings of the H100's optimum; what the A100 cost is not counted, since
-it was wanted for its own sake. Two controls: a second card whose every NRMSE is 0.5 % higher (a small offset
-must not make the search lie), and a prior of another draw of the law (which must not be believed).
+All figures are simulated. Cost is in trainings of the second card's optimum; what the first card cost is not
+counted: it was wanted for its own sake. Two controls: a second card whose every NRMSE is 0.5 % higher (a
+small offset must not make the search lie), and a prior of another draw of the law (not to be believed).
 The last line is one line of JSON; a figure in it is [value, low, high] with a 95 % bootstrap interval.
 """
 
