@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -108,5 +109,13 @@ def _class_traits(class_path: str, options: dict[str, Any]) -> dict[str, Any]:
     return {
         "quality_invariant_to": tuple(getattr(stage, "quality_invariant_to", ())),
         "can_probe": bool(units) and units[0] is not units[-1],
-        "quality_options": stage.quality_options(options) if hasattr(stage, "quality_options") else None,
+        "quality_options": _quality_options(stage, options),
     }
+
+
+def _quality_options(stage: type[tune.Trainable], options: dict[str, Any]) -> dict[str, Any] | None:
+    """As a journal will give them back, so that two runs compare alike; None when a stage does not say."""
+    if not hasattr(stage, "quality_options"):
+        return None
+    said: dict[str, Any] = json.loads(json.dumps(stage.quality_options(options), default=str))
+    return said
