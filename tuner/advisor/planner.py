@@ -20,6 +20,10 @@ from tuner.spec import StudySpec
 SURROGATE = "surrogate"
 
 
+MAX_DISTURBED = 3
+"""Runs of a configuration that others disturbed: on a machine where all are, no more are tried."""
+
+
 class Task(NamedTuple):
     """A trial to be asked for."""
 
@@ -71,7 +75,7 @@ class Planner:
             return Task(Purpose.SEARCH if is_new else Purpose.REPLICATE, step.config, step.seed)
         if isinstance(step, ProbeStep):
             return step
-        return self._paired(knowledge) or step or Decided(reason="")
+        return self._paired(knowledge) or _undisturbed(knowledge, strategy) or step or Decided(reason="")
 
     def _searched(self, strategy: Strategy, trial_id: str) -> RunStep | ProbeStep | Decided:
         if self._proposer is None:
@@ -117,6 +121,17 @@ class Planner:
         """Called when nothing more will be asked."""
         if self._proposer is not None:
             self._proposer.close()
+
+
+def _undisturbed(knowledge: Knowledge, strategy: Strategy) -> Task | None:
+    """One more run of the winner or the baseline when others disturbed all it had, which were few."""
+    found = recommend(knowledge.records, knowledge.problem.target, certified(knowledge))
+    known = knowledge.beliefs.measured
+    for config in (found.estimate.config, knowledge.problem.baseline) if found else ():
+        num_asked = sum(record.config == config for record in knowledge.records)
+        if config in known and known[config].is_contended and num_asked < MAX_DISTURBED:
+            return Task(Purpose.REPLICATE, config, strategy.next_seed(config))
+    return None
 
 
 def certified(knowledge: Knowledge) -> dict[TrialConfig, float]:

@@ -35,6 +35,11 @@ class Estimate:
         return min(record.time_s for record in self.records)
 
     @property
+    def is_contended(self) -> bool:
+        """True when others disturbed every run, so that `time_s` is an upper bound."""
+        return all(record.is_contended for record in self.records)
+
+    @property
     def nrmse(self) -> float:
         """The mean NRMSE."""
         return fmean(record.nrmse for record in self.records)

@@ -27,6 +27,9 @@ from tuner.search.models.quality import Margins, Observation, QualityModel
 from tuner.search.prior import LaidOutPrior, curve_table
 from tuner.search.problem import Problem
 
+CONTENDED_ERROR = 0.2
+"""Relative standard error of an epoch time that others disturbed: it is an upper bound, no more."""
+
 PROBE_ERROR = 0.03
 """Relative standard error of a probed epoch time (docs/LOG.md, benchmarks/probe.py)."""
 
@@ -83,13 +86,16 @@ class Beliefs:
 
     def _timings(self) -> list[Timing]:
         """Epoch times of probes, and of training: the least of each, as others only ever slow one down."""
-        least: dict[TrialConfig, float] = {}
+        least: dict[TrialConfig, tuple[bool, float]] = {}  # what nobody disturbed comes before what is less
         for record in self.records:
             if record.state is not TrialState.RUNNING and record.epoch:
-                seconds = record.time_s / record.epoch
+                timed = record.is_contended, record.time_s / record.epoch
                 if not any(m.resumed for m in record.measurements):
-                    least[record.config] = min(seconds, least.get(record.config, math.inf))
-        found = [Timing(self.grid.index[config], seconds) for config, seconds in least.items()]
+                    least[record.config] = min(timed, least.get(record.config, (True, math.inf)))
+        found = [
+            Timing(self.grid.index[config], seconds, CONTENDED_ERROR * is_contended)
+            for config, (is_contended, seconds) in least.items()
+        ]
         return found + [
             Timing(self.grid.index[probed.config], probed.epoch_time_s, PROBE_ERROR)
             for probed in self.probes
