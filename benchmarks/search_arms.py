@@ -15,6 +15,7 @@ from tuner.advisor import Advisor, Ask, Ending, Finished, JournaledAdvisor, Run,
 from tuner.advisor.messages import Probe, ProbeResult, record_of
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
+from tuner.core.prior import Prior
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialRecord
 from tuner.scheduling import Continue, Decision, Stop
@@ -28,14 +29,17 @@ class Ours(JournaledAdvisor):
     margins_pct: Sequence[float] = (0.0,)
     is_anytime = False
 
-    def __init__(self, instance: Instance, clock: VirtualClock, num_workers: int) -> None:
+    def __init__(
+        self, instance: Instance, clock: VirtualClock, num_workers: int, prior: Prior | None = None
+    ) -> None:
         study = instance.study
         # No arm runs the guide's row, nor seeds beyond those it wants itself.
         study = replace(study, guide=None, budget=replace(study.budget, seeds=1))
         traits = StageTraits(
             quality_invariant_to=("micro_batch",), can_probe=True, capacity_gib=instance.truth.memory_gib
         )
-        super().__init__(Advisor(study, num_workers=num_workers, traits=traits), Unwritten(), clock)
+        advisor = Advisor(study, num_workers=num_workers, traits=traits, prior=prior)
+        super().__init__(advisor, Unwritten(), clock)
 
     def answer(self, margin_pct: float) -> TrialConfig | None:
         """What it recommends; its margin is its own."""

@@ -117,9 +117,15 @@ class _Judged:
                 answers.append((spent, is_success, is_lie, config is not None))
 
 
-def play(task: Task, factory: ArmFactory) -> list[Outcome]:
-    """Runs an arm to its end; an outcome for each of its margins. A failure of the arm is an outcome too."""
-    instance = instance_of(task)
+def play(task: Task, factory: ArmFactory, instance: Instance | None = None) -> list[Outcome]:
+    """Runs an arm to its end; an outcome for each of its margins. A failure of the arm is an outcome too.
+
+    Args:
+        task: Says the instance, unless it is given.
+        factory: Makes the arm.
+        instance: What is played instead of what the task's name stands for.
+    """
+    instance = instance or instance_of(task)
     clock, account, started, judged, error = VirtualClock(), Account(), time.perf_counter(), None, ""
     try:
         judged = _Judged(factory(instance, clock, task.num_workers), instance, clock, task.num_workers)

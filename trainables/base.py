@@ -123,6 +123,14 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
         return "cpu"
 
     @classmethod
+    def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options as far as the NRMSE depends on them, settled for this machine.
+
+        Two runs that agree in them may learn from each other (``--warm-start``). Default: all, as given.
+        """
+        return dict(options)
+
+    @classmethod
     def describe_device(cls, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What figures are measured on; see ``telemetry.device.describe``."""
         return device.describe(cls.device_kind(options or {}))

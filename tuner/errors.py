@@ -48,3 +48,7 @@ class StageError(TunerError):
 
 class RecordsError(TunerError):
     """A run folder cannot be written, or its journal cannot be read."""
+
+
+class WarmStartError(TunerError):
+    """`--warm-start` names a run whose NRMSE says nothing about this study."""

@@ -65,6 +65,12 @@ def make_parser() -> argparse.ArgumentParser:
     add("--hours", type=_positive, metavar="H", help="H hours instead of the study's budget")
     add("--seed", type=int, metavar="S", help="seed of search and training instead of the study's")
     add("--runs-dir", type=Path, metavar="DIR", help="where run folders are made (default: runs)")
+    add(
+        "--warm-start",
+        type=Path,
+        metavar="RUN_DIR",
+        help="keep what an earlier run of the same stage, on another card say, learnt of NRMSE",
+    )
     add("--address", metavar="ADDR", help="Ray cluster (default: RAY_ADDRESS, else a private Ray)")
     add("--dashboard", action="store_true", help="start the private Ray with its dashboard")
     add("--simulate", action="store_true", help="run in virtual time by supposed laws: no Ray, no training")
@@ -104,7 +110,7 @@ def _run(args: argparse.Namespace) -> int:
     study = load_study(args.space).with_overrides(trials=args.trials, hours=args.hours, seed=args.seed)
     if args.plan or args.simulate:
         _check_runs_nothing(args)
-        return _plan(study) if args.plan else _simulate(study, args.runs_dir or _default_runs_dir())
+        return _plan(study) if args.plan else _simulate(study, args)
 
     from tuner.ray_adapter.interrupts import Interrupted
     from tuner.ray_adapter.session import SessionOptions, run_study
@@ -115,6 +121,7 @@ def _run(args: argparse.Namespace) -> int:
         address=args.address,
         dashboard=args.dashboard,
         require_hardware=args.require_hardware,
+        warm_start=args.warm_start,
     )
     try:
         with _screen(study.name) as screen:
@@ -142,6 +149,7 @@ def _check_runs_nothing(args: argparse.Namespace) -> None:
         "--dashboard": args.dashboard,
         "--require-hardware": args.require_hardware,
         "--runs-dir": args.plan and args.runs_dir is not None,
+        "--warm-start": args.plan and args.warm_start is not None,
     }
     for option, is_given in given.items():
         if is_given:
@@ -157,16 +165,20 @@ def _plan(study: StudySpec) -> int:
     return 0
 
 
-def _simulate(study: StudySpec, runs_dir: Path) -> int:
+def _simulate(study: StudySpec, args: argparse.Namespace) -> int:
     from tuner.report.files import exit_code, summary
+    from tuner.report.warm_start import warm_start_line
     from tuner.simulate.guess import suppositions
-    from tuner.simulate.session import run_simulated, simulated
+    from tuner.simulate.session import run_simulated, simulated, simulated_prior
 
     study = simulated(study)
+    prior = simulated_prior(study, args.warm_start) if args.warm_start else None
+    taken = [warm_start_line(prior.provenance)] if prior else []
     with _screen(study.name, prefix="simulated: ") as screen:
-        for line in (_headline(study), *suppositions(study)):
+        for line in (_headline(study), *suppositions(study), *taken):
             screen.say(line)
-        result, folder, account = run_simulated(study, runs_dir, screen.show)
+        runs_dir = args.runs_dir or _default_runs_dir()
+        result, folder, account = run_simulated(study, runs_dir, screen.show, prior)
         screen.say(f"{account.num_trials} trials, {account.total_s / 3600:.3g} h of workers' virtual time")
     _say_outputs(summary(result), folder)
     return exit_code(result)

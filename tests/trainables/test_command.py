@@ -299,3 +299,19 @@ def test_the_pipeline_of_the_guide_is_tuned_on_real_ray(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(Path(tmp_path, "last/result.json").read_text())
     assert result["recommended"]["time_s"] < result["baseline"]["time_s"]
+
+
+def test_runs_may_learn_from_each_other_when_command_and_config_file_say_the_same(tmp_path):
+    """Wherever the file lies and the logs go; `--warm-start` compares this."""
+    for name, text in (("a.yaml", "lr: 1"), ("b.yaml", "lr: 1"), ("c.yaml", "lr: 2")):
+        (tmp_path / name).write_text(text)
+    said = {
+        name: CommandStage.quality_options(
+            {"command": ["train"], "config": str(tmp_path / name), "logs": name}
+        )
+        for name in ("a.yaml", "b.yaml", "c.yaml")
+    }
+    assert said["a.yaml"] == said["b.yaml"] != said["c.yaml"]
+    assert said["a.yaml"] != CommandStage.quality_options(
+        {"command": ["other"], "config": str(tmp_path / "a.yaml")}
+    )

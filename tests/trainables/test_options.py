@@ -95,6 +95,17 @@ def test_auto_takes_cuda_exactly_where_there_is_one(monkeypatch: pytest.MonkeyPa
         assert StageOptions(device="cpu").resolved_device() == "cpu"
 
 
+def test_what_nrmse_depends_on_is_settled_and_free_of_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--warm-start` compares it: `auto` may mean another problem elsewhere, a cache folder means nothing."""
+    said = ConsistencyStage.quality_options
+    assert said({"cache_dir": "/a", "device": "cpu", "data_device": "host"}) == said({"device": "cpu"})
+    assert said({"device": "cpu"})["problem"] == "burgers"
+    assert said({"device": "cpu"}) != said({"device": "cpu", "data_seed": 1})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert said({"problem": "auto"})["problem"] == "turbulence2d"
+    assert said({"problem": "auto"})["grid_points"] == 192
+
+
 def test_cache_folder_follows_option_then_xdg_then_home(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ script trains. Not resumable: a lost trial is asked again from the start.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -44,6 +45,14 @@ class CommandStage(MeasuredTrainable):
     def prepare(cls, options: Mapping[str, Any]) -> None:
         """Raises ValueError for what would fail in every trial; see ``template.check``."""
         template.check(CommandOptions.parse(options))
+
+    @classmethod
+    def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """All but where logs are kept and how a script is ended; of the config file what is in it."""
+        kept = {name: value for name, value in options.items() if name not in ("logs", "grace_s")}
+        if kept.get("config") and Path(kept["config"]).is_file():
+            kept["config"] = hashlib.sha256(Path(kept["config"]).read_bytes()).hexdigest()
+        return kept
 
     def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
         """Fills the template and starts the script in a session of its own."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -132,6 +132,10 @@ class StageOptions:
         """N, the points of a whole field."""
         return int(self.grid_points**self.num_dims)
 
+    def of_quality(self) -> dict[str, Any]:
+        """What the NRMSE of a trial depends on: everything but where things are kept and computed."""
+        return {name: value for name, value in asdict(self).items() if name not in _PLACES}
+
     def resolved_device(self) -> str:
         """``cuda`` or ``cpu``: what ``device`` means on this machine."""
         available = torch.cuda.is_available()
@@ -147,7 +151,8 @@ class StageOptions:
         return Path(self.cache_dir or default_cache_dir()).expanduser()
 
 
-_NO_COUNTS = ("problem", "device", "data_device", "cache_dir", "data_seed")
+_PLACES = ("device", "data_device", "cache_dir")
+_NO_COUNTS = ("problem", "data_seed", *_PLACES)
 _COUNTS = tuple(f.name for f in fields(StageOptions) if f.name not in _NO_COUNTS)
 
 

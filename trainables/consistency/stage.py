@@ -51,6 +51,11 @@ class ConsistencyStage(MeasuredTrainable):
         """``cuda`` if the options allow it and there is one, else ``cpu``."""
         return StageOptions.parse(options).resolved_device()
 
+    @classmethod
+    def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """All options with their defaults, the problem settled, but not where things are kept or computed."""
+        return StageOptions.parse(options).of_quality()
+
     def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
         """Loads the problem and starts the student as the teacher."""
         self._options = StageOptions.parse(options)

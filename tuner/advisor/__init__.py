@@ -7,7 +7,7 @@ Pure: no Ray, no torch, no clock, no global random numbers. Whatever runs trials
 """
 
 from tuner.advisor.advisor import Advisor
-from tuner.advisor.journaled import JournaledAdvisor
+from tuner.advisor.journaled import JournaledAdvisor, write_start
 from tuner.advisor.messages import Ask, Ending, Finished, Probe, ProbeResult, Resume, Run, Wait
 from tuner.advisor.replay import rebuild, replay
 
@@ -24,4 +24,5 @@ __all__ = [
     "Wait",
     "rebuild",
     "replay",
+    "write_start",
 ]

@@ -28,6 +28,7 @@ from tuner.advisor.telling import evidence, outcome
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement, Status
+from tuner.core.prior import Prior
 from tuner.core.recommend import Recommendation, recommend
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialRecord, TrialState
@@ -66,21 +67,33 @@ class Advisor:
         study: What to do.
         num_workers: Trials that may run at once.
         traits: What the stage and its device say of themselves.
+        prior: What an earlier run taught of NRMSE; no seed that it used is used again.
 
     Attributes:
         study: As given.
         traits: As given.
+        prior: As given.
         knowledge: Records, probes and what they let one believe; to look at only.
 
     Raises:
         SpecError: The study's sampler or stopping rule, or an option of theirs, is wrong.
     """
 
-    def __init__(self, study: StudySpec, *, num_workers: int = 1, traits: StageTraits | None = None) -> None:
+    def __init__(
+        self,
+        study: StudySpec,
+        *,
+        num_workers: int = 1,
+        traits: StageTraits | None = None,
+        prior: Prior | None = None,
+    ) -> None:
         self.study = study
         self.traits = traits or StageTraits()
+        self.prior = prior
         self._num_workers = num_workers
-        self.knowledge = Knowledge(_problem(study, self.traits))
+        if prior is not None:
+            study = replace(study, seed=prior.fresh_seed(study.seed))
+        self.knowledge = Knowledge(_problem(study, self.traits), prior)
         self._planner = Planner(study)
         with study.locating("scheduler"):
             self._rule = make_rule(study.scheduler.rule, study.scheduler.options)
@@ -186,6 +199,11 @@ class Advisor:
     def finish_reason(self) -> str:
         """Why nothing more is asked; empty while something is."""
         return self._finished.reason if self._finished else ""
+
+    @property
+    def prior_contradiction(self) -> str:
+        """Why the prior was dropped; empty while it was not."""
+        return self.knowledge.contradiction
 
     @property
     def num_counted(self) -> int:

@@ -6,8 +6,9 @@ so that a replay can check itself. Knows no Ray: the clock is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from tuner.advisor.advisor import Advisor
 from tuner.advisor.messages import (
@@ -24,8 +25,24 @@ from tuner.core.measurement import Measurement
 from tuner.core.trial import TrialRecord
 from tuner.records.journal import Journal
 from tuner.scheduling import Decision, Stop
+from tuner.spec import StudySpec
 
 Listener = Callable[[TrialRecord], None]
+
+
+def write_start(
+    journal: Journal, study: StudySpec, advisor: Advisor, provenance: Mapping[str, Any], num_workers: int
+) -> None:
+    """Writes the first event: all that `rebuild` needs beside the calls."""
+    journal.append(
+        "start",
+        elapsed_s=0.0,
+        study=study.as_dict(),
+        provenance=provenance,
+        traits=advisor.traits.as_dict(),
+        num_workers=num_workers,
+        prior=advisor.prior.as_dict() if advisor.prior else None,
+    )
 
 
 class JournaledAdvisor:
@@ -86,7 +103,10 @@ class JournaledAdvisor:
         """See `Advisor.tell`."""
         fields = asdict(ending) | {"state": ending.state.value}
         self._journal.append("tell", elapsed_s=self.elapsed_s, trial_id=trial_id, **fields)
+        before = self.advisor.prior_contradiction
         self.advisor.tell(trial_id, ending)
+        if (reason := self.advisor.prior_contradiction) != before:
+            self._journal.append("prior_dropped", elapsed_s=self.elapsed_s, reason=reason)
         if not trial_id.startswith(PROBE_PREFIX):
             self._show(trial_id)
 

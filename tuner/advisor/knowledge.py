@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tuner.core.config import TrialConfig
+from tuner.core.prior import Prior
 from tuner.core.trial import TrialRecord, TrialState
+from tuner.search.agreement import MAX_CHECKED, disagreement
 from tuner.search.beliefs import Beliefs
 from tuner.search.grid import Grid
 from tuner.search.learner import Learner, mark
@@ -22,16 +24,19 @@ class Knowledge:
 
     Args:
         problem: What beliefs are about.
+        prior: What an earlier run taught of NRMSE.
 
     Attributes:
         problem: As given.
         ledger: What was heard.
+        prior: As given, until the first runs here contradict it: then None, for good.
+        contradiction: Why it was dropped, in words; empty while it was not.
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, prior: Prior | None = None) -> None:
+        self.problem, self.prior, self.contradiction = problem, prior, ""
         self.ledger = Ledger()
-        self._learner = Learner(problem, self.ledger)
+        self._learner = Learner(problem, self.ledger, prior)
         self._tried_at_mark: tuple[TrialConfig, ...] = ()
         self._grid: Grid | None = None
         self._beliefs: Beliefs | None = None
@@ -55,11 +60,14 @@ class Knowledge:
     def beliefs(self) -> Beliefs:
         """What all this lets one believe; a running trial counts only when it has ended."""
         if self._beliefs is None:
-            if not (self._grid and self._stays(self._grid)):
-                at_mark = self._tried_at_mark or self._tried
-                self._grid = Grid(self.problem, (self.problem.baseline, *at_mark), self._tried)
-            self._beliefs = Beliefs(self.problem, self._grid, self.ledger, self._learner)
+            self._beliefs = Beliefs(self.problem, self._current_grid(), self.ledger, self._learner)
         return self._beliefs
+
+    def _current_grid(self) -> Grid:
+        if not (self._grid and self._stays(self._grid)):
+            at_mark = self._tried_at_mark or self._tried
+            self._grid = Grid(self.problem, (self.problem.baseline, *at_mark), self._tried)
+        return self._grid
 
     def chance(self, record: TrialRecord) -> float | None:
         """That a trial's configuration meets the target, its curve so far included; None while unknown."""
@@ -97,6 +105,18 @@ class Knowledge:
             self._tried_at_mark = self._tried
             if self._grid and not self._grid.is_complete:
                 self._grid = None
+        if num != before and self.prior is not None and record.is_full_budget:
+            self._check_prior(self.prior)
+
+    def _check_prior(self, prior: Prior) -> None:
+        """Drops a prior that the first runs contradict."""
+        if len(self.complete) > MAX_CHECKED:
+            return
+        in_order = tuple(record for record in self.records if record.is_full_budget)
+        self.contradiction = disagreement(prior, self._current_grid(), in_order)
+        if self.contradiction:
+            self.prior = None
+            self._learner = Learner(self.problem, self.ledger)
 
     def put_probes(self, probes: Iterable[Probed]) -> None:
         """Takes what a probe said; of a configuration probed twice, the newer counts."""

@@ -19,6 +19,9 @@ from tuner.spec import StudySpec
 
 SURROGATE = "surrogate"
 
+MAX_DISTURBED = 3
+"""Runs of a configuration that others disturbed: on a machine where all are, no more are tried."""
+
 
 class Task(NamedTuple):
     """A trial to be asked for."""
@@ -65,13 +68,17 @@ class Planner:
             probe_cost_s: Seconds a probed configuration takes; None when there is no probing.
         """
         strategy = Strategy(knowledge.beliefs, knowledge.running, probe_cost_s)
-        step = self._searched(strategy, trial_id) if is_searching else strategy.verification()
+        step = (
+            self._searched(strategy, trial_id)
+            if is_searching
+            else strategy.verification() or strategy.confirmation()
+        )
         if isinstance(step, RunStep):
             is_new = step.config not in knowledge.ledger.num_asked
             return Task(Purpose.SEARCH if is_new else Purpose.REPLICATE, step.config, step.seed)
         if isinstance(step, ProbeStep):
             return step
-        return self._paired(knowledge) or step or Decided(reason="")
+        return self._paired(knowledge) or _undisturbed(knowledge, strategy) or step or Decided(reason="")
 
     def _searched(self, strategy: Strategy, trial_id: str) -> RunStep | ProbeStep | Decided:
         if self._proposer is None:
@@ -80,18 +87,22 @@ class Planner:
             return step
         config = self._proposer.propose(trial_id)
         if config is None:
-            return Decided(reason="every legal configuration has been tried")
+            return strategy.confirmation() or Decided(reason="every legal configuration has been tried")
         return RunStep(config=config, seed=self._study.seed)
 
     def _paired(self, knowledge: Knowledge) -> Task | None:
-        """A seed that the winner or the baseline lacks of those the study wants of both."""
+        """A seed that the winner or the baseline lacks of those the study wants of both.
+
+        Runs of equal quality that a prior brings count; here each of the two runs once at least.
+        """
         ledger = knowledge.ledger
         found = recommend(knowledge.records, knowledge.problem.goal, certified(knowledge), ledger.measured)
         if found is None:
             return None
         for config in (found.estimate.config, self._study.baseline):
             asked = ledger.seeds.get(config, set())
-            for seed in range(self._study.seed, self._study.seed + self._study.budget.seeds):
+            num_wanted = max(1, self._study.budget.seeds - knowledge.beliefs.num_prior_runs(config))
+            for seed in range(self._study.seed, self._study.seed + num_wanted):
                 if seed not in asked:
                     return Task(Purpose.REPLICATE, config, seed)
         return None
@@ -114,6 +125,17 @@ class Planner:
         """Called when nothing more will be asked."""
         if self._proposer is not None:
             self._proposer.close()
+
+
+def _undisturbed(knowledge: Knowledge, strategy: Strategy) -> Task | None:
+    """One more run of the winner or the baseline when others disturbed all it had, which were few."""
+    ledger = knowledge.ledger
+    found = recommend(knowledge.records, knowledge.problem.goal, certified(knowledge), ledger.measured)
+    for config in (found.estimate.config, knowledge.problem.baseline) if found else ():
+        known = ledger.measured.get(config)
+        if known and known.is_contended and ledger.num_asked[config] < MAX_DISTURBED:
+            return Task(Purpose.REPLICATE, config, strategy.next_seed(config))
+    return None
 
 
 def certified(knowledge: Knowledge) -> dict[TrialConfig, float]:

@@ -11,6 +11,7 @@ from typing import Any
 from tuner.advisor.advisor import Advisor
 from tuner.advisor.messages import Ending, Wait, ask_as_dict, probe_of_dict
 from tuner.core.measurement import Measurement
+from tuner.core.prior import Prior
 from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialState
 from tuner.errors import RecordsError
@@ -22,8 +23,8 @@ from tuner.spec import StudySpec
 def replay(events: Iterable[Event], advisor: Advisor) -> Advisor:
     """Makes the journal's calls to a fresh advisor, and gives that advisor back.
 
-    Events that are no calls (start, stop, end) are passed over; a stop is checked against the
-    answer.
+    Events that are no calls (start, stop, prior_dropped, end) are passed over; a stop and a dropped prior are
+    checked against what the advisor says.
 
     Args:
         events: As `read_journal` yields them.
@@ -50,6 +51,9 @@ def replay(events: Iterable[Event], advisor: Advisor) -> Advisor:
                 advisor.probed(event["trial_id"], results, event["elapsed_s"])
             case "tell":
                 advisor.tell(event["trial_id"], _ending(event))
+            case "prior_dropped":
+                if event["reason"] != advisor.prior_contradiction:
+                    raise _differs(event, advisor.prior_contradiction)
     return advisor
 
 
@@ -65,7 +69,8 @@ def rebuild(study: StudySpec, events: Sequence[Event]) -> Advisor:
     """
     start = events[0]
     traits = StageTraits.from_dict(start["traits"])
-    return replay(events, Advisor(study, num_workers=start["num_workers"], traits=traits))
+    prior = Prior.from_dict(start["prior"]) if start.get("prior") else None
+    return replay(events, Advisor(study, num_workers=start["num_workers"], traits=traits, prior=prior))
 
 
 def _replay_ask(event: Event, advisor: Advisor) -> None:

@@ -176,11 +176,13 @@ def _keep_baseline(best: Estimate, baseline: Estimate, to_beat: float, goal: Goa
 
 def _basis(best: Estimate, baseline: Estimate | None) -> str:
     """What the figures rest on, and what they do not prove."""
+    disturbed = [e for e in (best, baseline) if e is not None and e.is_contended]
+    where = " on a contended machine, so that times are upper bounds" if disturbed else ""
     if len(best.seeds) == 1:
-        return f"measured once, with seed {best.seeds[0]}: evidence, not yet a certificate"
+        return f"measured once, with seed {best.seeds[0]}{where}: evidence, not yet a certificate"
     paired = baseline is not None and baseline.seeds == best.seeds
     pair = ", the baseline with the same ones" if paired else ""
-    return f"measured with {len(best.seeds)} seeds{pair}: evidence, not yet a certificate"
+    return f"measured with {len(best.seeds)} seeds{pair}{where}: evidence, not yet a certificate"
 
 
 def _no_baseline(trial: TrialRecord | None, baseline: Estimate | None, goal: Goal) -> str:

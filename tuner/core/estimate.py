@@ -35,6 +35,11 @@ class Estimate:
         """Training seconds at full budget: the shortest run, since a disturbed clock only runs slow."""
         return min(record.time_s for record in self.records)
 
+    @property
+    def is_contended(self) -> bool:
+        """True when others disturbed every run, so that `time_s` is an upper bound."""
+        return all(record.is_contended for record in self.records)
+
     @cached_property
     def nrmse(self) -> float:
         """The mean NRMSE."""

@@ -18,11 +18,14 @@ class StageTraits:
         quality_invariant_to: Parameters that, says the stage, cannot change NRMSE.
         can_probe: Whether configurations can be timed without training them.
         capacity_gib: Memory of the device; None when it is not a limit that is known.
+        quality_options: The stage's options as far as NRMSE depends on them, settled for the device; None
+            when the stage was not asked.
     """
 
     quality_invariant_to: tuple[str, ...] = ()
     can_probe: bool = False
     capacity_gib: float | None = None
+    quality_options: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON values; `from_dict` reads it back."""

@@ -118,6 +118,11 @@ class TrialRecord:
         )
 
     @property
+    def is_contended(self) -> bool:
+        """True when others disturbed it, so that its time is an upper bound; its NRMSE is not affected."""
+        return self.last is not None and bool(self.last.contended)
+
+    @property
     def is_censored(self) -> bool:
         """True when the trial ended before its full budget, so that its figures there are projections."""
         return self.state is TrialState.STOPPED

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tuner import __version__
-from tuner.advisor import Advisor, JournaledAdvisor
+from tuner.advisor import Advisor, JournaledAdvisor, write_start
+from tuner.advisor.warm_start import EarlierRun, check_same_study, prior_from, read_run
+from tuner.core.prior import Prior
 from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord
 from tuner.errors import ClusterError, HardwareMismatchError, TunerError
@@ -27,6 +29,7 @@ from tuner.records.folder import create_run_folder
 from tuner.records.journal import Journal
 from tuner.report.files import RunResult, write_outputs, write_study
 from tuner.report.progress import Progress
+from tuner.report.warm_start import warm_start_line
 from tuner.spec import StudySpec
 
 
@@ -49,12 +52,14 @@ class SessionOptions:
         address: See `ClusterOptions`.
         dashboard: See `ClusterOptions`.
         require_hardware: Whether a device that the study was not written for is an error.
+        warm_start: Folder of an earlier run, whose NRMSE is kept; None: nothing is.
     """
 
     runs_dir: Path
     address: str | None = None
     dashboard: bool = False
     require_hardware: bool = False
+    warm_start: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,7 @@ def run_study(
     """
     Advisor(study)  # a mistake in the sampler's or the rule's options shows now, not after Ray's start
     _check_writable(options.runs_dir)
+    earlier = _earlier_run(study, options)
     cluster = ClusterOptions(
         address=options.address, dashboard=options.dashboard, num_cpus=study.resources.cpus
     )
@@ -100,7 +106,17 @@ def run_study(
         if resources.dashboard:
             screen.say(f"dashboard: {resources.dashboard}")
         device = _look_at_device(study, resources, options, interrupts, screen)
-        return _run_on(study, device, options.runs_dir, interrupts, screen)
+        prior = prior_from(earlier, study, device.traits) if earlier else None
+        return _run_on(study, device, prior, options.runs_dir, interrupts, screen)
+
+
+def _earlier_run(study: StudySpec, options: SessionOptions) -> EarlierRun | None:
+    """What `--warm-start` names, as far as it can be checked before Ray is started."""
+    if options.warm_start is None:
+        return None
+    earlier = read_run(options.warm_start)
+    check_same_study(earlier, study, is_simulated=False)
+    return earlier
 
 
 def _check_writable(runs_dir: Path) -> None:
@@ -169,23 +185,23 @@ def check_resources(study: StudySpec, resources: Resources) -> None:
 
 
 def _run_on(
-    study: StudySpec, device: _Device, runs_dir: Path, interrupts: Interrupts, screen: Screen
+    study: StudySpec,
+    device: _Device,
+    prior: Prior | None,
+    runs_dir: Path,
+    interrupts: Interrupts,
+    screen: Screen,
 ) -> tuple[RunResult, Path, int | None]:
     started = datetime.now().astimezone()
     folder = create_run_folder(runs_dir, study.name, started)
     write_study(folder, study)
     provenance = _provenance(study, device, started)
+    if prior is not None:
+        provenance["warm_start"] = prior.provenance
+        screen.say(warm_start_line(prior.provenance))
     journal = Journal(folder / "journal.jsonl")
-    traits = device.traits
-    journal.append(
-        "start",
-        elapsed_s=0.0,
-        study=study.as_dict(),
-        provenance=provenance,
-        traits=traits.as_dict(),
-        num_workers=device.num_workers,
-    )
-    advisor = Advisor(study, num_workers=device.num_workers, traits=traits)
+    advisor = Advisor(study, num_workers=device.num_workers, traits=device.traits, prior=prior)
+    write_start(journal, study, advisor, provenance, device.num_workers)
     failure: TunerError | None = None
     try:
         _prepare_and_run(study, device, advisor, journal, folder, interrupts, screen)
@@ -201,6 +217,7 @@ def _run_on(
         failure=str(failure or ""),
         finish_reason=advisor.finish_reason,
         certified=advisor.certified,
+        prior_contradiction=advisor.prior_contradiction,
     )
     write_outputs(folder, result)
     if failure:

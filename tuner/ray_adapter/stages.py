@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -50,7 +51,8 @@ def describe_traits(
     study: StudySpec, device: Mapping[str, Any], interrupts: Interrupts, *, num_gpus: int
 ) -> StageTraits:
     """What the stage's class says of itself, and what the device limits."""
-    said = _on_worker(study, interrupts, num_gpus, "its attributes", _class_traits, study.stage.class_path)
+    class_path, options = study.stage.class_path, dict(study.stage.options)
+    said = _on_worker(study, interrupts, num_gpus, "quality_options", _class_traits, class_path, options)
     capacity = float(device["memory_gib"]) if device["kind"] == "cuda" else None
     return StageTraits(**said, capacity_gib=capacity)
 
@@ -100,11 +102,20 @@ def _call(class_path: str, method: str, options: dict[str, Any]) -> Any:
     return getattr(load_stage(class_path), method)(options)
 
 
-def _class_traits(class_path: str) -> dict[str, Any]:
-    """What a stage says by its attributes; one that redefines `time_units` can be probed."""
+def _class_traits(class_path: str, options: dict[str, Any]) -> dict[str, Any]:
+    """What a stage says of itself; one that redefines `time_units` can be probed."""
     stage = load_stage(class_path)
     units = [vars(base)["time_units"] for base in stage.__mro__ if "time_units" in vars(base)]
     return {
         "quality_invariant_to": tuple(getattr(stage, "quality_invariant_to", ())),
         "can_probe": bool(units) and units[0] is not units[-1],
+        "quality_options": _quality_options(stage, options),
     }
+
+
+def _quality_options(stage: type[tune.Trainable], options: dict[str, Any]) -> dict[str, Any] | None:
+    """As a journal will give them back, so that two runs compare alike; None when a stage does not say."""
+    if not hasattr(stage, "quality_options"):
+        return None
+    said: dict[str, Any] = json.loads(json.dumps(stage.quality_options(options), default=str))
+    return said

@@ -23,6 +23,7 @@ from tuner.core.recommend import Certified, Recommendation, baseline_estimate
 from tuner.core.trial import TrialRecord
 from tuner.records.folder import write_atomically
 from tuner.report.text import TITLES, result_table, work_table
+from tuner.report.warm_start import warm_start_line
 from tuner.spec import StudySpec
 
 PIPELINE_KEYS = {
@@ -46,6 +47,7 @@ class RunResult:
         failure: The error that ended the run, empty when none did.
         finish_reason: Why nothing more was asked.
         certified: What may be recommended, with its probability to meet the target.
+        prior_contradiction: Why what an earlier run taught was dropped; empty when it was not.
     """
 
     study: StudySpec
@@ -55,6 +57,7 @@ class RunResult:
     failure: str = ""
     finish_reason: str = ""
     certified: Certified
+    prior_contradiction: str = ""
 
     @property
     def conclusion(self) -> Conclusion:
@@ -109,6 +112,8 @@ def summary(result: RunResult) -> str:
     ]
     if result.provenance["hardware_mismatch"]:
         lines.append(f"not the study's hardware: {result.provenance['hardware_mismatch']}")
+    if "warm_start" in result.provenance:
+        lines.append(warm_start_line(result.provenance["warm_start"], result.prior_contradiction))
     tables = [result_table(result.conclusion), work_table(result.conclusion, result.study.stage.num_samples)]
     lines += [*(line for table in tables if table for line in ("", table)), "", result.sentence]
     if result.finish_reason:
@@ -139,6 +144,7 @@ def result_dict(result: RunResult) -> dict[str, Any]:
         "certified": found.certified if found else False,
         "sentence": result.sentence,
         "finish_reason": result.finish_reason,
+        "prior_contradiction": result.prior_contradiction,
         "provenance": dict(result.provenance),
     }
 

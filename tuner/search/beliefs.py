@@ -168,13 +168,18 @@ class Beliefs:
 
     @cached_property
     def num_runs(self) -> npt.NDArray[np.float64]:
-        """Full-budget runs that bear on each candidate's NRMSE: its own and those of equal quality."""
+        """Full-budget runs that bear on each candidate's NRMSE: those of equal quality, here and before."""
         group = self.grid.quality_group
-        counts = np.zeros(group.max() + 1)
+        counts = self._learner.prior(self.grid).num_runs.copy()
         for config, estimate in self.measured.items():
             counts[group[self.grid.index[config]]] += len(estimate.records)
         found: npt.NDArray[np.float64] = counts[group]
         return found
+
+    def num_prior_runs(self, config: TrialConfig) -> int:
+        """Of the full-budget runs that bear on a candidate's NRMSE, those the prior brings."""
+        of_groups = self._learner.prior(self.grid).num_runs
+        return int(of_groups[self.grid.quality_group[self.grid.index[config]]])
 
     @cached_property
     def num_asked(self) -> npt.NDArray[np.float64]:

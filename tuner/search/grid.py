@@ -36,15 +36,15 @@ class Grid:
         self.configs: tuple[TrialConfig, ...] = tuple(known)
         self.index = {config: row for row, config in enumerate(self.configs)}
         self.is_complete = not problem.lattice.continuous and len(problem.lattice) <= MAX_POINTS
-        quality = axes_of(
+        self.quality_axes = axes_of(
             problem.lattice,
             without=problem.traits.quality_invariant_to,
             derived=["effective_batch_size"],
         )
         time = axes_of(problem.lattice, derived=["micro_rows", "num_micro_batches"])
-        self.quality_is_ordered = np.array([axis.is_ordered for axis in quality], dtype=np.bool_)
+        self.quality_is_ordered = np.array([axis.is_ordered for axis in self.quality_axes], dtype=np.bool_)
         self.time_is_ordered = np.array([axis.is_ordered for axis in time], dtype=np.bool_)
-        self.quality_points: Floats = coordinates(self.configs, quality)
+        self.quality_points: Floats = coordinates(self.configs, self.quality_axes)
         self.time_points: Floats = coordinates(self.configs, time)
 
     @cached_property

@@ -13,16 +13,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import numpy as np
-
+from tuner.core.prior import Prior
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.search.grid import Grid
-from tuner.search.ledger import Ledger, Timed, epoch_s
+from tuner.search.ledger import Ledger, Timed
 from tuner.search.models.cost import GrowingTimeModel, TimeModel, Timing
 from tuner.search.models.curves import CurveModel
 from tuner.search.models.kernel import Floats, Ints
 from tuner.search.models.quality import GrowingQualityModel, Margins, Observation, QualityModel
+from tuner.search.prior import LaidOutPrior, curve_table
 from tuner.search.problem import Problem
+
+CONTENDED_ERROR = 0.2
+"""Relative standard error of an epoch time that others disturbed: it is an upper bound, no more."""
 
 PROBE_ERROR = 0.03
 """Relative standard error of a probed epoch time (docs/LOG.md, benchmarks/probe.py)."""
@@ -58,16 +61,24 @@ class Learner:
     Args:
         problem: What is looked for.
         ledger: Whose trials and probes are learnt from.
+        prior: What an earlier run taught of NRMSE; of time, memory and what fits it teaches nothing.
     """
 
-    def __init__(self, problem: Problem, ledger: Ledger) -> None:
-        self._problem, self._ledger = problem, ledger
+    def __init__(self, problem: Problem, ledger: Ledger, prior: Prior | None = None) -> None:
+        self._problem, self._ledger, self._prior = problem, ledger, prior
+        self._laid_out: tuple[Grid, LaidOutPrior] | None = None
         self._quality: _Grown[GrowingQualityModel] | None = None
         self._time: _Grown[GrowingTimeModel] | None = None
         self._curves: tuple[int, Grid, CurveModel] | None = None
         self._fitted: tuple[int, Grid, QualityModel] | None = None
         self._margins: tuple[int, Grid, Margins | None] | None = None
         self._times: tuple[int, int, Grid, tuple[Floats, Floats]] | None = None
+
+    def prior(self, grid: Grid) -> LaidOutPrior:
+        """What the earlier run taught, on the axes of a grid."""
+        if self._laid_out is None or self._laid_out[0] is not grid:
+            self._laid_out = grid, LaidOutPrior(self._prior, grid)
+        return self._laid_out[1]
 
     # Time.
 
@@ -105,21 +116,21 @@ class Learner:
 
     def _known_at(self, at: int) -> dict[Timed, float]:
         """The epoch times known when so many trials had ended."""
-        known: dict[Timed, float] = {}
-        for record in self._ledger.ended[:at]:
-            seconds = epoch_s(record)
-            if seconds is not None:
-                timed = Timed(record.config, is_probe=False)
-                known[timed] = min(seconds, known.get(timed, math.inf))
-        for probed in self._ledger.probes.values():
-            if probed.epoch_time_s:
-                known[Timed(probed.config, is_probe=True)] = probed.epoch_time_s
-        return known
+        then = Ledger(self._ledger.ended[:at], self._ledger.probes.values())
+        return {
+            timed: then.least_epoch_s[timed.config]
+            if not timed.is_probe
+            else then.probes[timed.config].epoch_time_s or math.nan
+            for timed in then.timed
+        }
 
     def _timings(self, grid: Grid) -> list[Timing]:
         """Epoch times of training, the least of each as others only ever slow one down, and of probes."""
         ledger = self._ledger
-        found = [Timing(grid.index[config], seconds) for config, seconds in ledger.least_epoch_s.items()]
+        found = [
+            Timing(grid.index[config], seconds, CONTENDED_ERROR * (config in ledger.disturbed))
+            for config, seconds in ledger.least_epoch_s.items()
+        ]
         return found + [
             Timing(grid.index[probed.config], probed.epoch_time_s, PROBE_ERROR)
             for probed in ledger.probes.values()
@@ -127,7 +138,8 @@ class Learner:
         ]
 
     def _timing(self, grid: Grid, timed: Timed, seconds: float) -> Timing:
-        return Timing(grid.index[timed.config], seconds, PROBE_ERROR if timed.is_probe else 0.0)
+        error = PROBE_ERROR if timed.is_probe else CONTENDED_ERROR * timed.is_contended
+        return Timing(grid.index[timed.config], seconds, error)
 
     # Quality.
 
@@ -165,11 +177,11 @@ class Learner:
         return self._fitted[2].draws(grid.quality_points[rows], target, self._baseline(grid), num)
 
     def _fit_quality(self, grid: Grid, fantasies: Sequence[Observation]) -> QualityModel | None:
-        observations = [*self._observations(self._asked_order(), grid), *fantasies]
+        observations = [*self._observed(self._asked_order(), grid), *fantasies]
         if not observations:
             return None
         return QualityModel(
-            grid.quality_points, grid.quality_is_ordered, observations, num_asked=len(grid.quality_first)
+            self.prior(grid).points, grid.quality_is_ordered, observations, num_asked=len(grid.quality_first)
         )
 
     def _baseline(self, grid: Grid) -> Floats:
@@ -182,11 +194,11 @@ class Learner:
         grown = self._quality
         if grown is None or grown.mark != at or grown.grid is not grid:
             model = None
-            if observations := self._observations(ended[:at], grid):
+            if at and (observations := self._observed(ended[:at], grid)):
                 asked = grid.quality_points[grid.quality_first]
                 baseline = int(grid.quality_group[grid.index[self._problem.baseline]])
                 model = GrowingQualityModel(
-                    grid.quality_points, grid.quality_is_ordered, observations, asked, baseline
+                    self.prior(grid).points, grid.quality_is_ordered, observations, asked, baseline
                 )
             grown = self._quality = _Grown(at, grid, model, at)
         if grown.model is not None:
@@ -195,6 +207,11 @@ class Learner:
                     grown.model.add(observation)
             grown.num_told = len(ended)
         return grown
+
+    def _observed(self, records: Iterable[TrialRecord], grid: Grid) -> list[Observation]:
+        """What ended trials and the prior say."""
+        theirs = self.prior(grid).observations(self._learnt_curves(grid))
+        return [*self._observations(records, grid), *theirs]
 
     def _asked_order(self) -> Iterable[TrialRecord]:
         return (r for r in self._ledger.records.values() if r.state is not TrialState.RUNNING)
@@ -232,10 +249,12 @@ class Learner:
 
     def _fit_curves(self, ended: Sequence[TrialRecord], grid: Grid) -> CurveModel:
         known = {record.trial_id for record in ended if record.is_full_budget}
-        finished = [record for record in self._asked_order() if record.trial_id in known]
-        table = np.full((len(finished), self._problem.num_epochs), np.nan)
-        for k, record in enumerate(finished):
-            for epoch, nrmse in record.nrmse_curve.items():
-                table[k, epoch - 1] = math.log(nrmse)
-        rows = [grid.index[record.config] for record in finished]
-        return CurveModel(grid.quality_points[rows], table)
+        finished = [
+            (grid.index[record.config], tuple(record.nrmse_curve.items()))
+            for record in self._asked_order()
+            if record.trial_id in known
+        ]
+        prior = self.prior(grid)
+        finished += [(row, run.curve) for row, run in prior.full]
+        table = curve_table([curve for _, curve in finished], self._problem.num_epochs)
+        return CurveModel(prior.points[[row for row, _ in finished]], table)

@@ -26,10 +26,11 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A configuration was timed for the first time, by a run or by a probe."""
+    """A configuration was timed for the first time, by a run, perhaps a disturbed one, or by a probe."""
 
     config: TrialConfig
     is_probe: bool
+    is_contended: bool = False
 
 
 class Ledger:
@@ -41,7 +42,9 @@ class Ledger:
         ended: Those that have, in the order of ending.
         complete: Those of them that ran to their full budget.
         measured: See `estimates` of core.
-        least_epoch_s: The shortest mean epoch of any uninterrupted run, by configuration.
+        least_epoch_s: The shortest mean epoch of any uninterrupted run, by configuration; one that others
+            disturbed counts while there is no other.
+        disturbed: Configurations of which all runs so far were disturbed.
         seeds: What a configuration was asked with.
         num_asked: How often it was asked for.
         beside_s: Seconds beside training of the full-budget runs.
@@ -60,6 +63,7 @@ class Ledger:
         self.ended: list[TrialRecord] = []
         self.measured: dict[TrialConfig, Estimate] = {}
         self.least_epoch_s: dict[TrialConfig, float] = {}
+        self.disturbed: set[TrialConfig] = set()
         self.seeds: dict[TrialConfig, set[int]] = {}
         self.num_asked: dict[TrialConfig, int] = {}
         self.complete: list[TrialRecord] = []
@@ -123,8 +127,14 @@ class Ledger:
             return
         config, position = record.config, self._position[record.trial_id]
         if config not in self.least_epoch_s:
-            self.timed.append(Timed(config, is_probe=False))
-        self.least_epoch_s[config] = min(seconds, self.least_epoch_s.get(config, math.inf))
+            self.timed.append(Timed(config, is_probe=False, is_contended=record.is_contended))
+        before = config in self.disturbed, self.least_epoch_s.get(config, math.inf)
+        is_disturbed, self.least_epoch_s[config] = (
+            min(before, (record.is_contended, seconds))
+            if config in self.least_epoch_s
+            else (record.is_contended, seconds)
+        )
+        (self.disturbed.add if is_disturbed else self.disturbed.discard)(config)
         first = min(position, self._first_timed.get(config, position))
         is_out_of_turn = first == position < self._last_timed
         self._first_timed[config] = first

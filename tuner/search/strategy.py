@@ -107,7 +107,7 @@ class Strategy:
         worthwhile = np.where(self._promise >= DECIDED, self._score, 0.0)
         best = int(np.argmax(worthwhile))
         if worthwhile[best] <= MIN_RATE:
-            return self._confirmation() or Decided(reason=self._verdict())
+            return self.confirmation() or Decided(reason=self._verdict())
         return self._useful_probe(worthwhile, best) or self._run(best)
 
     def verification(self) -> RunStep | None:
@@ -122,7 +122,7 @@ class Strategy:
         best = int(np.argmax(worthwhile))
         return self._run(best) if worthwhile[best] > MIN_RATE else None
 
-    def _confirmation(self) -> RunStep | None:
+    def confirmation(self) -> RunStep | None:
         """One more run of the fastest certified configuration, unless it is confirmed or runs already."""
         if not self.certified or self.certified[0] == self._problem.baseline:
             return None

@@ -31,11 +31,10 @@ def supposed_instance(study: StudySpec) -> Instance:
     law = hardware_law(study.hardware)
     columns, num_epochs, rng = study.lattice.columns, study.stage.num_epochs, generator("guess", study.seed)
     excess = calibrated(columns) - _at_guides_baseline()
+    curves = regular(columns, excess, num_epochs, rng)  # drawn first: alike on all cards
     groups = quality_groups(columns)
     private = rng.normal(size=(groups.max() + 1, num_epochs))[groups] * settling(num_epochs)
-    nrmse = (
-        BASELINE_NRMSE * (1 + excess)[:, None] * regular(columns, excess, num_epochs, rng) * np.exp(private)
-    )
+    nrmse = BASELINE_NRMSE * (1 + excess)[:, None] * curves * np.exp(private)
     time_s = law.epoch_time_s(columns, study.stage.num_samples) * num_epochs
     row = study.lattice.index(study.baseline)
     assert row is not None  # the loader has checked it

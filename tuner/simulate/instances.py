@@ -134,15 +134,35 @@ def make_instance(name: str, seed: int, *, budget_units: float = 50.0, num_worke
     Raises:
         TunerError: There is no instance of that name.
     """
+    recipe = recipe_of(name)
+    rng = generator("instance", name, seed)
+    study = study_of(recipe, seed)
+    columns, row = study.lattice.columns, study.lattice.index(study.baseline)
+    assert row is not None  # the loader has checked it
+    nrmse = draw_nrmse(recipe, columns, row, study.stage.num_epochs, rng)
+    law, truth = truth_of(recipe, study, nrmse)
+    truth = replace(truth, threshold=threshold_over_front(truth, recipe, row, rng))
+    return drawn_instance(name, recipe, study, (law, truth), rng, budget_units / num_workers)
+
+
+def recipe_of(name: str) -> Recipe:
+    """The recipe of an instance.
+
+    Raises:
+        TunerError: There is no instance of that name.
+    """
     recipe = next((recipes[name] for recipes in SETS.values() if name in recipes), None)
     if recipe is None:
         known = ", ".join(name for recipes in SETS.values() for name in recipes)
         raise TunerError(f"there is no simulated instance {name!r}.", f"use one of {known}.")
-    rng = generator("instance", name, seed)
-    study = _study(recipe, seed)
-    law = hardware_law(study.hardware)
-    law = replace(law, tile_rows=recipe.tile_rows, loader_s=recipe.loader * _batch_s(law))
-    truth = _truth(recipe, study, law, rng)
+    return recipe
+
+
+def drawn_instance(
+    name: str, recipe: Recipe, study: StudySpec, so: tuple[HardwareLaw, Truth], rng: Rng, budget_units: float
+) -> Instance:
+    """An instance of which all but noise and costs is known; its budget is in trainings of the optimum."""
+    law, truth = so
     full_s = 333 * _batch_s(law) * study.stage.num_epochs  # the guide's baseline: 35 min on an A100
     noise = Noise(
         shared_pct=0.45 * recipe.noise,
@@ -162,10 +182,10 @@ def make_instance(name: str, seed: int, *, budget_units: float = 50.0, num_worke
             oom_s=full_s * 0.003,
         ),
         probe_s=full_s * rng.uniform(0.001, 0.003),
-        seed=seed,
+        seed=study.seed,
         device=f"simulated {study.hardware.description}",
     )
-    hours = budget_units * instance.unit_s / 3600 / num_workers
+    hours = budget_units * instance.unit_s / 3600
     budget = BudgetSpec(trials=100_000, hours=hours, seeds=study.budget.seeds)
     return replace(instance, study=replace(study, target=_target(instance, recipe), budget=budget), _luck={})
 
@@ -181,7 +201,8 @@ def _lattice(card: str, law: str) -> Lattice:
     return Lattice((*study.parameters, _EXTRA[law]), study.rules) if law in _EXTRA else study.lattice
 
 
-def _study(recipe: Recipe, seed: int) -> StudySpec:
+def study_of(recipe: Recipe, seed: int) -> StudySpec:
+    """The shipped study of a recipe's card, with the further parameter of its law."""
     shipped, lattice = _shipped(recipe.card), _lattice(recipe.card, recipe.law)
     extra = {name: value for name, value in _EXTRA_BASELINE.items() if name in lattice.columns}
 
@@ -197,24 +218,30 @@ def _batch_s(law: HardwareLaw) -> float:
     return law.batch_s + law.step_s + 2 * (law.launch_s + 15 * law.row_s)
 
 
-def _truth(recipe: Recipe, study: StudySpec, law: HardwareLaw, rng: Rng) -> Truth:
-    columns, num_epochs = study.lattice.columns, study.stage.num_epochs
-    baseline = study.lattice.index(study.baseline)
-    assert baseline is not None  # the loader has checked it
+def draw_nrmse(recipe: Recipe, columns: Columns, baseline: int, num_epochs: int, rng: Rng) -> Floats:
+    """Mean NRMSE after every epoch by the recipe's law and curve, both drawn, shape (points, epochs)."""
     excess = LAWS[recipe.law](columns, rng)
     excess = excess - excess[baseline]
     groups = quality_groups(columns)
     private = rng.normal(size=(groups.max() + 1, num_epochs))[groups] * settling(num_epochs)
     factors = CURVES[recipe.curve](columns, excess, num_epochs, rng) * np.exp(private)
-    time_s = law.epoch_time_s(columns, study.stage.num_samples) * num_epochs * _stretch(columns)
+    drawn: Floats = BASELINE_NRMSE * np.maximum(1 + excess, 0.5)[:, None] * factors
+    return drawn
+
+
+def truth_of(recipe: Recipe, study: StudySpec, nrmse: Floats) -> tuple[HardwareLaw, Truth]:
+    """What is so of a study of known NRMSE: time and memory by its card; the threshold is not set yet."""
+    law = hardware_law(study.hardware)
+    law = replace(law, tile_rows=recipe.tile_rows, loader_s=recipe.loader * _batch_s(law))
+    columns, num_epochs = study.lattice.columns, study.stage.num_epochs
     truth = Truth(
-        time_s=time_s,
+        time_s=law.epoch_time_s(columns, study.stage.num_samples) * num_epochs * _stretch(columns),
         peak_memory_gib=law.peak_memory_gib(columns),
-        nrmse=BASELINE_NRMSE * np.maximum(1 + excess, 0.5)[:, None] * factors,
+        nrmse=nrmse,
         threshold=0.0,
         memory_gib=law.memory_gib,
     )
-    return replace(truth, threshold=threshold_over_front(truth, recipe, baseline, rng))
+    return law, truth
 
 
 def _stretch(columns: Columns) -> Floats:

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tuner import __version__
-from tuner.advisor import Advisor, JournaledAdvisor
+from tuner.advisor import Advisor, JournaledAdvisor, write_start
+from tuner.advisor.warm_start import check_same_study, prior_from, read_run
+from tuner.core.prior import Prior
+from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord
 from tuner.errors import TunerError
 from tuner.records.folder import create_run_folder
@@ -35,13 +38,27 @@ def simulated(study: StudySpec) -> StudySpec:
     return replace(study, name=f"{study.name}-simulated")
 
 
-def run_simulated(study: StudySpec, runs_dir: Path, show: Show) -> tuple[RunResult, Path, Account]:
+def simulated_prior(study: StudySpec, folder: Path) -> Prior:
+    """What an earlier simulated run teaches this study.
+
+    Raises:
+        TunerError: It is a real run's folder or none at all, or its stage differs.
+    """
+    earlier = read_run(folder)
+    check_same_study(earlier, study, is_simulated=True)
+    return prior_from(earlier, study, StageTraits())
+
+
+def run_simulated(
+    study: StudySpec, runs_dir: Path, show: Show, prior: Prior | None = None
+) -> tuple[RunResult, Path, Account]:
     """Runs a study in virtual time and writes the folder a real run would.
 
     Args:
         study: As `simulated` named it.
         runs_dir: Where the run's folder is made.
         show: Called with the state of the run and the trial that changed.
+        prior: What an earlier simulated run taught of NRMSE.
 
     Returns:
         The result, its folder, and where the workers' virtual time went.
@@ -51,20 +68,15 @@ def run_simulated(study: StudySpec, runs_dir: Path, show: Show) -> tuple[RunResu
     """
     instance = supposed_instance(study)
     clock, account = VirtualClock(), Account()
-    advisor = Advisor(study)
+    advisor = Advisor(study, prior=prior)
     started = datetime.now().astimezone()
     folder = create_run_folder(runs_dir, study.name, started)
     write_study(folder, study)
     provenance = _provenance(study, instance, started)
+    if prior is not None:
+        provenance["warm_start"] = prior.provenance
     journal = Journal(folder / "journal.jsonl")
-    journal.append(
-        "start",
-        elapsed_s=0.0,
-        study=study.as_dict(),
-        provenance=provenance,
-        traits=advisor.traits.as_dict(),
-        num_workers=1,
-    )
+    write_start(journal, study, advisor, provenance, num_workers=1)
 
     def listen(changed: TrialRecord) -> None:
         show(Progress.of(advisor, clock.now_s), changed)
@@ -81,6 +93,7 @@ def run_simulated(study: StudySpec, runs_dir: Path, show: Show) -> tuple[RunResu
         failure=str(failure or ""),
         finish_reason=advisor.finish_reason,
         certified=advisor.certified,
+        prior_contradiction=advisor.prior_contradiction,
     )
     write_outputs(folder, result)
     if failure:

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from tuner.advisor.history import records_of
 from tuner.core.config import CORE_NAMES, TrialConfig
 from tuner.core.constraints import Rule
 from tuner.core.lattice import DIVISIBILITY, Lattice
-from tuner.core.measurement import Measurement
-from tuner.core.trial import Purpose, TrialRecord, TrialState
+from tuner.core.trial import TrialRecord
 from tuner.errors import RecordsError, TunerError
 from tuner.records.journal import Event
 from tuner.simulate.hardware import HardwareLaw
@@ -49,28 +49,7 @@ class TableRow:
 
 def journal_rows(events: Iterable[Event]) -> list[TableRow]:
     """The trials of a journal that ran to their full budget."""
-    records: dict[str, TrialRecord] = {}
-    for event in events:
-        if event["event"] == "ask" and event["answer"]["kind"] == "run":
-            record = _asked(event["answer"])
-            records[record.trial_id] = record
-        elif event["event"] == "observe":
-            record = records[event["trial_id"]]
-            records[record.trial_id] = record.observed(Measurement.from_dict(event["measurement"]))
-        elif event["event"] == "tell" and event["trial_id"] in records:
-            record = records[event["trial_id"]]
-            records[record.trial_id] = record.ended(TrialState(event["state"]))
-    return [_row_of(record) for record in records.values() if record.is_full_budget]
-
-
-def _asked(answer: Mapping[str, Any]) -> TrialRecord:
-    return TrialRecord(
-        trial_id=answer["trial_id"],
-        config=TrialConfig.from_dict(answer["config"]),
-        seed=answer["seed"],
-        num_epochs=answer["num_epochs"],
-        purpose=Purpose(answer["purpose"]),
-    )
+    return [_row_of(record) for record in records_of(events) if record.is_full_budget]
 
 
 def _row_of(record: TrialRecord) -> TableRow:

@@ -125,16 +125,9 @@ class QualityModel:
         num_asked: int = 1,
     ) -> None:
         self.level = float(np.median([o.value for o in observations]))
-        seen, point = np.unique(points[[o.row for o in observations]], axis=0, return_inverse=True)
-        self.seeds, seed = np.unique([o.seed for o in observations], return_inverse=True)
-        self.runs = Runs(
-            points=seen,
-            point=point.reshape(-1),
-            seed=seed,
-            value=np.array([o.value for o in observations]) - self.level,
-            error_variance=np.array([o.error_variance for o in observations]),
-        )
-        num_particles = affordable(NUM_PARTICLES, len(seen), num_asked)
+        self.seeds = np.unique([o.seed for o in observations])
+        self.runs = runs_of(points, observations, self.level)
+        num_particles = affordable(NUM_PARTICLES, len(self.runs.points), num_asked)
         self.settings = infer_settings(PRIOR, self.runs, is_ordered, num_particles=num_particles)
         self._is_ordered = is_ordered
 
@@ -206,6 +199,19 @@ class GrowingQualityModel:
         """Margins of some of the points asked about drawn together, at least `num` times (draws, rows)."""
         asked = np.append(rows, self._baseline) if target.is_relative else rows
         return _draws(target, self._level, *self._field.joint(asked), num)
+
+
+def runs_of(points: Floats, observations: Sequence[Observation], level: float) -> Runs:
+    """Observations as the model takes them: those of equal points pooled, values less a rough level."""
+    seen, point = np.unique(points[[o.row for o in observations]], axis=0, return_inverse=True)
+    _, seed = np.unique([o.seed for o in observations], return_inverse=True)
+    return Runs(
+        points=seen,
+        point=point.reshape(-1),
+        seed=seed,
+        value=np.array([o.value for o in observations]) - level,
+        error_variance=np.array([o.error_variance for o in observations]),
+    )
 
 
 def _draws(target: Target, level: float, mean: Floats, covariance: Floats, num: int) -> Floats:

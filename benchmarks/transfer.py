@@ -1,0 +1,186 @@
+"""What a warm start saves: a study on an A100, then the same quality law on an H100, with and without it.
+
+    python -m benchmarks.transfer --quick       # under a minute: shows that it works, no more
+    python -m benchmarks.transfer               # minutes
+
+All figures are simulated. Cost is in trainings of the second card's optimum; what the first card cost is not
+counted: it was wanted for its own sake. Two controls: a second card whose every NRMSE is 0.5 % higher (a
+small offset must not make the search lie), and a prior of another draw of the law (not to be believed).
+The last line is one line of JSON; a figure in it is [value, low, high] with a 95 % bootstrap interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # the runs are parallel; before numpy is imported
+
+from benchmarks.search_arms import Ours  # noqa: E402
+from benchmarks.search_play import Task, play  # noqa: E402
+from benchmarks.search_results import (  # noqa: E402
+    Outcome,
+    cost_of_success,
+    grouped,
+    interval,
+    lies_pct,
+    load,
+    ratio,
+    save,
+    success_pct,
+)
+from tuner.core.prior import Prior, prior_run  # noqa: E402
+from tuner.simulate import Instance, VirtualClock  # noqa: E402
+from tuner.simulate.transfer import transfer_pair  # noqa: E402
+
+CARD = "h100"
+INSTANCES = (
+    "dev-logarithmic-a100",
+    "dev-middle-a100",
+    "dev-plateau-a100-misleading",
+    "held-interaction-a100",
+    "held-sigmoid-a100-noisy",
+    "alien-lookup-a100",
+    "alien-ridge-a100",
+)
+QUICK_INSTANCES = ("dev-logarithmic-a100",)
+OFFSET_PCT = 0.5
+ARMS = ("cold", "warm", "warm +0.5 %", "warm, other law")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One law, drawn once."""
+
+    instance: str
+    seed: int
+    arms: Sequence[str]
+
+
+class _Kept:
+    """Makes arms and keeps the last one, to ask it what it learnt."""
+
+    def __init__(self, prior: Prior | None = None) -> None:
+        self._prior = prior
+        self.arm: Ours | None = None
+
+    def __call__(self, instance: Instance, clock: VirtualClock, num_workers: int) -> Ours:
+        self.arm = Ours(instance, clock, num_workers, self._prior)
+        return self.arm
+
+    def learnt(self, instance: Instance) -> Prior:
+        """What the arm's run taught of NRMSE."""
+        assert self.arm is not None  # it has been played
+        found = [prior_run(record, instance.name) for record in self.arm.advisor.records]
+        return Prior(
+            source=instance.name,
+            device=instance.device,
+            num_epochs=instance.study.stage.num_epochs,
+            runs=tuple(run for run in found if run is not None),
+        )
+
+
+def play_pair(pair: Pair) -> list[Outcome]:
+    """The study on the first card, then each arm on the second."""
+    there, here = transfer_pair(pair.instance, CARD, pair.seed)
+    found = []
+    priors = {"warm": _learnt_on(there, pair), "cold": None}
+    for arm in pair.arms:
+        instance, prior = here, priors["cold" if arm == "cold" else "warm"]
+        if arm == "warm +0.5 %":
+            instance = transfer_pair(pair.instance, CARD, pair.seed, offset_pct=OFFSET_PCT)[1]
+        elif arm == "warm, other law":
+            prior = _learnt_on(transfer_pair(pair.instance, CARD, pair.seed + 1000)[0], pair)
+        found += play(_task(pair, arm), _Kept(prior), instance)
+    return found
+
+
+def _learnt_on(instance: Instance, pair: Pair) -> Prior:
+    kept = _Kept()
+    play(_task(pair, "first card"), kept, instance)
+    return kept.learnt(instance)
+
+
+def _task(pair: Pair, arm: str) -> Task:
+    return Task(arm=arm, set_name="transfer", instance=pair.instance, seed=pair.seed)
+
+
+def main() -> None:
+    """Plays what was asked for, prints a table and the line of JSON."""
+    args = _arguments()
+    pairs = [
+        Pair(name, seed, args.arms)
+        for seed in range(args.first_seed, args.first_seed + args.seeds)
+        for name in args.instances
+    ]
+    outcomes = [outcome for path in args.load for outcome in load(path)]
+    with multiprocessing.get_context("fork").Pool(args.processes) as pool:
+        for batch in pool.imap_unordered(play_pair, pairs):
+            outcomes += batch
+            if args.save:
+                save(args.save, batch)
+    outcomes.sort(key=lambda o: (ARMS.index(o.arm), o.instance, o.seed))
+    for outcome in outcomes:
+        if outcome.error:
+            print(f"{outcome.arm} on {outcome.instance}, seed {outcome.seed}:\n{outcome.error}")
+    print(_table(outcomes))
+    print(json.dumps(summary(outcomes)))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--quick", action="store_true", help="one law, two seeds, cold and warm")
+    add("--instances", nargs="*", default=list(INSTANCES), metavar="NAME", help="whose laws to draw")
+    add("--seeds", type=int, default=10, metavar="N", help="draws of each law")
+    add("--first-seed", type=int, default=0, metavar="N", help="start at another seed")
+    add("--arms", nargs="+", default=list(ARMS), choices=ARMS, help="what to play on the second card")
+    add("--save", type=Path, metavar="FILE", help="append every outcome to this file of JSON lines")
+    add("--load", type=Path, nargs="+", default=[], metavar="FILE", help="join outcomes saved before")
+    add("--processes", type=int, default=os.cpu_count(), metavar="N", help="runs at once, here")
+    args = parser.parse_args()
+    if args.quick:
+        args.instances, args.seeds, args.arms = QUICK_INSTANCES, 2, ["cold", "warm"]
+    return args
+
+
+def _table(outcomes: Sequence[Outcome]) -> str:
+    lines = [
+        f"Simulated: A100, then {CARD.upper()} with the same quality law; cost in trainings of its optimum",
+        f"{'':<34}{'runs':>6}{'success %':>11}{'cost':>8}{'of a success':>14}{'lies %':>8}",
+    ]
+    for arm, runs in grouped(outcomes, lambda o: o.arm).items():
+        lines.append(arm)
+        lines += [_line(f"  {name}", group) for name, group in grouped(runs, lambda o: o.instance).items()]
+        lines.append(_line("  all", runs))
+    return "\n".join(lines)
+
+
+def _line(name: str, runs: Sequence[Outcome]) -> str:
+    mean_cost = sum(o.cost for o in runs) / len(runs)
+    return (
+        f"{name:<34}{len(runs):>6}{success_pct(runs):>11.0f}{mean_cost:>8.1f}{cost_of_success(runs):>14.1f}"
+        f"{lies_pct(runs):>8.1f}"
+    )
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """The line for programs; None for what was not played. All simulated."""
+    by_arm = grouped(outcomes, lambda o: o.arm)
+    cold, warm = by_arm.get("cold"), by_arm.get("warm")
+    return {
+        "transfer_cost_ratio": ratio(cold, warm).as_list() if cold and warm else None,
+        "cold_cost": interval(cold, cost_of_success).as_list() if cold else None,
+        "warm_cost": interval(warm, cost_of_success).as_list() if warm else None,
+        "lies_pct": {arm: interval(runs, lies_pct).as_list() for arm, runs in by_arm.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()
