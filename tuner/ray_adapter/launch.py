@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,6 +18,9 @@ from tuner.ray_adapter.scheduler import AdvisorScheduler
 from tuner.ray_adapter.searcher import AdvisorSearcher
 from tuner.ray_adapter.stages import load_stage
 from tuner.spec import StudySpec
+
+STATE_LOGGER = "ray.tune.execution.experiment_state"
+"""Of Tune's own state, which is thrown away: a signal while it is saved must not print a traceback."""
 
 
 def run_trials(
@@ -45,6 +49,7 @@ def run_trials(
     """
     bridge = Bridge(advisor, lambda run: trial_config(study, run), lambda: interrupts.signum is not None)
     storage = Path(tempfile.mkdtemp(prefix="dt-tune-"))
+    logging.getLogger(STATE_LOGGER).setLevel(logging.CRITICAL)
     tuner = tune.Tuner(
         tune.with_resources(
             load_stage(study.stage.class_path), {"cpu": study.resources.cpus, "gpu": num_gpus}
