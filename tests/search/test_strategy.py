@@ -249,6 +249,51 @@ def test_what_runs_lowers_the_worth_of_what_is_slower_and_of_nothing_faster():
     assert (after[worthwhile] < 0.9 * before[worthwhile]).all()
 
 
+def test_certified_is_not_yet_confirmed_and_only_the_surer_is():
+    """Two runs .9 % within a noise of about .9 % are enough to be the one to beat, not to be recommended."""
+    known = [ran(BASELINE, GOOD), *(ran(FASTEST, nrmse, seed) for seed, nrmse in enumerate((0.0935, 0.0938)))]
+    found = strategy(problem(), known)
+    assert 0.95 <= beliefs(problem(), known).probability(FASTEST) < 0.985
+    assert FASTEST in found.certified
+    assert FASTEST not in found.confirmed
+    sure = strategy(problem(), [ran(BASELINE, GOOD), *(ran(FASTEST, GOOD, seed) for seed in range(3))])
+    assert FASTEST in sure.confirmed
+
+
+@pytest.mark.parametrize(
+    ("num_runs", "middle", "is_certified"), [(MAX_RUNS - 1, 0.0944, True), (MAX_RUNS, 0.09447, False)]
+)
+def test_what_had_all_its_runs_and_is_not_confirmed_is_dropped(num_runs, middle, is_certified):
+    """Both times the probability lies between the two thresholds."""
+    runs = [ran(FASTEST, middle + 0.0008 * (-1) ** seed, seed) for seed in range(num_runs)]
+    known = [ran(BASELINE, GOOD), *runs]
+    assert 0.95 <= beliefs(problem(), known).probability(FASTEST) < 0.985
+    assert (FASTEST in strategy(problem(), known).certified) is is_certified
+
+
+def test_runs_of_equal_quality_count_together_towards_those_allowed():
+    other = next(c for c in OTHERS if c.batch_size == 8 and c.num_taus == 2 and c.micro_batch != 4)
+    runs = [ran(FASTEST, 0.0950 + 0.0008 * (-1) ** seed, seed) for seed in range(MAX_RUNS)]
+    step = strategy(problem(traits=ALIKE), [ran(BASELINE, GOOD), *runs]).next_step()
+    assert not isinstance(step, RunStep) or step.config not in (FASTEST, other)
+
+
+def test_while_a_doubtful_configuration_runs_it_gets_no_second_run_and_one_of_equal_quality_none_either():
+    known = [ran(BASELINE, 0.0949), running(FASTEST)]
+    step = strategy(problem(traits=ALIKE), known).next_step()
+    assert isinstance(step, RunStep)
+    assert (step.config.batch_size, step.config.num_taus) != (FASTEST.batch_size, FASTEST.num_taus)
+
+
+def test_the_last_word_says_whether_something_is_improbable_or_not_worth_its_seconds(monkeypatch):
+    records, _, last = search(problem(), LAWS["all good"])
+    assert "with more than 5 % probability" in last.reason
+    monkeypatch.setattr("tuner.search.strategy.MIN_RATE", 1e9)
+    doubtful = strategy(problem(), records[:1]).next_step()
+    assert isinstance(doubtful, Decided)
+    assert "worth the seconds" in doubtful.reason
+
+
 def test_a_running_trial_is_not_asked_for_again_with_its_seed():
     step = strategy(problem(), [ran(BASELINE, GOOD), running(FASTEST)]).next_step()
     assert not (isinstance(step, RunStep) and (step.config, step.seed) == (FASTEST, 0))

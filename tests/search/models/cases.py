@@ -11,6 +11,7 @@ PRIOR = Prior(
     interaction=(0.02, 0.4),
     noise=(0.01, 0.5),
     luck=(0.006, 0.5),
+    own=(0.008, 0.5),
     level=0.5,
 )
 

@@ -48,6 +48,16 @@ def test_a_field_that_grew_is_the_posterior_of_all_runs(num_first, num_seeds):
     assert field.contrast[1] == pytest.approx(spread, rel=1e-5, abs=1e-8)
 
 
+def test_points_together_are_those_of_the_posterior():
+    runs, rows = some_runs(3, num_points=12, num_runs=60), np.array([0, 2, 3])
+    found, wanted = (
+        grown(runs, 4).joint(rows),
+        Posterior(settings(4), runs, ORDERED_AND_NOT).joint(ASKED[rows]),
+    )
+    assert found[0] == pytest.approx(wanted[0], abs=1e-8)
+    assert found[1] == pytest.approx(wanted[1], abs=1e-8)
+
+
 def test_a_thousand_updates_leave_no_error_that_matters():
     runs = some_runs(5, num_points=20, num_runs=1000, num_seeds=50)
     field, dense = grown(runs, 20), Posterior(settings(4), runs, ORDERED_AND_NOT)

@@ -20,7 +20,8 @@ def kernel(s, p, a, b, is_ordered):
         term = (1 + scaled + scaled**2 / 3) * math.exp(-scaled)
         total += s.amplitude[p, k] ** 2 * term
         product *= term
-    return total + s.interaction[p] ** 2 * product
+    is_same = tuple(a) == tuple(b)
+    return total + s.interaction[p] ** 2 * product + s.own[p] ** 2 * is_same
 
 
 def gram(s, p, a, b, is_ordered=ORDERED_AND_NOT):
@@ -52,6 +53,17 @@ def test_pooled_runs_give_the_posterior_of_single_runs(seed):
         wanted_mean, covariance, _ = brute_force(s, p, runs, ASKED)
         assert mean[p] == pytest.approx(wanted_mean, abs=1e-9)
         assert variance[p] == pytest.approx(np.diag(covariance), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_points_together_have_the_covariance_of_single_runs(seed):
+    s, runs = settings(4), some_runs(seed)
+    asked = np.concatenate([ASKED, runs.points[:2]])
+    mean, covariance = Posterior(s, runs, ORDERED_AND_NOT).joint(asked)
+    for p in range(len(s)):
+        wanted_mean, wanted, _ = brute_force(s, p, runs, asked)
+        assert mean[p] == pytest.approx(wanted_mean, abs=1e-9)
+        assert covariance[p] == pytest.approx(wanted, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from tuner.core.objectives import Target
 from tuner.search.models.gaussian import Posterior, Runs
-from tuner.search.models.quality import JITTER, NUM_PARTICLES, Observation, QualityModel
+from tuner.search.models.quality import JITTER, NUM_PARTICLES, GrowingQualityModel, Observation, QualityModel
 
 ABSOLUTE = Target.parse("nrmse < 0.095")
 RELATIVE = Target.parse("nrmse <= 1.04 * baseline")
@@ -187,3 +187,25 @@ def test_margins_are_off_by_as_much_as_they_say(target):
     assert 0.5 < np.std(scores) < 1.5
     assert surely > 100
     assert kept / surely > 0.93
+
+
+@pytest.mark.parametrize("target", [ABSOLUTE, RELATIVE])
+def test_margins_drawn_together_meet_the_target_as_often_as_each_is_said_to(target):
+    model, _ = some_model()
+    margins = model.margins(GRID, target, GRID[BASELINE])
+    rows = np.array([1, 6, 11, 19])
+    drawn = model.draws(GRID[rows], target, GRID[BASELINE], 16_000)
+    assert len(drawn) >= 16_000
+    assert (drawn > 0).mean(axis=0) == pytest.approx(margins.probability[rows], abs=0.02)
+
+
+@pytest.mark.parametrize("target", [ABSOLUTE, RELATIVE])
+def test_a_model_that_grows_draws_as_one_that_does_not(target):
+    rng = np.random.default_rng(2)
+    truth = surface(GRID, rng)
+    observations = observed(truth, [BASELINE, 3, 7, 12, 17], list(range(5)), rng)
+    rows = np.array([2, 7, 15])
+    dense = QualityModel(GRID, ORDERED, observations, num_asked=len(GRID))
+    growing = GrowingQualityModel(GRID, ORDERED, observations, GRID, BASELINE)
+    wanted = dense.draws(GRID[rows], target, GRID[BASELINE], 64)
+    assert growing.draws(rows, target, 64) == pytest.approx(wanted, abs=1e-6)
