@@ -1,6 +1,7 @@
 """What a ledger sums is what counting all records anew gives."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -77,3 +78,12 @@ def test_what_was_timed_is_kept_in_the_order_of_hearing_and_once():
     ledger.put(ran(BASELINE, 0.09, 1))
     assert ledger.timed == [Timed(FASTEST, is_probe=True), Timed(BASELINE, is_probe=False)]
     assert ledger.num_timed == [0, 2, 2]
+
+
+def test_the_first_undisturbed_time_after_a_disturbed_one_is_kept_as_well():
+    first, *later = (ran(BASELINE, 0.09, seed) for seed in range(3))
+    contended = tuple(replace(m, contended=True) for m in first.measurements)
+    ledger = heard([replace(first, measurements=contended), *later], [0, 1, 2])
+    assert ledger.timed == [Timed(BASELINE, False, is_contended=True), Timed(BASELINE, False)]
+    assert ledger.num_timed == [0, 1, 2, 2]
+    assert not ledger.disturbed

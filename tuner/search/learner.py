@@ -109,19 +109,20 @@ class Learner:
             model = None
             if told:
                 known = self._known_at(at)
-                timings = [self._timing(grid, t, known[t]) for t in told]
+                timings = [self._timing(grid, timed, seconds) for timed, seconds in known.items()]
                 model = GrowingTimeModel(grid.time_points, grid.time_is_ordered, grid.work, timings)
             grown = self._time = _Grown(at, grid, model, len(told))
         return grown
 
     def _known_at(self, at: int) -> dict[Timed, float]:
-        """The epoch times known when so many trials had ended."""
+        """The epoch times known when so many trials had ended; no disturbed one that was replaced."""
         then = Ledger(self._ledger.ended[:at], self._ledger.probes.values())
         return {
             timed: then.least_epoch_s[timed.config]
             if not timed.is_probe
             else then.probes[timed.config].epoch_time_s or math.nan
-            for timed in then.timed
+            for timed in self._ledger.timed[: self._ledger.num_timed[at]]
+            if timed.config in then.disturbed or not timed.is_contended
         }
 
     def _timings(self, grid: Grid) -> list[Timing]:

@@ -26,7 +26,10 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A configuration was timed for the first time, by a run, perhaps a disturbed one, or by a probe."""
+    """A configuration was timed for the first time, by a run or by a probe.
+
+    Where others disturbed that run, its first undisturbed one is another.
+    """
 
     config: TrialConfig
     is_probe: bool
@@ -126,7 +129,7 @@ class Ledger:
         if seconds is None:
             return
         config, position = record.config, self._position[record.trial_id]
-        if config not in self.least_epoch_s:
+        if config not in self.least_epoch_s or (config in self.disturbed and not record.is_contended):
             self.timed.append(Timed(config, is_probe=False, is_contended=record.is_contended))
         before = config in self.disturbed, self.least_epoch_s.get(config, math.inf)
         is_disturbed, self.least_epoch_s[config] = (
