@@ -70,7 +70,7 @@ class Learner:
         self._quality: _Grown[GrowingQualityModel] | None = None
         self._time: _Grown[GrowingTimeModel] | None = None
         self._curves: tuple[int, Grid, CurveModel] | None = None
-        self._fitted: tuple[int, Grid, QualityModel] | None = None
+        self._fitted: tuple[int, Grid, QualityModel | None] | None = None
         self._margins: tuple[int, Grid, Margins | None] | None = None
         self._times: tuple[int, int, Grid, tuple[Floats, Floats]] | None = None
 
@@ -158,7 +158,7 @@ class Learner:
         if grown.model is not None:
             model = grown.model.believing(fantasies) if fantasies else grown.model
             return model.margins(problem.target).take(grid.quality_group)
-        fitted = self._fit_quality(grid, fantasies)
+        fitted = self._fit_quality(grid, fantasies) if fantasies else self._fitted_quality(grid)
         if fitted is None:
             return None
         asked = grid.quality_points[grid.quality_first]
@@ -169,13 +169,17 @@ class Learner:
         grown, target = self._grown_quality(grid), self._problem.target
         if grown.model is not None:
             return grown.model.draws(grid.quality_group[rows], target, num)
+        fitted = self._fitted_quality(grid)
+        if fitted is None:
+            return None
+        return fitted.draws(grid.quality_points[rows], target, self._baseline(grid), num)
+
+    def _fitted_quality(self, grid: Grid) -> QualityModel | None:
+        """The model of everything observed, fitted once: its settings are what takes time."""
         ended = len(self._ledger.ended)
         if self._fitted is None or self._fitted[0] != ended or self._fitted[1] is not grid:
-            fitted = self._fit_quality(grid, ())
-            if fitted is None:
-                return None
-            self._fitted = ended, grid, fitted
-        return self._fitted[2].draws(grid.quality_points[rows], target, self._baseline(grid), num)
+            self._fitted = ended, grid, self._fit_quality(grid, ())
+        return self._fitted[2]
 
     def _fit_quality(self, grid: Grid, fantasies: Sequence[Observation]) -> QualityModel | None:
         observations = [*self._observed(self._asked_order(), grid), *fantasies]
