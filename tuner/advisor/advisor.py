@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from tuner.advisor.knowledge import Knowledge
+from tuner.advisor.knowledge import Knowledge, problem_of
 from tuner.advisor.messages import (
     PROBE_PREFIX,
     Ask,
@@ -21,20 +21,20 @@ from tuner.advisor.messages import (
     ProbeResult,
     Run,
     Wait,
+    ended_by,
+    probed_of,
     record_of,
 )
-from tuner.advisor.planner import Planner, Task, certified
+from tuner.advisor.planner import Planner, Task, certified, recommended
 from tuner.advisor.telling import evidence, outcome
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement, Status
 from tuner.core.prior import Prior
-from tuner.core.recommend import Recommendation, recommend
+from tuner.core.recommend import Recommendation
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialRecord, TrialState
 from tuner.scheduling import Continue, Decision, Stop, make_rule
-from tuner.search.ledger import Probed
-from tuner.search.problem import Problem
 from tuner.search.strategy import Decided, ProbeStep
 from tuner.spec import StudySpec
 
@@ -93,7 +93,7 @@ class Advisor:
         self._num_workers = num_workers
         if prior is not None:
             study = replace(study, seed=prior.fresh_seed(study.seed))
-        self.knowledge = Knowledge(_problem(study, self.traits), prior)
+        self.knowledge = Knowledge(problem_of(study, self.traits), prior)
         self._planner = Planner(study)
         with study.locating("scheduler"):
             self._rule = make_rule(study.scheduler.rule, study.scheduler.options)
@@ -143,7 +143,7 @@ class Advisor:
         if probing is None:
             return
         self._probe_cost_s = max(1e-3, (elapsed_s - probing.asked_s) / max(1, len(results)))
-        self.knowledge.put_probes(_probed(result) for result in results)
+        self.knowledge.put_probes(probed_of(result) for result in results)
 
     def tell(self, trial_id: str, ending: Ending) -> None:
         """Takes the end of a trial; a lost one is asked for again, as often as the study allows."""
@@ -153,7 +153,7 @@ class Advisor:
         record = self.record(trial_id)
         if record.state is not TrialState.RUNNING:
             return
-        record = _ended(record, _corrected(ending, record))
+        record = ended_by(record, ending)
         self.knowledge.put(record)
         self._planner.ended(record, outcome(record, self.knowledge))
         task = Task(record.purpose, record.config, record.seed)
@@ -162,8 +162,7 @@ class Advisor:
 
     def recommend(self) -> Recommendation | None:
         """What to run instead of the baseline, as far as is known; None when nothing deserves it."""
-        knowledge = self.knowledge
-        return recommend(self.records, knowledge.problem.goal, self.certified, knowledge.ledger.measured)
+        return recommended(self.knowledge)
 
     @property
     def certified(self) -> dict[TrialConfig, float]:
@@ -317,43 +316,8 @@ class Advisor:
         return self._rule.decide(record, evidence(record, self.knowledge, self.incumbent))
 
 
-def _problem(study: StudySpec, traits: StageTraits) -> Problem:
-    return Problem(
-        lattice=study.lattice,
-        target=study.target.tightened(study.decision.margin_pct),
-        baseline=study.baseline,
-        num_samples=study.stage.num_samples,
-        num_epochs=study.stage.num_epochs,
-        traits=traits,
-        seed=study.seed,
-        max_error=study.decision.max_error,
-        objective=study.objective,
-        limits=study.limits,
-    )
-
-
 def _reference_rows(study: StudySpec) -> list[Task]:
     rows = [Task(Purpose.BASELINE, study.baseline, study.seed)]
     if study.guide is not None and study.guide != study.baseline:
         rows.append(Task(Purpose.GUIDE, study.guide, study.seed))
     return rows
-
-
-def _probed(result: ProbeResult) -> Probed:
-    is_ok = result.status is Status.OK
-    return Probed(
-        config=result.config,
-        epoch_time_s=result.epoch_time_s if is_ok else None,
-        peak_memory_gib=result.peak_memory_gib if is_ok else 0.0,
-    )
-
-
-def _corrected(ending: Ending, record: TrialRecord) -> Ending:
-    """The ending as the reports bear it out: a trial told complete that lacks epochs was stopped."""
-    if ending.state is TrialState.COMPLETE and record.epoch < record.num_epochs:
-        return Ending.stopped(f"it ended after {record.epoch} of {record.num_epochs} epochs")
-    return ending
-
-
-def _ended(record: TrialRecord, ending: Ending) -> TrialRecord:
-    return record.ended(ending.state, reason=ending.reason, constraint=ending.constraint)

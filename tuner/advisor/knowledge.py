@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from tuner.core.config import TrialConfig
 from tuner.core.prior import Prior
+from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.search.agreement import MAX_CHECKED, disagreement
 from tuner.search.beliefs import Beliefs
@@ -17,6 +18,7 @@ from tuner.search.grid import Grid
 from tuner.search.learner import Learner, mark
 from tuner.search.ledger import Ledger, Probed
 from tuner.search.problem import Problem
+from tuner.spec import StudySpec
 
 
 class Knowledge:
@@ -123,3 +125,19 @@ class Knowledge:
         for probed in probes:
             self.ledger.put_probe(probed)
         self._beliefs = None
+
+
+def problem_of(study: StudySpec, traits: StageTraits) -> Problem:
+    """What a study looks for, in the words of search."""
+    return Problem(
+        lattice=study.lattice,
+        target=study.target.tightened(study.decision.margin_pct),
+        baseline=study.baseline,
+        num_samples=study.stage.num_samples,
+        num_epochs=study.stage.num_epochs,
+        traits=traits,
+        seed=study.seed,
+        max_error=study.decision.max_error,
+        objective=study.objective,
+        limits=study.limits,
+    )

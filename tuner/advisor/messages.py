@@ -14,6 +14,7 @@ from typing import Any
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
 from tuner.core.trial import Purpose, TrialRecord, TrialState
+from tuner.search.ledger import Probed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,4 +176,21 @@ def record_of(run: Run) -> TrialRecord:
         seed=run.seed,
         num_epochs=run.num_epochs,
         purpose=run.purpose,
+    )
+
+
+def ended_by(record: TrialRecord, ending: Ending) -> TrialRecord:
+    """The record with its end as reports bear it out: told complete without all epochs, it was stopped."""
+    if ending.state is TrialState.COMPLETE and record.epoch < record.num_epochs:
+        ending = Ending.stopped(f"it ended after {record.epoch} of {record.num_epochs} epochs")
+    return record.ended(ending.state, reason=ending.reason, constraint=ending.constraint)
+
+
+def probed_of(result: ProbeResult) -> Probed:
+    """What the search learns of a probe's result."""
+    fits = result.status is Status.OK
+    return Probed(
+        config=result.config,
+        epoch_time_s=result.epoch_time_s if fits else None,
+        peak_memory_gib=result.peak_memory_gib if fits else 0.0,
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tuner.advisor.knowledge import Knowledge
 from tuner.core.config import TrialConfig
-from tuner.core.recommend import recommend
+from tuner.core.recommend import Recommendation, recommend
 from tuner.core.trial import Purpose, TrialRecord
 from tuner.errors import SpecError
 from tuner.search import OptunaProposer, Outcome, Proposer
@@ -78,7 +78,9 @@ class Planner:
             return Task(Purpose.SEARCH if is_new else Purpose.REPLICATE, step.config, step.seed)
         if isinstance(step, ProbeStep):
             return step
-        return self._paired(knowledge) or _undisturbed(knowledge, strategy) or step or Decided(reason="")
+        found = recommended(knowledge)
+        last = (self._paired(found, knowledge) or _undisturbed(found, knowledge, strategy)) if found else None
+        return last or step or Decided(reason="")
 
     def _searched(self, strategy: Strategy, trial_id: str) -> RunStep | ProbeStep | Decided:
         if self._proposer is None:
@@ -90,17 +92,13 @@ class Planner:
             return strategy.confirmation() or Decided(reason="every legal configuration has been tried")
         return RunStep(config=config, seed=self._study.seed)
 
-    def _paired(self, knowledge: Knowledge) -> Task | None:
+    def _paired(self, found: Recommendation, knowledge: Knowledge) -> Task | None:
         """A seed that the winner or the baseline lacks of those the study wants of both.
 
         Runs of equal quality that a prior brings count; here each of the two runs once at least.
         """
-        ledger = knowledge.ledger
-        found = recommend(knowledge.records, knowledge.problem.goal, certified(knowledge), ledger.measured)
-        if found is None:
-            return None
         for config in (found.estimate.config, self._study.baseline):
-            asked = ledger.seeds.get(config, set())
+            asked = knowledge.ledger.seeds.get(config, set())
             num_wanted = max(1, self._study.budget.seeds - knowledge.beliefs.num_prior_runs(config))
             for seed in range(self._study.seed, self._study.seed + num_wanted):
                 if seed not in asked:
@@ -127,15 +125,20 @@ class Planner:
             self._proposer.close()
 
 
-def _undisturbed(knowledge: Knowledge, strategy: Strategy) -> Task | None:
+def _undisturbed(found: Recommendation, knowledge: Knowledge, strategy: Strategy) -> Task | None:
     """One more run of the winner or the baseline when others disturbed all it had, which were few."""
     ledger = knowledge.ledger
-    found = recommend(knowledge.records, knowledge.problem.goal, certified(knowledge), ledger.measured)
-    for config in (found.estimate.config, knowledge.problem.baseline) if found else ():
+    for config in (found.estimate.config, knowledge.problem.baseline):
         known = ledger.measured.get(config)
         if known and known.is_contended and ledger.num_asked[config] < MAX_DISTURBED:
             return Task(Purpose.REPLICATE, config, strategy.next_seed(config))
     return None
+
+
+def recommended(knowledge: Knowledge) -> Recommendation | None:
+    """What to run instead of the baseline, as far as is known; None when nothing deserves it."""
+    known = knowledge.ledger.measured
+    return recommend(knowledge.records, knowledge.problem.goal, certified(knowledge), known)
 
 
 def certified(knowledge: Knowledge) -> dict[TrialConfig, float]:

@@ -50,13 +50,37 @@ def run_trials(
     bridge = Bridge(advisor, lambda run: trial_config(study, run), lambda: interrupts.signum is not None)
     storage = Path(tempfile.mkdtemp(prefix="dt-tune-"))
     logging.getLogger(STATE_LOGGER).setLevel(logging.CRITICAL)
-    tuner = tune.Tuner(
+    scheduler = AdvisorScheduler(bridge, errors_dir)
+    tuner = _tuner(study, bridge, scheduler, storage, num_workers=num_workers, num_gpus=num_gpus)
+    try:
+        with interrupts.inside_tune():
+            tuner.fit()
+    except Exception as error:
+        bridge.error = bridge.error or _tune_error(error)
+    finally:
+        bridge.interrupt(f"interrupted by {interrupts.name}" if interrupts.name else "interrupted")
+        shutil.rmtree(storage, ignore_errors=True)
+    if bridge.error is not None:
+        raise bridge.error
+
+
+def _tuner(
+    study: StudySpec,
+    bridge: Bridge,
+    scheduler: AdvisorScheduler,
+    storage: Path,
+    *,
+    num_workers: int,
+    num_gpus: int,
+) -> tune.Tuner:
+    """Tune as it is used here: it runs what the bridge says, and nothing it keeps is needed afterwards."""
+    return tune.Tuner(
         tune.with_resources(
             load_stage(study.stage.class_path), {"cpu": study.resources.cpus, "gpu": num_gpus}
         ),
         tune_config=tune.TuneConfig(
             search_alg=AdvisorSearcher(bridge),
-            scheduler=AdvisorScheduler(bridge, errors_dir),
+            scheduler=scheduler,
             num_samples=-1,
             max_concurrent_trials=num_workers,
             reuse_actors=True,
@@ -70,16 +94,6 @@ def run_trials(
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )
-    try:
-        with interrupts.inside_tune():
-            tuner.fit()
-    except Exception as error:
-        bridge.error = bridge.error or _tune_error(error)
-    finally:
-        bridge.interrupt(f"interrupted by {interrupts.name}" if interrupts.name else "interrupted")
-        shutil.rmtree(storage, ignore_errors=True)
-    if bridge.error is not None:
-        raise bridge.error
 
 
 def _tune_error(error: Exception) -> ClusterError:
