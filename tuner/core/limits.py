@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from dataclasses import dataclass
 from statistics import fmean
 from typing import get_args, get_type_hints
 
+from tuner.core.bounds import read_bound
 from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement
 from tuner.core.trial import TrialRecord
 from tuner.errors import SpecError
 
-_PATTERN = re.compile(
-    r"\s*(?P<metric>\w+)\s*(?P<op><=|>=|<|>)\s*"
-    r"(?:(?P<number>[\d.eE+-]+)|(?:(?P<factor>[\d.eE+-]+)\s*\*\s*)?baseline)\s*"
-)
 _OF_ONE_EPOCH = ("epoch_time_s", "step_time_median_s", "step_time_mad_s")
 _NO_FIGURES = ("epoch", "nrmse", *_OF_ONE_EPOCH)
 _HINTS = get_type_hints(Measurement)
@@ -65,25 +61,18 @@ class Limit:
             SpecError: It is not of one of the two forms, or on what no stage reports, or its bound is no
                 such number.
         """
-        match = _PATTERN.fullmatch(text)
         fix = "write `peak_memory_gib <= 38` or `energy_j <= 0.8 * baseline`."
-        if match is None:
-            raise SpecError(f"cannot read the limit {text!r}.", fix)
-        _check_metric(match["metric"], text)
-        try:
-            bound = float(match["number"] or match["factor"] or 1.0)
-        except ValueError:
-            raise SpecError(f"cannot read the number in the limit {text!r}.", fix) from None
-        is_relative = match["number"] is None
-        if not math.isfinite(bound) or (bound <= 0 if is_relative else bound < 0):
+        read = read_bound(text, what="limit", fix=fix, operators=("<", "<=", ">", ">="))
+        _check_metric(read.metric, text)
+        if not math.isfinite(read.value) or (read.value <= 0 if read.is_relative else read.value < 0):
             raise SpecError(f"the bound of the limit {text!r} is not positive.", fix)
         return cls(
             text=text.strip(),
-            metric=match["metric"],
-            bound=bound,
-            is_upper=match["op"].startswith("<"),
-            is_strict="=" not in match["op"],
-            is_relative=is_relative,
+            metric=read.metric,
+            bound=read.value,
+            is_upper=read.operator.startswith("<"),
+            is_strict="=" not in read.operator,
+            is_relative=read.is_relative,
         )
 
     def figure(self, estimate: Estimate) -> float | None:

@@ -7,14 +7,10 @@ business.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, replace
 
+from tuner.core.bounds import read_bound
 from tuner.errors import SpecError
-
-_PATTERN = re.compile(
-    r"\s*(?P<metric>\w+)\s*(?P<op><=|<)\s*(?:(?P<number>[\d.eE+-]+)|(?:(?P<factor>[\d.eE+-]+)\s*\*\s*)?baseline)\s*"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +37,17 @@ class Target:
             SpecError: It is not of one of the two forms, or not on nrmse, or its bound is not
                 positive.
         """
-        match = _PATTERN.fullmatch(text)
         fix = "write `nrmse < 0.095` or `nrmse <= 1.04 * baseline`."
-        if match is None:
-            raise SpecError(f"cannot read the target {text!r}.", fix)
-        if match["metric"] != "nrmse":
-            raise SpecError(
-                f"the target is on {match['metric']!r}, but only nrmse is reported as quality.", fix
-            )
-        try:
-            bound = float(match["number"] or match["factor"] or 1.0)
-        except ValueError:
-            raise SpecError(f"cannot read the number in the target {text!r}.", fix) from None
-        if not (math.isfinite(bound) and bound > 0):
+        read = read_bound(text, what="target", fix=fix, operators=("<", "<="))
+        if read.metric != "nrmse":
+            raise SpecError(f"the target is on {read.metric!r}, but only nrmse is reported as quality.", fix)
+        if not (math.isfinite(read.value) and read.value > 0):
             raise SpecError(f"the bound of the target {text!r} is not positive.", fix)
         return cls(
             text=text.strip(),
-            bound=bound,
-            is_relative=match["number"] is None,
-            is_strict=match["op"] == "<",
+            bound=read.value,
+            is_relative=read.is_relative,
+            is_strict=read.operator == "<",
         )
 
     def tightened(self, margin_pct: float) -> Target:
