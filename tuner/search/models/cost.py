@@ -66,15 +66,12 @@ class TimeModel:
         seconds = np.array([t.epoch_time_s for t in timings])
         self._points, self._work = points, work / work[rows].mean(axis=0)
         self._coefficients, self._uncertainty = _fit_law(self._work[rows], seconds)
-        distinct, point = np.unique(points[rows], axis=0, return_inverse=True)
-        runs = Runs(
-            points=distinct,
-            point=point.reshape(-1),
-            seed=np.zeros(len(timings), dtype=np.intp),
-            value=np.log(seconds / (self._work[rows] @ self._coefficients)),
+        runs = Runs.at(
+            points[rows],
+            np.log(seconds / (self._work[rows] @ self._coefficients)),
             error_variance=np.array([t.error for t in timings]) ** 2,
         )
-        num_particles = affordable(NUM_PARTICLES, len(distinct), len(points))
+        num_particles = affordable(NUM_PARTICLES, len(runs.points), len(points))
         self.settings = infer_settings(CORRECTION, runs, is_ordered, num_particles=num_particles)
         self.runs, self._is_ordered = runs, is_ordered
 

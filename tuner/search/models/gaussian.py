@@ -16,6 +16,7 @@ References: Duvenaud, Nickisch, Rasmussen, "Additive Gaussian Processes" (2011);
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,33 @@ class Runs:
     seed: Ints
     value: Floats
     error_variance: Floats
+
+    @classmethod
+    def at(
+        cls,
+        points: Floats,
+        value: Floats,
+        *,
+        seeds: Sequence[int] | None = None,
+        error_variance: Floats | None = None,
+    ) -> Runs:
+        """Runs at points (R, A) that may repeat.
+
+        Args:
+            points: Of each run.
+            value: Of each run.
+            seeds: What the runs' seeds are called; all alike if not given.
+            error_variance: None known if not given.
+        """
+        num = len(value)
+        distinct, point = np.unique(points, axis=0, return_inverse=True)
+        return cls(
+            points=distinct,
+            point=point.reshape(-1),
+            seed=np.unique([0] * num if seeds is None else list(seeds), return_inverse=True)[1],
+            value=value,
+            error_variance=np.zeros(num) if error_variance is None else error_variance,
+        )
 
     @property
     def num_seeds(self) -> int:

@@ -88,13 +88,13 @@ def expected_improvement(
     """
     seen, values = _most_telling(seen, values)
     z = (values - values.mean()) / (values.std() or 1.0)
-    runs = _runs(seen, z)
+    runs = Runs.at(seen, z)
     settings = infer_settings(PRIOR, runs, is_ordered, num_particles=NUM_PARTICLES)
     posterior = Posterior(settings, runs, is_ordered)
     best = posterior.at(runs.points)[0].min(axis=1, keepdims=True)
     if len(pending):
         expected = posterior.at(pending)[0].mean(axis=0)
-        runs = _runs(np.vstack([seen, pending]), np.concatenate([z, expected]))
+        runs = Runs.at(np.vstack([seen, pending]), np.concatenate([z, expected]))
         posterior = Posterior(settings, runs, is_ordered)
     mean, variance = posterior.at(points)
     sd = np.sqrt(variance)
@@ -116,14 +116,3 @@ def _most_telling(seen: Floats, values: Floats) -> tuple[Floats, Floats]:
     lowest = older[np.argsort(values[older], kind="stable")[: MAX_SEEN // 2]]
     kept = np.concatenate([np.sort(lowest), np.arange(len(older), len(values))])
     return seen[kept], values[kept]
-
-
-def _runs(points: Floats, values: Floats) -> Runs:
-    distinct, point = np.unique(points, axis=0, return_inverse=True)
-    return Runs(
-        points=distinct,
-        point=point.reshape(-1),
-        seed=np.zeros(len(values), dtype=np.intp),
-        value=values,
-        error_variance=np.zeros(len(values)),
-    )

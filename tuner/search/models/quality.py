@@ -203,13 +203,10 @@ class GrowingQualityModel:
 
 def runs_of(points: Floats, observations: Sequence[Observation], level: float) -> Runs:
     """Observations as the model takes them: those of equal points pooled, values less a rough level."""
-    seen, point = np.unique(points[[o.row for o in observations]], axis=0, return_inverse=True)
-    _, seed = np.unique([o.seed for o in observations], return_inverse=True)
-    return Runs(
-        points=seen,
-        point=point.reshape(-1),
-        seed=seed,
-        value=np.array([o.value for o in observations]) - level,
+    return Runs.at(
+        points[[o.row for o in observations]],
+        np.array([o.value for o in observations]) - level,
+        seeds=[o.seed for o in observations],
         error_variance=np.array([o.error_variance for o in observations]),
     )
 

@@ -49,15 +49,8 @@ class SmoothModel:
         self._posterior: Posterior | None = None
         self._level = float(np.median(values)) if len(values) else 0.0
         if len(rows):
-            distinct, point = np.unique(points[list(rows)], axis=0, return_inverse=True)
-            runs = Runs(
-                points=distinct,
-                point=point.reshape(-1),
-                seed=np.zeros(len(rows), dtype=np.intp),
-                value=values - self._level,
-                error_variance=np.zeros(len(rows)) if error_variance is None else error_variance,
-            )
-            num_particles = affordable(NUM_PARTICLES, len(distinct), len(points))
+            runs = Runs.at(points[list(rows)], values - self._level, error_variance=error_variance)
+            num_particles = affordable(NUM_PARTICLES, len(runs.points), len(points))
             settings = infer_settings(prior, runs, is_ordered, num_particles=num_particles)
             self._posterior = Posterior(settings, runs, is_ordered)
 
