@@ -1,8 +1,9 @@
-"""Predicted against measured epoch time and memory: the probe on the lattice of search_spaces/cpu.yaml.
+"""Predicted against measured epoch time and memory: the probe on the lattice of a study.
 
-    python -m benchmarks.probe              # every point; about 12 minutes on a quiet machine
-    python -m benchmarks.probe --points 12  # a random sample
-    python -m benchmarks.probe --quick      # 5 of them in under a minute
+    python -m benchmarks.probe                    # cpu.yaml's, every point: 12 minutes
+    python -m benchmarks.probe --points 12        # a random sample
+    python -m benchmarks.probe --quick            # 5 of them in under a minute
+    python -m benchmarks.probe --space h100.yaml  # another study's, on the device that it gets
 
 As a study would, it probes a few configurations at a time. Each lot is then trained: two first epochs of
 each, more of those whose two least disagree; the least counts. So predictions and measurements are of the
@@ -36,21 +37,33 @@ class Measured:
     """Real first epochs of a configuration.
 
     Attributes:
+        on_card: Whether a card trains, and not a CPU.
         cpu_s: Process CPU seconds of each: on one thread of a CPU, where training neither sleeps nor waits,
             what the wall clock would show had nobody else used the core.
         wall_s: Synchronised wall seconds of each.
         peak_gib: Peak memory of each.
     """
 
+    on_card: bool
     cpu_s: list[float] = field(default_factory=list)
     wall_s: list[float] = field(default_factory=list)
     peak_gib: list[float] = field(default_factory=list)
 
     @property
+    def undisturbed_s(self) -> Sequence[float]:
+        """What each took as far as others had no part in it."""
+        return self.wall_s if self.on_card else self.cpu_s
+
+    @property
     def is_settled(self) -> bool:
         """Whether the two least agree as the probe's rounds must, or there are enough."""
-        first, second = sorted(self.cpu_s)[:2]
-        return second <= (1 + MAX_SPREAD) * first or len(self.cpu_s) == MAX_EPOCHS
+        first, second = sorted(self.undisturbed_s)[:2]
+        return second <= (1 + MAX_SPREAD) * first or len(self.wall_s) == MAX_EPOCHS
+
+    @property
+    def epoch_s(self) -> float:
+        """The least."""
+        return min(self.undisturbed_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +83,7 @@ class Comparison:
     @property
     def error_pct(self) -> float:
         """Of the epoch's time, against what an undisturbed one takes."""
-        return float(errors_pct([self.predicted["epoch_time_s"]], [min(self.measured.cpu_s)])[0])
+        return float(errors_pct([self.predicted["epoch_time_s"]], [self.measured.epoch_s])[0])
 
     @property
     def memory_error_gib(self) -> float:
@@ -81,7 +94,7 @@ class Comparison:
 def main() -> None:
     """Probes, measures, prints the table and the summary."""
     arguments = _arguments()
-    study = load_study("cpu.yaml")
+    study = load_study(arguments.space)
     configs = _sampled(list(study.lattice), 5 if arguments.quick else arguments.points, arguments.seed)
     ConsistencyStage.prepare(study.stage.options)
     comparisons, probing_s = [], 0.0
@@ -127,7 +140,8 @@ def _probed(study: StudySpec, configs: Sequence[TrialConfig], budget_s: float) -
 def _measured(study: StudySpec, configs: Sequence[TrialConfig]) -> list[Measured]:
     """Rounds over all that are not settled, in alternating order."""
     runs = Runs(ConsistencyStage, study.stage.options, study.resources.threads)
-    found = [Measured() for _ in configs]
+    on_card = ConsistencyStage.device_kind(study.stage.options) != "cpu"
+    found = [Measured(on_card=on_card) for _ in configs]
     for number in range(MAX_EPOCHS):
         left = [i for i, m in enumerate(found) if number < 2 or not m.is_settled]
         for i in left if number % 2 == 0 else reversed(left):
@@ -164,7 +178,7 @@ def _print_table(comparisons: Sequence[Comparison]) -> None:
 def _print_cost_law(comparisons: Sequence[Comparison], num_samples: int) -> None:
     """How well the law does: fitted to all that was measured, and fitted to five probes."""
     work = [Workload(config=c.config, num_samples=num_samples) for c in comparisons]
-    measured = np.array([min(c.measured.cpu_s) for c in comparisons])
+    measured = np.array([c.measured.epoch_s for c in comparisons])
     probed = np.array([c.predicted["epoch_time_s"] for c in comparisons])
     law = CostLaw.fit(work, measured)
     print(f"Cost law, fitted to every measured epoch: {law}; {_errors(law.predict(work), measured)}.")
@@ -190,7 +204,8 @@ def _print_memory(comparisons: Sequence[Comparison]) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Predicted against measured epoch time on cpu.yaml.")
+    parser = argparse.ArgumentParser(description="Predicted against measured epoch time of a study.")
+    parser.add_argument("--space", default="cpu.yaml", metavar="FILE", help="the study (default: cpu.yaml)")
     parser.add_argument("--quick", action="store_true", help="a random sample of 5 points")
     parser.add_argument("--points", type=int, help="a random sample of so many points (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample of points")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,10 +26,13 @@ from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
 from trainables.consistency.stage import ConsistencyStage, load_operator, load_problem, load_teacher
 from trainables.telemetry import device
+from trainables.telemetry.clock import synchronizer
 
 BASELINE = {"batch_size": 6, "micro_batch": 3, "num_taus": 5}
 TUNED = {"batch_size": 24, "micro_batch": 24, "num_taus": 2}
 NUM_EPOCHS = 6
+SAME_LOSS = {"cpu": 1e-4, "cuda": 1e-3}
+"""Relative difference after an epoch; rounding differs more between kernels of a card."""
 # A row costs a teacher, a target and a student pass, and a backward pass of two more.
 PASSES_PER_ROW = 5
 
@@ -69,18 +73,22 @@ def ladder() -> list[Rung]:
     ]
 
 
-def roofline() -> tuple[float, float]:
-    """(FLOP/s of a 1024 matrix product, bytes/s of a 256 MiB copy, read and written) on this thread."""
-    a = torch.randn(1024, 1024)
-    big = torch.ones(2**26)
+def roofline(kind: str) -> tuple[float, float]:
+    """FLOP/s of a square matrix product and bytes/s of a 256 MiB copy, read and written."""
+    size = 1024 if kind == "cpu" else 8192
+    a = torch.randn(size, size, device=kind)
+    big = torch.ones(2**26, device=kind)
     out = torch.empty_like(big)
-    flops = 2 * 1024**3 / min(_seconds(lambda: a @ a) for _ in range(8))
-    return flops, 2 * big.nbytes / min(_seconds(lambda: out.copy_(big)) for _ in range(5))
+    flops = 2 * size**3 / min(_seconds(lambda: a @ a, kind) for _ in range(8))
+    return flops, 2 * big.nbytes / min(_seconds(lambda: out.copy_(big), kind) for _ in range(5))
 
 
-def _seconds(work: Any) -> float:
+def _seconds(work: Callable[[], Any], kind: str) -> float:
+    wait = synchronizer(kind)
+    wait()
     start = time.perf_counter()
     work()
+    wait()
     return time.perf_counter() - start
 
 
@@ -132,15 +140,18 @@ def main() -> None:
     torch.set_num_threads(1)
     raw: dict[str, Any] = {"problem": "burgers"}  # its rows are what is timed and counted below
     options = StageOptions.parse(raw)
-    machine = device.describe(options.resolved_device())
-    flops, bytes_per_s = roofline()
+    kind = options.resolved_device()
+    machine = device.describe(kind)
+    flops, bytes_per_s = roofline(kind)
     print(f"{machine['name']}, 1 thread, torch {torch.__version__}")
-    print(f"roofline of a CPU core: {flops / 1e9:.0f} GFLOP/s, {bytes_per_s / 1e9:.1f} GB/s")
+    limits = f"{flops / 1e9:.0f} GFLOP/s in fp32, {bytes_per_s / 1e9:.1f} GB/s"
+    print(f"roofline of {'a CPU core' if kind == 'cpu' else 'the card'}: {limits}")
     rungs = ladder()
     time_ladder(rungs, options, rounds)
     teacher = load_teacher(load_problem(options), options)
     row_s = PASSES_PER_ROW * flops_per_row(teacher, options.grid_points) / flops
     base = min(rungs[0].epoch_s)
+    tolerance = SAME_LOSS["cpu" if kind == "cpu" else "cuda"]
     print("| rung | s/epoch | us/row | of roofline | against naive baseline | loss of epoch 1 |")
     print("|---|---|---|---|---|---|")
     for rung in rungs:
@@ -148,7 +159,7 @@ def main() -> None:
         params = DistillParams.parse(rung.params, num_samples=options.num_samples)
         rows = params.samples_in_epoch(options.num_samples) * params.num_taus
         reference = next(r for r in rungs if params.batch_size == r.params["batch_size"])
-        assert abs(rung.losses[0] / reference.losses[0] - 1.0) < 1e-4, "another loss is another problem"
+        assert abs(rung.losses[0] / reference.losses[0] - 1.0) < tolerance, "another loss is another problem"
         print(
             f"| {rung.name} | {best:.3f} | {1e6 * best / rows:.1f} | {100 * row_s * rows / best:.0f} % | "
             f"{base / best:.1f} x | {rung.losses[0]:.6f} |"

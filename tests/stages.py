@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from trainables.base import MeasuredTrainable
+from trainables.telemetry.memory import UnreleasedMemoryError
 from trainables.trial import EpochCounts, TimeUnit
 
 Params = dict[str, int]
@@ -41,7 +42,8 @@ class SyntheticOptions:
     A failure is a dict: ``{"params": {...}, "kind": ..., "epoch": k}``. It happens to trials whose
     parameters contain ``params`` ({} is every trial), in epoch k from 1 (0: while building; default
     1). Kinds: ``oom`` (MemoryError), ``nan`` (NRMSE is NaN), ``nan_loss`` (training loss is NaN),
-    ``raise`` (RuntimeError), ``kill`` (SIGKILL to the process itself). With ``"once": path`` it
+    ``raise`` (RuntimeError), ``kill`` (SIGKILL to the process itself), ``unreleased`` (the device's memory is
+    still held when the next trial begins in this process; epoch 0). With ``"once": path`` it
     happens only while the file ``path`` does not exist, and creates it: a retry then succeeds.
 
     Attributes:
@@ -72,9 +74,13 @@ class SyntheticStage(MeasuredTrainable):
 
     quality_invariant_to: ClassVar[tuple[str, ...]] = ("micro_batch",)
 
+    # A process that begins with a probe releases before it builds.
+    _options = SyntheticOptions()
+    _params: Params = {}  # noqa: RUF012  # never written to
+
     def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
         self._options = SyntheticOptions(**options)
-        self._params: Params = {"accum_steps": 1, **params}
+        self._params = {"accum_steps": 1, **params}
         if self._params["batch_size"] % self._params["micro_batch"]:
             raise ValueError("parameter micro_batch does not divide batch_size")
         self._seed = seed
@@ -113,7 +119,8 @@ class SyntheticStage(MeasuredTrainable):
         self._num_batches = state["num_batches"]
 
     def release(self) -> None:
-        pass
+        if self._failing("unreleased", 0):
+            raise UnreleasedMemoryError("1.00 GiB of the last trial are still allocated.")
 
     def _fail(self, epoch: int) -> None:
         """Carries out the failures that do not end in a number."""

@@ -163,8 +163,8 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
             True, always.
 
         Raises:
-            RuntimeError: Device memory of the last trial is still held; Ray then gives this
-                process up and nobody measures in it again.
+            UnreleasedMemoryError: Device memory of the last trial is still held; Ray then gives this
+                process up, nobody measures in it again, and the trial is lost: it is asked again in another.
         """
         self.release()
         self._meter.reset()

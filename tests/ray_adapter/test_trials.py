@@ -160,6 +160,20 @@ def test_every_failure_is_recorded_as_what_it_is_and_the_run_goes_on(tmp_path):
     assert not advisor.running
 
 
+def test_a_worker_whose_last_trial_left_memory_behind_is_given_up_and_the_next_trial_is_not_blamed(tmp_path):
+    left_behind = {
+        "params": {"batch_size": 6},
+        "kind": "unreleased",
+        "epoch": 0,
+        "once": str(tmp_path / "once"),
+    }
+    advisor = run_on_ray(synthetic([left_behind], trials=4), tmp_path)
+    lost, again = (r for r in advisor.records if r.purpose is Purpose.GUIDE)
+    assert (lost.state, again.state) == (TrialState.FAILED, TrialState.COMPLETE)
+    assert lost.reason == "the worker was given up: 1.00 GiB of the last trial are still allocated."
+    assert (lost.config, lost.seed) == (again.config, again.seed)
+
+
 def test_several_workers_share_the_lattice_without_repeats(tmp_path):
     advisor = run_on_ray(synthetic(trials=10), tmp_path, num_workers=2)
     runs = [(record.config, record.seed) for record in advisor.records]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import torch
@@ -39,12 +40,18 @@ def capture_for(device: torch.device) -> Capture | None:
     return CudaCapture() if device.type == "cuda" else None
 
 
+@cache
+def _capture_stream() -> torch.cuda.Stream:
+    """One for all trials of a process: libraries keep a workspace for each stream that they have seen."""
+    return torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+
 class CudaCapture:
     """Captures CUDA graphs that share one pool of memory: to be replayed in any order, one at a time."""
 
     def __init__(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
-        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self._stream = _capture_stream()
 
     def __call__(self, work: Callable[[], Tensor]) -> tuple[Replayable, Tensor]:
         """Runs ``work`` three times on a side stream, so that libraries are loaded; then captures it.

@@ -51,6 +51,8 @@ def classify(error: BaseException | None) -> Ending:
     cause = getattr(error, "cause", None) or error
     if cause is None or isinstance(cause, RayActorError):
         return Ending.failed(f"the worker was lost: {_first_line(cause)}", is_lost=True)
+    if type(cause).__name__ == "UnreleasedMemoryError":  # the last trial's memory, not this one's fault
+        return Ending.failed(f"the worker was given up: {_first_line(cause)}", is_lost=True)
     if type(cause).__name__ in {"OutOfMemoryError", "MemoryError"}:
         return Ending.out_of_memory(_first_line(cause))
     return Ending.failed(f"{type(cause).__name__}: {_first_line(cause)}")
