@@ -31,8 +31,8 @@ from trainables.telemetry.clock import synchronizer
 BASELINE = {"batch_size": 6, "micro_batch": 3, "num_taus": 5}
 TUNED = {"batch_size": 24, "micro_batch": 24, "num_taus": 2}
 NUM_EPOCHS = 6
-SAME_LOSS = {"cpu": 1e-4, "cuda": 1e-3}
-"""Relative difference after an epoch; rounding differs more between kernels of a card."""
+SAME_LOSS = 1e-4
+"""Relative difference after an epoch that rounding explains."""
 # A row costs a teacher, a target and a student pass, and a backward pass of two more.
 PASSES_PER_ROW = 5
 
@@ -151,19 +151,24 @@ def main() -> None:
     teacher = load_teacher(load_problem(options), options)
     row_s = PASSES_PER_ROW * flops_per_row(teacher, options.grid_points) / flops
     base = min(rungs[0].epoch_s)
-    tolerance = SAME_LOSS["cpu" if kind == "cpu" else "cuda"]
     print("| rung | s/epoch | us/row | of roofline | against naive baseline | loss of epoch 1 |")
     print("|---|---|---|---|---|---|")
     for rung in rungs:
         best = min(rung.epoch_s)
         params = DistillParams.parse(rung.params, num_samples=options.num_samples)
         rows = params.samples_in_epoch(options.num_samples) * params.num_taus
-        reference = next(r for r in rungs if params.batch_size == r.params["batch_size"])
-        assert abs(rung.losses[0] / reference.losses[0] - 1.0) < tolerance, "another loss is another problem"
         print(
             f"| {rung.name} | {best:.3f} | {1e6 * best / rows:.1f} | {100 * row_s * rows / best:.0f} % | "
             f"{base / best:.1f} x | {rung.losses[0]:.6f} |"
         )
+    apart = max(
+        abs(rung.losses[0] / rungs[first].losses[0] - 1.0)
+        for first, among in ((0, rungs[:5]), (5, rungs[5:]))
+        for rung in among
+    )
+    print(f"losses of a configuration are at most {apart:.1e} apart (relative)")
+    if apart > SAME_LOSS:
+        raise SystemExit("another loss is another problem: these rungs are not to be compared.")
     tuned = nrmses(raw, TUNED, seeds)
     baseline = nrmses(raw, BASELINE, seeds)
     print(f"NRMSE over {seeds} paired seeds: tuned {tuned}, baseline {baseline}")

@@ -1,10 +1,15 @@
 """The teacher's training, and the constants that define the stage."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
 from trainables.consistency import burgers, loss, networks, schedules, teacher
 from trainables.consistency.options import StageOptions
+from trainables.consistency.precision import arithmetic
+from trainables.consistency.stage import load_operator
 from trainables.consistency.teacher import Problem
 
 
@@ -71,3 +76,35 @@ def test_the_teacher_learns_to_denoise(problem: Problem) -> None:
     linear = (noisy / 2.0 - train.residual).square().mean()
     error = (denoised - train.residual).square().mean()
     assert error < 0.8 * linear
+
+
+def test_networks_are_trained_in_tf32_and_the_operator_is_asked_in_fp32(
+    tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`naive` asks the operator again in fp32: predictions kept in TF32 would be another problem's."""
+    seen: dict[str, bool] = {}
+
+    def watched(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def asked(*args: Any) -> Any:
+            seen[name] = torch.backends.cuda.matmul.allow_tf32
+            return real(*args)
+
+        return asked
+
+    for name in ("train_operator", "_predict", "train_teacher"):
+        monkeypatch.setattr(teacher, name, watched(name, getattr(teacher, name)))
+    before = torch.backends.cuda.matmul.allow_tf32
+    teacher.make_problem(StageOptions.parse(tiny), "cpu")
+    assert seen == {"train_operator": True, "_predict": False, "train_teacher": True}
+    assert torch.backends.cuda.matmul.allow_tf32 is before
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_what_a_card_kept_of_the_operator_is_what_it_says_when_asked_again(tiny: dict[str, Any]) -> None:
+    options = StageOptions.parse(tiny | {"device": "cuda"})
+    made = teacher.make_problem(options, "cuda")
+    kept = made.splits["train"].cond.cuda()
+    with arithmetic("fp32", "cuda"):
+        again = load_operator(made, options, "cuda")(kept[..., 0])
+    torch.testing.assert_close(again, kept[..., 1], rtol=1e-5, atol=1e-5)

@@ -135,8 +135,7 @@ def load_problem(options: StageOptions) -> Problem:
     key = cache.cache_key(constants, [Path(str(m.__file__)) for m in _PROBLEM_SOURCES])
 
     def make() -> dict[str, Any]:
-        with arithmetic("tf32", device):
-            return asdict(teacher.make_problem(options, device))
+        return asdict(teacher.make_problem(options, device))
 
     content = cache.load_or_make(options.cache_path(), key, make)
     splits = {name: Split(**split) for name, split in content["splits"].items()}

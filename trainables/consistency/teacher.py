@@ -18,6 +18,7 @@ from torch import Tensor
 from trainables.consistency.data import SPLITS, Pairs, make_splits
 from trainables.consistency.networks import FieldNet, GridNet, TokenNet, fields_per_pass, teacher_denoise
 from trainables.consistency.options import StageOptions
+from trainables.consistency.precision import arithmetic
 from trainables.consistency.schedules import SIGMA_MAX, SIGMA_MIN, ema_decay, warm_up_cosine
 
 LEARNING_RATE = 3e-3
@@ -78,16 +79,20 @@ def make_problem(options: StageOptions, device: str) -> Problem:
     """Makes data, operator and teacher from ``options.data_seed``; tensors come back on the CPU.
 
     Runs on one thread: the networks are too small for more, and sums then have one order, so the
-    result does not depend on how many cores the machine has.
+    result does not depend on how many cores the machine has. Networks are trained in TF32 where a card has
+    it; what the operator predicts is fp32, as who asks it again gets it.
     """
     with _one_thread():
         pairs = make_splits(options, device)
-        operator = train_operator(pairs["train"], options, device)
-        predictions = {name: _predict(operator, pairs[name].u, device) for name in SPLITS}
+        with arithmetic("tf32", device):
+            operator = train_operator(pairs["train"], options, device)
+        with arithmetic("fp32", device):
+            predictions = {name: _predict(operator, pairs[name].u, device) for name in SPLITS}
         train = pairs["train"]
         residual_std = float((train.u_next - predictions["train"]).std())
         splits = {n: _split(pairs[n], predictions[n], residual_std) for n in SPLITS}
-        teacher = train_teacher(splits["train"], options, device)
+        with arithmetic("tf32", device):
+            teacher = train_teacher(splits["train"], options, device)
     weights = {name: value.detach() for name, value in operator.state_dict().items()}
     return Problem(splits=splits, residual_std=residual_std, teacher=teacher, operator=weights)
 

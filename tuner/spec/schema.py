@@ -212,7 +212,7 @@ class BudgetModel(_Model):
 
     trials: Count
     hours: Annotated[float, Field(gt=0)]
-    seeds: Count = 3
+    seeds: Count = 2
 
 
 class SearchModel(_Model):

@@ -54,7 +54,7 @@ class BudgetSpec:
 
     trials: int
     hours: float
-    seeds: int = 3
+    seeds: int = 2
 
     @property
     def budget_s(self) -> float:
