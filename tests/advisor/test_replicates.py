@@ -22,7 +22,7 @@ def lucky_with_seed_0(run: Run, epoch: int):
 
 @pytest.fixture(scope="module", params=["surrogate", "random"])
 def lucky(request, tmp_path_factory):
-    budget = {"trials": 60, "hours": 20, "seeds": 2}
+    budget = {"trials": 60, "hours": 20, "seeds": 3}
     study = make_study(budget=budget, target="nrmse < 0.0945", search={"sampler": request.param})
     advisor, _, _ = run_study(study, lucky_with_seed_0, tmp_path_factory.mktemp("run") / "journal.jsonl")
     return advisor
@@ -61,7 +61,7 @@ def test_every_replicate_repeats_a_configuration_with_a_seed_of_its_own(lucky):
 
 
 def test_replicates_do_not_count_against_the_trials_of_the_budget(tmp_path):
-    study = make_study(budget={"trials": 12, "hours": 20, "seeds": 2}, search={"sampler": "random"})
+    study = make_study(budget={"trials": 12, "hours": 20, "seeds": 3}, search={"sampler": "random"})
     advisor, _, _ = run_study(study, smooth, tmp_path / "journal.jsonl")
     searched = [r for r in advisor.records if r.purpose is not Purpose.REPLICATE]
     assert len(searched) == 12
