@@ -87,11 +87,12 @@ def instance_of(task: Task) -> Instance:
     costs = Costs(startup_s=TABLE_STARTUP_S, evaluate_s=0.02)
     law = hardware_law(study.hardware)
     instance = table_instance(study, rows, time_law=law, costs=costs, seed=task.seed)
-    hours = task.budget_units * instance.unit_s / 3600 / task.num_workers
+    hours = task.budget_units * instance.unit_s / 3600
     budget = replace(study.budget, trials=100_000, hours=hours)
-    return replace(
+    instance = replace(
         instance, probe_s=TABLE_PROBE_S, study=replace(instance.study, budget=budget, seed=task.seed)
     )
+    return instance.shared_by(task.num_workers)
 
 
 class _Judged:

@@ -77,13 +77,13 @@ def public_instance(name: str, seed: int, *, budget_units: float, num_workers: i
         device="simulated from a public table",
         curves=np.roll(losses, -seed, axis=1)[:, :, None],
     )
-    hours = budget_units * instance.unit_s / 3600 / num_workers
+    hours = budget_units * instance.unit_s / 3600
     study = replace(
         instance.study,
         target=Target.parse(f"nrmse < {bound!r}"),
         budget=BudgetSpec(trials=100_000, hours=hours),
     )
-    return replace(instance, study=study)
+    return replace(instance, study=study).shared_by(num_workers)
 
 
 def _problem(name: str) -> tuple[Lattice, Floats, Floats]:

@@ -8,7 +8,7 @@ workers. Which configuration is best is known exactly, so that an answer can be 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -117,6 +117,19 @@ class Instance:
             why = self.study.lattice.why_not(config)
             raise TunerError(f"the simulator was asked for {config}, which is no point of the study: {why}.")
         return row
+
+    def shared_by(self, num_workers: int) -> Instance:
+        """The same budget of GPU-seconds for several workers.
+
+        Returns:
+            One whose study has the hours in which they can spend it. All but one wait for the first run of the
+            baseline, which costs time but no GPU-seconds.
+        """
+        alone_s = float(self.truth.time_s[self.baseline])
+        gpu_s = 3600 * self.study.budget.hours
+        hours = (gpu_s + (num_workers - 1) * alone_s) / num_workers / 3600
+        budget = replace(self.study.budget, hours=hours)
+        return replace(self, study=replace(self.study, budget=budget), _luck={})
 
     def is_success(self, config: TrialConfig | None) -> bool:
         """Whether an answer is truly feasible and within 5 % of the optimum; or None if nothing is."""

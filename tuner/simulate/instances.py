@@ -129,7 +129,7 @@ def make_instance(name: str, seed: int, *, budget_units: float = 50.0, num_worke
         name: Of one of `SETS`.
         seed: Of coefficients and of all noise.
         budget_units: GPU-seconds, in trainings of the optimum.
-        num_workers: Trials at once: they share the budget.
+        num_workers: Trials at once: they share the budget (`Instance.shared_by`).
 
     Raises:
         TunerError: There is no instance of that name.
@@ -142,7 +142,8 @@ def make_instance(name: str, seed: int, *, budget_units: float = 50.0, num_worke
     nrmse = draw_nrmse(recipe, columns, row, study.stage.num_epochs, rng)
     law, truth = truth_of(recipe, study, nrmse)
     truth = replace(truth, threshold=threshold_over_front(truth, recipe, row, rng))
-    return drawn_instance(name, recipe, study, (law, truth), rng, budget_units / num_workers)
+    instance = drawn_instance(name, recipe, study, (law, truth), rng, budget_units)
+    return instance.shared_by(num_workers)
 
 
 def recipe_of(name: str) -> Recipe:
