@@ -28,6 +28,7 @@ from tuner.ray_adapter.interrupts import Interrupted, Interrupts
 from tuner.records.folder import create_run_folder
 from tuner.records.journal import Journal
 from tuner.report.files import RunResult, write_outputs, write_study
+from tuner.report.past import write_end
 from tuner.report.progress import Progress
 from tuner.report.warm_start import warm_start_line
 from tuner.spec import StudySpec
@@ -223,7 +224,7 @@ def _run_on(
     if failure:
         screen.say(f"what was finished is in {folder}")
         raise failure
-    journal.append("end", elapsed_s=_since(started), status=result.status)
+    write_end(journal, _since(started), result)
     journal.close()
     return result, folder, interrupts.exit_code
 

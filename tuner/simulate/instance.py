@@ -122,8 +122,8 @@ class Instance:
         """The same budget of GPU-seconds for several workers.
 
         Returns:
-            One whose study has the hours in which they can spend it. All but one wait for the first run of the
-            baseline, which costs time but no GPU-seconds.
+            One whose study has the hours in which they can spend it. All but one wait for the first run of
+            the baseline, which costs time but no GPU-seconds.
         """
         alone_s = float(self.truth.time_s[self.baseline])
         gpu_s = 3600 * self.study.budget.hours

@@ -24,6 +24,7 @@ from tuner.errors import TunerError
 from tuner.records.folder import create_run_folder
 from tuner.records.journal import Journal
 from tuner.report.files import RunResult, write_outputs, write_study
+from tuner.report.past import write_end
 from tuner.report.progress import Progress
 from tuner.simulate.guess import supposed_instance, suppositions
 from tuner.simulate.instance import Instance
@@ -98,7 +99,7 @@ def run_simulated(
     write_outputs(folder, result)
     if failure:
         raise failure
-    journal.append("end", elapsed_s=round(clock.now_s, 3), status=result.status)
+    write_end(journal, round(clock.now_s, 3), result)
     journal.close()
     return result, folder, account
 

@@ -1,0 +1,76 @@
+"""A run from its folder alone says what the run itself said."""
+
+import itertools
+import json
+import shutil
+
+import pytest
+
+from tests.advisor.laws import run_study, smooth
+from tests.studies import make_study
+from tuner.errors import RecordsError
+from tuner.records.journal import read_journal
+from tuner.report.files import result_dict, write_study
+from tuner.report.past import read_past_run
+from tuner.simulate.session import run_simulated, simulated
+from tuner.spec import load_study
+
+
+@pytest.fixture(scope="module")
+def simulated_run(tmp_path_factory):
+    study = simulated(load_study("cpu.yaml"))
+    return run_simulated(study, tmp_path_factory.mktemp("runs"), lambda *_: None)
+
+
+def test_a_folder_gives_the_result_that_was_written_there(simulated_run):
+    result, folder, _ = simulated_run
+    past = read_past_run(folder)
+    assert past.records == result.records
+    assert past.result.certified == result.certified
+    assert result_dict(past.result) == json.loads((folder / "result.json").read_text())
+
+
+def test_a_run_that_was_killed_gives_what_its_advisor_would_have_said(simulated_run, tmp_path):
+    result, folder, _ = simulated_run
+    killed = tmp_path / "killed"
+    shutil.copytree(folder, killed)
+    lines = (folder / "journal.jsonl").read_text().splitlines(keepends=True)
+    (killed / "journal.jsonl").write_text("".join(lines[:-1]) + '{"event": "tel')
+    past = read_past_run(killed)
+    assert past.end is None
+    assert past.result.certified == result.certified
+    assert past.result.finish_reason == result.finish_reason
+    assert past.result.status == "recommended"
+    half = "".join(lines[: len(lines) // 2])
+    (killed / "journal.jsonl").write_text(half)
+    assert read_past_run(killed).result.status == "failed"
+
+
+def test_spans_of_a_worker_never_overlap_and_cover_every_trial(tmp_path):
+    study = make_study(budget={"trials": 10, "hours": 20})
+    advisor, _, _ = run_study(study, smooth, tmp_path / "journal.jsonl", num_workers=3)
+    write_study(tmp_path, study)
+    events = list(read_journal(tmp_path / "journal.jsonl"))
+    start = {"event": "start", "elapsed_s": 0.0, "provenance": {}, "num_workers": 3}
+    lines = [json.dumps(event) for event in [start, *events]]
+    (tmp_path / "journal.jsonl").write_text("\n".join(lines) + "\n")
+    spans = read_past_run(tmp_path).spans
+    assert {span.trial_id for span in spans} >= {record.trial_id for record in advisor.records}
+    assert {span.worker for span in spans} == {0, 1, 2}
+    for worker in range(3):
+        own = [span for span in spans if span.worker == worker]
+        assert all(a.end_s <= b.start_s for a, b in itertools.pairwise(own))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "there is no journal.jsonl and no study.yaml in it"),
+        ({"journal.jsonl": "", "study.yaml": "name: a"}, "does not begin with the start of a run"),
+    ],
+)
+def test_what_is_no_run_is_one_message(tmp_path, files, message):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(RecordsError, match=message):
+        read_past_run(tmp_path)
