@@ -205,6 +205,11 @@ class Advisor:
         return self.knowledge.contradiction
 
     @property
+    def pooling_contradiction(self) -> str:
+        """Why runs are not pooled over what the stage says NRMSE does not depend on; empty while they are."""
+        return self.knowledge.pooling_contradiction
+
+    @property
     def num_counted(self) -> int:
         """Trials that count against the budget; a lost one and its repeats count once."""
         return len(self.knowledge.ledger.num_asked)

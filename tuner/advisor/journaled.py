@@ -103,13 +103,22 @@ class JournaledAdvisor:
         """See `Advisor.tell`."""
         fields = asdict(ending) | {"state": ending.state.value}
         self._journal.append("tell", elapsed_s=self.elapsed_s, trial_id=trial_id, **fields)
-        before = self.advisor.prior_contradiction
+        before = _dropped(self.advisor)
         self.advisor.tell(trial_id, ending)
-        if (reason := self.advisor.prior_contradiction) != before:
-            self._journal.append("prior_dropped", elapsed_s=self.elapsed_s, reason=reason)
+        for what, reason in _dropped(self.advisor).items():
+            if reason != before[what]:
+                self._journal.append(what, elapsed_s=self.elapsed_s, reason=reason)
         if not trial_id.startswith(PROBE_PREFIX):
             self._show(trial_id)
 
     def _show(self, trial_id: str) -> None:
         for listener in self._listeners:
             listener(self.advisor.record(trial_id))
+
+
+def _dropped(advisor: Advisor) -> dict[str, str]:
+    """What the advisor does not believe any more, by the event that says so, and why."""
+    return {
+        "prior_dropped": advisor.prior_contradiction,
+        "pooling_dropped": advisor.pooling_contradiction,
+    }

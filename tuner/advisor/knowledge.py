@@ -7,6 +7,7 @@ when they were asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tuner.core.config import TrialConfig
 from tuner.core.prior import Prior
@@ -17,6 +18,7 @@ from tuner.search.beliefs import Beliefs
 from tuner.search.grid import Grid
 from tuner.search.learner import Learner, mark
 from tuner.search.ledger import Ledger, Probed
+from tuner.search.pooling import pooling_contradiction
 from tuner.search.problem import Problem
 from tuner.spec import StudySpec
 
@@ -33,10 +35,13 @@ class Knowledge:
         ledger: What was heard.
         prior: As given, until the first runs here contradict it: then None, for good.
         contradiction: Why it was dropped, in words; empty while it was not.
+        pooling_contradiction: Why runs that differ only in what cannot change NRMSE, as the stage says, are
+            not pooled any more; empty while they are.
     """
 
     def __init__(self, problem: Problem, prior: Prior | None = None) -> None:
         self.problem, self.prior, self.contradiction = problem, prior, ""
+        self.pooling_contradiction = ""
         self.ledger = Ledger()
         self._learner = Learner(problem, self.ledger, prior)
         self._tried_at_mark: tuple[TrialConfig, ...] = ()
@@ -107,8 +112,22 @@ class Knowledge:
             self._tried_at_mark = self._tried
             if self._grid and not self._grid.is_complete:
                 self._grid = None
-        if num != before and self.prior is not None and record.is_full_budget:
-            self._check_prior(self.prior)
+        if num != before and record.is_full_budget:
+            self._check_pooling()
+            if self.prior is not None:
+                self._check_prior(self.prior)
+
+    def _check_pooling(self) -> None:
+        """Stops believing a stage that its runs contradict, and begins anew without what it said."""
+        claimed = self.problem.traits.quality_invariant_to
+        self.pooling_contradiction = self.pooling_contradiction or pooling_contradiction(
+            self.ledger.complete, claimed
+        )
+        if claimed and self.pooling_contradiction:
+            traits = replace(self.problem.traits, quality_invariant_to=())
+            self.problem = replace(self.problem, traits=traits)
+            self._learner = Learner(self.problem, self.ledger, self.prior)
+            self._grid = None
 
     def _check_prior(self, prior: Prior) -> None:
         """Drops a prior that the first runs contradict."""

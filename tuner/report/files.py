@@ -48,6 +48,7 @@ class RunResult:
         finish_reason: Why nothing more was asked.
         certified: What may be recommended, with its probability to meet the target.
         prior_contradiction: Why what an earlier run taught was dropped; empty when it was not.
+        pooling_contradiction: Why runs were not pooled as the stage says they may be; empty when they were.
     """
 
     study: StudySpec
@@ -58,6 +59,7 @@ class RunResult:
     finish_reason: str = ""
     certified: Certified
     prior_contradiction: str = ""
+    pooling_contradiction: str = ""
 
     @property
     def conclusion(self) -> Conclusion:
@@ -114,6 +116,8 @@ def summary(result: RunResult) -> str:
         lines.append(f"not the study's hardware: {result.provenance['hardware_mismatch']}")
     if "warm_start" in result.provenance:
         lines.append(warm_start_line(result.provenance["warm_start"], result.prior_contradiction))
+    if result.pooling_contradiction:
+        lines.append(result.pooling_contradiction)
     tables = [result_table(result.conclusion), work_table(result.conclusion, result.study.stage.num_samples)]
     lines += [*(line for table in tables if table for line in ("", table)), "", result.sentence]
     if result.finish_reason:
@@ -145,6 +149,7 @@ def result_dict(result: RunResult) -> dict[str, Any]:
         "sentence": result.sentence,
         "finish_reason": result.finish_reason,
         "prior_contradiction": result.prior_contradiction,
+        "pooling_contradiction": result.pooling_contradiction,
         "provenance": dict(result.provenance),
     }
 

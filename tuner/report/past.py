@@ -100,10 +100,11 @@ class PastRun:
                 advisor.certified,
                 finish_reason=advisor.finish_reason,
                 prior_contradiction=advisor.prior_contradiction,
+                pooling_contradiction=advisor.pooling_contradiction,
                 failure="" if advisor.finish_reason else "it has not come to its end",
             )
         end = self.end
-        names = ("finish_reason", "prior_contradiction", "interrupted_by")
+        names = ("finish_reason", "prior_contradiction", "pooling_contradiction", "interrupted_by")
         certified = {TrialConfig.from_dict(config): p for config, p in end["certified"]}
         return self._result(certified, **{name: end[name] for name in names})
 
@@ -125,6 +126,7 @@ def write_end(journal: Journal, elapsed_s: float, result: RunResult) -> None:
         status=result.status,
         finish_reason=result.finish_reason,
         prior_contradiction=result.prior_contradiction,
+        pooling_contradiction=result.pooling_contradiction,
         interrupted_by=result.interrupted_by,
         certified=[[config.as_dict(), probability] for config, probability in result.certified.items()],
     )

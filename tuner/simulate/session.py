@@ -95,6 +95,7 @@ def run_simulated(
         finish_reason=advisor.finish_reason,
         certified=advisor.certified,
         prior_contradiction=advisor.prior_contradiction,
+        pooling_contradiction=advisor.pooling_contradiction,
     )
     write_outputs(folder, result)
     if failure:
