@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tuner.core.trial import TrialRecord
-    from tuner.ray_adapter.session import Screen
+    from tuner.ray_adapter.session import Screen, SessionOptions
     from tuner.report.progress import Progress
     from tuner.spec import StudySpec
 
@@ -59,6 +59,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--space", metavar="FILE", help="study YAML: a path, or a shipped one's name")
+    what.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN_DIR",
+        help="go on with a run that was killed or interrupted, where it stood",
+    )
     what.add_argument("--list-spaces", action="store_true", help="show the shipped studies")
     add = parser.add_argument
     add("--trials", type=_at_least_one, metavar="N", help="N trials instead of the study's budget")
@@ -107,14 +113,14 @@ def _list_spaces() -> int:
 def _run(args: argparse.Namespace) -> int:
     from tuner.spec import load_study
 
+    if args.resume:
+        return _resume(args)
     study = load_study(args.space).with_overrides(trials=args.trials, hours=args.hours, seed=args.seed)
     if args.plan or args.simulate:
         _check_runs_nothing(args)
         return _plan(study) if args.plan else _simulate(study, args)
 
-    from tuner.ray_adapter.interrupts import Interrupted
-    from tuner.ray_adapter.session import SessionOptions, run_study
-    from tuner.report.files import exit_code, summary
+    from tuner.ray_adapter.session import SessionOptions
 
     options = SessionOptions(
         runs_dir=args.runs_dir or _default_runs_dir(),
@@ -123,6 +129,43 @@ def _run(args: argparse.Namespace) -> int:
         require_hardware=args.require_hardware,
         warm_start=args.warm_start,
     )
+    return _run_for_real(study, options)
+
+
+def _resume(args: argparse.Namespace) -> int:
+    from tuner.ray_adapter.session import SessionOptions
+    from tuner.report.past import read_past_run
+
+    given = {
+        "--trials": args.trials,
+        "--hours": args.hours,
+        "--seed": args.seed,
+        "--runs-dir": args.runs_dir,
+        "--warm-start": args.warm_start,
+        "--simulate": args.simulate,
+        "--plan": args.plan,
+    }
+    for option, value in given.items():
+        if value not in (None, False):
+            raise TunerError(
+                f"{option} means nothing with --resume: a run goes on as it began.", f"drop {option}."
+            )
+    past = read_past_run(args.resume)
+    options = SessionOptions(
+        runs_dir=past.folder.parent,
+        address=args.address,
+        dashboard=args.dashboard,
+        require_hardware=args.require_hardware,
+        resume=past.folder,
+    )
+    return _run_for_real(past.study, options)
+
+
+def _run_for_real(study: StudySpec, options: SessionOptions) -> int:
+    from tuner.ray_adapter.interrupts import Interrupted
+    from tuner.ray_adapter.session import run_study
+    from tuner.report.files import exit_code, summary
+
     try:
         with _screen(study.name) as screen:
             screen.say(_headline(study))

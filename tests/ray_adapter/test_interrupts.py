@@ -7,22 +7,23 @@ import subprocess
 
 import pytest
 
-from tests.processes import ROOT, TUNER, descendants, is_alive, title, wait_until, write_study
+from tests.processes import ROOT, TUNER, descendants, is_alive, run_tuner, title, wait_until, write_study
 from tests.studies import study_dict
 from tuner.advisor import rebuild
+from tuner.advisor.history import records_of
 from tuner.core.trial import TrialState
 from tuner.records.journal import read_journal
 from tuner.spec import load_study
 
 
 @pytest.fixture
-def running(tmp_path):
+def running(tmp_path, request):
     """A run with at least three finished trials and one that runs; its last folder; its helpers' pids."""
     stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.1}}
     path = write_study(
         tmp_path,
         stage=stage,
-        budget={"trials": 200, "hours": 1},
+        budget={"trials": getattr(request, "param", 200), "hours": 1},
         scheduler={"rule": "none"},
         search={"sampler": "random"},
     )
@@ -57,6 +58,49 @@ def test_a_signal_ends_gracefully_with_a_partial_result(running, signum, code, t
     assert {r.reason for r in ended} <= {f"interrupted by {signum.name}"}
     assert result["num_trials"] == len(advisor.records)
     wait_until(lambda: not any(map(is_alive, helpers)), timeout_s=30)
+
+
+@pytest.mark.parametrize("running", [14], indirect=True)
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_was_ended_goes_on_where_it_stood_and_runs_nothing_twice(running, signum):
+    process, last, helpers = running
+    refused = run_tuner("--resume", last)
+    assert refused.returncode == 2
+    assert "a process still writes to it: the run goes on" in refused.stderr
+    process.send_signal(signum)
+    process.wait(timeout=60)
+    wait_until(lambda: not any(map(is_alive, helpers)), timeout_s=60)
+    with (last / "journal.jsonl").open("a") as journal:
+        journal.write('{"event": "tel')  # torn
+    study = last / "study.yaml"
+    before = records_of(read_journal(last / "journal.jsonl"))
+    finished = [record for record in before if record.state is TrialState.COMPLETE]
+    assert len(finished) >= 3
+
+    resumed = run_tuner("--resume", last, timeout_s=200)
+    assert resumed.returncode in (0, 1), resumed.stderr
+    assert f"resumed {last.resolve().name}: " in resumed.stdout
+    assert [folder.name for folder in last.parent.iterdir() if not folder.is_symlink()] == [
+        last.resolve().name
+    ]
+    events = list(read_journal(last / "journal.jsonl"))
+    advisor = rebuild(load_study(str(study)), events)
+    assert advisor.records[: len(finished)] == tuple(finished)
+    assert not advisor.running
+    runs = [(r.config, r.seed) for r in advisor.records if r.state is not TrialState.FAILED]
+    assert len(set(runs)) == len(runs)
+    lost = [r for r in advisor.records if r.state is TrialState.FAILED]
+    assert {(r.config, r.seed) for r in lost} <= set(runs), "what was lost was asked again"
+    assert [e["event"] for e in events].count("resume") == 1
+    assert events[-1]["event"] == "end"
+    assert advisor.num_counted >= 14
+    elapsed = [event["elapsed_s"] for event in events if event["event"] != "end"]
+    assert elapsed == sorted(elapsed), "the budget's clock goes on where it stood"
+    assert json.loads((last / "result.json").read_text())["num_trials"] == len(advisor.records)
+
+    ended = run_tuner("--resume", last)
+    assert ended.returncode == 2
+    assert "that run has come to its end" in ended.stderr
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -10,10 +10,10 @@ from tuner.core.pareto import front
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialState
 from tuner.errors import ClusterError, RecordsError, StageError
+from tuner.ray_adapter.device import check_resources
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.launch import run_trials
 from tuner.ray_adapter.metrics import StudyMetrics
-from tuner.ray_adapter.session import check_resources
 from tuner.records.journal import Journal, read_journal
 from tuner.search.strategy import ProbeStep
 

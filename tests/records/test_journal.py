@@ -43,6 +43,28 @@ def test_a_torn_last_line_is_passed_over_and_a_broken_one_before_it_is_not(tmp_p
         list(read_journal(path))
 
 
+def test_a_reopened_journal_cuts_a_torn_line_off_and_goes_on(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_text('{"event":"a","elapsed_s":0}\n{"event":"b","elap')
+    journal = Journal.reopened(path)
+    journal.append("c", elapsed_s=1.0)
+    journal.close()
+    assert [event["event"] for event in read_journal(path)] == ["a", "c"]
+    with pytest.raises(RecordsError, match="cannot go on with the journal: No such file"):
+        Journal.reopened(tmp_path / "nowhere.jsonl")
+
+
+def test_only_one_process_writes_a_journal(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.append("a", elapsed_s=0.0)
+    with pytest.raises(RecordsError, match="a process still writes to it"):
+        Journal.reopened(path)
+    journal.close()
+    Journal.reopened(path).close()
+    assert [event["event"] for event in read_journal(path)] == ["a"]
+
+
 def test_a_missing_journal_is_one_message(tmp_path):
     with pytest.raises(RecordsError, match="cannot read the journal: No such file"):
         list(read_journal(tmp_path / "nowhere.jsonl"))

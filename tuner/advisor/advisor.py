@@ -179,6 +179,11 @@ class Advisor:
         """The trials asked for whose end has not been told."""
         return self.knowledge.running
 
+    @property
+    def open_ids(self) -> tuple[str, ...]:
+        """The trials and probes asked for whose end has not been told."""
+        return (*(record.trial_id for record in self.running), *self._probing)
+
     def record(self, trial_id: str) -> TrialRecord:
         """What is known of one trial.
 

@@ -23,8 +23,8 @@ from tuner.spec import StudySpec
 def replay(events: Iterable[Event], advisor: Advisor) -> Advisor:
     """Makes the journal's calls to a fresh advisor, and gives that advisor back.
 
-    Events that are no calls (start, stop, prior_dropped, pooling_dropped, end) are passed over; what is
-    stopped or dropped is checked against what the advisor says.
+    Events that are no calls (start, resume, stop, prior_dropped, pooling_dropped, end) are passed over; what
+    is stopped or dropped is checked against what the advisor says.
 
     Args:
         events: As `read_journal` yields them.

@@ -104,10 +104,10 @@ class Bridge:
             self.advisor.tell(self._trial_ids[ray_id], self._failures.pop(ray_id, lost))
 
     def interrupt(self, reason: str) -> None:
-        """Ends the trials still running when Tune came to rest without them."""
+        """Loses what still runs when Tune came to rest without it: a resumed run asks for it again."""
         with self._guarded():
-            for record in self.advisor.advisor.running:
-                self.advisor.tell(record.trial_id, Ending.failed(reason))
+            for trial_id in self.advisor.advisor.open_ids:
+                self.advisor.tell(trial_id, Ending.failed(reason, is_lost=True))
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

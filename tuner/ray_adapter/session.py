@@ -20,11 +20,12 @@ from tuner import __version__
 from tuner.advisor import Advisor, JournaledAdvisor, write_start
 from tuner.advisor.warm_start import EarlierRun, check_same_study, prior_from, read_run
 from tuner.core.prior import Prior
-from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord
-from tuner.errors import ClusterError, HardwareMismatchError, TunerError
-from tuner.ray_adapter.cluster import ClusterOptions, Resources, connect
+from tuner.errors import TunerError
+from tuner.ray_adapter.cluster import ClusterOptions, connect
+from tuner.ray_adapter.device import Device, look_at_device
 from tuner.ray_adapter.interrupts import Interrupted, Interrupts
+from tuner.ray_adapter.resume import Held, Resumed, check_same_device, hold, resume
 from tuner.records.folder import create_run_folder
 from tuner.records.journal import Journal
 from tuner.report.files import RunResult, write_outputs, write_study
@@ -54,6 +55,7 @@ class SessionOptions:
         dashboard: See `ClusterOptions`.
         require_hardware: Whether a device that the study was not written for is an error.
         warm_start: Folder of an earlier run, whose NRMSE is kept; None: nothing is.
+        resume: Folder of the run of this study to go on with; None: a new one begins.
     """
 
     runs_dir: Path
@@ -61,26 +63,7 @@ class SessionOptions:
     dashboard: bool = False
     require_hardware: bool = False
     warm_start: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Device:
-    """What the trials run on.
-
-    Attributes:
-        details: As the stage describes it: kind, name, memory_gib ...
-        num_gpus: GPUs a trial, 0 or 1.
-        num_workers: Trials at once: one a whole GPU, one on a CPU, since wall-clock is an
-            objective.
-        mismatch: Why it is not the device the study was written for; empty when it is.
-        traits: What stage and device say of themselves.
-    """
-
-    details: dict[str, Any]
-    num_gpus: int
-    num_workers: int
-    mismatch: str
-    traits: StageTraits
+    resume: Path | None = None
 
 
 def run_study(
@@ -97,6 +80,7 @@ def run_study(
             then is in the run's folder.
     """
     Advisor(study)  # a mistake in the sampler's or the rule's options shows now, not after Ray's start
+    held = hold(options.resume) if options.resume else None
     _check_writable(options.runs_dir)
     earlier = _earlier_run(study, options)
     cluster = ClusterOptions(
@@ -106,9 +90,16 @@ def run_study(
     with Interrupts() as interrupts, connect(cluster, interrupts) as resources:
         if resources.dashboard:
             screen.say(f"dashboard: {resources.dashboard}")
-        device = _look_at_device(study, resources, options, interrupts, screen)
-        prior = prior_from(earlier, study, device.traits) if earlier else None
-        return _run_on(study, device, prior, options.runs_dir, interrupts, screen)
+        device = look_at_device(study, resources, interrupts, require_hardware=options.require_hardware)
+        _say_device(study, device, screen)
+        started = datetime.now().astimezone()
+        provenance = _provenance(study, device, started)
+        if held:
+            begun = _go_on(held, device, provenance, screen)
+        else:
+            prior = prior_from(earlier, study, device.traits) if earlier else None
+            begun = _begin(study, device, prior, options.runs_dir, provenance, screen)
+        return _run_on(study, device, begun, interrupts, screen)
 
 
 def _earlier_run(study: StudySpec, options: SessionOptions) -> EarlierRun | None:
@@ -139,73 +130,70 @@ def _start_line(options: SessionOptions) -> str:
     return f"joining Ray at {address} ..." if address else "starting Ray (private, loopback only) ..."
 
 
-def _look_at_device(
-    study: StudySpec,
-    resources: Resources,
-    options: SessionOptions,
-    interrupts: Interrupts,
-    screen: Screen,
-) -> _Device:
-    from tuner.ray_adapter.stages import describe_device, describe_traits
-
-    check_resources(study, resources)
-    num_gpus = min(1, resources.num_gpus)
-    details = describe_device(study, interrupts, num_gpus=num_gpus)
-    mismatch = study.hardware.why_not(details) or ""
-    if mismatch and options.require_hardware:
-        raise HardwareMismatchError(
-            f"{study.path}: {mismatch}.",
-            "run it there, choose another --space, or leave out --require-hardware.",
-        )
-    screen.say(f"device: {details['name']} ({details['kind']})")
-    if mismatch:
+def _say_device(study: StudySpec, device: Device, screen: Screen) -> None:
+    name = device.details["name"]
+    screen.say(f"device: {name} ({device.details['kind']})")
+    if device.mismatch:
         screen.say(
-            f"*** Not the hardware of this study: {mismatch}. It runs all the same, and every figure below "
-            f"is of {details['name']}, not of {study.hardware.description}. ***"
+            f"*** Not the hardware of this study: {device.mismatch}. It runs all the same, and every figure "
+            f"below is of {name}, not of {study.hardware.description}. ***"
         )
-    return _Device(
-        details=details,
-        num_gpus=num_gpus,
-        num_workers=max(1, resources.num_gpus),
-        mismatch=mismatch,
-        traits=describe_traits(study, details, interrupts, num_gpus=num_gpus),
-    )
 
 
-def check_resources(study: StudySpec, resources: Resources) -> None:
-    """Fails when a trial could never start; Ray itself would wait for ever.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A run that has its folder, its journal and its advisor.
 
-    Raises:
-        ClusterError: The study wants more CPUs a trial than there are.
+    Attributes:
+        folder: Where everything is written.
+        run: Advisor, journal, and what is spent of the budget.
+        provenance: Of the run.
     """
-    if resources.num_cpus < study.resources.cpus:
-        raise ClusterError(
-            f"the study wants {study.resources.cpus} CPUs a trial; the cluster has {resources.num_cpus}.",
-            f"lower resources.cpus in {study.path}.",
-        )
+
+    folder: Path
+    run: Resumed
+    provenance: dict[str, Any]
 
 
-def _run_on(
+def _begin(
     study: StudySpec,
-    device: _Device,
+    device: Device,
     prior: Prior | None,
     runs_dir: Path,
-    interrupts: Interrupts,
+    provenance: dict[str, Any],
     screen: Screen,
-) -> tuple[RunResult, Path, int | None]:
-    started = datetime.now().astimezone()
-    folder = create_run_folder(runs_dir, study.name, started)
+) -> _Begun:
+    folder = create_run_folder(runs_dir, study.name, datetime.fromisoformat(provenance["started"]))
     write_study(folder, study)
-    provenance = _provenance(study, device, started)
     if prior is not None:
         provenance["warm_start"] = prior.provenance
         screen.say(warm_start_line(prior.provenance))
     journal = Journal(folder / "journal.jsonl")
     advisor = Advisor(study, num_workers=device.num_workers, traits=device.traits, prior=prior)
     write_start(journal, study, advisor, provenance, device.num_workers)
+    run = Resumed(advisor=advisor, journal=journal, elapsed_s=0.0)
+    return _Begun(folder=folder, run=run, provenance=provenance)
+
+
+def _go_on(held: Held, device: Device, provenance: dict[str, Any], screen: Screen) -> _Begun:
+    past = held.past
+    check_same_device(past, device.details, device.num_workers)
+    run = resume(held, provenance)
+    screen.say(
+        f"resumed {past.folder.name}: {len(run.advisor.records)} trials so far, {run.elapsed_s:.0f} s of the "
+        "budget spent"
+    )
+    return _Begun(folder=past.folder, run=run, provenance=dict(past.provenance))
+
+
+def _run_on(
+    study: StudySpec, device: Device, begun: _Begun, interrupts: Interrupts, screen: Screen
+) -> tuple[RunResult, Path, int | None]:
+    folder, advisor, journal = begun.folder, begun.run.advisor, begun.run.journal
+    started = time.monotonic()
     failure: TunerError | None = None
     try:
-        _prepare_and_run(study, device, advisor, journal, folder, interrupts, screen)
+        _prepare_and_run(study, device, begun, interrupts, screen)
     except Interrupted:
         pass
     except TunerError as error:
@@ -213,7 +201,7 @@ def _run_on(
     result = RunResult(
         study=study,
         records=advisor.records,
-        provenance=provenance,
+        provenance=begun.provenance,
         interrupted_by=interrupts.name,
         failure=str(failure or ""),
         finish_reason=advisor.finish_reason,
@@ -225,51 +213,41 @@ def _run_on(
     if failure:
         screen.say(f"what was finished is in {folder}")
         raise failure
-    write_end(journal, _since(started), result)
+    write_end(journal, round(begun.run.elapsed_s + time.monotonic() - started, 3), result)
     journal.close()
     return result, folder, interrupts.exit_code
 
 
 def _prepare_and_run(
-    study: StudySpec,
-    device: _Device,
-    advisor: Advisor,
-    journal: Journal,
-    folder: Path,
-    interrupts: Interrupts,
-    screen: Screen,
+    study: StudySpec, device: Device, begun: _Begun, interrupts: Interrupts, screen: Screen
 ) -> None:
     from tuner.ray_adapter.launch import run_trials
     from tuner.ray_adapter.metrics import StudyMetrics
     from tuner.ray_adapter.stages import prepare
 
     screen.say("preparing the stage: data and teacher are made once per machine and problem ...")
-    begun = time.monotonic()
+    started = time.monotonic()
     prepare(study, interrupts, num_gpus=device.num_gpus)
-    screen.say(f"prepared in {time.monotonic() - begun:.1f} s")
-    begun = time.monotonic()
+    screen.say(f"prepared in {time.monotonic() - started:.1f} s")
+    advisor, started = begun.run.advisor, time.monotonic()
 
     def elapsed_s() -> float:
-        return time.monotonic() - begun
+        return begun.run.elapsed_s + time.monotonic() - started
 
     def show(changed: TrialRecord) -> None:
         screen.show(Progress.of(advisor, elapsed_s()), changed)
 
     run_trials(
         study,
-        JournaledAdvisor(advisor, journal, elapsed_s, [StudyMetrics(advisor), show]),
+        JournaledAdvisor(advisor, begun.run.journal, elapsed_s, [StudyMetrics(advisor), show]),
         num_workers=device.num_workers,
         num_gpus=device.num_gpus,
-        errors_dir=folder / "errors",
+        errors_dir=begun.folder / "errors",
         interrupts=interrupts,
     )
 
 
-def _since(started: datetime) -> float:
-    return round((datetime.now().astimezone() - started).total_seconds(), 3)
-
-
-def _provenance(study: StudySpec, device: _Device, started: datetime) -> dict[str, Any]:
+def _provenance(study: StudySpec, device: Device, started: datetime) -> dict[str, Any]:
     """Where the figures come from, as plain JSON values."""
     return {
         "study": study.name,

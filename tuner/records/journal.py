@@ -7,6 +7,7 @@ line from a broken file.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ Event = dict[str, Any]
 
 
 class Journal:
-    """Appends events to a file that must not exist yet.
+    """Appends events to a file that must not exist yet; for as long as it is open, nobody else may.
 
     Raises:
         RecordsError: The file exists already or cannot be created.
@@ -29,13 +30,38 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         except OSError as error:
             raise RecordsError(
                 f"{path}: cannot create the journal: {error.strerror}.",
                 "choose another --runs-dir.",
             ) from error
         self._size = 0
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+
+    @classmethod
+    def reopened(cls, path: Path) -> Journal:
+        """Goes on with the journal of a run that was killed or interrupted; a torn last line is cut off.
+
+        Raises:
+            RecordsError: There is none, it cannot be written to, or a process still writes to it.
+        """
+        journal = cls.__new__(cls)
+        journal.path = path
+        try:
+            journal._fd = os.open(path, os.O_RDWR | os.O_APPEND)
+        except OSError as error:
+            raise RecordsError(f"{path}: cannot go on with the journal: {error.strerror}.") from error
+        try:
+            fcntl.flock(journal._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            journal.close()
+            raise RecordsError(
+                f"{path}: a process still writes to it: the run goes on.", "wait for its end, or stop it."
+            ) from error
+        journal._size = path.read_bytes().rfind(b"\n") + 1
+        os.ftruncate(journal._fd, journal._size)
+        return journal
 
     def append(self, event: str, /, *, elapsed_s: float, **fields: Any) -> None:
         """Writes one event and returns once it is on disk.

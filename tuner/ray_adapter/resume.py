@@ -1,0 +1,110 @@
+"""Going on with a run that was killed or interrupted: the same folder, the same journal, the same advisor.
+
+What was finished is replayed, not run again; what was running is lost, and asked again. The budget goes on
+where it stood: only seconds in which the run ran count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.advisor import Advisor, Ending, JournaledAdvisor, rebuild
+from tuner.errors import TunerError
+from tuner.records.journal import Journal
+from tuner.report.past import PastRun, read_past_run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """A run, ready to go on.
+
+    Attributes:
+        advisor: Knows all that the journal says.
+        journal: Open for more.
+        elapsed_s: Of the budget spent before.
+    """
+
+    advisor: Advisor
+    journal: Journal
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A run that nobody else can go on with now.
+
+    Attributes:
+        past: What its folder says.
+        journal: Open, so that no other process writes to it.
+    """
+
+    past: PastRun
+    journal: Journal
+
+
+def hold(folder: Path) -> Held:
+    """Takes a run, and refuses what can be seen before Ray is started.
+
+    Raises:
+        TunerError: It is no run's folder, a process still works on it, it has come to its end, or it was
+            simulated.
+    """
+    _check_resumable(read_past_run(folder))  # before anything is cut off
+    journal = Journal.reopened(folder / "journal.jsonl")
+    try:
+        past = read_past_run(folder)  # again: it may have gone on until it was held
+        _check_resumable(past)
+    except TunerError:
+        journal.close()
+        raise
+    return Held(past=past, journal=journal)
+
+
+def _check_resumable(past: PastRun) -> None:
+    if past.provenance["device"]["kind"] == "simulated":
+        raise TunerError(
+            f"--resume {past.folder}: that run is simulated, and takes seconds.", "simulate it again."
+        )
+    if past.end is not None and not past.end["interrupted_by"]:
+        raise TunerError(
+            f"--resume {past.folder}: that run has come to its end: {past.end['finish_reason']}.",
+            "start a new one with --space; --warm-start keeps what this one learnt.",
+        )
+
+
+def check_same_device(past: PastRun, device: Mapping[str, Any], num_workers: int) -> None:
+    """Times of two devices do not mix.
+
+    Raises:
+        TunerError: The device, or the number of workers, is another.
+    """
+    before = past.provenance["device"]["name"], past.num_workers
+    here = str(device["name"]), num_workers
+    if before != here:
+        raise TunerError(
+            f"--resume {past.folder}: that run was on {before[1]} x {before[0]}, "
+            f"and here is {here[1]} x {here[0]}.",
+            "resume it there, or start a new run here with --warm-start.",
+        )
+
+
+def resume(held: Held, provenance: Mapping[str, Any]) -> Resumed:
+    """Rebuilds the advisor; what was running is told lost.
+
+    Args:
+        held: The run.
+        provenance: Of this process, which the journal keeps.
+
+    Raises:
+        RecordsError: This version of distill-tuner decides otherwise than the one that wrote the journal.
+    """
+    past, journal = held.past, held.journal
+    advisor = rebuild(past.study, past.events)
+    journal.append("resume", elapsed_s=past.elapsed_s, provenance=provenance)
+    told = JournaledAdvisor(advisor, journal, lambda: past.elapsed_s)
+    for trial_id in advisor.open_ids:
+        told.tell(trial_id, Ending.failed("the run was killed", is_lost=True))
+    return Resumed(advisor=advisor, journal=journal, elapsed_s=past.elapsed_s)
