@@ -40,7 +40,7 @@ def test_the_budget_adds_up_to_what_the_workers_spent(past):
 
 def test_a_report_and_every_figure_are_written(past):
     paths = write_report(past)
-    assert [path.name for path in paths][0] == "report.html"
+    assert paths[0].name == "report.html"
     assert len(paths) == 11
     assert all(path.stat().st_size > 1000 for path in paths)
     text = paths[0].read_text()

@@ -14,7 +14,8 @@ from tuner.report.past import PastRun
 
 CSS = """:root{color-scheme:light dark;--f:#1a1a1a;--b:#fff;--c:#f3f4f6}
 @media(prefers-color-scheme:dark){:root{--f:#e8e8e8;--b:#16181c;--c:#22262c}}
-body{font:16px/1.5 system-ui,sans-serif;color:var(--f);background:var(--b);max-width:1100px;margin:auto;padding:1rem}
+body{font:16px/1.5 system-ui,sans-serif;color:var(--f);background:var(--b);
+max-width:1100px;margin:auto;padding:1rem}
 #verdict{font-size:1.4rem;font-weight:600}.warn{background:#d55e00;color:#fff;padding:.5rem;font-weight:700}
 pre,.scroll{background:var(--c);overflow:auto;padding:.5rem;font-size:.8rem}.plot{height:420px}
 .scroll{max-height:70vh}td,th{padding:.1rem .5rem;white-space:nowrap;text-align:right}
@@ -44,6 +45,7 @@ def page(past: PastRun, shown: tuple[Figure, ...]) -> str:
     is_simulated = "simulat" in past.study.name or result.provenance["device"]["kind"] == "simulated"
     banner = '<p class="warn">simulated: nothing below was measured</p>' if is_simulated else ""
     data = json.dumps([plotly_dict(one) for one in shown if one.series], allow_nan=False)
+    origin = escape(json.dumps(dict(result.provenance), indent=2))
     head = f"<title>{escape(past.study.name)}: {escape(result.status)}</title><style>{CSS}</style>"
     parts = [
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -51,7 +53,7 @@ def page(past: PastRun, shown: tuple[Figure, ...]) -> str:
         f'<h1>{escape(past.study.name)}</h1>{banner}<p id="verdict">{escape(result.sentence)}</p>',
         f"<pre>{escape(summary(result))}</pre>",
         *(_section(one) for one in shown),
-        f"<h2>Environment and provenance</h2><pre>{escape(json.dumps(dict(result.provenance), indent=2))}</pre>",
+        f"<h2>Environment and provenance</h2><pre>{origin}</pre>",
         f"<h2>All trials</h2>{_table(trials_csv(result))}",
         f'<script type="application/json" id="figures">{data.replace("<", chr(92) + "u003c")}</script>',
         f"<script>{get_plotlyjs()}</script><script>{SCRIPT}</script></body></html>",
@@ -70,4 +72,5 @@ def _table(text: str) -> str:
     header, *rows = csv.reader(io.StringIO(text))
     head = "".join(f"<th><button>{escape(name)}</button></th>" for name in header)
     body = "".join("<tr>" + "".join(f"<td>{escape(v)}</td>" for v in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table id="trials"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f'<table id="trials"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="scroll">{table}</div>'
