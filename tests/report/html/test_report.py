@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tuner.core.trial import TrialState
-from tuner.report.html import write_report
+from tuner.report.html import try_report, write_report
 from tuner.report.html.figures import budget, pareto
 from tuner.report.html.page import page
 from tuner.report.past import read_past_run
@@ -53,3 +53,9 @@ def test_html_in_a_reason_is_escaped(past):
     text = page(changed(past, nasty), ())
     assert "<img src=x onerror" not in text
     assert "&lt;img src=x onerror" in text
+
+
+def test_a_report_that_fails_to_build_is_one_line_and_raises_nothing(tmp_path):
+    said = try_report(tmp_path)
+    assert said.startswith("no report.html was written")
+    assert "\n" not in said

@@ -27,7 +27,7 @@ const dark=matchMedia('(prefers-color-scheme: dark)');
 function draw(){const s=getComputedStyle(document.body);for(const f of figures){
  const layout={...f.layout,paper_bgcolor:'rgba(0,0,0,0)',plot_bgcolor:'rgba(0,0,0,0)',font:{color:s.color},
  margin:{l:60,r:10,t:10,b:50},legend:{orientation:'h',y:-0.2}};
- Plotly.react('plot-'+f.key,f.data,layout,{responsive:true,displaylogo:false});}}
+ Plotly.react('plot-'+f.key,f.data,layout,{responsive:true,displaylogo:false,displayModeBar:false});}}
 draw();dark.addEventListener('change',draw);
 document.querySelectorAll('#trials th button').forEach((button,k)=>{let up=false;button.onclick=()=>{up=!up;
  const body=document.querySelector('#trials tbody');const rows=[...body.rows];
