@@ -34,7 +34,7 @@ def write_report(past: PastRun) -> list[Path]:
     for one in shown:
         for kind in ("svg", "png"):
             written.append(folder / f"{one.key}.{kind}")
-            write_bytes_atomically(written[-1], image(one, kind))
+            write_bytes_atomically(written[-1], image(one, kind, past.study.name))
     return written
 
 

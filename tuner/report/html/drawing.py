@@ -40,8 +40,9 @@ def _plain(value: float | str | None) -> float | str | None:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def image(figure: Figure, kind: str) -> bytes:
-    """The figure as a file of `kind`, `svg` or `png`."""
+def image(figure: Figure, kind: str, study: str) -> bytes:
+    """The figure of a study as a file of `kind`, `svg` or `png`; the name of a simulated one says so."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=(8, 5), layout="constrained")
@@ -57,9 +58,10 @@ def image(figure: Figure, kind: str) -> bytes:
         axes.plot(x, y, style, marker="o", ms=5, color=color, markerfacecolor=face, label=one.name)
     if figure.target is not None:
         axes.axhline(figure.target, ls="--", color=COLORS[1], label="target")
-    axes.set(xlabel=figure.x_label, ylabel=figure.y_label, title=figure.title)
+    axes.set(xlabel=figure.x_label, ylabel=figure.y_label, title=f"{figure.title} ({study})")
     if figure.series:
         axes.legend(fontsize="small")
     out = io.BytesIO()
-    canvas.savefig(out, format=kind, dpi=120)
+    with rc_context({"svg.fonttype": "none"}):
+        canvas.savefig(out, format=kind, dpi=120)
     return out.getvalue()
