@@ -59,7 +59,9 @@ def test_everything_it_prints_and_writes_says_simulated(finished):
         "trials.csv",
         "recommended.yaml",
     } <= files
-    assert all("simulated" in path.read_text() for path in last.iterdir())
+    texts = [path for path in last.rglob("*") if path.is_file() and path.suffix != ".png"]
+    assert last / "figures" / "pareto.svg" in texts
+    assert all("simulated" in path.read_text() for path in texts)
 
 
 def test_its_folder_is_that_of_a_real_run(finished):

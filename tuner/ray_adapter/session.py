@@ -29,6 +29,7 @@ from tuner.ray_adapter.resume import Held, Resumed, check_same_device, hold, res
 from tuner.records.folder import create_run_folder
 from tuner.records.journal import Journal
 from tuner.report.files import RunResult, write_outputs, write_study
+from tuner.report.html import try_report
 from tuner.report.past import write_end
 from tuner.report.progress import Progress
 from tuner.report.warm_start import warm_start_line
@@ -215,6 +216,8 @@ def _run_on(
         raise failure
     write_end(journal, round(begun.run.elapsed_s + time.monotonic() - started, 3), result)
     journal.close()
+    if trouble := try_report(folder):
+        screen.say(trouble)
     return result, folder, interrupts.exit_code
 
 

@@ -41,10 +41,19 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         RecordsError: The disk is full or gone; what was there before is untouched.
     """
+    write_bytes_atomically(path, text.encode("utf-8"))
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """`write_atomically` for what is no text.
+
+    Raises:
+        RecordsError: See `write_atomically`.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with draft.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

@@ -24,6 +24,7 @@ from tuner.errors import TunerError
 from tuner.records.folder import create_run_folder
 from tuner.records.journal import Journal
 from tuner.report.files import RunResult, write_outputs, write_study
+from tuner.report.html import try_report
 from tuner.report.past import write_end
 from tuner.report.progress import Progress
 from tuner.simulate.guess import supposed_instance, suppositions
@@ -102,6 +103,7 @@ def run_simulated(
         raise failure
     write_end(journal, round(clock.now_s, 3), result)
     journal.close()
+    _ = try_report(folder)  # a simulation has no screen; the file's absence says it
     return result, folder, account
 
 
