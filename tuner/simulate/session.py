@@ -103,7 +103,7 @@ def run_simulated(
         raise failure
     write_end(journal, round(clock.now_s, 3), result)
     journal.close()
-    _ = try_report(folder)  # a simulation has no screen; the file's absence says it
+    try_report(folder)
     return result, folder, account
 
 
