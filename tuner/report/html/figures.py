@@ -22,13 +22,13 @@ def _label(record: TrialRecord) -> str:
 
 
 def _target(past: PastRun) -> float | None:
-    baseline = past.result.conclusion.baseline
+    baseline = past.told.conclusion.baseline
     return past.study.target.threshold(baseline.nrmse if baseline else None)
 
 
 def pareto(past: PastRun) -> Figure:
     """Seconds at full budget and NRMSE of every trial that reported an epoch."""
-    conclusion = past.result.conclusion
+    conclusion = past.told.conclusion
     full = [record for record in past.records if record.is_full_budget]
     stopped = [record for record in past.records if record.is_censored and record.epoch]
     series = [

@@ -45,7 +45,7 @@ def page(past: PastRun, shown: tuple[Figure, ...]) -> str:
     """The whole page as one text."""
     from plotly.offline import get_plotlyjs
 
-    result = past.result
+    result = past.told
     is_simulated = "simulat" in past.study.name or result.provenance["device"]["kind"] == "simulated"
     banner = '<p class="warn">simulated: nothing below was measured</p>' if is_simulated else ""
     data = json.dumps([plotly_dict(one) for one in shown if one.series], allow_nan=False)
