@@ -114,12 +114,17 @@ class PastRun:
     def told(self) -> RunResult:
         """`result` without asking an advisor: a run that has not come to its end recommends nothing yet."""
         if self.end is None:
-            return replace(self._result({}, failure=self.failure), has_ended=bool(self.failure))
+            return self._result({}, has_ended=bool(self.failure), failure=self.failure)
         return self.result
 
-    def _result(self, certified: Certified, **said: str) -> RunResult:
+    def _result(self, certified: Certified, *, has_ended: bool = True, **said: str) -> RunResult:
         return RunResult(
-            study=self.study, records=self.records, provenance=self.provenance, certified=certified, **said
+            study=self.study,
+            records=self.records,
+            provenance=self.provenance,
+            certified=certified,
+            has_ended=has_ended,
+            **said,
         )
 
 
