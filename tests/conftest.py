@@ -1,9 +1,20 @@
 """What every test may rely on."""
 
+import gc
 import os
 import uuid
+from collections.abc import Iterator
+
+import pytest
 
 # Ray reads these when it is imported, which some test modules do at once.
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = uuid.uuid4().hex
 os.environ.pop("RAY_ADDRESS", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _garbage_is_collected_again() -> Iterator[None]:
+    """A stage keeps what it finds out of collections until it is stopped, and some never are."""
+    yield
+    gc.unfreeze()

@@ -8,11 +8,10 @@ what a unit does, nor which configurations are wanted.
 
 from __future__ import annotations
 
-import gc
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
@@ -110,7 +109,8 @@ def probe(
     base = {"seed": seed, "num_epochs": 1, "stage": dict(options), "num_threads": num_threads}
     tallies = [_Tally(trial=base | {"params": dict(params)}) for params in configs]
     visit_s = budget_s_per_config / (NUM_ROUNDS + 1)
-    with closing(_Bench(stage_class, stage_class.device_kind(options))) as bench, bench.warm_process(tallies):
+    with closing(_Bench(stage_class, stage_class.device_kind(options))) as bench:
+        bench.warm_process(tallies)
         deadline = time.perf_counter() + budget_s_per_config * len(tallies)
         for number in range(NUM_ROUNDS):
             for tally in tallies if number % 2 == 0 else reversed(tallies):
@@ -183,23 +183,12 @@ class _Bench:
         self._meter, self._synchronize = memory_meter(device_kind), synchronizer(device_kind)
         self._stage: MeasuredTrainable | None = None
 
-    @contextmanager
-    def warm_process(self, tallies: Sequence[_Tally]) -> Iterator[None]:
-        """Runs the body in a process that has done what is done once, such as imports, on a first trial.
-
-        Every build collects garbage; what is there already is kept out of that, or it would cost more
-        than the build.
-        """
+    def warm_process(self, tallies: Sequence[_Tally]) -> None:
+        """Does on a first trial what is done once in a process, such as imports."""
         if self._class not in _WARM:
             for tally in tallies[:1]:
                 self._start(tally.trial).release()
-            gc.collect()
             _WARM.add(self._class)
-        gc.freeze()
-        try:
-            yield
-        finally:
-            gc.unfreeze()
 
     def visit(self, tally: _Tally, budget_s: float) -> None:
         """Builds a trial and samples its units until the budget is used; half is always left for that."""

@@ -51,7 +51,7 @@ class TrialProgress:
         self.epoch = 0
         self.counts = EpochCounts()
         self.resumed = False
-        self._device_name = str(device.describe(device_kind)["name"])
+        self._device_name = device.device_name(device_kind)
         self._epoch_time_s = math.nan
         self._meter = meter
         self._memory_at_oom: dict[str, Any] = {}

@@ -1,15 +1,7 @@
 """What the contract suites need here to be quick and exact."""
 
-import gc
-
 import pytest
 import torch
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _frozen_imports() -> None:
-    """Every trial collects garbage; that need not walk all of torch and Ray each time."""
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """Sizes at which the whole stage runs in well under a second, and trial dicts."""
 
-import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,6 @@ from trainables.consistency.stage import load_problem
 from trainables.consistency.teacher import Problem
 
 TrialConfig = dict[str, Any]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _frozen_imports() -> None:
-    """Every trial collects garbage; that need not walk all of torch and Ray each time."""
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,21 @@ def describe(device_kind: str) -> dict[str, Any]:
         ``kind``, ``name`` (of the card or the processor), ``memory_gib``, ``num_threads`` (cores
         this process may use), ``python``, ``torch`` (versions; "" without torch).
     """
-    name, memory_gib = _cuda_card() if device_kind == "cuda" else (cpu_model(), _system_gib())
+    memory_gib = _cuda_card()[1] if device_kind == "cuda" else _system_gib()
     return {
         "kind": device_kind,
-        "name": name,
+        "name": device_name(device_kind),
         "memory_gib": round(memory_gib, 2),
         "num_threads": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "torch": _torch_version(),
     }
+
+
+@cache
+def device_name(device_kind: str) -> str:
+    """The ``name`` of ``describe``, which every report carries."""
+    return _cuda_card()[0] if device_kind == "cuda" else cpu_model()
 
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -25,21 +25,19 @@ class UnreleasedMemoryError(RuntimeError):
 class MemoryMeter(ABC):
     """Peak memory since the last reset."""
 
-    _NUM_FREEZES = 2
-    """A process begins with its imports, and its first trial imports more. Both stay for good."""
-
-    def __init__(self) -> None:
-        self._freezes_left = self._NUM_FREEZES
-
     def reset(self) -> None:
-        """Frees what nobody uses and starts a new peak."""
+        """Frees what nobody uses and starts a new peak.
+
+        What is left, imports above all, is kept out of further collections until `close`: it took longer than
+        the building of a trial.
+        """
         gc.collect()
-        if self._freezes_left:
-            # What is there between trials is not looked at again: each collection took .1 s of imports.
-            self._freezes_left -= 1
-            gc.freeze()
-            gc.collect()  # counts what is left, by which Python decides when to collect by itself
+        gc.freeze()
         self._start_peak()
+
+    def close(self) -> None:
+        """Gives everything back to the collector."""
+        gc.unfreeze()
 
     @abstractmethod
     def _start_peak(self) -> None:
@@ -96,7 +94,6 @@ class CudaMemoryMeter(MemoryMeter):
     """Small things of libraries may stay allocated; a leaked network or activation is larger."""
 
     def __init__(self) -> None:
-        super().__init__()
         import torch  # only where a CUDA device is used
 
         self._cuda = torch.cuda
