@@ -18,7 +18,7 @@ from tuner.search.beliefs import Beliefs
 from tuner.search.grid import Grid
 from tuner.search.learner import Learner, mark
 from tuner.search.ledger import Ledger, Probed
-from tuner.search.pooling import pooling_contradiction
+from tuner.search.pooling import Siblings
 from tuner.search.problem import Problem
 from tuner.spec import StudySpec
 
@@ -42,6 +42,7 @@ class Knowledge:
     def __init__(self, problem: Problem, prior: Prior | None = None) -> None:
         self.problem, self.prior, self.contradiction = problem, prior, ""
         self.pooling_contradiction = ""
+        self._siblings = Siblings(problem.traits.quality_invariant_to)
         self.ledger = Ledger()
         self._learner = Learner(problem, self.ledger, prior)
         self._tried_at_mark: tuple[TrialConfig, ...] = ()
@@ -113,17 +114,16 @@ class Knowledge:
             if self._grid and not self._grid.is_complete:
                 self._grid = None
         if num != before and record.is_full_budget:
-            self._check_pooling()
+            self._check_pooling(record)
             if self.prior is not None:
                 self._check_prior(self.prior)
 
-    def _check_pooling(self) -> None:
+    def _check_pooling(self, record: TrialRecord) -> None:
         """Stops believing a stage that its runs contradict, and begins anew without what it said."""
-        claimed = self.problem.traits.quality_invariant_to
-        self.pooling_contradiction = self.pooling_contradiction or pooling_contradiction(
-            self.ledger.complete, claimed
-        )
-        if claimed and self.pooling_contradiction:
+        if not self.problem.traits.quality_invariant_to:
+            return
+        self.pooling_contradiction = self._siblings.contradiction_by(record)
+        if self.pooling_contradiction:
             traits = replace(self.problem.traits, quality_invariant_to=())
             self.problem = replace(self.problem, traits=traits)
             self._learner = Learner(self.problem, self.ledger, self.prior)

@@ -8,8 +8,7 @@ the luck of a seed contradicts it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from itertools import combinations
+from collections.abc import Iterable
 from statistics import fmean
 
 from tuner.core.config import TrialConfig
@@ -21,40 +20,43 @@ SEED_SD = 0.01
 MAX_DEVIATIONS = 4.0
 """Standard errors of a mean paired difference beyond which the claim is not believed."""
 
-Quality = tuple[tuple[str, object], ...]
+Rest = tuple[tuple[str, object], ...]
+Runs = dict[int, float]
+"""ln NRMSE by seed."""
 
 
-def pooling_contradiction(complete: Sequence[TrialRecord], invariant_to: Iterable[str]) -> str:
-    """Why the claim is not to be believed, in words; empty while nothing contradicts it.
+class Siblings:
+    """Full-budget runs, by all parameters but those that, says the stage, cannot change NRMSE.
 
     Args:
-        complete: Full-budget runs.
-        invariant_to: Parameters that, says the stage, cannot change NRMSE.
+        invariant_to: Those parameters.
     """
-    claimed = tuple(invariant_to)
-    siblings: dict[Quality, dict[TrialConfig, dict[int, float]]] = {}
-    for record in complete:
-        rest = tuple(item for item in sorted(record.config.as_dict().items()) if item[0] not in claimed)
-        runs = siblings.setdefault(rest, {}).setdefault(record.config, {})
-        runs[record.seed] = math.log(record.nrmse)
-    spread = max(SEED_SD, _spread(runs for group in siblings.values() for runs in group.values()))
-    for group in siblings.values():
-        for (one, ones), (other, others) in combinations(group.items(), 2):
-            gaps = [ones[seed] - others[seed] for seed in sorted(ones.keys() & others.keys())]
-            if gaps and abs(fmean(gaps)) > MAX_DEVIATIONS * spread * math.sqrt(2 / len(gaps)):
+
+    def __init__(self, invariant_to: Iterable[str]) -> None:
+        self._claimed = tuple(invariant_to)
+        self._groups: dict[Rest, dict[TrialConfig, Runs]] = {}
+        self._squares, self._freedom = 0.0, 0  # of runs about the mean of their configuration
+
+    def contradiction_by(self, record: TrialRecord) -> str:
+        """Takes a full-budget run; in words, why the claim is not believed if that run contradicts it."""
+        rest = tuple(item for item in sorted(record.config.as_dict().items()) if item[0] not in self._claimed)
+        group = self._groups.setdefault(rest, {})
+        mine, value = group.setdefault(record.config, {}), math.log(record.nrmse)
+        if mine and record.seed not in mine:
+            self._squares += (value - fmean(mine.values())) ** 2 * len(mine) / (len(mine) + 1)
+            self._freedom += 1
+        mine[record.seed] = value
+        for other, theirs in group.items():
+            gaps = [mine[seed] - theirs[seed] for seed in sorted(mine.keys() & theirs.keys())]
+            if gaps and abs(fmean(gaps)) > MAX_DEVIATIONS * self._seed_sd * math.sqrt(2 / len(gaps)):
                 return (
-                    f"NRMSE depends on {', '.join(claimed)} after all: with the same seeds, {one} has "
-                    f"{100 * math.expm1(fmean(gaps)):+.1f} % against {other}, so their runs are not pooled "
-                    "any more"
+                    f"NRMSE depends on {', '.join(self._claimed)} after all: with the same seeds, "
+                    f"{record.config} has {100 * math.expm1(fmean(gaps)):+.1f} % against {other}, "
+                    "so their runs are not pooled any more"
                 )
-    return ""
+        return ""
 
-
-def _spread(groups: Iterable[dict[int, float]]) -> float:
-    """Standard deviation between seeds within a configuration; 0 until there are a few."""
-    squares, freedom = 0.0, 0
-    for runs in groups:
-        mean = fmean(runs.values())
-        squares += sum((value - mean) ** 2 for value in runs.values())
-        freedom += len(runs) - 1
-    return math.sqrt(squares / freedom) if freedom > 2 else 0.0
+    @property
+    def _seed_sd(self) -> float:
+        measured = math.sqrt(self._squares / self._freedom) if self._freedom > 2 else 0.0
+        return max(SEED_SD, measured)
