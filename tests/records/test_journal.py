@@ -46,12 +46,12 @@ def test_a_torn_last_line_is_passed_over_and_a_broken_one_before_it_is_not(tmp_p
 def test_a_reopened_journal_cuts_a_torn_line_off_and_goes_on(tmp_path):
     path = tmp_path / "journal.jsonl"
     path.write_text('{"event":"a","elapsed_s":0}\n{"event":"b","elap')
-    journal = Journal.reopened(path)
+    journal = Journal(path, reopen=True)
     journal.append("c", elapsed_s=1.0)
     journal.close()
     assert [event["event"] for event in read_journal(path)] == ["a", "c"]
     with pytest.raises(RecordsError, match="cannot go on with the journal: No such file"):
-        Journal.reopened(tmp_path / "nowhere.jsonl")
+        Journal(tmp_path / "nowhere.jsonl", reopen=True)
 
 
 def test_only_one_process_writes_a_journal(tmp_path):
@@ -59,9 +59,9 @@ def test_only_one_process_writes_a_journal(tmp_path):
     journal = Journal(path)
     journal.append("a", elapsed_s=0.0)
     with pytest.raises(RecordsError, match="a process still writes to it"):
-        Journal.reopened(path)
+        Journal(path, reopen=True)
     journal.close()
-    Journal.reopened(path).close()
+    Journal(path, reopen=True).close()
     assert [event["event"] for event in read_journal(path)] == ["a"]
 
 

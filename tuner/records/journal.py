@@ -21,47 +21,43 @@ Event = dict[str, Any]
 
 
 class Journal:
-    """Appends events to a file that must not exist yet; for as long as it is open, nobody else may.
+    """Appends events to a file; for as long as it is open, no other process may.
+
+    Args:
+        path: A file that must not exist yet.
+        reopen: It exists: it is gone on with, and a torn last line is cut off.
 
     Raises:
-        RecordsError: The file exists already or cannot be created.
+        RecordsError: The file exists already or cannot be created; or, to reopen, there is none, it cannot be
+            written to, or a process still writes to it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, reopen: bool = False) -> None:
         self.path = path
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            self._fd = os.open(
+                path, os.O_RDWR | os.O_APPEND | (0 if reopen else os.O_CREAT | os.O_EXCL), 0o644
+            )
         except OSError as error:
             raise RecordsError(
-                f"{path}: cannot create the journal: {error.strerror}.",
-                "choose another --runs-dir.",
+                f"{path}: cannot {'go on with' if reopen else 'create'} the journal: {error.strerror}.",
+                "name the folder of a run." if reopen else "choose another --runs-dir.",
             ) from error
-        self._size = 0
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        self._lock()
+        self._size = path.read_bytes().rfind(b"\n") + 1
+        os.ftruncate(self._fd, self._size)
 
-    @classmethod
-    def reopened(cls, path: Path) -> Journal:
-        """Goes on with the journal of a run that was killed or interrupted; a torn last line is cut off.
-
-        Raises:
-            RecordsError: There is none, it cannot be written to, or a process still writes to it.
-        """
-        journal = cls.__new__(cls)
-        journal.path = path
+    def _lock(self) -> None:
         try:
-            journal._fd = os.open(path, os.O_RDWR | os.O_APPEND)
-        except OSError as error:
-            raise RecordsError(f"{path}: cannot go on with the journal: {error.strerror}.") from error
-        try:
-            fcntl.flock(journal._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            journal.close()
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.close()
             raise RecordsError(
-                f"{path}: a process still writes to it: the run goes on.", "wait for its end, or stop it."
+                f"{self.path}: a process still writes to it: the run goes on.",
+                "wait for its end, or stop it.",
             ) from error
-        journal._size = path.read_bytes().rfind(b"\n") + 1
-        os.ftruncate(journal._fd, journal._size)
-        return journal
+        except OSError:
+            return  # a file system without locks, where two processes cannot be told apart
 
     def append(self, event: str, /, *, elapsed_s: float, **fields: Any) -> None:
         """Writes one event and returns once it is on disk.
