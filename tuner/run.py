@@ -136,20 +136,18 @@ def _resume(args: argparse.Namespace) -> int:
     from tuner.ray_adapter.session import SessionOptions
     from tuner.report.past import read_past_run
 
-    given = {
-        "--trials": args.trials,
-        "--hours": args.hours,
-        "--seed": args.seed,
-        "--runs-dir": args.runs_dir,
-        "--warm-start": args.warm_start,
-        "--simulate": args.simulate,
-        "--plan": args.plan,
-    }
-    for option, value in given.items():
-        if value not in (None, False):
-            raise TunerError(
-                f"{option} means nothing with --resume: a run goes on as it began.", f"drop {option}."
-            )
+    _refuse(
+        {
+            "--trials": args.trials is not None,
+            "--hours": args.hours is not None,
+            "--seed": args.seed is not None,
+            "--runs-dir": args.runs_dir is not None,
+            "--warm-start": args.warm_start is not None,
+            "--simulate": args.simulate,
+            "--plan": args.plan,
+        },
+        "--resume: a run goes on as it began",
+    )
     past = read_past_run(args.resume)
     options = SessionOptions(
         runs_dir=past.folder.parent,
@@ -185,20 +183,23 @@ def _say_outputs(summary: str, folder: Path) -> None:
 
 def _check_runs_nothing(args: argparse.Namespace) -> None:
     """Options that only a real run could follow are refused rather than ignored."""
-    chosen = "--plan" if args.plan else "--simulate"
-    given = {
-        "--simulate": args.plan and args.simulate,
-        "--address": args.address is not None,
-        "--dashboard": args.dashboard,
-        "--require-hardware": args.require_hardware,
-        "--runs-dir": args.plan and args.runs_dir is not None,
-        "--warm-start": args.plan and args.warm_start is not None,
-    }
+    _refuse(
+        {
+            "--simulate": args.plan and args.simulate,
+            "--address": args.address is not None,
+            "--dashboard": args.dashboard,
+            "--require-hardware": args.require_hardware,
+            "--runs-dir": args.plan and args.runs_dir is not None,
+            "--warm-start": args.plan and args.warm_start is not None,
+        },
+        f"{'--plan' if args.plan else '--simulate'}, which trains nothing",
+    )
+
+
+def _refuse(given: dict[str, bool], because_of: str) -> None:
     for option, is_given in given.items():
         if is_given:
-            raise TunerError(
-                f"{option} means nothing with {chosen}, which trains nothing.", f"drop {option}."
-            )
+            raise TunerError(f"{option} means nothing with {because_of}.", f"drop {option}.")
 
 
 def _plan(study: StudySpec) -> int:

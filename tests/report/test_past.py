@@ -8,6 +8,7 @@ import pytest
 
 from tests.advisor.laws import run_study, smooth
 from tests.studies import make_study
+from tuner.advisor import rebuild
 from tuner.errors import RecordsError
 from tuner.records.journal import read_journal
 from tuner.report.files import result_dict, write_study
@@ -30,7 +31,9 @@ def test_a_folder_gives_the_result_that_was_written_there(simulated_run):
     assert result_dict(past.result) == json.loads((folder / "result.json").read_text())
 
 
-def test_a_run_that_was_killed_gives_what_its_advisor_would_have_said(simulated_run, tmp_path):
+def test_a_killed_run_recommends_nothing_yet_and_its_journal_holds_what_it_would_have(
+    simulated_run, tmp_path
+):
     result, folder, _ = simulated_run
     killed = tmp_path / "killed"
     shutil.copytree(folder, killed)
@@ -38,12 +41,11 @@ def test_a_run_that_was_killed_gives_what_its_advisor_would_have_said(simulated_
     (killed / "journal.jsonl").write_text("".join(lines[:-1]) + '{"event": "tel')
     past = read_past_run(killed)
     assert past.end is None
-    assert past.result.certified == result.certified
-    assert past.result.finish_reason == result.finish_reason
-    assert past.result.status == "recommended"
-    half = "".join(lines[: len(lines) // 2])
-    (killed / "journal.jsonl").write_text(half)
-    assert read_past_run(killed).result.status == "failed"
+    assert past.result.status == "not ended"
+    assert past.result.conclusion.recommendation is None
+    advisor = rebuild(past.study, past.events)
+    assert advisor.certified == result.certified
+    assert advisor.finish_reason == result.finish_reason
 
 
 def test_spans_of_a_worker_never_overlap_and_cover_every_trial(tmp_path):

@@ -18,18 +18,22 @@ from tuner.report.past import PastRun, read_past_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resumed:
-    """A run, ready to go on.
+class OpenRun:
+    """A run that has its folder, its journal and its advisor, and is about to run trials.
 
     Attributes:
+        folder: Where everything is written.
         advisor: Knows all that the journal says.
         journal: Open for more.
-        elapsed_s: Of the budget spent before.
+        provenance: Of the process that began it.
+        elapsed_s: Of the budget, spent before.
     """
 
+    folder: Path
     advisor: Advisor
     journal: Journal
-    elapsed_s: float
+    provenance: dict[str, Any]
+    elapsed_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ def hold(folder: Path) -> Held:
             simulated.
     """
     _check_resumable(read_past_run(folder))  # before anything is cut off
-    journal = Journal.reopened(folder / "journal.jsonl")
+    journal = Journal(folder / "journal.jsonl", reopen=True)
     try:
         past = read_past_run(folder)  # again: it may have gone on until it was held
         _check_resumable(past)
@@ -64,7 +68,7 @@ def hold(folder: Path) -> Held:
 
 
 def _check_resumable(past: PastRun) -> None:
-    if past.provenance["device"]["kind"] == "simulated":
+    if past.is_simulated:
         raise TunerError(
             f"--resume {past.folder}: that run is simulated, and takes seconds.", "simulate it again."
         )
@@ -91,7 +95,7 @@ def check_same_device(past: PastRun, device: Mapping[str, Any], num_workers: int
         )
 
 
-def resume(held: Held, provenance: Mapping[str, Any]) -> Resumed:
+def resume(held: Held, provenance: Mapping[str, Any]) -> OpenRun:
     """Rebuilds the advisor; what was running is told lost.
 
     Args:
@@ -107,4 +111,10 @@ def resume(held: Held, provenance: Mapping[str, Any]) -> Resumed:
     told = JournaledAdvisor(advisor, journal, lambda: past.elapsed_s)
     for trial_id in advisor.open_ids:
         told.tell(trial_id, Ending.failed("the run was killed", is_lost=True))
-    return Resumed(advisor=advisor, journal=journal, elapsed_s=past.elapsed_s)
+    return OpenRun(
+        folder=past.folder,
+        advisor=advisor,
+        journal=journal,
+        provenance=dict(past.provenance),
+        elapsed_s=past.elapsed_s,
+    )

@@ -25,12 +25,11 @@ from tuner.errors import TunerError
 from tuner.ray_adapter.cluster import ClusterOptions, connect
 from tuner.ray_adapter.device import Device, look_at_device
 from tuner.ray_adapter.interrupts import Interrupted, Interrupts
-from tuner.ray_adapter.resume import Held, Resumed, check_same_device, hold, resume
+from tuner.ray_adapter.resume import Held, OpenRun, check_same_device, hold, resume
 from tuner.records.folder import create_run_folder
 from tuner.records.journal import Journal
-from tuner.report.files import RunResult, write_outputs, write_study
-from tuner.report.html import try_report
-from tuner.report.past import write_end
+from tuner.report.ending import end_run
+from tuner.report.files import RunResult, write_study
 from tuner.report.progress import Progress
 from tuner.report.warm_start import warm_start_line
 from tuner.spec import StudySpec
@@ -96,11 +95,11 @@ def run_study(
         started = datetime.now().astimezone()
         provenance = _provenance(study, device, started)
         if held:
-            begun = _go_on(held, device, provenance, screen)
+            run = _go_on(held, device, provenance, screen)
         else:
             prior = prior_from(earlier, study, device.traits) if earlier else None
-            begun = _begin(study, device, prior, options.runs_dir, provenance, screen)
-        return _run_on(study, device, begun, interrupts, screen)
+            run = _begin(study, device, prior, options.runs_dir, provenance, screen)
+        return _run_on(study, device, run, interrupts, screen)
 
 
 def _earlier_run(study: StudySpec, options: SessionOptions) -> EarlierRun | None:
@@ -141,21 +140,6 @@ def _say_device(study: StudySpec, device: Device, screen: Screen) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Begun:
-    """A run that has its folder, its journal and its advisor.
-
-    Attributes:
-        folder: Where everything is written.
-        run: Advisor, journal, and what is spent of the budget.
-        provenance: Of the run.
-    """
-
-    folder: Path
-    run: Resumed
-    provenance: dict[str, Any]
-
-
 def _begin(
     study: StudySpec,
     device: Device,
@@ -163,7 +147,7 @@ def _begin(
     runs_dir: Path,
     provenance: dict[str, Any],
     screen: Screen,
-) -> _Begun:
+) -> OpenRun:
     folder = create_run_folder(runs_dir, study.name, datetime.fromisoformat(provenance["started"]))
     write_study(folder, study)
     if prior is not None:
@@ -172,60 +156,44 @@ def _begin(
     journal = Journal(folder / "journal.jsonl")
     advisor = Advisor(study, num_workers=device.num_workers, traits=device.traits, prior=prior)
     write_start(journal, study, advisor, provenance, device.num_workers)
-    run = Resumed(advisor=advisor, journal=journal, elapsed_s=0.0)
-    return _Begun(folder=folder, run=run, provenance=provenance)
+    return OpenRun(folder=folder, advisor=advisor, journal=journal, provenance=provenance)
 
 
-def _go_on(held: Held, device: Device, provenance: dict[str, Any], screen: Screen) -> _Begun:
-    past = held.past
-    check_same_device(past, device.details, device.num_workers)
+def _go_on(held: Held, device: Device, provenance: dict[str, Any], screen: Screen) -> OpenRun:
+    check_same_device(held.past, device.details, device.num_workers)
     run = resume(held, provenance)
     screen.say(
-        f"resumed {past.folder.name}: {len(run.advisor.records)} trials so far, {run.elapsed_s:.0f} s of the "
+        f"resumed {run.folder.name}: {len(run.advisor.records)} trials so far, {run.elapsed_s:.0f} s of the "
         "budget spent"
     )
-    return _Begun(folder=past.folder, run=run, provenance=dict(past.provenance))
+    return run
 
 
 def _run_on(
-    study: StudySpec, device: Device, begun: _Begun, interrupts: Interrupts, screen: Screen
+    study: StudySpec, device: Device, run: OpenRun, interrupts: Interrupts, screen: Screen
 ) -> tuple[RunResult, Path, int | None]:
-    folder, advisor, journal = begun.folder, begun.run.advisor, begun.run.journal
     started = time.monotonic()
     failure: TunerError | None = None
     try:
-        _prepare_and_run(study, device, begun, interrupts, screen)
+        _prepare_and_run(study, device, run, interrupts, screen)
     except Interrupted:
         pass
     except TunerError as error:
         failure = error
-    result = RunResult(
-        study=study,
-        records=advisor.records,
-        provenance=begun.provenance,
-        interrupted_by=interrupts.name,
-        failure=str(failure or ""),
-        finish_reason=advisor.finish_reason,
-        certified=advisor.certified,
-        prior_contradiction=advisor.prior_contradiction,
-        pooling_contradiction=advisor.pooling_contradiction,
+    result = RunResult.of(
+        run.advisor, run.provenance, interrupted_by=interrupts.name, failure=str(failure or "")
     )
-    write_outputs(folder, result)
-    if failure:
-        journal.close()
-        if trouble := try_report(folder, str(failure)):
-            screen.say(trouble)
-        screen.say(f"what was finished is in {folder}")
-        raise failure
-    write_end(journal, round(begun.run.elapsed_s + time.monotonic() - started, 3), result)
-    journal.close()
-    if trouble := try_report(folder):
+    elapsed_s = run.elapsed_s + time.monotonic() - started
+    if trouble := end_run(run.folder, run.journal, elapsed_s, result):
         screen.say(trouble)
-    return result, folder, interrupts.exit_code
+    if failure:
+        screen.say(f"what was finished is in {run.folder}")
+        raise failure
+    return result, run.folder, interrupts.exit_code
 
 
 def _prepare_and_run(
-    study: StudySpec, device: Device, begun: _Begun, interrupts: Interrupts, screen: Screen
+    study: StudySpec, device: Device, run: OpenRun, interrupts: Interrupts, screen: Screen
 ) -> None:
     from tuner.ray_adapter.launch import run_trials
     from tuner.ray_adapter.metrics import StudyMetrics
@@ -235,20 +203,20 @@ def _prepare_and_run(
     started = time.monotonic()
     prepare(study, interrupts, num_gpus=device.num_gpus)
     screen.say(f"prepared in {time.monotonic() - started:.1f} s")
-    advisor, started = begun.run.advisor, time.monotonic()
+    advisor, started = run.advisor, time.monotonic()
 
     def elapsed_s() -> float:
-        return begun.run.elapsed_s + time.monotonic() - started
+        return run.elapsed_s + time.monotonic() - started
 
     def show(changed: TrialRecord) -> None:
         screen.show(Progress.of(advisor, elapsed_s()), changed)
 
     run_trials(
         study,
-        JournaledAdvisor(advisor, begun.run.journal, elapsed_s, [StudyMetrics(advisor), show]),
+        JournaledAdvisor(advisor, run.journal, elapsed_s, [StudyMetrics(advisor), show]),
         num_workers=device.num_workers,
         num_gpus=device.num_gpus,
-        errors_dir=begun.folder / "errors",
+        errors_dir=run.folder / "errors",
         interrupts=interrupts,
     )
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from tuner.advisor import Advisor
 from tuner.core.conclusion import Conclusion, Row, StudyOutcome, conclude
 from tuner.core.estimate import Estimate
 from tuner.core.goal import Goal, Objective, TimeToTarget
@@ -63,6 +64,23 @@ class RunResult:
     pooling_contradiction: str = ""
     has_ended: bool = True
 
+    @classmethod
+    def of(
+        cls, advisor: Advisor, provenance: Mapping[str, Any], *, interrupted_by: str = "", failure: str = ""
+    ) -> RunResult:
+        """What an advisor that is asked no more has to say."""
+        return cls(
+            study=advisor.study,
+            records=advisor.records,
+            provenance=provenance,
+            interrupted_by=interrupted_by,
+            failure=failure,
+            finish_reason=advisor.finish_reason,
+            certified=advisor.certified,
+            prior_contradiction=advisor.prior_contradiction,
+            pooling_contradiction=advisor.pooling_contradiction,
+        )
+
     @property
     def conclusion(self) -> Conclusion:
         """What the records say."""
@@ -101,6 +119,8 @@ def write_outputs(folder: Path, result: RunResult) -> list[Path]:
     }
     if found := result.conclusion.recommendation:
         texts["recommended.yaml"] = recommended_yaml(found, result)
+    else:
+        (folder / "recommended.yaml").unlink(missing_ok=True)  # of before the run was resumed
     for name, text in texts.items():
         write_atomically(folder / name, text)
     return [folder / name for name in texts]
@@ -113,6 +133,12 @@ def write_study(folder: Path, study: StudySpec) -> None:
 
 def summary(result: RunResult) -> str:
     """The closing table and sentence with what they rest on."""
+    shown = (line for table in tables(result) for line in ("", table))
+    return "\n".join([*basis(result), *shown, "", result.sentence, *why_ended(result)]) + "\n"
+
+
+def basis(result: RunResult) -> list[str]:
+    """What was wanted, where it was measured, and what was not as it should be; a line each."""
     device = result.provenance["device"]
     lines = [
         f"study {result.study.name}, {_wanted(result.study.goal)}",
@@ -124,11 +150,19 @@ def summary(result: RunResult) -> str:
         lines.append(warm_start_line(result.provenance["warm_start"], result.prior_contradiction))
     if result.pooling_contradiction:
         lines.append(result.pooling_contradiction)
-    tables = [result_table(result.conclusion), work_table(result.conclusion, result.study.stage.num_samples)]
-    lines += [*(line for table in tables if table for line in ("", table)), "", result.sentence]
-    if result.finish_reason:
-        lines.append(f"The search ended because {result.finish_reason}.")
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def tables(result: RunResult) -> list[str]:
+    """The rows side by side, and the work of an epoch; those that have something to show."""
+    conclusion = result.conclusion
+    both = result_table(conclusion), work_table(conclusion, result.study.stage.num_samples)
+    return [table for table in both if table]
+
+
+def why_ended(result: RunResult) -> list[str]:
+    """A sentence, or none while it goes on."""
+    return [f"The search ended because {result.finish_reason}."] if result.finish_reason else []
 
 
 def _wanted(goal: Goal) -> str:

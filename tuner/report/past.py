@@ -1,7 +1,7 @@
 """A run from its folder alone: its study, its trials, when each of them ran, and how it ended.
 
 The folder of a run that goes on, ended, was interrupted or was killed. Reads the journal and the study; asks
-no advisor unless the run was killed before it said what may be recommended.
+no advisor (`tuner.advisor.rebuild` does).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from tuner.advisor.history import records_of
-from tuner.advisor.replay import rebuild
 from tuner.core.config import TrialConfig
 from tuner.core.recommend import Certified
 from tuner.core.trial import TrialRecord
@@ -89,41 +88,26 @@ class PastRun:
         """Every trial and probe, in the order of asking."""
         return _spans(self.events)
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether its figures are of a simulation."""
+        return bool(self.provenance["device"]["kind"] == "simulated")
+
     @cached_property
     def result(self) -> RunResult:
-        """What the outputs are made from.
-
-        Raises:
-            RecordsError: The run was killed, and this version of distill-tuner would have decided otherwise.
-        """
-        if self.end is None:
-            advisor = rebuild(self.study, self.events)
-            return self._result(
-                advisor.certified,
-                finish_reason=advisor.finish_reason,
-                prior_contradiction=advisor.prior_contradiction,
-                pooling_contradiction=advisor.pooling_contradiction,
-                failure="" if advisor.finish_reason else "it has not come to its end",
-            )
-        end = self.end
-        names = ("finish_reason", "prior_contradiction", "pooling_contradiction", "interrupted_by")
-        certified = {TrialConfig.from_dict(config): p for config, p in end["certified"]}
-        return self._result(certified, **{name: end[name] for name in names})
-
-    @cached_property
-    def told(self) -> RunResult:
-        """`result` without asking an advisor: a run that has not come to its end recommends nothing yet."""
-        if self.end is None:
-            return self._result({}, has_ended=bool(self.failure), failure=self.failure)
-        return self.result
-
-    def _result(self, certified: Certified, *, has_ended: bool = True, **said: str) -> RunResult:
+        """What the outputs are made from; a run that has not come to its end recommends nothing yet."""
+        said: dict[str, str] = {"failure": self.failure}
+        certified: Certified = {}
+        if self.end is not None:
+            names = ("finish_reason", "prior_contradiction", "pooling_contradiction", "interrupted_by")
+            said |= {name: self.end[name] for name in names}
+            certified = {TrialConfig.from_dict(config): p for config, p in self.end["certified"]}
         return RunResult(
             study=self.study,
             records=self.records,
             provenance=self.provenance,
             certified=certified,
-            has_ended=has_ended,
+            has_ended=self.end is not None or bool(self.failure),
             **said,
         )
 

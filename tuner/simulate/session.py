@@ -23,9 +23,8 @@ from tuner.core.trial import TrialRecord
 from tuner.errors import TunerError
 from tuner.records.folder import create_run_folder
 from tuner.records.journal import Journal
-from tuner.report.files import RunResult, write_outputs, write_study
-from tuner.report.html import try_report
-from tuner.report.past import write_end
+from tuner.report.ending import end_run
+from tuner.report.files import RunResult, write_study
 from tuner.report.progress import Progress
 from tuner.simulate.guess import supposed_instance, suppositions
 from tuner.simulate.instance import Instance
@@ -53,7 +52,7 @@ def simulated_prior(study: StudySpec, folder: Path) -> Prior:
 
 
 def run_simulated(
-    study: StudySpec, runs_dir: Path, show: Show, prior: Prior | None = None, say: Say | None = None
+    study: StudySpec, runs_dir: Path, show: Show, prior: Prior | None = None, say: Say = lambda _: None
 ) -> tuple[RunResult, Path, Account]:
     """Runs a study in virtual time and writes the folder a real run would.
 
@@ -62,7 +61,7 @@ def run_simulated(
         runs_dir: Where the run's folder is made.
         show: Called with the state of the run and the trial that changed.
         prior: What an earlier simulated run taught of NRMSE.
-        say: Called with a line on why there is no report, if there is none.
+        say: Called with a line on why there is no report, where there is none.
 
     Returns:
         The result, its folder, and where the workers' virtual time went.
@@ -90,21 +89,8 @@ def run_simulated(
         instance.play(JournaledAdvisor(advisor, journal, clock, [listen]), clock, account)
     except TunerError as error:
         failure = error
-    result = RunResult(
-        study=study,
-        records=advisor.records,
-        provenance=provenance,
-        failure=str(failure or ""),
-        finish_reason=advisor.finish_reason,
-        certified=advisor.certified,
-        prior_contradiction=advisor.prior_contradiction,
-        pooling_contradiction=advisor.pooling_contradiction,
-    )
-    write_outputs(folder, result)
-    if failure is None:
-        write_end(journal, round(clock.now_s, 3), result)
-    journal.close()
-    if (trouble := try_report(folder, str(failure or ""))) and say is not None:
+    result = RunResult.of(advisor, provenance, failure=str(failure or ""))
+    if trouble := end_run(folder, journal, clock.now_s, result):
         say(trouble)
     if failure:
         raise failure

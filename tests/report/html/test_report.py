@@ -67,8 +67,8 @@ def test_a_run_without_an_end_recommends_nothing_and_asks_no_advisor(past, tmp_p
         killed = PastRun(folder=tmp_path, study=past.study, events=past.events[:kept])
         text = write_report(killed)[0].read_text()
         assert "This run has not ended; so far: " in text
-        assert killed.told.conclusion.recommendation is None
-        assert "result" not in killed.__dict__
+        assert killed.result.conclusion.recommendation is None
+        assert killed.result.certified == {}
 
 
 def test_a_failed_run_says_its_failure(past, tmp_path):
@@ -80,7 +80,7 @@ def test_an_interrupted_run_says_by_what(past, tmp_path):
     end = past.events[-1] | {"interrupted_by": "SIGINT", "certified": []}
     cut = PastRun(folder=tmp_path, study=past.study, events=(*past.events[:-1], end))
     assert "Interrupted by SIGINT; so far: " in write_report(cut)[0].read_text()
-    assert cut.told.conclusion.recommendation is None
+    assert cut.result.conclusion.recommendation is None
 
 
 def test_an_infeasible_baseline_is_no_obstacle(past, tmp_path):
@@ -94,7 +94,7 @@ def test_an_infeasible_baseline_is_no_obstacle(past, tmp_path):
 
 
 def test_a_simulation_says_why_there_is_no_report(tmp_path, monkeypatch):
-    monkeypatch.setattr("tuner.simulate.session.try_report", lambda *_: "no report.html: full")
+    monkeypatch.setattr("tuner.report.ending.try_report", lambda *_: "no report.html: full")
     said = []
     run_simulated(simulated(load_study("cpu.yaml")), tmp_path, lambda *_: None, say=said.append)
     assert said == ["no report.html: full"]

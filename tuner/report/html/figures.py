@@ -22,13 +22,13 @@ def _label(record: TrialRecord) -> str:
 
 
 def _target(past: PastRun) -> float | None:
-    baseline = past.told.conclusion.baseline
+    baseline = past.result.conclusion.baseline
     return past.study.target.threshold(baseline.nrmse if baseline else None)
 
 
 def pareto(past: PastRun) -> Figure:
     """Seconds at full budget and NRMSE of every trial that reported an epoch."""
-    conclusion = past.told.conclusion
+    conclusion = past.result.conclusion
     full = [record for record in past.records if record.is_full_budget]
     stopped = [record for record in past.records if record.is_censored and record.epoch]
     series = [
@@ -113,7 +113,8 @@ def memory(past: PastRun) -> Figure:
         )
 
     out = [record for record in past.records if record.constraint == "memory"]
-    series = units([r for r in past.records if r not in out], "fitted", 0), units(out, "out of memory", 1)
+    fitted = [record for record in past.records if record.constraint != "memory"]
+    series = units(fitted, "fitted", 0), units(out, "out of memory", 1)
     return Figure(
         key="memory",
         title="Memory frontier",

@@ -7,11 +7,10 @@ import io
 import json
 from html import escape
 
-from tuner.report.files import RunResult, trials_csv
+from tuner.report.files import basis, tables, trials_csv, why_ended
 from tuner.report.html.drawing import plotly_dict
 from tuner.report.html.figure import Figure
 from tuner.report.past import PastRun
-from tuner.report.text import result_table, work_table
 
 CSS = """:root{color-scheme:light dark;--f:#1a1a1a;--b:#fff;--c:#f3f4f6}
 @media(prefers-color-scheme:dark){:root{--f:#e8e8e8;--b:#16181c;--c:#22262c}}
@@ -45,9 +44,8 @@ def page(past: PastRun, shown: tuple[Figure, ...]) -> str:
     """The whole page as one text."""
     from plotly.offline import get_plotlyjs
 
-    result = past.told
-    is_simulated = "simulat" in past.study.name or result.provenance["device"]["kind"] == "simulated"
-    banner = '<p class="warn">simulated: nothing below was measured</p>' if is_simulated else ""
+    result = past.result
+    banner = '<p class="warn">simulated: nothing below was measured</p>' if past.is_simulated else ""
     data = json.dumps([plotly_dict(one) for one in shown if one.series], allow_nan=False)
     origin = escape(json.dumps(dict(result.provenance), indent=2))
     head = f"<title>{escape(past.study.name)}: {escape(result.status)}</title><style>{CSS}</style>"
@@ -55,7 +53,9 @@ def page(past: PastRun, shown: tuple[Figure, ...]) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width">{head}</head><body>',
         f'<h1>{escape(past.study.name)}</h1>{banner}<p id="verdict">{escape(result.sentence)}</p>',
-        *_verdict_tables(result),
+        *(f"<p>{escape(text)}</p>" for text in basis(result)),
+        *(f'<pre class="wide">{escape(table)}</pre>' for table in tables(result)),
+        *(f"<p>{escape(text)}</p>" for text in why_ended(result)),
         *(_section(one) for one in shown),
         f"<h2>Environment and provenance</h2><pre>{origin}</pre>",
         f"<h2>All trials</h2>{_table(trials_csv(result))}",
@@ -63,19 +63,6 @@ def page(past: PastRun, shown: tuple[Figure, ...]) -> str:
         f"<script>{get_plotlyjs()}</script><script>{SCRIPT}</script></body></html>",
     ]
     return "\n".join(parts) + "\n"
-
-
-def _verdict_tables(result: RunResult) -> list[str]:
-    """What the verdict rests on, and why the search ended."""
-    device = result.provenance["device"]
-    tables = [result_table(result.conclusion), work_table(result.conclusion, result.study.stage.num_samples)]
-    said = [f"Target {result.study.target.text}, measured on {device['name']} ({device['kind']})."]
-    said += [f"The search ended because {result.finish_reason}."] if result.finish_reason else []
-    said += [text for text in (result.prior_contradiction, result.pooling_contradiction) if text]
-    return [
-        *(f'<pre class="wide">{escape(table)}</pre>' for table in tables if table),
-        *(f"<p>{escape(text)}</p>" for text in said),
-    ]
 
 
 def _section(figure: Figure) -> str:
