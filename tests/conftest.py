@@ -15,6 +15,6 @@ os.environ.pop("RAY_ADDRESS", None)
 
 @pytest.fixture(scope="session", autouse=True)
 def _garbage_is_collected_again() -> Iterator[None]:
-    """A stage keeps what it finds out of collections until it is stopped, and some never are."""
+    """A stage keeps what it finds out of collections; what looks for references at the end wants it back."""
     yield
     gc.unfreeze()

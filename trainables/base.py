@@ -201,7 +201,6 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
     def cleanup(self) -> None:
         """Ends the last trial and gives the process its cores back."""
         self.release()
-        self._meter.close()
         self._card.close()
         os.sched_setaffinity(0, self._allowed_cores)
 

@@ -28,16 +28,12 @@ class MemoryMeter(ABC):
     def reset(self) -> None:
         """Frees what nobody uses and starts a new peak.
 
-        What is left, imports above all, is kept out of further collections until `close`: it took longer than
-        the building of a trial.
+        What is left, imports above all, is kept out of further collections for the life of the process (or
+        until somebody calls `gc.unfreeze`): it took longer than the building of a trial.
         """
         gc.collect()
         gc.freeze()
         self._start_peak()
-
-    def close(self) -> None:
-        """Gives everything back to the collector."""
-        gc.unfreeze()
 
     @abstractmethod
     def _start_peak(self) -> None:

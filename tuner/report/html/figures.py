@@ -10,6 +10,7 @@ from tuner.core.pareto import front
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.report.html.figure import Figure, Series
 from tuner.report.past import PastRun
+from tuner.report.text import TITLES
 
 
 def figures(past: PastRun) -> tuple[Figure, ...]:
@@ -40,7 +41,7 @@ def pareto(past: PastRun) -> Figure:
     titles = {"baseline": 1, "guide": 3, "recommended": 2, "nearest_miss": 4}
     for title, row in conclusion.rows.items():
         if row.estimate:
-            name = f"{title.replace('_', ' ')}, mean of {len(row.estimate.seeds)} seed(s)"
+            name = f"{TITLES[title]}, mean of {len(row.estimate.seeds)} seed(s)"
             x, y = (row.estimate.time_s,), (row.estimate.nrmse,)
             label = (str(row.trial.config),)
             color = titles.get(title, 0)
