@@ -29,13 +29,13 @@ DEFAULT_KEYS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run, the file, and how the one goes into the other."""
     parser.description = (
-        "Write a run's recommended configuration into your own YAML: its values are exchanged where they stand, "
-        "comments and order stay, the diff is shown and a backup kept."
+        "Write a run's recommended configuration into your own YAML: its values are exchanged where they "
+        "stand, comments and order stay, the diff is shown and a backup kept."
     )
     keys = ", ".join(f"{name}={key}" for name, key in DEFAULT_KEYS.items())
     parser.epilog = (
-        f"keys: {keys}; those that the study's own stage.options.patch names come before these, and --map before "
-        "both. exit codes: 0 written (or nothing to change), 2 a mistake or a refusal"
+        f"keys: {keys}; those that the study's own stage.options.patch names come before these, and --map "
+        "before both. exit codes: 0 written (or nothing to change), 2 a mistake or a refusal"
     )
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run, such as runs/last")
     parser.add_argument("--into", type=Path, required=True, metavar="FILE", help="the YAML file to change")
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         )
     file = args.into.resolve()  # what a link leads to is changed, not the link
     before = _read(file, args.into)
-    values = {keys[name]: value for name, value in config.items() if keys[name]}
+    values = _values(config, keys)
     after, changes = patch(before, values, str(args.into), can_create=args.create)
     if not changes:
         out.say(f"{args.into} has these values already; nothing was written.")
@@ -124,12 +124,25 @@ def _keys(past: PastRun, mapped: Sequence[str]) -> dict[str, str]:
         name, equals, key = text.partition("=")
         names = [parameter.name for parameter in past.study.parameters] + ["accum_steps"]
         if not equals or name not in names:
+            listed = ", ".join(dict.fromkeys(names))
             raise TunerError(
-                f"--map {text}: it is not of the form NAME=KEY with one of {', '.join(dict.fromkeys(names))}.",
+                f"--map {text}: it is not of the form NAME=KEY with one of {listed}.",
                 "write for example --map num_taus=training.distill_num_taus.",
             )
         keys[name] = key
     return keys
+
+
+def _values(config: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
+    """What each key of the file gets."""
+    values: dict[str, Any] = {}
+    for name, value in config.items():
+        key = keys[name]
+        if key in values:
+            raise TunerError(f"{key} would get two values, {name}'s among them.", f"correct --map {name}=.")
+        if key:
+            values[key] = value
+    return values
 
 
 def _read(file: Path, label: Path) -> str:

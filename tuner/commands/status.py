@@ -21,8 +21,8 @@ _NUM_STOPS = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run, and `--json`."""
     parser.description = (
-        "How a run stands, from its folder alone: whether it goes on, its trials, its best, its budget, and why "
-        "trials were stopped."
+        "How a run stands, from its folder alone: whether it goes on, its trials, its best, its budget, and "
+        "why trials were stopped."
     )
     parser.epilog = "exit codes: 0 the run could be read, 2 it could not"
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run, such as runs/last")
@@ -87,7 +87,7 @@ class Status:
             from tuner.report.live import running_rows
 
             note = "" if self.state == "running" else " when it went silent"
-            rows = aligned([("trial", "", "epoch", "", "ETA", "NRMSE"), *running_rows(progress)])
+            rows = aligned([("", "epoch", "", "ETA", "NRMSE", ""), *running_rows(progress)])
             lines += [f"running{note}:", *(f"  {line}" for line in rows.splitlines())]
         if progress.stops:
             lines.append("last stops:")
@@ -153,8 +153,8 @@ def _state(past: PastRun, *, is_running: bool, silent_s: float) -> tuple[str, st
     if said.get("status") == "failed":
         return "failed", str(said.get("sentence", ""))
     return "killed", (
-        f"no end in the journal, and no process of this machine has it open; {ago}. If no other machine runs it, "
-        f"--resume {shown(past.folder)} goes on with it"
+        f"no end in the journal, and no process of this machine has it open; {ago}. If no other machine runs "
+        f"it, --resume {shown(past.folder)} goes on with it"
     )
 
 

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from tuner.core.estimate import Estimate, estimates
 from tuner.core.pareto import ranks
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.report.progress import Progress
-from tuner.report.text import duration, trial_line
+from tuner.report.text import duration, figures
 
 _BORDERS = 2
 _FIXED_LINES = 5  # the incumbent's two, counts, budget, and its bar
@@ -63,7 +62,7 @@ def _parts(progress: Progress, width: int, height: int) -> list[RenderableType]:
         num_rows = min(_MAX_PLOT, left - len(ended) - _PLOT_FRAME)
         parts += plot(progress, width, num_rows)
     if progress.running:
-        parts.append(_running(progress, num_running, width))
+        parts += _running(progress, num_running, width)
     parts += [_line(record, width) for record in ended]
     return parts
 
@@ -76,7 +75,7 @@ def _incumbent(progress: Progress) -> list[Text]:
 
 def _budget(progress: Progress, width: int) -> list[Text]:
     share = progress.spent
-    size = max(10, min(60, width - 12))
+    size = max(10, min(60, width - 16))
     style = "red" if share > 0.9 else "cyan"
     return [Text(progress.budget_text), Text(f"budget [{bar(share, size)}] {share:4.0%}", style=style)]
 
@@ -87,32 +86,33 @@ def bar(share: float, size: int) -> str:
     return "#" * num_full + "." * (size - num_full)
 
 
-def _running(progress: Progress, num_shown: int, width: int) -> RenderableType:
-    table = Table.grid(padding=(0, 1))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(10, width - 46))
-    for _ in range(4):
-        table.add_column(no_wrap=True)
+def _running(progress: Progress, num_shown: int, width: int) -> list[Text]:
     more = len(progress.running) - num_shown
-    head = f"running ({more} more)" if more else "running"
-    for cells in [("", head, "epoch", "", "ETA", "NRMSE"), *running_rows(progress)[:num_shown]]:
-        table.add_row(*(Text(cell, style="cyan" if cells[0] else "dim") for cell in cells))
-    return table
+    head = ("", "epoch", "", "ETA", "NRMSE", f"running ({more} more)" if more else "running")
+    rows = [head, *running_rows(progress)[:num_shown]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        text = " ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))
+        line = Text(text.rstrip(), style="cyan" if row[0] else "dim", no_wrap=True)
+        line.truncate(width, overflow="ellipsis")
+        lines.append(line)
+    return lines
 
 
 def running_rows(progress: Progress) -> list[tuple[str, str, str, str, str, str]]:
-    """Of each running trial: id, configuration, epochs, a bar of them, time left, NRMSE."""
+    """Of each running trial: id, epochs, a bar of them, time left, NRMSE, configuration."""
     rows = []
     for record in progress.running:
         eta_s = progress.eta_s(record)
         rows.append(
             (
                 record.trial_id,
-                str(record.config),
                 f"{record.epoch}/{record.num_epochs}",
                 f"[{bar(record.fraction, 10)}]",
                 "-" if eta_s is None else duration(eta_s),
                 f"{record.nrmse:.4f}" if record.epoch else "-",
+                str(record.config),
             )
         )
     return rows
@@ -128,7 +128,9 @@ _STYLES = {
 
 
 def _line(record: TrialRecord, width: int) -> Text:
-    line = Text(trial_line(record), style=_STYLES[record.state], no_wrap=True)
+    """An ended trial: what came of it first, since the end of the line may not fit."""
+    said = f"{record.trial_id} {record.state:<10} {figures(record)}  {record.config}"
+    line = Text(said, style=_STYLES[record.state], no_wrap=True)
     line.truncate(width, overflow="ellipsis")
     return line
 
