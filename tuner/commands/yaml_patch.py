@@ -48,18 +48,18 @@ def patch(
         TunerError: It is no YAML, or a key is not there or is not a single value of its own.
     """
     root = _compose(text, label)
-    before = _load(text)
+    before = _load(text, label)
     spans: list[tuple[int, int, str]] = []
     missing: dict[str, Any] = {}
     changes = []
     for key, value in values.items():
-        node = _find(root, key, label)
+        name, node = _find(root, key, label)
         after = _written(value)
         if node is None:
             missing[key] = value
             changes.append(Change(key=key, before=None, after=after))
         elif _value_at(before, key) != value:
-            start, end = _span(node, text, key, label)
+            start, end = _span(name, node, text, key, label)
             changes.append(Change(key=key, before=text[start:end].strip() or "null", after=after))
             spans.append((start, end, after if start < end else f" {after}"))
     if missing and not can_create:
@@ -86,30 +86,39 @@ def _compose(text: str, label: str) -> Node:
     try:
         root = _yaml().compose(text)
     except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not one YAML document"
-        raise TunerError(f"{label}{line}: cannot read the YAML: {problem}.", "correct it there.") from None
+        raise _unreadable(error, label) from None
     if not isinstance(root, MappingNode):
         raise TunerError(f"{label}: it holds no keys and values.", "name the pipeline's own YAML file.")
     return root
 
 
-def _load(text: str) -> Any:
-    return _yaml().load(text)
+def _load(text: str, label: str) -> Any:
+    """Plain values, what aliases and merges bring written out."""
+    try:
+        return _plain(_yaml().load(text))
+    except YAMLError as error:
+        raise _unreadable(error, label) from None
 
 
-def _find(root: Node, key: str, label: str) -> Node | None:
-    """The node of a dotted key; None when the last parts of it are not there."""
-    node = root
+def _unreadable(error: YAMLError, label: str) -> TunerError:
+    mark = getattr(error, "problem_mark", None)
+    line = f":{mark.line + 1}" if mark else ""
+    problem = getattr(error, "problem", None) or "it is not one YAML document"
+    return TunerError(f"{label}{line}: cannot read the YAML: {problem}.", "correct it there.")
+
+
+def _find(root: Node, key: str, label: str) -> tuple[Node | None, Node | None]:
+    """The nodes of a dotted key's last name and of its value; no value when it is not there."""
+    node, key_node = root, None
     parts = key.split(".")
     for depth, part in enumerate(parts):
         if isinstance(node, MappingNode):
-            found = next((value for name, value in node.value if name.value == part), None)
+            pairs = ((name, value) for name, value in node.value if name.value == part)
+            key_node, found = next(pairs, (None, None))
         elif isinstance(node, SequenceNode) and part.isdigit():
-            found = node.value[int(part)] if int(part) < len(node.value) else None
+            key_node, found = None, node.value[int(part)] if int(part) < len(node.value) else None
         elif isinstance(node, ScalarNode) and not node.value:
-            return None  # `training:` with nothing below
+            return None, None  # `training:` with nothing below
         else:
             above = ".".join(parts[:depth])
             raise TunerError(
@@ -117,12 +126,12 @@ def _find(root: Node, key: str, label: str) -> Node | None:
                 f"correct the key of --map: {key}.",
             )
         if found is None:
-            return None
+            return None, None
         node = found
-    return node
+    return key_node, node
 
 
-def _span(node: Node, text: str, key: str, label: str) -> tuple[int, int]:
+def _span(name: Node | None, node: Node, text: str, key: str, label: str) -> tuple[int, int]:
     """Where the value's characters are."""
     start, end = node.start_mark.index, node.end_mark.index
     line = node.start_mark.line + 1
@@ -133,6 +142,8 @@ def _span(node: Node, text: str, key: str, label: str) -> tuple[int, int]:
             f"{label}:{line}: {key} has an anchor or a tag that others may refer to.",
             "write the value out where it is used.",
         )
+    if start == end and name is not None:  # nothing is there: right after the key's colon
+        start = end = text.index(":", name.end_mark.index) + 1
     return start, end
 
 
@@ -172,14 +183,14 @@ def _created(text: str, values: Mapping[str, Any], label: str) -> str:
 
 def _check(before: Any, text: str, values: Mapping[str, Any], label: str) -> None:
     """Reads the new text back: it must hold the new values and, beside them, what it held before."""
-    after = _load(text)
+    after = _load(text, label)
     for key, value in values.items():
         if _value_at(after, key) != value:
             raise TunerError(f"{label}: {key} cannot be set to {value!r} where it stands.", "set it by hand.")
     for key in values:
         for side in (before, after):
             _drop(side, key.split("."))
-    if _plain(before) != _plain(after):
+    if before != after:
         raise TunerError(
             f"{label}: exchanging these values would change others, which refer to them.", "set them by hand."
         )
@@ -200,6 +211,6 @@ def _drop(values: Any, parts: list[str]) -> None:
 
 
 def _plain(values: Any) -> Any:
-    if isinstance(values, dict):
+    if isinstance(values, Mapping):
         return {str(key): _plain(value) for key, value in values.items()}
     return [_plain(value) for value in values] if isinstance(values, list) else values

@@ -6,6 +6,7 @@ It says what a schema can: keys, types, bounds, names. What takes several parts 
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from tuner.spec.load import list_hardware
@@ -17,7 +18,7 @@ _SCALAR = {"type": ["number", "string", "boolean"]}
 _NUMBER = {"type": "number"}
 
 DESCRIPTIONS = {
-    "StudyModel": "A study of distill-tuner: what is trained, what varies, what is good enough, for how long.",
+    "StudyModel": "A study of distill-tuner: what is trained, what varies, what is enough, for how long.",
     "StudyModel.name": "Names the run's folder: letters, digits, - _ .",
     "StudyModel.description": "For people, in one line.",
     "StudyModel.hardware": "The device it was written for: a shipped profile's name, or a description.",
@@ -113,7 +114,7 @@ def _describe(model: str, shape: dict[str, Any]) -> None:
     shape["description"] = DESCRIPTIONS[model]
     for name, value in shape["properties"].items():
         value.pop("title", None)
-        value.update(_TYPES.get(f"{model}.{name}", {}))
+        value.update(deepcopy(_TYPES.get(f"{model}.{name}", {})))
         if "anyOf" in value and "$ref" in value:
             del value["$ref"]
         if said := DESCRIPTIONS.get(f"{model}.{name}"):
