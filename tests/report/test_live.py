@@ -56,7 +56,7 @@ def test_at_80_by_24_everything_is_there(midway):
     record = midway.running[0]
     assert f"{record.trial_id} {record.epoch}/6" in text
     assert "ETA" in text
-    assert "B baseline  * best  - target" in text
+    assert "B baseline  * best  o front  . other  - target" in text
     assert midway.recent[-1].trial_id in text
 
 
@@ -109,6 +109,14 @@ def test_stop_reasons_are_shown(midway):
     stopped = make_record("0050", state=TrialState.STOPPED, num_epochs=6, reason="too slow to win")
     text = "\n".join(shown(replace(midway, recent=(*midway.recent, stopped))))
     assert "0050 stopped    after epoch 2/6: too slow to win" in text
+
+
+def test_the_last_stop_stays_in_sight_however_much_completed_since(midway):
+    stopped = make_record("0001", state=TrialState.STOPPED, num_epochs=6, reason="too slow to win")
+    text = "\n".join(shown(replace(midway, records=(stopped, *midway.records))))
+    assert "too slow to win" in text
+    assert midway.recent[-1].trial_id in text
+    assert midway.recent[-3].trial_id not in text.split("ETA")[1]
 
 
 def test_many_running_trials_are_counted_where_they_do_not_fit(midway):

@@ -24,6 +24,8 @@ _FIXED_LINES = 5  # the incumbent's two, counts, budget, and its bar
 _PLOT_FRAME = 2  # the axis and its labels
 _MIN_PLOT, _MAX_PLOT = 5, 16
 _MAX_ENDINGS = 6
+_TALL = 20  # lines for plot and endings from which all of the latter are shown
+_LEGEND = "B baseline  * best  o front  . other  - target"
 _LEFT = 8  # columns of the NRMSE's labels
 
 
@@ -47,24 +49,26 @@ def _parts(progress: Progress, width: int, height: int) -> list[RenderableType]:
     """What fits into `height` lines, in the order of the screen."""
     left = height - _FIXED_LINES
     num_running = min(len(progress.running), max(1, left // 6))
-    left -= (num_running + 1) if progress.running else 0
+    left -= num_running + 1 if progress.running else 0
     has_plot = left >= _MIN_PLOT + _PLOT_FRAME
-    num_endings = min(_MAX_ENDINGS, 3 if has_plot and left < 20 else 6, max(0, left), len(progress.records))
-    ended = [*progress.recent][-num_endings:] if num_endings else []
-    if has_plot and left - len(ended) < _MIN_PLOT + _PLOT_FRAME:
-        ended = ended[-(left - _MIN_PLOT - _PLOT_FRAME) :] if left > _MIN_PLOT + _PLOT_FRAME else []
-    parts: list[RenderableType] = [
-        *_incumbent(progress),
-        Text(progress.counts_text),
-        *_budget(progress, width),
-    ]
+    room = left - (_MIN_PLOT + _PLOT_FRAME if has_plot else 0)
+    ended = _endings(progress, max(0, min(room, 3 if has_plot and left < _TALL else _MAX_ENDINGS)))
+    parts: list[RenderableType] = [*_incumbent(progress), Text(progress.counts_text)]
+    parts += _budget(progress, width)
     if has_plot:
-        num_rows = min(_MAX_PLOT, left - len(ended) - _PLOT_FRAME)
-        parts += plot(progress, width, num_rows)
+        parts += plot(progress, width, min(_MAX_PLOT, left - len(ended) - _PLOT_FRAME))
     if progress.running:
         parts += _running(progress, num_running, width)
-    parts += [_line(record, width) for record in ended]
-    return parts
+    return parts + [_line(record, width) for record in ended]
+
+
+def _endings(progress: Progress, num_shown: int) -> list[TrialRecord]:
+    """What ended last; the last early end is among them, since its reason is what people ask for."""
+    recent = list(progress.recent[-num_shown:]) if num_shown else []
+    stops = progress.stops[-1:]
+    if not recent or not stops or any(record in progress.stops for record in recent):
+        return recent
+    return [*stops, *recent[1:]]
 
 
 def _incumbent(progress: Progress) -> list[Text]:
@@ -179,9 +183,9 @@ def plot(progress: Progress, width: int, num_rows: int) -> list[Text]:
         Text.assemble((f"{labels[k]:.4f}" if k in labels else "").rjust(_LEFT - 1), "|", _coloured(rows[k]))
         for k in reversed(range(num_rows))
     ]
-    ends = f"{across.low:.2f} s", f"{across.high:.2f} s  o front  . other"
-    legend = "B baseline  * best  - target"
-    scale = f"{ends[0]}   {legend}".ljust(num_columns - len(ends[1])) + ends[1]
+    low, high = f"{across.low:.2f} s", f"{across.high:.2f} s"
+    legend = _LEGEND if len(low + _LEGEND + high) + 4 <= num_columns else ""
+    scale = low + legend.center(num_columns - len(low + high)) + high
     return [
         *lines,
         Text(" " * (_LEFT - 1) + "+" + "-" * num_columns),
