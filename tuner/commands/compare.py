@@ -52,7 +52,7 @@ def facts_of(past: PastRun) -> dict[str, Any]:
     """What is shown of a run."""
     from tuner.report.files import result_dict
 
-    result = result_dict(past.result)
+    result = result_dict(past.told)  # a run that has not ended recommends nothing yet
     device = past.provenance["device"]
     costs = worker_seconds(past)
     return {

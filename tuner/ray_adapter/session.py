@@ -203,6 +203,9 @@ def _run_on(
     )
     write_outputs(folder, result)
     if failure:
+        journal.close()
+        if trouble := try_report(folder, str(failure)):
+            screen.say(trouble)
         screen.say(f"what was finished is in {folder}")
         raise failure
     write_end(journal, round(begun.run.elapsed_s + time.monotonic() - started, 3), result)

@@ -49,6 +49,7 @@ class RunResult:
         certified: What may be recommended, with its probability to meet the target.
         prior_contradiction: Why what an earlier run taught was dropped; empty when it was not.
         pooling_contradiction: Why runs were not pooled as the stage says they may be; empty when they were.
+        has_ended: False: it goes on, or was killed.
     """
 
     study: StudySpec
@@ -60,6 +61,7 @@ class RunResult:
     certified: Certified
     prior_contradiction: str = ""
     pooling_contradiction: str = ""
+    has_ended: bool = True
 
     @property
     def conclusion(self) -> Conclusion:
@@ -68,9 +70,11 @@ class RunResult:
 
     @property
     def status(self) -> str:
-        """`failed`, `interrupted`, or the study's outcome."""
+        """`failed`, `not ended`, `interrupted`, or the study's outcome."""
         if self.failure:
             return "failed"
+        if not self.has_ended:
+            return "not ended"
         return "interrupted" if self.interrupted_by else self.conclusion.outcome.value
 
     @property
@@ -78,6 +82,8 @@ class RunResult:
         """The conclusion in one honest sentence, told apart when the run did not come to its end."""
         if self.failure:
             return f"The run failed ({self.failure}); so far: {self.conclusion.sentence}"
+        if not self.has_ended:
+            return f"This run has not ended; so far: {self.conclusion.sentence}"
         early = f"Interrupted by {self.interrupted_by}; so far: " if self.interrupted_by else ""
         return early + self.conclusion.sentence
 

@@ -51,11 +51,13 @@ class PastRun:
         folder: Of the run.
         study: As resolved.
         events: The journal, oldest first.
+        failure: The error that ended it, which its journal does not hold; empty when none is known.
     """
 
     folder: Path
     study: StudySpec
     events: tuple[Event, ...]
+    failure: str = ""
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -108,9 +110,21 @@ class PastRun:
         certified = {TrialConfig.from_dict(config): p for config, p in end["certified"]}
         return self._result(certified, **{name: end[name] for name in names})
 
-    def _result(self, certified: Certified, **said: str) -> RunResult:
+    @cached_property
+    def told(self) -> RunResult:
+        """`result` without asking an advisor: a run that has not come to its end recommends nothing yet."""
+        if self.end is None:
+            return self._result({}, has_ended=bool(self.failure), failure=self.failure)
+        return self.result
+
+    def _result(self, certified: Certified, *, has_ended: bool = True, **said: str) -> RunResult:
         return RunResult(
-            study=self.study, records=self.records, provenance=self.provenance, certified=certified, **said
+            study=self.study,
+            records=self.records,
+            provenance=self.provenance,
+            certified=certified,
+            has_ended=has_ended,
+            **said,
         )
 
 

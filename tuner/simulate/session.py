@@ -33,6 +33,7 @@ from tuner.simulate.loop import Account, VirtualClock
 from tuner.spec import StudySpec
 
 Show = Callable[[Progress, TrialRecord], None]
+Say = Callable[[str], None]
 
 
 def simulated(study: StudySpec) -> StudySpec:
@@ -52,7 +53,7 @@ def simulated_prior(study: StudySpec, folder: Path) -> Prior:
 
 
 def run_simulated(
-    study: StudySpec, runs_dir: Path, show: Show, prior: Prior | None = None
+    study: StudySpec, runs_dir: Path, show: Show, prior: Prior | None = None, say: Say | None = None
 ) -> tuple[RunResult, Path, Account]:
     """Runs a study in virtual time and writes the folder a real run would.
 
@@ -61,6 +62,7 @@ def run_simulated(
         runs_dir: Where the run's folder is made.
         show: Called with the state of the run and the trial that changed.
         prior: What an earlier simulated run taught of NRMSE.
+        say: Called with a line on why there is no report, if there is none.
 
     Returns:
         The result, its folder, and where the workers' virtual time went.
@@ -99,11 +101,13 @@ def run_simulated(
         pooling_contradiction=advisor.pooling_contradiction,
     )
     write_outputs(folder, result)
+    if failure is None:
+        write_end(journal, round(clock.now_s, 3), result)
+    journal.close()
+    if (trouble := try_report(folder, str(failure or ""))) and say is not None:
+        say(trouble)
     if failure:
         raise failure
-    write_end(journal, round(clock.now_s, 3), result)
-    journal.close()
-    _ = try_report(folder)  # a simulation has no screen; the file's absence says it
     return result, folder, account
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tuner.errors import RecordsError
@@ -38,10 +39,15 @@ def write_report(past: PastRun) -> list[Path]:
     return written
 
 
-def try_report(folder: Path) -> str:
-    """Writes the report of an ended run; a line on why there is none when that fails, else nothing."""
+def try_report(folder: Path, failure: str = "") -> str:
+    """Writes the report of a run; a line on why there is none when that fails, else nothing.
+
+    Args:
+        folder: Of the run.
+        failure: The error that ended it; empty when none did.
+    """
     try:
-        write_report(read_past_run(folder))
+        write_report(replace(read_past_run(folder), failure=failure))
     except Exception as error:  # whatever it is, the run it would have shown has its result
-        return f"no report.html was written ({type(error).__name__}: {error})"
+        return f"no report.html was written ({type(error).__name__}: {' '.join(str(error).split())})"
     return ""

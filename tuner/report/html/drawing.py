@@ -11,8 +11,13 @@ from tuner.report.html.figure import COLORS, Figure, Series
 
 def plotly_dict(figure: Figure) -> dict[str, Any]:
     """The figure's traces and layout as plain JSON values."""
-    layout: dict[str, Any] = {"xaxis": {"title": {"text": figure.x_label}}, "barmode": "stack"}
-    layout["yaxis"] = {"title": {"text": figure.y_label}}
+    x_axis, y_axis = (
+        {"title": {"text": label, "standoff": 12}, "automargin": True}
+        for label in (figure.x_label, figure.y_label)
+    )
+    layout: dict[str, Any] = {"xaxis": x_axis, "yaxis": y_axis, "barmode": "stack"}
+    if figure.num_rows is not None:
+        y_axis |= {"dtick": 1, "range": [-0.5, figure.num_rows - 0.5], "zeroline": False}
     if figure.target is not None:
         line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": figure.target, "y1": figure.target}
         layout["shapes"] = [line | {"line": {"dash": "dash", "color": COLORS[1]}}]
@@ -28,8 +33,10 @@ def _trace(series: Series) -> dict[str, Any]:
         return trace | {"type": "bar", "marker": {"color": color}}
     if series.kind == "line":
         return trace | {"type": "scatter", "mode": "lines+markers", "line": {"color": color}}
-    symbol = "circle-open" if series.is_hollow else "circle"
-    return trace | {"type": "scatter", "mode": "markers", "marker": {"color": color, "symbol": symbol}}
+    marker: dict[str, Any] = {"color": color, "symbol": "circle-open" if series.is_hollow else "circle"}
+    if series.is_named:
+        marker |= {"symbol": "diamond", "size": 14}
+    return trace | {"type": "scatter", "mode": "markers", "marker": marker}
 
 
 def _escaped(text: str) -> str:
@@ -55,9 +62,12 @@ def image(figure: Figure, kind: str, study: str) -> bytes:
             continue
         x = [math.nan if v is None else float(v) for v in one.x]
         face, style = ("none" if one.is_hollow else color), ("-" if one.kind == "line" else "")
-        axes.plot(x, y, style, marker="o", ms=5, color=color, markerfacecolor=face, label=one.name)
+        mark, size = ("D", 9) if one.is_named else ("o", 5)
+        axes.plot(x, y, style, marker=mark, ms=size, color=color, markerfacecolor=face, label=one.name)
     if figure.target is not None:
         axes.axhline(figure.target, ls="--", color=COLORS[1], label="target")
+    if figure.num_rows is not None:
+        axes.set(ylim=(-0.5, figure.num_rows - 0.5), yticks=range(figure.num_rows))
     axes.set(xlabel=figure.x_label, ylabel=figure.y_label, title=f"{figure.title} ({study})")
     if figure.series:
         axes.legend(fontsize="small")

@@ -16,6 +16,7 @@ class Series:
         labels: Of each point, plain text; empty for none.
         kind: `points`, `line` or `bars` (stacked).
         is_hollow: Projected rather than measured.
+        is_named: One that the eye should find: a large mark.
         color: Which of the colours, from 0.
     """
 
@@ -25,6 +26,7 @@ class Series:
     labels: tuple[str, ...] = ()
     kind: str = "points"
     is_hollow: bool = False
+    is_named: bool = False
     color: int = 0
 
 
@@ -40,6 +42,7 @@ class Figure:
         y_label: With its unit.
         series: In the order of drawing; without any, `text` says why.
         target: A horizontal line; None for none.
+        num_rows: Where y counts rows from 0: how many there are; None elsewhere.
     """
 
     key: str
@@ -49,6 +52,7 @@ class Figure:
     y_label: str
     series: tuple[Series, ...]
     target: float | None = None
+    num_rows: int | None = None
 
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A")

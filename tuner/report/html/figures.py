@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
+from tuner.core.pareto import front
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.report.html.figure import Figure, Series
 from tuner.report.past import PastRun
@@ -20,31 +22,35 @@ def _label(record: TrialRecord) -> str:
 
 
 def _target(past: PastRun) -> float | None:
-    baseline = past.result.conclusion.baseline
+    baseline = past.told.conclusion.baseline
     return past.study.target.threshold(baseline.nrmse if baseline else None)
 
 
 def pareto(past: PastRun) -> Figure:
     """Seconds at full budget and NRMSE of every trial that reported an epoch."""
-    conclusion = past.result.conclusion
+    conclusion = past.told.conclusion
     full = [record for record in past.records if record.is_full_budget]
     stopped = [record for record in past.records if record.is_censored and record.epoch]
     series = [
         _times("full budget, measured", full, color=6),
         _times("stopped early, projected", stopped, color=6, is_hollow=True),
     ]
+    best = front(past.records)
+    series.insert(0, replace(_times("front of the runs", best, color=5), kind="line"))
     titles = {"baseline": 1, "guide": 3, "recommended": 2, "nearest_miss": 4}
     for title, row in conclusion.rows.items():
         if row.estimate:
             name = f"{title.replace('_', ' ')}, mean of {len(row.estimate.seeds)} seed(s)"
             x, y = (row.estimate.time_s,), (row.estimate.nrmse,)
             label = (str(row.trial.config),)
-            series.append(Series(name=name, x=x, y=y, labels=label, color=titles.get(title, 0)))
+            color = titles.get(title, 0)
+            series.append(Series(name=name, x=x, y=y, labels=label, is_named=True, color=color))
     return Figure(
         key="pareto",
         title="Time against NRMSE",
         text="Left is faster, down is better. A hollow point was stopped early: its time is projected to the "
-        "full budget and its NRMSE is that of its last epoch, so it can never win. The line is the target.",
+        "full budget and its NRMSE is that of its last epoch, so it can never win. Diamonds are means over "
+        "seeds; the dashed line is the target.",
         x_label="time_s (s, full budget)",
         y_label="NRMSE",
         series=tuple(one for one in series if one.x),
@@ -137,6 +143,7 @@ def timeline(past: PastRun) -> Figure:
         x_label="since the study began (s)",
         y_label="worker",
         series=tuple(series),
+        num_rows=1 + max((span.worker for span in past.spans), default=0),
     )
 
 
