@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tests.processes import ROOT
+from tuner.commands import COMMANDS
 from tuner.run import make_parser
 
 README = (ROOT / "README.md").read_text()
@@ -23,10 +24,17 @@ def test_every_make_target_it_names_is_in_the_makefile():
 
 
 def test_every_flag_it_names_is_one_of_the_command_line():
-    options = set(make_parser()._option_string_actions)
+    options = {option for name in ("", *COMMANDS) for option in make_parser(name)._option_string_actions}
     named = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", README)) - {"--working-dir"}
     assert named
     assert named <= options
+
+
+def test_its_commands_are_those_of_the_command_line():
+    section = re.search(r"^## The command line\n(.*?)^## ", README, re.M | re.S)
+    assert section is not None
+    named = set(re.findall(r"^\| `([a-z-]+)[ `]", section[1], re.M))
+    assert named - {"python"} == set(COMMANDS) - {"run", "list-spaces"}
 
 
 def test_every_flag_of_the_command_line_is_explained_in_its_help():

@@ -8,6 +8,7 @@ from rich.console import Console
 from tests.advisor.laws import out_of_memory_above, run_study
 from tests.studies import make_study
 from tuner.advisor import Advisor
+from tuner.report.live import LiveView
 from tuner.report.progress import Progress
 
 
@@ -41,7 +42,7 @@ def test_the_counts_add_up_to_all_trials(ended, progress):
 def test_a_terminal_shows_what_a_pipe_does_within_its_width(progress):
     for width in (80, 140):
         console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
-        console.print(progress.panel("synthetic"))
+        console.print(LiveView(progress, "synthetic"))
         shown = console.file.getvalue()
         assert progress.best_text in shown
         assert progress.counts_text in shown

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tuner import __version__
 from tuner.advisor import Advisor, JournaledAdvisor, write_start
@@ -31,18 +31,9 @@ from tuner.records.journal import Journal
 from tuner.report.ending import end_run
 from tuner.report.files import RunResult, write_study
 from tuner.report.progress import Progress
+from tuner.report.screens import Screen
 from tuner.report.warm_start import warm_start_line
 from tuner.spec import StudySpec
-
-
-class Screen(Protocol):
-    """Where a run shows itself."""
-
-    def say(self, line: str) -> None:
-        """Takes a line that stays."""
-
-    def show(self, progress: Progress, changed: TrialRecord) -> None:
-        """Takes the state of the run after `changed` changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,3 +108,18 @@ def read_journal(path: Path) -> Iterator[Event]:
         if not isinstance(entry, dict) or "event" not in entry:
             raise RecordsError(f"{path}:{number}: not a journal line: it names no event.")
         yield entry
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process of this machine has the journal open: the run goes on."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise RecordsError(f"{path}: cannot read the journal: {error.strerror}.") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False

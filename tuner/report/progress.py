@@ -1,26 +1,24 @@
-"""The state of a run while it works: a value, and the two ways it is shown.
+"""The state of a run while it works, or as its journal left it: a value, and its words.
 
-A pipe gets one plain line; a terminal gets a small panel, which `tuner.run` keeps up to date.
+A pipe gets one plain line of it, a terminal the view of `live`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
-
-from rich.console import Group, RenderableType
-from rich.panel import Panel
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from tuner.advisor import Advisor
 from tuner.core.conclusion import amount
+from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.goal import Goal, Objective
-from tuner.core.recommend import baseline_estimate
+from tuner.core.recommend import baseline_estimate, incumbent, threshold
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.report.text import duration, trial_line
+from tuner.report.past import PastRun
+from tuner.report.text import duration
+from tuner.spec import StudySpec
 
 _NUM_RECENT = 6
 
@@ -40,6 +38,9 @@ class Progress:
         goal: In what it is the best.
         running: What runs now.
         recent: What ended last, oldest first.
+        records: Every trial, in the order of asking.
+        threshold: The target as an NRMSE; None while it is relative to a baseline not measured yet.
+        told_s: When each running trial was last heard of, seconds since the study began.
     """
 
     counts: dict[TrialState, int]
@@ -52,28 +53,77 @@ class Progress:
     goal: Goal
     running: tuple[TrialRecord, ...]
     recent: tuple[TrialRecord, ...]
+    records: tuple[TrialRecord, ...]
+    threshold: float | None
+    told_s: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, advisor: Advisor, elapsed_s: float) -> Progress:
         """The advisor's state now."""
-        records, budget = advisor.records, advisor.study.budget
+        return cls._of(advisor.study, advisor.records, elapsed_s, advisor.num_counted, advisor.incumbent)
+
+    @classmethod
+    def of_past(cls, past: PastRun, elapsed_s: float) -> Progress:
+        """What a run's journal says; its best is what it certified, or before its end what was measured."""
+        said = None if past.end is None else past.end["certified"]
+        certified = None if said is None else {TrialConfig.from_dict(config): p for config, p in said}
+        best = incumbent(past.records, past.study.goal, certified)
+        num_trials = len({record.config for record in past.records})  # as the advisor counts
+        progress = cls._of(past.study, past.records, elapsed_s, num_trials, best)
+        told_s: dict[str, float] = {}
+        for event in past.events:
+            trial_id = event.get("trial_id") or event.get("answer", {}).get("trial_id")
+            if trial_id:
+                told_s[trial_id] = float(event["elapsed_s"])
+        return replace(progress, told_s={r.trial_id: told_s[r.trial_id] for r in progress.running})
+
+    @classmethod
+    def _of(
+        cls,
+        study: StudySpec,
+        records: Sequence[TrialRecord],
+        elapsed_s: float,
+        num_trials: int,
+        best: Estimate | None,
+    ) -> Progress:
         ended = [record for record in records if record.state is not TrialState.RUNNING]
         return cls(
             counts=dict(Counter(record.state for record in records)),
-            num_trials=advisor.num_counted,
-            budget_trials=budget.trials,
+            num_trials=num_trials,
+            budget_trials=study.budget.trials,
             elapsed_s=elapsed_s,
-            budget_s=budget.budget_s,
+            budget_s=study.budget.budget_s,
             baseline=baseline_estimate(records),
-            best=advisor.incumbent,
-            goal=advisor.study.goal,
-            running=advisor.running,
+            best=best,
+            goal=study.goal,
+            running=tuple(record for record in records if record.state is TrialState.RUNNING),
             recent=tuple(ended[-_NUM_RECENT:]),
+            records=tuple(records),
+            threshold=threshold(records, study.target),
         )
 
     def later(self, seconds: float) -> Progress:
         """The same state when only time has passed."""
         return replace(self, elapsed_s=self.elapsed_s + seconds)
+
+    def eta_s(self, record: TrialRecord) -> float | None:
+        """Seconds until a running trial has run all its epochs at its own pace; None before its first."""
+        if not record.epoch or record.last is None:
+            return None
+        spent_s = record.last.time_s + record.last.evaluate_time_s
+        left_s = spent_s / record.epoch * (record.num_epochs - record.epoch)
+        return max(0.0, left_s - (self.elapsed_s - self.told_s.get(record.trial_id, self.elapsed_s)))
+
+    @property
+    def spent(self) -> float:
+        """The share of the budget that is spent, of time or of trials, whichever is more; 0 to 1."""
+        return min(1.0, max(self.elapsed_s / self.budget_s, self.num_trials / self.budget_trials))
+
+    @property
+    def stops(self) -> tuple[TrialRecord, ...]:
+        """The trials that ended before their full budget, with their reasons, oldest first."""
+        early = (TrialState.STOPPED, TrialState.INFEASIBLE, TrialState.FAILED)
+        return tuple(record for record in self.records if record.state in early)
 
     @property
     def counts_text(self) -> str:
@@ -113,29 +163,3 @@ class Progress:
     def plain(self) -> str:
         """One line without control characters."""
         return f"{self.counts_text} | {self.best_text} | {self.budget_text}"
-
-    def panel(self, title: str) -> RenderableType:
-        """A panel for a terminal."""
-        spent = max(self.elapsed_s / self.budget_s, self.num_trials / self.budget_trials)
-        best = Text(self.best_text, style="bold green" if self.best else "yellow")
-        if self.best is not None:
-            best.append(f"\n{self.best.config}", style="green")
-        lines = Table.grid(padding=(0, 1))
-        lines.add_column(no_wrap=True, overflow="ellipsis")
-        for record in (*self.recent, *self.running):
-            lines.add_row(Text(trial_line(record), style=_STYLES[record.state]))
-        bar = ProgressBar(total=1.0, completed=min(1.0, spent), width=40)
-        return Panel(
-            Group(best, Text(self.counts_text), Text(self.budget_text), bar, Text(""), lines),
-            title=title,
-            title_align="left",
-        )
-
-
-_STYLES = {
-    TrialState.RUNNING: "cyan",
-    TrialState.COMPLETE: "",
-    TrialState.STOPPED: "dim",
-    TrialState.INFEASIBLE: "red",
-    TrialState.FAILED: "bold red",
-}

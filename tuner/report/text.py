@@ -20,10 +20,11 @@ def duration(seconds: float) -> str:
 
 def trial_line(record: TrialRecord) -> str:
     """One trial and what is known of it, in a line."""
-    return f"{record.trial_id} {record.state:<10} {record.config}: {_figures(record)}"
+    return f"{record.trial_id} {record.state:<10} {record.config}: {figures(record)}"
 
 
-def _figures(record: TrialRecord) -> str:
+def figures(record: TrialRecord) -> str:
+    """What is known of a trial: its figures, or why it ended."""
     match record.state:
         case TrialState.COMPLETE:
             return f"{record.time_s:.2f} s, NRMSE {record.nrmse:.4f}"

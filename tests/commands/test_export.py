@@ -1,0 +1,179 @@
+"""`export` writes what a run recommends into the user's YAML, and refuses what nobody has proved."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from tests.commands.calls import call, cut
+from tests.processes import ROOT, run_tuner
+from tuner.commands.export import DEFAULT_KEYS
+from tuner.errors import TunerError
+from tuner.report.files import PIPELINE_KEYS, RunResult
+from tuner.report.past import PastRun
+
+PIPELINE = ROOT / "docs/examples/pipeline"
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "train_config.yaml"
+    text = (PIPELINE / "train_config.yaml").read_text()
+    path.write_text(text.replace("batch_size: 6", "batch_size: 6  # rows at once"))
+    return path
+
+
+def recommended(folder):
+    return json.loads((folder / "result.json").read_text())["recommended"]["config"]
+
+
+def values_of(path):
+    values = yaml.safe_load(path.read_text())
+    training = values["training"]
+    return {
+        "batch_size": values["stages"]["consistency_distill"]["batch_size"],
+        "micro_batch": training["distill_micro_batch"],
+        "num_taus": training["distill_num_taus"],
+        "accum_steps": training["accum_steps"],
+    }
+
+
+def test_without_a_certificate_it_refuses_and_changes_nothing(ended_run, config):
+    before = config.read_text()
+    with pytest.raises(TunerError, match=r"no certificate.*--force"):
+        call("export", ended_run, "--into", config)
+    with pytest.raises(TunerError, match="it was simulated"):
+        call("export", ended_run, "--into", config)
+    assert config.read_text() == before
+    assert list(config.parent.glob("*.bak*")) == []
+
+
+def test_a_certified_result_needs_no_force(ended_run, config, monkeypatch):
+    certify(monkeypatch)
+    said = call("export", ended_run, "--into", config)
+    assert said.code == 0
+    assert values_of(config) == recommended(ended_run)
+
+
+def certify(monkeypatch):
+    """The run as a measured one whose recommendation has its certificate."""
+    from tuner.report import files
+
+    plain = files.result_dict
+    monkeypatch.setattr(files, "result_dict", lambda result: plain(result) | {"certified": True})
+    device = {"kind": "cpu", "name": "a CPU"}
+    monkeypatch.setattr(
+        PastRun, "provenance", property(lambda past: past.events[0]["provenance"] | {"device": device})
+    )
+
+
+def test_forced_it_shows_the_diff_the_old_values_and_a_backup(ended_run, config):
+    before, best = config.read_text(), recommended(ended_run)
+    said = call("export", ended_run, "--into", config, "--force")
+    assert values_of(config) == best
+    assert "# rows at once" in config.read_text()
+    assert (config.parent / "train_config.yaml.bak").read_text() == before
+    assert "-    batch_size: 6  # rows at once" in said.text
+    assert f"+    batch_size: {best['batch_size']}  # rows at once" in said.text
+    assert f"stages.consistency_distill.batch_size: 6 -> {best['batch_size']}" in said.text
+
+
+def test_a_backup_is_never_overwritten(ended_run, config):
+    for number in range(3):
+        config.write_text((PIPELINE / "train_config.yaml").read_text() + f"# {number}\n")
+        call("export", ended_run, "--into", config, "--force")
+    backups = [config.with_name(f"train_config.yaml.bak{n}") for n in ("", "2", "3")]
+    assert [path.read_text()[-4:] for path in backups] == ["# 0\n", "# 1\n", "# 2\n"]
+
+
+def test_twice_the_second_time_changes_nothing(ended_run, config):
+    call("export", ended_run, "--into", config, "--force")
+    said = call("export", ended_run, "--into", config, "--force")
+    assert "has these values already" in said.text
+    assert not config.with_name("train_config.yaml.bak2").exists()
+
+
+def test_a_dry_run_writes_nothing(ended_run, config):
+    before = config.read_text()
+    said = call("export", ended_run, "--into", config, "--force", "--dry-run")
+    assert "+    batch_size" in said.text
+    assert config.read_text() == before
+    assert os.listdir(config.parent) == ["train_config.yaml"]
+
+
+def test_permissions_stay_and_a_link_is_followed(ended_run, config):
+    config.chmod(0o640)
+    link = config.with_name("link.yaml")
+    link.symlink_to(config.name)
+    call("export", ended_run, "--into", link, "--force")
+    assert link.is_symlink()
+    assert values_of(config) == recommended(ended_run)
+    assert config.stat().st_mode & 0o777 == 0o640
+
+
+def test_keys_can_be_named_left_out_and_created(ended_run, config):
+    config.write_text("train: {bs: 6, mb: 3}\n")
+    mapped = ["--map", "batch_size=train.bs", "--map", "micro_batch=train.mb", "--map", "num_taus="]
+    command = ["export", ended_run, "--into", config, "--force", *mapped]
+    with pytest.raises(TunerError, match=r"no key 'training\.accum_steps'"):
+        call(*command)
+    call(*command, "--map", "accum_steps=train.accum", "--create")
+    best = recommended(ended_run)
+    assert yaml.safe_load(config.read_text()) == {
+        "train": {"bs": best["batch_size"], "mb": best["micro_batch"], "accum": best["accum_steps"]}
+    }
+
+
+@pytest.mark.parametrize("word", ["batch_size", "batchsize=a.b"])
+def test_a_map_that_names_no_parameter_is_one_message(ended_run, config, word):
+    with pytest.raises(TunerError, match="not of the form NAME=KEY"):
+        call("export", ended_run, "--into", config, "--force", "--map", word)
+
+
+def test_two_parameters_into_one_key_are_refused(ended_run, config):
+    both = ["--map", "batch_size=training.accum_steps"]
+    with pytest.raises(TunerError, match="would get two values"):
+        call("export", ended_run, "--into", config, "--force", *both)
+
+
+def test_a_run_without_a_recommendation_has_nothing_to_export(own_run, config):
+    cut(own_run, lambda k, event: k < 2)
+    with pytest.raises(TunerError, match="export a run that recommends something"):
+        call("export", own_run, "--into", config, "--force")
+
+
+def test_a_run_that_was_interrupted_is_not_exported_without_force(ended_run, config, monkeypatch):
+    certify(monkeypatch)
+    plain = PastRun.__dict__["result"].func
+    monkeypatch.setattr(
+        PastRun, "result", property(lambda past: replace(plain(past), interrupted_by="SIGINT"))
+    )
+    assert RunResult.status
+    with pytest.raises(TunerError, match="the run is interrupted"):
+        call("export", ended_run, "--into", config)
+
+
+def test_the_default_keys_are_the_guides():
+    assert {name: key.rsplit(".", 1)[1] for name, key in DEFAULT_KEYS.items()} == PIPELINE_KEYS
+
+
+def test_the_pipeline_is_tuned_patched_and_runs_with_what_was_recommended(tmp_path):
+    """The whole way, with real processes: study, export by the study's own keys, script."""
+    done = run_tuner("--space", PIPELINE / "study.yaml", "--runs-dir", tmp_path / "runs")
+    assert done.returncode == 0, done.stderr
+    last, config = tmp_path / "runs/last", tmp_path / "train_config.yaml"
+    shutil.copy(PIPELINE / "train_config.yaml", config)
+    refused = run_tuner("export", last, "--into", config)
+    assert (refused.returncode, refused.stderr[:7]) == (2, "error: ")
+    done = run_tuner("export", last, "--into", config, "--force")
+    assert done.returncode == 0, done.stderr
+    best = json.loads((last / "result.json").read_text())["recommended"]
+    assert values_of(config) == best["config"]
+    script = [sys.executable, str(PIPELINE / "train.py"), str(config), "3"]
+    output = subprocess.run(script, capture_output=True, text=True, check=True).stdout
+    assert json.loads(output.splitlines()[-1])["val_nrmse"] == pytest.approx(best["nrmse"])

@@ -1,0 +1,121 @@
+"""How a run shows itself: quietly, for programs, on a terminal, without colours."""
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+
+import pytest
+
+from tests.processes import ROOT, TUNER, run_tuner, write_study
+
+
+@pytest.fixture
+def study(tmp_path):
+    return write_study(tmp_path, budget={"trials": 8, "hours": 1}, search={"sampler": "tpe"})
+
+
+def simulate(study, *words, **env):
+    return run_tuner("--space", study, "--simulate", "--runs-dir", study.parent / "runs", *words, **env)
+
+
+def last(study):
+    return json.loads((study.parent / "runs/last/result.json").read_text())
+
+
+def test_quiet_prints_the_closing_sentence_only(study):
+    done = simulate(study, "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == last(study)["sentence"] + "\n"
+
+
+def test_json_prints_the_result_alone_on_standard_output_and_the_rest_on_standard_error(study):
+    done = simulate(study, "--json")
+    assert json.loads(done.stdout) == last(study)
+    assert "simulated: distill-tuner" in done.stderr
+    assert last(study)["sentence"] in done.stderr
+
+
+def test_json_and_quiet_leave_standard_error_empty(study):
+    done = simulate(study, "--json", "--quiet")
+    assert json.loads(done.stdout)["status"] == "recommended"
+    assert done.stderr == ""
+
+
+def test_a_mistake_leaves_standard_output_empty(study):
+    done = run_tuner("--space", "no-such-study", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+
+
+def test_a_real_run_gives_its_result_as_json_too(study):
+    done = run_tuner("--space", study, "--runs-dir", study.parent / "runs", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == last(study)
+    assert "starting Ray" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--json", "--quiet"])
+def test_a_plan_has_neither(study, option):
+    done = run_tuner("--space", study, "--plan", option)
+    assert done.returncode == 2
+    assert f"{option} means nothing with --plan" in done.stderr
+
+
+def test_dry_run_is_plan(study):
+    assert run_tuner("--space", study, "--dry-run").stdout == run_tuner("--space", study, "--plan").stdout
+
+
+def test_run_is_what_no_command_means(study):
+    done = run_tuner("run", "--space", study, "--plan")
+    assert done.stdout == run_tuner("--space", study, "--plan").stdout != ""
+
+
+def on_a_terminal(*words, **env):
+    """All that a command writes to a terminal of 80 x 24."""
+    primary, secondary = pty.openpty()
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"} | env
+    command = [*TUNER, *map(str, words)]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=secondary, stderr=secondary)
+    os.close(secondary)
+    written = b""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if select.select([primary], [], [], 0.2)[0]:
+            try:
+                written += os.read(primary, 65536)
+            except OSError:  # its other end was closed
+                break
+    process.wait(timeout=30)
+    os.close(primary)
+    return process.returncode, written.decode()
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*\b(3[0-7]|9[0-7]|38;[0-9;]+)m")
+
+
+def test_a_terminal_gets_the_live_view_in_colours_and_then_the_summary(study):
+    code, shown = on_a_terminal("--space", study, "--simulate", "--runs-dir", study.parent / "runs")
+    assert code == 0
+    assert "distill-tuner: synthetic-simulated" in shown
+    assert "budget [" in shown
+    assert COLOUR.search(shown)
+    assert last(study)["sentence"][:60] in shown
+
+
+def test_no_color_takes_the_colours_out_of_the_live_view(study):
+    words = ["--space", study, "--simulate", "--runs-dir", study.parent / "runs"]
+    code, shown = on_a_terminal(*words, NO_COLOR="1")
+    assert code == 0
+    assert "budget [" in shown
+    assert not COLOUR.search(shown)
+
+
+def test_quiet_shows_no_view_on_a_terminal_either(study):
+    words = ["--space", study, "--simulate", "--runs-dir", study.parent / "runs", "--quiet"]
+    _, shown = on_a_terminal(*words)
+    assert "\x1b" not in shown
+    assert shown.strip() == last(study)["sentence"]

@@ -1,0 +1,200 @@
+"""`export RUN --into FILE`: the recommended configuration, written into the user's own YAML."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.commands.output import Output, shown
+from tuner.errors import TunerError
+
+if TYPE_CHECKING:
+    from tuner.report.past import PastRun
+
+DEFAULT_KEYS = {
+    "batch_size": "stages.consistency_distill.batch_size",
+    "micro_batch": "training.distill_micro_batch",
+    "num_taus": "training.distill_num_taus",
+    "accum_steps": "training.accum_steps",
+}
+"""Where the guide's pipeline keeps each parameter."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The run, the file, and how the one goes into the other."""
+    parser.description = (
+        "Write a run's recommended configuration into your own YAML: its values are exchanged where they "
+        "stand, comments and order stay, the diff is shown and a backup kept."
+    )
+    keys = ", ".join(f"{name}={key}" for name, key in DEFAULT_KEYS.items())
+    parser.epilog = (
+        f"keys: {keys}; those that the study's own stage.options.patch names come before these, and --map "
+        "before both. exit codes: 0 written (or nothing to change), 2 a mistake or a refusal"
+    )
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run, such as runs/last")
+    parser.add_argument("--into", type=Path, required=True, metavar="FILE", help="the YAML file to change")
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="NAME=KEY",
+        help="where a parameter goes, such as num_taus=training.taus; without a key it is left out",
+    )
+    parser.add_argument("--create", action="store_true", help="add keys that the file does not have")
+    parser.add_argument("--dry-run", action="store_true", help="show the diff, and write nothing")
+    parser.add_argument(
+        "--force", action="store_true", help="export what has no certificate, or was only simulated"
+    )
+
+
+def run(args: argparse.Namespace, out: Output) -> int:
+    """Shows the diff and writes the file."""
+    from tuner.commands.yaml_patch import patch
+    from tuner.report.past import read_past_run
+
+    past = read_past_run(args.folder)
+    config = _recommended(past, is_forced=args.force)
+    keys = _keys(past, args.map)
+    if unmapped := [name for name in config if name not in keys]:
+        raise TunerError(
+            f"{args.folder} recommends {unmapped[0]}={config[unmapped[0]]}, and no key is known for it.",
+            f"--map {unmapped[0]}=DOTTED.KEY, or --map {unmapped[0]}= to leave it out.",
+        )
+    file = args.into.resolve()  # what a link leads to is changed, not the link
+    before = _read(file, args.into)
+    values = _values(config, keys)
+    after, changes = patch(before, values, str(args.into), can_create=args.create)
+    if not changes:
+        out.say(f"{args.into} has these values already; nothing was written.")
+        return 0
+    out.say(_diff(before, after, str(args.into)))
+    for change in changes:
+        was = "(not there)" if change.before is None else change.before
+        out.say(f"{change.key}: {was} -> {change.after}")
+    if args.dry_run:
+        out.say("--dry-run: nothing was written.")
+        return 0
+    backup = _back_up(file, before)
+    _replace(file, after)
+    out.say(f"wrote {shown(args.into)}; what it was is in {shown(backup)}")
+    return 0
+
+
+def _recommended(past: PastRun, *, is_forced: bool) -> Mapping[str, Any]:
+    """The configuration a run recommends, if it may be exported.
+
+    Raises:
+        TunerError: There is none, or it has no certificate and is not forced.
+    """
+    from tuner.report.files import result_dict
+
+    result = result_dict(past.result)
+    best = result["recommended"]
+    if best is None:
+        raise TunerError(f"{past.folder}: {result['sentence']}", "export a run that recommends something.")
+    doubts = []
+    if past.provenance["device"]["kind"] == "simulated":
+        doubts.append("it was simulated, nothing was trained")
+    if result["status"] != "recommended":
+        doubts.append(f"the run is {result['status']}, and what it found so far may not be its answer")
+    if not result["certified"]:
+        doubts.append("it has no certificate that it is faster and no worse")
+    if doubts and not is_forced:
+        raise TunerError(
+            f"{past.folder}: its recommendation is not exported: {'; '.join(doubts)}.",
+            "let the study certify it, or export it all the same with --force.",
+        )
+    config: Mapping[str, Any] = best["config"]
+    return config
+
+
+def _keys(past: PastRun, mapped: Sequence[str]) -> dict[str, str]:
+    """Where each parameter goes; an empty key leaves it out."""
+    keys = dict(DEFAULT_KEYS)
+    patched = past.study.stage.options.get("patch")
+    if isinstance(patched, Mapping):
+        keys |= {str(name): str(key) for key, name in patched.items()}
+    for text in mapped:
+        name, equals, key = text.partition("=")
+        names = [parameter.name for parameter in past.study.parameters] + ["accum_steps"]
+        if not equals or name not in names:
+            listed = ", ".join(dict.fromkeys(names))
+            raise TunerError(
+                f"--map {text}: it is not of the form NAME=KEY with one of {listed}.",
+                "write for example --map num_taus=training.distill_num_taus.",
+            )
+        keys[name] = key
+    return keys
+
+
+def _values(config: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
+    """What each key of the file gets."""
+    values: dict[str, Any] = {}
+    for name, value in config.items():
+        key = keys[name]
+        if key in values:
+            raise TunerError(f"{key} would get two values, {name}'s among them.", f"correct --map {name}=.")
+        if key:
+            values[key] = value
+    return values
+
+
+def _read(file: Path, label: Path) -> str:
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            return stream.read()
+    except UnicodeDecodeError:
+        raise TunerError(f"{label}: the file is not UTF-8 text.", "save it as UTF-8.") from None
+    except OSError as error:
+        raise TunerError(f"{label}: cannot read it: {error.strerror}.", "name your own YAML.") from error
+
+
+def _diff(before: str, after: str, label: str) -> str:
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), f"{label} (before)", f"{label} (after)", lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def _back_up(file: Path, text: str) -> Path:
+    """Keeps what the file was beside it, under the first of `.bak`, `.bak2`, ... that is free."""
+    for number in count(1):
+        backup = file.with_name(f"{file.name}.bak{number if number > 1 else ''}")
+        try:
+            with backup.open("x", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _unwritable(backup, error) from error
+        backup.chmod(file.stat().st_mode & 0o777)
+        return backup
+    raise AssertionError  # count() has no end
+
+
+def _replace(file: Path, text: str) -> None:
+    """Writes the whole file or nothing, with the permissions it has."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with draft.open("x", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.chmod(file.stat().st_mode & 0o777)
+        draft.replace(file)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise _unwritable(file, error) from error
+
+
+def _unwritable(file: Path, error: OSError) -> TunerError:
+    return TunerError(
+        f"{file}: cannot write it: {error.strerror}; nothing was changed.", "make its folder writable."
+    )

@@ -1,0 +1,167 @@
+"""`status RUN`: how a run stands, from its folder alone. Asks neither the run nor Ray."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.commands.output import Output, aligned, shown
+
+if TYPE_CHECKING:
+    from tuner.report.past import PastRun
+    from tuner.report.progress import Progress
+
+_NUM_STOPS = 3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The run, and `--json`."""
+    parser.description = (
+        "How a run stands, from its folder alone: whether it goes on, its trials, its best, its budget, and "
+        "why trials were stopped."
+    )
+    parser.epilog = "exit codes: 0 the run could be read, 2 it could not"
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run, such as runs/last")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+
+
+def run(args: argparse.Namespace, out: Output) -> int:
+    """Says how the run stands."""
+    from tuner.records.journal import is_held
+    from tuner.report.past import read_past_run
+    from tuner.report.progress import Progress
+
+    is_running = is_held(args.folder / "journal.jsonl") if (args.folder / "journal.jsonl").exists() else False
+    past = read_past_run(args.folder)
+    silent_s = max(0.0, time.time() - (past.folder / "journal.jsonl").stat().st_mtime)
+    now_s = past.elapsed_s + (silent_s if is_running else 0.0)
+    status = Status.of(past, Progress.of_past(past, now_s), is_running=is_running, silent_s=silent_s)
+    if args.json:
+        out.say_json(status.as_dict())
+    else:
+        out.say(status.text())
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How a run stands.
+
+    Attributes:
+        past: The run.
+        progress: What its journal says.
+        state: `running`, `ended`, `interrupted`, `failed` or `killed`.
+        why: Of the state, in words.
+        silent_s: Seconds since the journal's last event was written.
+    """
+
+    past: PastRun
+    progress: Progress
+    state: str
+    why: str
+    silent_s: float
+
+    @classmethod
+    def of(cls, past: PastRun, progress: Progress, *, is_running: bool, silent_s: float) -> Status:
+        """Judges a run by its journal, by who holds it, and by the result beside it."""
+        state, why = _state(past, is_running=is_running, silent_s=silent_s)
+        return cls(past=past, progress=progress, state=state, why=why, silent_s=silent_s)
+
+    def text(self) -> str:
+        """For people."""
+        past, progress = self.past, self.progress
+        device = past.provenance["device"]
+        lines = [
+            f"{shown(past.folder)}: study {past.study.name}, {past.study.goal.text}, on {device['name']}",
+            f"{self.state}: {self.why}",
+            f"trials: {progress.counts_text}",
+            f"{'certified' if past.end else 'measured so far'}: {progress.best_text}"
+            + (f", {progress.best.config}" if progress.best else ""),
+            f"budget: {progress.budget_text} ({progress.spent:.0%} spent)",
+        ]
+        if progress.running:
+            from tuner.report.live import running_rows
+
+            note = "" if self.state == "running" else " when it went silent"
+            rows = aligned([("", "epoch", "", "ETA", "NRMSE", ""), *running_rows(progress)])
+            lines += [f"running{note}:", *(f"  {line}" for line in rows.splitlines())]
+        if progress.stops:
+            lines.append("last stops:")
+            lines += [f"  {r.trial_id} {r.config}: {r.reason or r.state}" for r in self._last_stops]
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        progress, best = self.progress, self.progress.best
+        return {
+            "run": str(self.past.folder),
+            "study": self.past.study.name,
+            "state": self.state,
+            "why": self.why,
+            "silent_s": round(self.silent_s, 1),
+            "counts": {state.value: count for state, count in progress.counts.items()},
+            "num_trials": progress.num_trials,
+            "budget_trials": progress.budget_trials,
+            "elapsed_s": progress.elapsed_s,
+            "budget_s": progress.budget_s,
+            "is_certified_best": self.past.end is not None,
+            "best": None
+            if best is None
+            else {
+                "config": best.config.as_dict(),
+                "time_s": best.time_s,
+                "nrmse": best.nrmse,
+                "seeds": list(best.seeds),
+            },
+            "running": [
+                {
+                    "trial_id": record.trial_id,
+                    "config": record.config.as_dict(),
+                    "epoch": record.epoch,
+                    "num_epochs": record.num_epochs,
+                    "eta_s": progress.eta_s(record),
+                }
+                for record in progress.running
+            ],
+            "last_stops": [
+                {"trial_id": r.trial_id, "state": r.state.value, "reason": r.reason} for r in self._last_stops
+            ],
+        }
+
+    @property
+    def _last_stops(self) -> list[Any]:
+        return list(self.progress.stops[-_NUM_STOPS:])
+
+
+def _state(past: PastRun, *, is_running: bool, silent_s: float) -> tuple[str, str]:
+    """What may be said of a run, and not more: silence is no proof on a disk shared with other machines."""
+    ago = f"last event {silent_s:,.0f} s ago"
+    if is_running:
+        return "running", f"a process of this machine writes to its journal, {ago}"
+    if past.end is not None:
+        if by := past.end["interrupted_by"]:
+            return "interrupted", f"by {by}; --resume {shown(past.folder)} goes on with it"
+        return (
+            "ended",
+            f"{past.end['status']}, because {past.end['finish_reason'] or 'nothing was left to do'}",
+        )
+    said = _result(past.folder)
+    if said.get("status") == "failed":
+        return "failed", str(said.get("sentence", ""))
+    return "killed", (
+        f"no end in the journal, and no process of this machine has it open; {ago}. If no other machine runs "
+        f"it, --resume {shown(past.folder)} goes on with it"
+    )
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    """What a run that failed left beside its journal; empty when it left nothing that can be read."""
+    try:
+        said = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -1,0 +1,242 @@
+"""`run`, which is also what happens without a command: a study, for real, simulated or only planned.
+
+Everything heavy is imported where it is used, so that `--help` and mistakes in the study answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner import __version__
+from tuner.commands.output import Output, shown
+from tuner.errors import TunerError
+
+if TYPE_CHECKING:
+    from tuner.ray_adapter.session import SessionOptions
+    from tuner.report.files import RunResult
+    from tuner.report.screens import Screen
+    from tuner.spec import StudySpec
+
+NOTHING_RUN = "interrupted before the first trial; nothing was run"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of a run."""
+    parser.description = (
+        "Find the fastest configuration of a consistency-distillation stage that meets its NRMSE target, by "
+        "training on the device at hand."
+    )
+    parser.epilog = (
+        "exit codes: 0 recommended, 1 nothing to recommend, 2 mistake or failure, "
+        "130/143 interrupted by SIGINT/SIGTERM"
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--space", metavar="FILE", help="study YAML: a path, or a shipped one's name")
+    what.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN_DIR",
+        help="go on with a run that was killed or interrupted, where it stood",
+    )
+    what.add_argument("--list-spaces", action="store_true", help="show the shipped studies")
+    add = parser.add_argument
+    add("--trials", type=_at_least_one, metavar="N", help="N trials instead of the study's budget")
+    add("--hours", type=_positive, metavar="H", help="H hours instead of the study's budget")
+    add("--seed", type=int, metavar="S", help="seed of search and training instead of the study's")
+    add("--runs-dir", type=Path, metavar="DIR", help="where run folders are made (default: runs)")
+    add(
+        "--warm-start",
+        type=Path,
+        metavar="RUN_DIR",
+        help="keep what an earlier run of the same stage, on another card say, learnt of NRMSE",
+    )
+    add("--address", metavar="ADDR", help="Ray cluster (default: RAY_ADDRESS, else a private Ray)")
+    add("--dashboard", action="store_true", help="start the private Ray with its dashboard")
+    add("--simulate", action="store_true", help="run in virtual time by supposed laws: no Ray, no training")
+    add("--plan", "--dry-run", action="store_true", help="say what the study would cost, and run nothing")
+    add(
+        "--require-hardware",
+        action="store_true",
+        help="fail on a device the study was not written for",
+    )
+    add("--quiet", action="store_true", help="print the closing sentence only")
+    add(
+        "--json",
+        action="store_true",
+        help="print result.json on standard output, and everything else on standard error",
+    )
+    add("--version", action="version", version=f"distill-tuner {__version__}")
+
+
+def _at_least_one(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def _positive(text: str) -> float:
+    if not (number := float(text)) > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return number
+
+
+def run(args: argparse.Namespace, out: Output) -> int:
+    """Runs, simulates or plans the study, or goes on with a run."""
+    if args.list_spaces:
+        from tuner.commands import list_spaces
+
+        return list_spaces.run(args, out)
+    if args.resume:
+        return _resume(args, out)
+    from tuner.spec import load_study
+
+    study = load_study(args.space).with_overrides(trials=args.trials, hours=args.hours, seed=args.seed)
+    if args.plan or args.simulate:
+        _check_runs_nothing(args)
+        return _plan(study, out) if args.plan else _simulate(study, args, out)
+
+    from tuner.ray_adapter.session import SessionOptions
+
+    options = SessionOptions(
+        runs_dir=args.runs_dir or _default_runs_dir(),
+        address=args.address,
+        dashboard=args.dashboard,
+        require_hardware=args.require_hardware,
+        warm_start=args.warm_start,
+    )
+    return _run_for_real(study, options, args, out)
+
+
+def _resume(args: argparse.Namespace, out: Output) -> int:
+    from tuner.ray_adapter.session import SessionOptions
+    from tuner.report.past import read_past_run
+
+    _refuse(
+        {
+            "--trials": args.trials is not None,
+            "--hours": args.hours is not None,
+            "--seed": args.seed is not None,
+            "--runs-dir": args.runs_dir is not None,
+            "--warm-start": args.warm_start is not None,
+            "--simulate": args.simulate,
+            "--plan": args.plan,
+        },
+        "--resume: a run goes on as it began",
+    )
+    past = read_past_run(args.resume)
+    options = SessionOptions(
+        runs_dir=past.folder.parent,
+        address=args.address,
+        dashboard=args.dashboard,
+        require_hardware=args.require_hardware,
+        resume=past.folder,
+    )
+    return _run_for_real(past.study, options, args, out)
+
+
+def _run_for_real(study: StudySpec, options: SessionOptions, args: argparse.Namespace, out: Output) -> int:
+    from tuner.ray_adapter.interrupts import Interrupted
+    from tuner.ray_adapter.session import run_study
+    from tuner.report.files import exit_code
+
+    try:
+        with _screen(study.name, args, out) as screen:
+            screen.say(_headline(study))
+            result, folder, signal_code = run_study(study, options, screen)
+    except Interrupted as interrupted:
+        out.note(NOTHING_RUN)
+        return interrupted.exit_code
+    _say_outputs(result, folder, args, out)
+    return exit_code(result) if signal_code is None else signal_code
+
+
+def _screen(
+    title: str, args: argparse.Namespace, out: Output, prefix: str = ""
+) -> AbstractContextManager[Screen]:
+    """Where the run shows itself: on standard error when standard output is for a program."""
+    from tuner.report.screens import open_screen
+
+    say = out.note if args.json else out.say
+    return open_screen(title, say, prefix=prefix, is_quiet=args.quiet, on_stderr=args.json)
+
+
+def _say_outputs(result: RunResult, folder: Path, args: argparse.Namespace, out: Output) -> None:
+    from tuner.report.files import result_dict, summary
+
+    if args.json:
+        out.say_json(result_dict(result))
+    if args.quiet:
+        if not args.json:
+            out.say(result.sentence)
+        return
+    tell = out.note if args.json else out.say
+    tell(f"\n{summary(result)}")
+    for path in sorted(folder.iterdir()):
+        tell(f"  {shown(path)}")
+
+
+def _check_runs_nothing(args: argparse.Namespace) -> None:
+    """Options that only a real run could follow are refused rather than ignored."""
+    _refuse(
+        {
+            "--simulate": args.plan and args.simulate,
+            "--address": args.address is not None,
+            "--dashboard": args.dashboard,
+            "--require-hardware": args.require_hardware,
+            "--runs-dir": args.plan and args.runs_dir is not None,
+            "--warm-start": args.plan and args.warm_start is not None,
+            "--quiet": args.plan and args.quiet,
+            "--json": args.plan and args.json,
+        },
+        f"{'--plan' if args.plan else '--simulate'}, which trains nothing",
+    )
+
+
+def _refuse(given: dict[str, bool], because_of: str) -> None:
+    for option, is_given in given.items():
+        if is_given:
+            raise TunerError(f"{option} means nothing with {because_of}.", f"drop {option}.")
+
+
+def _plan(study: StudySpec, out: Output) -> int:
+    from tuner.simulate.plan import plan
+
+    out.say(plan(study))
+    return 0
+
+
+def _simulate(study: StudySpec, args: argparse.Namespace, out: Output) -> int:
+    from tuner.report.files import exit_code
+    from tuner.report.warm_start import warm_start_line
+    from tuner.simulate.guess import suppositions
+    from tuner.simulate.session import run_simulated, simulated, simulated_prior
+
+    study = simulated(study)
+    prior = simulated_prior(study, args.warm_start) if args.warm_start else None
+    taken = [warm_start_line(prior.provenance)] if prior else []
+    with _screen(study.name, args, out, prefix="simulated: ") as screen:
+        for line in (_headline(study), *suppositions(study), *taken):
+            screen.say(line)
+        runs_dir = args.runs_dir or _default_runs_dir()
+        result, folder, account = run_simulated(study, runs_dir, screen.show, prior, screen.say)
+        screen.say(f"{account.num_trials} trials, {account.total_s / 3600:.3g} h of workers' virtual time")
+    _say_outputs(result, folder, args, out)
+    return exit_code(result)
+
+
+def _headline(study: StudySpec) -> str:
+    budget = study.budget
+    return (
+        f"distill-tuner {__version__}, study {study.name}: {len(study.lattice)} legal configurations, target "
+        f"{study.target.text}, at most {budget.trials} trials and {budget.hours:g} h"
+    )
+
+
+def _default_runs_dir() -> Path:
+    """`runs` here; in a Ray job, whose folder is thrown away, a place that stays."""
+    in_ray_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+    return Path.home() / "distill-tuner-runs" if in_ray_job else Path("runs")
