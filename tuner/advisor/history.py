@@ -16,7 +16,7 @@ def records_of(events: Iterable[Event]) -> list[TrialRecord]:
     records: dict[str, TrialRecord] = {}
     for event in events:
         if event["event"] == "ask" and event["answer"]["kind"] == "run":
-            record = _asked(event["answer"])
+            record = asked(event["answer"])
             records[record.trial_id] = record
         elif event["event"] == "observe":
             record = records[event["trial_id"]]
@@ -30,7 +30,8 @@ def records_of(events: Iterable[Event]) -> list[TrialRecord]:
     return list(records.values())
 
 
-def _asked(answer: Mapping[str, Any]) -> TrialRecord:
+def asked(answer: Mapping[str, Any]) -> TrialRecord:
+    """The trial that an answer of `ask` starts."""
     return TrialRecord(
         trial_id=answer["trial_id"],
         config=TrialConfig.from_dict(answer["config"]),

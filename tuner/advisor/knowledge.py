@@ -71,6 +71,10 @@ class Knowledge:
             self._beliefs = Beliefs(self.problem, self._current_grid(), self.ledger, self._learner)
         return self._beliefs
 
+    def beliefs_over(self, grid: Grid) -> Beliefs:
+        """The same over other candidates, every configuration of a record or a probe among them."""
+        return Beliefs(self.problem, grid, self.ledger, Learner(self.problem, self.ledger, self.prior))
+
     def _current_grid(self) -> Grid:
         if not (self._grid and self._stays(self._grid)):
             at_mark = self._tried_at_mark or self._tried

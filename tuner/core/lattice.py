@@ -113,6 +113,11 @@ class Lattice:
         return dict(self._columns)
 
     @property
+    def codes(self) -> npt.NDArray[np.intp]:
+        """Which value of each discrete parameter a legal point has, from 0, shape (points, discrete)."""
+        return self._legal_codes.copy()
+
+    @property
     def num_raw(self) -> int:
         """Points of the product before any constraint."""
         return self._num_raw
@@ -184,6 +189,13 @@ class Lattice:
             reason = why_not_value(parameter, values[parameter.name])
             if reason:
                 return reason
+        return next((rule.why(values) for rule in self._rules if not rule.holds(values)), None)
+
+    def why_excluded(self, values: Mapping[str, ParameterValue]) -> str | None:
+        """None where the values keep every constraint; else the first that they break, in words.
+
+        Unlike `why_not` this needs no configuration: one that does not divide cannot be built.
+        """
         return next((rule.why(values) for rule in self._rules if not rule.holds(values)), None)
 
     def dead_values(self) -> dict[str, list[ParameterValue]]:

@@ -73,7 +73,7 @@ class PastRun:
         """What it said at its end; None while it runs, or when it was killed."""
         return self.events[-1] if self.events[-1]["event"] == "end" else None
 
-    @property
+    @cached_property
     def elapsed_s(self) -> float:
         """Seconds of the newest event since the study began."""
         return max(float(event["elapsed_s"]) for event in self.events if event["event"] != "end")

@@ -50,8 +50,13 @@ def result_table(conclusion: Conclusion) -> str:
 
     Another objective and limited figures have columns of their own; the speed-up is in the objective.
     """
+    return _aligned(result_rows(conclusion)) or "no trial was run"
+
+
+def result_rows(conclusion: Conclusion) -> list[list[str]]:
+    """The cells of `result_table`, its header first; none before any trial."""
     if not conclusion.rows:
-        return "no trial was run"
+        return []
     names = list(next(iter(conclusion.rows.values())).trial.config.as_dict())
     extra = _extra_columns(conclusion.goal)
     header = ["", *names, "seeds", "time_s", "nrmse", "peak_memory_gib", *extra, "speed-up"]
@@ -63,7 +68,7 @@ def result_table(conclusion: Conclusion) -> str:
         ]
         for title, row in conclusion.rows.items()
     ]
-    return _aligned([header, *body])
+    return [header, *body]
 
 
 def _extra_columns(goal: Goal) -> list[str]:
@@ -98,8 +103,13 @@ def _extra_cell(name: str, measured: Estimate, conclusion: Conclusion) -> str:
 
 def work_table(conclusion: Conclusion, num_samples: int) -> str:
     """The work of an epoch by the guide's cost mathematics, each count with its change."""
+    return _aligned(work_rows(conclusion, num_samples))
+
+
+def work_rows(conclusion: Conclusion, num_samples: int) -> list[list[str]]:
+    """The cells of `work_table`, its header first; none before any trial."""
     if not conclusion.rows:
-        return ""
+        return []
     rows = conclusion.rows.values()
     works = [Workload(config=row.trial.config, num_samples=num_samples) for row in rows]
     counts = ("num_forward_passes", "num_sample_evals", "num_optimizer_steps", "memory_units")
@@ -112,7 +122,7 @@ def work_table(conclusion: Conclusion, num_samples: int) -> str:
         ]
         for title, work in zip(conclusion.rows, works, strict=True)
     ]
-    return _aligned([header, *body])
+    return [header, *body]
 
 
 def _count(work: Workload, name: str) -> int:

@@ -66,6 +66,21 @@ class Beliefs:
         return time_s, spread
 
     @property
+    def modelled_time(self) -> tuple[Floats, Floats] | None:
+        """As `time_s` and `time_spread`, by the model also where it was measured; None before any was."""
+        found = self._learner.times(self.grid)
+        return None if found is None else (found[0] * self.problem.num_epochs, found[1])
+
+    @property
+    def time_parts(self) -> Floats | None:
+        """`modelled_time` by batches, launches, rows and optimizer steps: they add up to it (candidates, 4).
+
+        The law's parts, each times the correction that the model puts on the law there.
+        """
+        found = self._learner.time_parts(self.grid)
+        return None if found is None else found * self.problem.num_epochs
+
+    @property
     def time_s(self) -> Floats:
         """Seconds at full budget (candidates,)."""
         return self._times[0]
@@ -86,6 +101,20 @@ class Beliefs:
         ]
 
     @cached_property
+    def _too_large(self) -> list[TrialConfig]:
+        """What ran out of memory in a trial or a probe."""
+        probed = [p.config for p in self.probes.values() if p.epoch_time_s is None]
+        return [*self.ledger.too_large, *probed]
+
+    @cached_property
+    def _memory(self) -> MemoryModel:
+        return MemoryModel(self._peaks, self._too_large, self.problem.traits.capacity_gib)
+
+    def peak_gib(self, extents: Floats) -> tuple[Floats, float] | None:
+        """Peak GiB of what is so large, see `extent_of` (M, 2), and its standard deviation."""
+        return self._memory.predict(extents)
+
+    @cached_property
     def fits(self) -> Floats:
         """Probability that a candidate runs and keeps the limits; none where it failed (candidates,)."""
         return self._runs * self.worth.keeping
@@ -93,15 +122,12 @@ class Beliefs:
     @cached_property
     def _runs(self) -> Floats:
         """Probability that a candidate runs at all (candidates,)."""
-        too_large = [*self.ledger.too_large]
-        too_large += [p.config for p in self.probes.values() if p.epoch_time_s is None]
-        model = MemoryModel(self._peaks, too_large, self.problem.traits.capacity_gib)
-        found = model.probability_of_fitting(self.grid.extents)
+        found = self._memory.probability_of_fitting(self.grid.extents)
         for config in self.ledger.failed:
             found[self.grid.index[config]] = 0.0
         for config in self.measured:
             found[self.grid.index[config]] = 1.0
-        for config in (*self.ledger.infeasible, *too_large):
+        for config in (*self.ledger.infeasible, *self._too_large):
             found[self.grid.index[config]] = 0.0
         return found
 
@@ -161,6 +187,19 @@ class Beliefs:
     def feasible(self) -> Floats:
         """Probability that a candidate's mean NRMSE meets the target; one half while nothing is known."""
         return self.margins.probability if self.margins else np.full(len(self.grid.configs), 0.5)
+
+    @property
+    def nrmse(self) -> tuple[Floats, Floats] | None:
+        """Median NRMSE over seeds, and the standard deviation of its logarithm, each (candidates,).
+
+        Of a relative target the spread is that of the ratio to the baseline's. None before anything was
+        measured.
+        """
+        if self.margins is None or self._log_bound is None:
+            return None
+        mean, variance = self.margins.mean, self.margins.variance
+        spread = np.sqrt(variance.mean(axis=0) + mean.var(axis=0))
+        return np.exp(self._log_bound - mean.mean(axis=0)), spread
 
     def probability(self, config: TrialConfig) -> float:
         """That a candidate's mean NRMSE meets the target."""

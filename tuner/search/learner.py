@@ -17,7 +17,7 @@ from tuner.core.prior import Prior
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.search.grid import Grid
 from tuner.search.ledger import Ledger, Timed
-from tuner.search.models.cost import GrowingTimeModel, TimeModel, Timing
+from tuner.search.models.cost import GrowingTimeModel, TimeModel, Timing, law_parts
 from tuner.search.models.curves import CurveModel
 from tuner.search.models.kernel import Floats, Ints
 from tuner.search.models.quality import GrowingQualityModel, Margins, Observation, QualityModel
@@ -91,6 +91,15 @@ class Learner:
         if self._times is None or self._times[:2] != key or self._times[2] is not grid:
             self._times = (*key, grid, self._fit_times(grid, timings))
         return self._times[3]
+
+    def time_parts(self, grid: Grid) -> Floats | None:
+        """`times`, split over batches, launches, rows and optimizer steps as the law splits it (M, 4)."""
+        found, timings = self.times(grid), self._timings(grid)
+        if found is None:
+            return None
+        parts = law_parts(grid.work, timings)
+        scaled: Floats = parts * (found[0] / parts.sum(axis=1))[:, None]
+        return scaled
 
     def _fit_times(self, grid: Grid, timings: Sequence[Timing]) -> tuple[Floats, Floats]:
         grown = self._grown_time(grid)

@@ -6,7 +6,8 @@ import pytest
 
 from tuner.core.trial import Purpose, TrialState
 from tuner.report.html import try_report, write_report
-from tuner.report.html.figures import budget, pareto
+from tuner.report.html.figures.trials import curves, pareto
+from tuner.report.html.figures.workers import budget, timeline
 from tuner.report.html.page import page
 from tuner.report.past import PastRun, read_past_run
 from tuner.simulate.session import run_simulated, simulated
@@ -26,22 +27,54 @@ def changed(past, first):
 
 
 def test_stopped_trials_are_hollow_and_projected_and_nothing_else_is(past):
-    assert not any(series.is_hollow for series in pareto(past).series)
+    assert not any(series.mark == "hollow" for series in pareto(past).series)
     full = past.records[0]
     stopped = replace(full, measurements=full.measurements[:2], state=TrialState.STOPPED, reason="hopeless")
-    [hollow] = [series for series in pareto(changed(past, stopped)).series if series.is_hollow]
+    [hollow] = [series for series in pareto(changed(past, stopped)).series if series.mark == "hollow"]
     assert hollow.x == (pytest.approx(stopped.time_s / 2 * full.num_epochs),)
     assert hollow.y == (full.measurements[1].nrmse,)
 
 
 def test_the_budget_adds_up_to_what_the_workers_spent(past):
-    assert sum(budget(past).series[0].y) == pytest.approx(sum(s.end_s - s.start_s for s in past.spans))
+    spent = sum(series.x[0] for series in budget(past).series)
+    assert spent == pytest.approx(sum(s.end_s - s.start_s for s in past.spans))
+
+
+def test_a_stopped_trial_is_a_dotted_line_with_a_cross_at_its_end_and_its_reason_below(past):
+    full = past.records[0]
+    stopped = replace(full, measurements=full.measurements[:2], state=TrialState.STOPPED, reason="hopeless")
+    figure = curves(changed(past, stopped))
+    [dotted] = [series for series in figure.series if series.is_dashed]
+    [cross] = [series for series in figure.series if series.mark == "cross"]
+    assert dotted.y == (*(m.nrmse for m in stopped.measurements), None)
+    assert (cross.x, cross.y) == ((2.0,), (stopped.nrmse,))
+    assert any("hopeless" in note and stopped.trial_id in note for note in figure.notes)
+
+
+def test_a_long_run_is_thinned_and_says_so_and_its_table_is_not(past):
+    many = tuple(replace(past.records[0], trial_id=f"{k:05d}") for k in range(2000))
+    other = type(past)(folder=past.folder, study=past.study, events=past.events)
+    other.__dict__["records"] = many
+    for figure, num in ((pareto(other), 800), (curves(other), 120)):
+        assert any(f"{num:,} of 2,000" in note for note in figure.notes)
+    text = page(other, ())
+    assert all(f"<td>{record.trial_id}<td>" in text for record in many)
+
+
+def test_joined_bars_of_a_long_timeline_cover_the_same_seconds(past, monkeypatch):
+    apart = sum(len(series.x) for series in timeline(past).series)
+    monkeypatch.setattr("tuner.report.html.figures.workers.MAX_SPANS", 3)
+    figure = timeline(past)
+    assert sum(len(series.x) for series in figure.series) < apart
+    assert figure.notes
+    seconds = sum(b - a for s in figure.series for a, b in zip(s.x[::3], s.x[1::3], strict=True))
+    assert seconds == pytest.approx(sum(s.end_s - s.start_s for s in past.spans), rel=0.01)
 
 
 def test_a_report_and_every_figure_are_written(past):
     paths = write_report(past)
     assert paths[0].name == "report.html"
-    assert len(paths) == 11
+    assert len(paths) == 1 + 2 * 9
     assert all(path.stat().st_size > 1000 for path in paths)
     text = paths[0].read_text()
     assert "simulated: nothing below was measured" in text

@@ -7,15 +7,18 @@ from pathlib import Path
 
 from tuner.errors import RecordsError
 from tuner.records.folder import write_atomically, write_bytes_atomically
-from tuner.report.html.drawing import image
 from tuner.report.html.figures import figures
+from tuner.report.html.image import images
 from tuner.report.html.page import page
+from tuner.report.model import model_of
 from tuner.report.past import PastRun, read_past_run
+
+KINDS = ("svg", "png")
 
 
 def build_report(past: PastRun) -> str:
     """The report as one self-contained page."""
-    return page(past, figures(past))
+    return page(past, figures(past, model_of(past)))
 
 
 def write_report(past: PastRun) -> list[Path]:
@@ -24,7 +27,7 @@ def write_report(past: PastRun) -> list[Path]:
     Raises:
         RecordsError: The disk is full or gone.
     """
-    shown = figures(past)
+    shown = figures(past, model_of(past))
     written = [past.folder / "report.html"]
     write_atomically(written[0], page(past, shown))
     folder = past.folder / "figures"
@@ -33,9 +36,9 @@ def write_report(past: PastRun) -> list[Path]:
     except OSError as error:
         raise RecordsError(f"{folder}: cannot make it: {error.strerror}.", "free some space.") from error
     for one in shown:
-        for kind in ("svg", "png"):
+        for kind, drawn in images(one, KINDS, past.study.name).items():
             written.append(folder / f"{one.key}.{kind}")
-            write_bytes_atomically(written[-1], image(one, kind, past.study.name))
+            write_bytes_atomically(written[-1], drawn)
     return written
 
 

@@ -1,80 +1,92 @@
-"""The page: verdict, figures, provenance and the table of trials. Every text from a run is escaped."""
+"""The page, put together from sections. Every text from a run is escaped."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
-from tuner.report.files import basis, tables, trials_csv, why_ended
-from tuner.report.html.drawing import plotly_dict
+from tuner.report.files import basis, why_ended
 from tuner.report.html.figure import Figure
+from tuner.report.html.legend import legend
+from tuner.report.html.plot import plots
+from tuner.report.html.style import COLOR_CSS, CSS, SCRIPT
+from tuner.report.html.tables import cards, facts, result_tables, trials_table
 from tuner.report.past import PastRun
 
-CSS = """:root{color-scheme:light dark;--f:#1a1a1a;--b:#fff;--c:#f3f4f6}
-@media(prefers-color-scheme:dark){:root{--f:#e8e8e8;--b:#16181c;--c:#22262c}}
-body{font:16px/1.5 system-ui,sans-serif;color:var(--f);background:var(--b);
-max-width:1100px;margin:auto;padding:1rem}
-#verdict{font-size:1.4rem;font-weight:600}.warn{background:#d55e00;color:#fff;padding:.5rem;font-weight:700}
-pre,.scroll{background:var(--c);overflow:auto;padding:.5rem;font-size:.8rem}
-pre{white-space:pre-wrap;overflow-wrap:anywhere}pre.wide{white-space:pre}.plot{height:420px}
-.scroll{max-height:70vh}td,th{padding:.1rem .5rem;white-space:nowrap;text-align:right}
-th{position:sticky;top:0;background:var(--c)}th button{all:unset;cursor:pointer}
-section{break-inside:avoid}@media print{.scroll{max-height:none;overflow:visible}}"""
 
-SCRIPT = """const figures=JSON.parse(document.getElementById('figures').textContent);
-const dark=matchMedia('(prefers-color-scheme: dark)');
-function draw(){const s=getComputedStyle(document.body);
- const axis={gridcolor:'rgba(128,128,128,.25)',zerolinecolor:'rgba(128,128,128,.25)'};for(const f of figures){
- const layout={...f.layout,paper_bgcolor:'rgba(0,0,0,0)',plot_bgcolor:'rgba(0,0,0,0)',font:{color:s.color},
- xaxis:{...axis,...f.layout.xaxis},yaxis:{...axis,...f.layout.yaxis},
- margin:{l:60,r:10,t:10,b:50},legend:{orientation:'h',y:-0.2}};
- Plotly.react('plot-'+f.key,f.data,layout,{responsive:true,displaylogo:false,displayModeBar:false});}}
-draw();dark.addEventListener('change',draw);
-document.querySelectorAll('#trials th button').forEach((button,k)=>{let up=false;button.onclick=()=>{up=!up;
- const body=document.querySelector('#trials tbody');const rows=[...body.rows];
- const value=r=>r.cells[k].textContent;
- rows.sort((a,b)=>{const x=value(a),y=value(b);const n=x-y;
-  return (up?1:-1)*(x!==''&&y!==''&&!isNaN(n)?n:x.localeCompare(y));});
- body.append(...rows);};});"""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        key: Of its element.
+        title: Of its heading, and in the list of contents.
+        html: What it holds, escaped where it comes from a run.
+    """
+
+    key: str
+    title: str
+    html: str
 
 
-def page(past: PastRun, shown: tuple[Figure, ...]) -> str:
+def page(past: PastRun, shown: Sequence[Figure]) -> str:
     """The whole page as one text."""
     from plotly.offline import get_plotlyjs
 
     result = past.result
-    banner = '<p class="warn">simulated: nothing below was measured</p>' if past.is_simulated else ""
-    data = json.dumps([plotly_dict(one) for one in shown if one.series], allow_nan=False)
-    origin = escape(json.dumps(dict(result.provenance), indent=2))
-    head = f"<title>{escape(past.study.name)}: {escape(result.status)}</title><style>{CSS}</style>"
-    parts = [
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width">{head}</head><body>',
-        f'<h1>{escape(past.study.name)}</h1>{banner}<p id="verdict">{escape(result.sentence)}</p>',
-        *(f"<p>{escape(text)}</p>" for text in basis(result)),
-        *(f'<pre class="wide">{escape(table)}</pre>' for table in tables(result)),
-        *(f"<p>{escape(text)}</p>" for text in why_ended(result)),
-        *(_section(one) for one in shown),
-        f"<h2>Environment and provenance</h2><pre>{origin}</pre>",
-        f"<h2>All trials</h2>{_table(trials_csv(result))}",
-        f'<script type="application/json" id="figures">{data.replace("<", chr(92) + "u003c")}</script>',
+    parts = sections(past, shown)
+    data = json.dumps([plot for one in shown for plot in plots(one)], allow_nan=False, separators=(",", ":"))
+    head = f"<title>{escape(past.study.name)}: {escape(result.status)}</title><style>{CSS}{COLOR_CSS}</style>"
+    links = "".join(f'<a href="#{part.key}">{escape(part.title)}</a>' for part in parts)
+    page_parts = [
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1">{head}</head><body>',
+        _verdict(past),
+        f"<nav>{links}</nav>",
+        *(f'<section id="{part.key}"><h2>{escape(part.title)}</h2>{part.html}</section>' for part in parts),
+        f'<script type="application/json" id="plots">{data.replace("<", chr(92) + "u003c")}</script>',
         f"<script>{get_plotlyjs()}</script><script>{SCRIPT}</script></body></html>",
     ]
-    return "\n".join(parts) + "\n"
+    return "\n".join(page_parts) + "\n"
 
 
-def _section(figure: Figure) -> str:
-    body = (
-        f'<div class="plot" id="plot-{figure.key}"></div>' if figure.series else "<p>Nothing to show yet.</p>"
+def sections(past: PastRun, shown: Sequence[Figure]) -> tuple[Section, ...]:
+    """All sections below the verdict, in the order of the page."""
+    return (
+        Section(key="results", title="Side by side", html=result_tables(past)),
+        *(Section(key=one.key, title=one.title, html=_figure(one)) for one in shown),
+        Section(key="environment", title="Environment and provenance", html=facts(past)),
+        Section(key="all-trials", title="All trials", html=trials_table(past)),
     )
-    return f"<section><h2>{escape(figure.title)}</h2><p>{escape(figure.text)}</p>{body}</section>"
 
 
-def _table(text: str) -> str:
-    header, *rows = csv.reader(io.StringIO(text))
-    head = "".join(f"<th><button>{escape(name)}</button></th>" for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(v)}</td>" for v in row) + "</tr>" for row in rows)
-    table = f'<table id="trials"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="scroll">{table}</div>'
+def _verdict(past: PastRun) -> str:
+    result = past.result
+    banner = '<p class="warn">simulated: nothing below was measured</p>' if past.is_simulated else ""
+    said = "".join(f'<p class="soft">{escape(text)}</p>' for text in (*basis(result), *why_ended(result)))
+    return (
+        f"<header><h1>{escape(past.study.name)}</h1>{banner}"
+        f'<p id="verdict">{escape(result.sentence)}</p>{cards(past)}{said}</header>'
+    )
+
+
+def _figure(figure: Figure) -> str:
+    if not figure.panels:
+        return f"<p>{escape(figure.text)}</p><p><em>{escape(figure.why_none)}</em></p>"
+    num = figure.num_columns
+    least = f"max({150 if num > 2 else 340}px,calc((100% - {num - 1}rem)/{num}))"
+    height = f"height:{figure.height_px}px"
+    panels = "".join(
+        '<div class="panel">'
+        + (f"<h3>{escape(panel.title)}</h3>" if panel.title else "")
+        + f'<div class="plot" id="plot-{figure.key}-{k}" style="{height}"></div></div>'
+        for k, panel in enumerate(figure.panels)
+    )
+    notes = "".join(f"<li>{escape(note)}</li>" for note in figure.notes)
+    return (
+        f"<figure><figcaption>{escape(figure.text)}</figcaption>{legend(figure)}"
+        f'<div class="panels" style="--least:{least}">{panels}</div></figure>'
+        + (f'<ul class="notes">{notes}</ul>' if notes else "")
+    )

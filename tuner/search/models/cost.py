@@ -150,6 +150,20 @@ def _fit_law(work: Floats, seconds: Floats) -> tuple[Floats, Floats]:
     return np.maximum(np.asarray(coefficients, dtype=np.float64), 1e-9 * typical), covariance
 
 
+def law_parts(work: Floats, timings: Sequence[Timing]) -> Floats:
+    """Seconds an epoch that the law alone gives to batches, launches, rows and optimizer steps (M, 4).
+
+    Args:
+        work: See `work_of` (M, 4).
+        timings: At least one.
+    """
+    rows = np.array([t.row for t in timings])
+    scaled = work / work[rows].mean(axis=0)
+    coefficients, _ = _fit_law(scaled[rows], np.array([t.epoch_time_s for t in timings]))
+    found: Floats = scaled * coefficients
+    return found
+
+
 class MemoryModel:
     """Beliefs about what fits.
 
@@ -169,12 +183,18 @@ class MemoryModel:
         self._fitting = np.array([extent_of(config) for config, _ in peaks]).reshape(-1, 2)
         self._capacity = capacity_gib
         self._weights: Floats | None = None
-        if len(peaks) >= 3 and capacity_gib is not None:
+        if len(peaks) >= 3:
             design = np.column_stack([np.ones(len(peaks)), self._fitting])
             gib = np.array([peak for _, peak in peaks])
             self._weights, _ = nnls(design, gib)
             residual = gib - design @ self._weights
             self._sd = float(np.sqrt((residual**2).mean() + (0.02 * gib.max()) ** 2))
+
+    def predict(self, extents: Floats) -> tuple[Floats, float] | None:
+        """Peak GiB of what is so large (M, 2), and its standard deviation; None before three are known."""
+        if self._weights is None:
+            return None
+        return np.column_stack([np.ones(len(extents)), extents]) @ self._weights, self._sd
 
     def probability_of_fitting(self, extents: Floats) -> Floats:
         """That what is so large (M, 2) does not run out of memory (M,)."""

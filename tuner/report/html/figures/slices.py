@@ -1,0 +1,163 @@
+"""What each parameter does: the models along one parameter at a time, through the recommended point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tuner.core.parameters import Continuous
+from tuner.report.html.figure import Figure, Panel, Series, Ticks
+from tuner.report.html.figures.common import marked, target_line
+from tuner.report.model import Model, SlicePoint
+from tuner.report.past import PastRun
+from tuner.search.models.kernel import Floats
+
+
+def slices(past: PastRun, model: Model | str) -> Figure:
+    """Predicted time and NRMSE over every parameter, with what was measured there."""
+    panels = () if isinstance(model, str) else tuple(_panels(past, model))
+    through = "" if isinstance(model, str) else model.centre_name
+    return Figure(
+        key="slices",
+        title="What each parameter does",
+        text=f"Each pair of panels changes one parameter of {through} and keeps the others; where "
+        f"constraints "
+        "forbid that, the nearest legal configuration is taken, a hollow point that says what else changed. "
+        "Lines are the models' predictions, bands two standard deviations either way, diamonds what "
+        "was measured.",
+        panels=panels,
+        num_columns=2,
+        height_px=270,
+        notes=_relative(past) if panels else (),
+        why_none=model if isinstance(model, str) else "No parameter has more than one value.",
+    )
+
+
+def _relative(past: PastRun) -> tuple[str, ...]:
+    if not past.study.target.is_relative:
+        return ()
+    return ("The target is relative: the bands of NRMSE are those of its ratio to the baseline's.",)
+
+
+def _panels(past: PastRun, model: Model) -> list[Panel]:
+    """Of every parameter one for time and one for NRMSE, as far as either is known."""
+    beliefs = model.beliefs
+    found = []
+    for name, points in model.slices.items():
+        if beliefs.modelled_time is not None:
+            measured = _measured(model, points, "time_s")
+            found.append(_panel(model, name, "time_s", beliefs.modelled_time, measured, ()))
+        if beliefs.nrmse is not None:
+            measured = _measured(model, points, "nrmse")
+            found.append(_panel(model, name, "nrmse", beliefs.nrmse, measured, target_line(past)))
+    return found
+
+
+def _measured(model: Model, points: Sequence[SlicePoint], figure: str) -> list[float | None]:
+    """What was measured at every point of a slice; None where nothing was."""
+    known = [model.beliefs.measured.get(point.config) for point in points]
+    return [None if each is None else float(getattr(each, figure)) for each in known]
+
+
+def _panel(
+    model: Model,
+    name: str,
+    figure: str,
+    predicted: tuple[Floats, Floats],
+    measured: Sequence[float | None],
+    lines: tuple[tuple[float, str], ...],
+) -> Panel:
+    points = model.slices[name]
+    place, ticks = _places(model, name, points)
+    rows = model.rows([point.config for point in points])
+    middle, spread = predicted[0][rows], predicted[1][rows]
+    low, high = middle * np.exp(-2 * spread), middle * np.exp(2 * spread)
+    labels = [
+        f"{name} {point.value}\nmodel: {m:.4g} ({a:.4g} to {b:.4g}){_moved(point)}"
+        for point, m, a, b in zip(points, middle, low, high, strict=True)
+    ]
+    color = 0 if figure == "time_s" else 8
+    line = tuple(middle.tolist())
+    is_there = [not point.moved for point in points]
+    series = [
+        Series(
+            name="two standard deviations",
+            x=place,
+            y=tuple(high.tolist()),
+            low=tuple(low.tolist()),
+            kind="band",
+            color=color,
+        ),
+        Series(name="model", x=place, y=line, kind="line", mark="none", color=color),
+        _some("all others kept", place, line, labels, is_there, "dot", color),
+        _some(
+            "others had to change", place, line, labels, [not there for there in is_there], "hollow", color
+        ),
+        _some(
+            "measured",
+            place,
+            tuple(measured),
+            [
+                f"{name} {p.value}, measured: {v or 0:.4g}{_moved(p)}"
+                for p, v in zip(points, measured, strict=True)
+            ],
+            [value is not None for value in measured],
+            "named",
+            4,
+        ),
+        *_centre(model, points, place, measured, line),
+    ]
+    label = f"{figure} (s)" if figure == "time_s" else "NRMSE"
+    kept = tuple(one for one in series if one.x)
+    return Panel(series=kept, x_label=name, y_label=label, lines=lines, x_ticks=ticks)
+
+
+def _centre(
+    model: Model,
+    points: Sequence[SlicePoint],
+    place: tuple[float, ...],
+    measured: Sequence[float | None],
+    line: Sequence[float],
+) -> list[Series]:
+    """The point that all slices go through."""
+    title = "recommended" if model.centre_name != "the baseline" else "baseline"
+    return [
+        marked(title, x, line[k] if value is None else value, f"{title}\n{model.centre}")
+        for k, (point, x, value) in enumerate(zip(points, place, measured, strict=True))
+        if point.config == model.centre
+    ]
+
+
+def _moved(point: SlicePoint) -> str:
+    """Which other parameters had to change, and to what."""
+    values = point.config.as_dict()
+    return "".join(f"\nwith {name} {values.get(name)}" for name in point.moved)
+
+
+def _some(
+    name: str,
+    x: tuple[float, ...],
+    y: Sequence[float | None],
+    labels: Sequence[str],
+    chosen: Sequence[bool],
+    mark: str,
+    color: int,
+) -> Series:
+    at = [k for k, is_one in enumerate(chosen) if is_one]
+    return Series(
+        name=name,
+        x=tuple(x[k] for k in at),
+        y=tuple(y[k] for k in at),
+        labels=tuple(labels[k] for k in at),
+        mark=mark,
+        color=color,
+    )
+
+
+def _places(model: Model, name: str, points: Sequence[SlicePoint]) -> tuple[tuple[float, ...], Ticks]:
+    """Where values lie: listed ones beside each other under their names, continuous ones to scale."""
+    if any(p.name == name and isinstance(p, Continuous) for p in model.lattice.parameters):
+        return tuple(float(point.value) for point in points), ()
+    place = tuple(map(float, range(len(points))))
+    return place, tuple((x, str(point.value)) for x, point in zip(place, points, strict=True))

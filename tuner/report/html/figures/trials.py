@@ -1,0 +1,167 @@
+"""Trials as points and curves: how fast, how good, and how they came to it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tuner.core.pareto import front
+from tuner.core.trial import TrialRecord, TrialState
+from tuner.report.html.figure import Figure, Panel, Series, thinned
+from tuner.report.html.figures.common import label, marked, marked_rows, target_line
+from tuner.report.past import PastRun
+from tuner.report.text import TITLES
+
+MAX_POINTS, MAX_CURVES, MAX_DOTTED = 800, 120, 60
+"""Points and curves of one kind that are drawn, the table has all; curves that have points on them."""
+
+
+def pareto(past: PastRun) -> Figure:
+    """Seconds at full budget and NRMSE of every trial that reported an epoch."""
+    full = [record for record in past.records if record.is_full_budget]
+    stopped = [record for record in past.records if record.is_censored and record.epoch]
+    shown = [thinned(records, MAX_POINTS) for records in (full, stopped)]
+    best = sorted(front(past.records), key=lambda record: record.projected_time_s)
+    series = [
+        _times("front of the full runs", best, kind="line", mark="none", color=5),
+        _times("full budget, measured", shown[0], color=6),
+        _times("stopped early, projected", shown[1], color=6, mark="hollow"),
+    ]
+    for title, row in marked_rows(past).items():
+        if row.estimate:
+            name = f"{TITLES[title]}, mean of {len(row.estimate.seeds)} seed(s)"
+            text = f"{name}\n{row.trial.config}\n{row.estimate.time_s:.2f} s, NRMSE {row.estimate.nrmse:.4f}"
+            series.append(marked(title, row.estimate.time_s, row.estimate.nrmse, text, name))
+    panel = Panel(
+        series=tuple(one for one in series if one.x),
+        x_label="training time at full budget, time_s (s)",
+        y_label="NRMSE",
+        lines=target_line(past),
+    )
+    return Figure(
+        key="pareto",
+        title="Time against NRMSE",
+        text="Left is faster, down is better; what lies under the dashed line meets the target. A "
+        "hollow point "
+        "was stopped early: its time is projected to the full budget and its NRMSE is that of its "
+        "last epoch, "
+        "so it can never win.",
+        panels=(panel,) if panel.series else (),
+        height_px=440,
+        notes=_left_out("points", len(full) + len(stopped), sum(map(len, shown))),
+        why_none="No trial has finished an epoch yet.",
+    )
+
+
+def _left_out(what: str, num: int, num_shown: int) -> tuple[str, ...]:
+    """A sentence where not all are drawn."""
+    if num_shown >= num:
+        return ()
+    return (f"{num_shown:,} of {num:,} {what} are drawn, evenly chosen by trial; the table below has all.",)
+
+
+def _times(
+    name: str,
+    records: Sequence[TrialRecord],
+    *,
+    color: int,
+    mark: str = "dot",
+    kind: str = "points",
+) -> Series:
+    return Series(
+        name=name,
+        x=tuple(record.projected_time_s for record in records),
+        y=tuple(record.nrmse for record in records),
+        labels=tuple(f"{label(r)}\n{r.projected_time_s:.2f} s, NRMSE {r.nrmse:.4f}" for r in records),
+        mark=mark,
+        kind=kind,
+        color=color,
+    )
+
+
+def curves(past: PastRun) -> Figure:
+    """NRMSE by epoch of every trial, the stopped ones apart, and why they were stopped."""
+    of_state = {
+        state: [r for r in past.records if r.state is state and r.epoch]
+        for state in (TrialState.COMPLETE, TrialState.RUNNING, TrialState.STOPPED)
+    }
+    shown = {state: thinned(records, MAX_CURVES) for state, records in of_state.items()}
+    stopped = shown[TrialState.STOPPED]
+    winner = past.result.conclusion.rows.get("recommended")
+    mine = [r for r in shown[TrialState.COMPLETE] if winner and r.config == winner.trial.config]
+    rest = [r for r in shown[TrialState.COMPLETE] if r not in mine]
+    series = [
+        _curves("full budget", rest, color=6),
+        _curves("running", shown[TrialState.RUNNING], color=4),
+        _curves("stopped early", stopped, color=1, is_dashed=True),
+        _curves("recommended, each seed", mine, color=2),
+        Series(
+            name="where it was stopped",
+            x=tuple(float(r.epoch) for r in stopped),
+            y=tuple(r.nrmse for r in stopped),
+            labels=tuple(map(label, stopped)),
+            mark="cross",
+            color=1,
+        ),
+    ]
+    panel = Panel(
+        series=tuple(one for one in series if one.x),
+        x_label="epoch",
+        y_label="NRMSE",
+        lines=target_line(past),
+    )
+    if sum(map(len, shown.values())) > MAX_DOTTED:
+        panel = replace(
+            panel, series=tuple(replace(s, mark="none") if s.kind == "line" else s for s in panel.series)
+        )
+    num, num_shown = (sum(map(len, kept.values())) for kept in (of_state, shown))
+    return Figure(
+        key="curves",
+        title="How NRMSE fell, and what was stopped",
+        text="One line a trial. A dotted line was stopped early, where its cross stands: it could "
+        "no longer win, "
+        "and the time was spent on others.",
+        panels=(panel,) if panel.series else (),
+        notes=(*_left_out("curves", num, num_shown), *_reasons(of_state[TrialState.STOPPED])),
+        why_none="No trial has finished an epoch yet.",
+    )
+
+
+def _reasons(stopped: Sequence[TrialRecord]) -> tuple[str, ...]:
+    """Why trials were stopped: one sentence for each kind of reason, with an example."""
+    if not stopped:
+        return ("No trial was stopped early.",)
+    kinds: dict[str, list[TrialRecord]] = defaultdict(list)
+    for record in stopped:
+        kinds[re.sub(r"\d[\d.,]*(st|nd|rd|th)?", "#", record.reason)].append(record)
+    ordered = sorted(kinds.values(), key=len, reverse=True)
+    said = [
+        f"{len(records):,} stopped, such as trial {records[0].trial_id} after epoch {records[0].epoch}: "
+        f"{records[0].reason or 'no reason was given'}"
+        for records in ordered[:6]
+    ]
+    more = len(stopped) - sum(map(len, ordered[:6]))
+    return (*said, *([f"{more:,} more for other reasons; see the table."] if more else []))
+
+
+def _curves(name: str, records: Sequence[TrialRecord], *, color: int, is_dashed: bool = False) -> Series:
+    x: list[float | None] = []
+    y: list[float | None] = []
+    labels: list[str] = []
+    for record in records:
+        curve = record.nrmse_curve
+        x += [*map(float, curve), None]
+        y += [*curve.values(), None]
+        text = f"trial {record.trial_id}\n{record.config}"
+        labels += [f"{text}\nepoch {epoch}: {nrmse:.4f}" for epoch, nrmse in curve.items()] + [""]
+    return Series(
+        name=name,
+        x=tuple(x),
+        y=tuple(y),
+        labels=tuple(labels),
+        kind="line",
+        color=color,
+        is_dashed=is_dashed,
+    )
