@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tuner.core.config import TrialConfig
@@ -21,6 +22,9 @@ def records_of(events: Iterable[Event]) -> list[TrialRecord]:
         elif event["event"] == "observe":
             record = records[event["trial_id"]]
             records[record.trial_id] = record.observed(Measurement.from_dict(event["measurement"]))
+        elif event["event"] == "stop":
+            record = records[event["trial_id"]]
+            records[record.trial_id] = replace(record, reason=event["reason"])
         elif event["event"] == "tell" and event["trial_id"] in records:
             record = records[event["trial_id"]]
             state = TrialState(event["state"])

@@ -7,6 +7,7 @@ advisor had at that moment. No decision is made again, and none is checked: that
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tuner.advisor.history import asked
 from tuner.advisor.knowledge import Knowledge, problem_of
@@ -39,6 +40,9 @@ def knowledge_of(study: StudySpec, events: Sequence[Event]) -> Knowledge:
             case "observe":
                 record = records[event["trial_id"]]
                 records[record.trial_id] = record.observed(Measurement.from_dict(event["measurement"]))
+            case "stop":
+                record = records[event["trial_id"]]
+                records[record.trial_id] = replace(record, reason=event["reason"])
             case "tell" if event["trial_id"] in records:
                 record = records[event["trial_id"]].ended(
                     TrialState(event["state"]), reason=event["reason"], constraint=event["constraint"]

@@ -19,7 +19,7 @@ from tuner.report.text import TITLES
 
 Values = Mapping[str, ParameterValue]
 
-MAX_PANELS, MAX_CELLS, MAX_COLUMNS = 24, 4000, 5
+MAX_PANELS, MAX_CELLS, MAX_COLUMNS = 24, 4000, 6
 """Of a map that shows every point; panels, cells altogether, panels side by side."""
 
 STATES = {

@@ -25,7 +25,8 @@ def memory(past: PastRun, model: Model | str) -> Figure:
     series = [one for one in points if one.x]
     capacity = past.events[0]["traits"]["capacity_gib"]
     text = "Peak memory grows with the rows at once, micro_batch times num_taus."
-    if not isinstance(model, str) and series and (found := _band(model)):
+    farthest = max((x for one in series for x in one.x if x is not None), default=0.0)
+    if not isinstance(model, str) and series and (found := _band(model, 1.3 * farthest)):
         series = [*found, *series]
         at = f"at batch_size {model.centre.batch_size}"
         text += f" The line is the model's, {at}, with two standard deviations."
@@ -61,9 +62,11 @@ def _units(records: Iterable[TrialRecord], name: str, mark: str, color: int) -> 
     )
 
 
-def _band(model: Model) -> list[Series]:
+def _band(model: Model, farthest: float) -> list[Series]:
+    """The model up to so many rows at once: far beyond what was tried it says little."""
     columns = model.lattice.columns
     rows = np.unique(np.asarray(columns["micro_batch"] * columns["num_taus"], dtype=np.float64))
+    rows = rows[rows <= farthest]
     _, batch = extent_of(model.centre)
     found = model.beliefs.peak_gib(np.column_stack([rows, np.full(len(rows), batch)]))
     if found is None:
