@@ -9,6 +9,7 @@ import pytest
 from tests.advisor.laws import run_study, smooth
 from tests.studies import make_study
 from tuner.advisor import rebuild
+from tuner.advisor.history import records_of
 from tuner.errors import RecordsError
 from tuner.records.journal import read_journal
 from tuner.report.files import result_dict, write_study
@@ -76,3 +77,24 @@ def test_what_is_no_run_is_one_message(tmp_path, files, message):
         (tmp_path / name).write_text(text)
     with pytest.raises(RecordsError, match=message):
         read_past_run(tmp_path)
+
+
+def test_a_stopped_trial_has_the_reason_of_the_stop_though_its_end_names_none():
+    config = {"batch_size": 6, "micro_batch": 3, "num_taus": 5, "accum_steps": 1}
+    asked = {
+        "kind": "run",
+        "trial_id": "0001",
+        "config": config,
+        "seed": 0,
+        "num_epochs": 6,
+        "purpose": "search",
+    }
+    end = {"state": "stopped", "reason": "", "constraint": "", "is_lost": False}
+    [record] = records_of(
+        [
+            {"event": "ask", "elapsed_s": 0.0, "answer": asked},
+            {"event": "stop", "elapsed_s": 1.0, "trial_id": "0001", "reason": "too slow"},
+            {"event": "tell", "elapsed_s": 2.0, "trial_id": "0001", **end},
+        ]
+    )
+    assert record.reason == "too slow"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tuner.report.html.figure import Figure, Panel, Series
 from tuner.report.past import PastRun, Span
 
-PURPOSES = {"baseline": 1, "guide": 3, "search": 0, "replicate": 2, "probe": 4}
+PURPOSES = {"baseline": 1, "guide": 3, "search": 0, "replicate": 2, "probe": 4, "certify": 8}
 """Colours of what the workers did; a purpose that is not here has the next free one."""
 
 
