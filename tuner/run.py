@@ -221,7 +221,7 @@ def _simulate(study: StudySpec, args: argparse.Namespace) -> int:
         for line in (_headline(study), *suppositions(study), *taken):
             screen.say(line)
         runs_dir = args.runs_dir or _default_runs_dir()
-        result, folder, account = run_simulated(study, runs_dir, screen.show, prior)
+        result, folder, account = run_simulated(study, runs_dir, screen.show, prior, screen.say)
         screen.say(f"{account.num_trials} trials, {account.total_s / 3600:.3g} h of workers' virtual time")
     _say_outputs(summary(result), folder)
     return exit_code(result)

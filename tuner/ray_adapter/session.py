@@ -33,6 +33,7 @@ from tuner.report.html import try_report
 from tuner.report.past import write_end
 from tuner.report.progress import Progress
 from tuner.report.warm_start import warm_start_line
+from tuner.sinks import Sinks, open_sinks
 from tuner.spec import StudySpec
 
 
@@ -192,9 +193,10 @@ def _run_on(
 ) -> tuple[RunResult, Path, int | None]:
     folder, advisor, journal = begun.folder, begun.run.advisor, begun.run.journal
     started = time.monotonic()
+    sinks = open_sinks(study, begun.provenance, folder, screen.say, advisor.records)
     failure: TunerError | None = None
     try:
-        _prepare_and_run(study, device, begun, interrupts, screen)
+        _prepare_and_run(study, device, begun, sinks, interrupts, screen)
     except Interrupted:
         pass
     except TunerError as error:
@@ -212,17 +214,19 @@ def _run_on(
     )
     write_outputs(folder, result)
     if failure:
+        sinks.finish(result)
         screen.say(f"what was finished is in {folder}")
         raise failure
     write_end(journal, round(begun.run.elapsed_s + time.monotonic() - started, 3), result)
     journal.close()
     if trouble := try_report(folder):
         screen.say(trouble)
+    sinks.finish(result)
     return result, folder, interrupts.exit_code
 
 
 def _prepare_and_run(
-    study: StudySpec, device: Device, begun: _Begun, interrupts: Interrupts, screen: Screen
+    study: StudySpec, device: Device, begun: _Begun, sinks: Sinks, interrupts: Interrupts, screen: Screen
 ) -> None:
     from tuner.ray_adapter.launch import run_trials
     from tuner.ray_adapter.metrics import StudyMetrics
@@ -242,7 +246,7 @@ def _prepare_and_run(
 
     run_trials(
         study,
-        JournaledAdvisor(advisor, begun.run.journal, elapsed_s, [StudyMetrics(advisor), show]),
+        JournaledAdvisor(advisor, begun.run.journal, elapsed_s, [StudyMetrics(advisor), show, sinks.show]),
         num_workers=device.num_workers,
         num_gpus=device.num_gpus,
         errors_dir=begun.folder / "errors",

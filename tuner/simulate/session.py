@@ -30,6 +30,7 @@ from tuner.report.progress import Progress
 from tuner.simulate.guess import supposed_instance, suppositions
 from tuner.simulate.instance import Instance
 from tuner.simulate.loop import Account, VirtualClock
+from tuner.sinks import open_sinks
 from tuner.spec import StudySpec
 
 Show = Callable[[Progress, TrialRecord], None]
@@ -52,7 +53,11 @@ def simulated_prior(study: StudySpec, folder: Path) -> Prior:
 
 
 def run_simulated(
-    study: StudySpec, runs_dir: Path, show: Show, prior: Prior | None = None
+    study: StudySpec,
+    runs_dir: Path,
+    show: Show,
+    prior: Prior | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> tuple[RunResult, Path, Account]:
     """Runs a study in virtual time and writes the folder a real run would.
 
@@ -61,6 +66,7 @@ def run_simulated(
         runs_dir: Where the run's folder is made.
         show: Called with the state of the run and the trial that changed.
         prior: What an earlier simulated run taught of NRMSE.
+        say: Takes a line that people see, on an output that could not be written.
 
     Returns:
         The result, its folder, and where the workers' virtual time went.
@@ -79,13 +85,14 @@ def run_simulated(
         provenance["warm_start"] = prior.provenance
     journal = Journal(folder / "journal.jsonl")
     write_start(journal, study, advisor, provenance, num_workers=1)
+    sinks = open_sinks(study, provenance, folder, say)
 
     def listen(changed: TrialRecord) -> None:
         show(Progress.of(advisor, clock.now_s), changed)
 
     failure: TunerError | None = None
     try:
-        instance.play(JournaledAdvisor(advisor, journal, clock, [listen]), clock, account)
+        instance.play(JournaledAdvisor(advisor, journal, clock, [listen, sinks.show]), clock, account)
     except TunerError as error:
         failure = error
     result = RunResult(
@@ -100,10 +107,12 @@ def run_simulated(
     )
     write_outputs(folder, result)
     if failure:
+        sinks.finish(result)
         raise failure
     write_end(journal, round(clock.now_s, 3), result)
     journal.close()
     try_report(folder)
+    sinks.finish(result)
     return result, folder, account
 
 
