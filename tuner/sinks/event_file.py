@@ -1,8 +1,8 @@
 """TensorBoard's event files, as far as scalars and hyperparameters need them.
 
 Written here because tensorboardX, which Ray brings, imports torch where it is installed: seconds and hundreds
-of MB in a driver that needs none of it, and in simulations that must not. Every event is on its way to the
-disk when `write` returns, so what a killed process wrote can be read.
+of MB in a driver that needs none of it, and in simulations that must not. Nothing is buffered, so what a killed
+process wrote can be read, and no file is kept open.
 
 Formats: TFRecord framing with masked CRC-32C; protocol buffers `Event`, `Summary` and the plugin data of
 `tensorboard/plugins/hparams`.
@@ -16,8 +16,6 @@ import struct
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 HParam = int | float | str | bool
 
@@ -26,16 +24,16 @@ _SUCCESS, _FAILURE = 1, 2
 
 
 class EventFile:
-    """One event file; TensorBoard reads all of a folder as one run.
+    """One event file; TensorBoard takes a folder of them for a run.
 
     Args:
-        folder: Of the run; made when it is not there.
+        folder: Of TensorBoard's run; made when it is not there.
     """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         stem = f"events.out.tfevents.{time.time_ns() // 1000}.{socket.gethostname()}.{os.getpid()}"
-        self._file = (folder / stem).open("wb")
+        self._path = folder / stem
         self._write_event(_text(3, "brain.Event:2"))
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
@@ -53,18 +51,6 @@ class EventFile:
         self._plugin("_hparams_/session_start_info", _message(3, pairs))
         self._plugin("_hparams_/session_end_info", _message(4, status))
 
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _plugin(self, tag: str, content: bytes) -> None:
         metadata = _message(1, _text(1, "hparams") + _message(2, content))
         self._write_event(_message(5, _message(1, _text(1, tag) + _message(9, metadata))))
@@ -72,8 +58,8 @@ class EventFile:
     def _write_event(self, body: bytes) -> None:
         data = _double(1, time.time()) + body
         length = struct.pack("<Q", len(data))
-        self._file.write(length + _masked_crc(length) + data + _masked_crc(data))
-        self._file.flush()
+        with self._path.open("ab") as file:
+            file.write(length + _masked_crc(length) + data + _masked_crc(data))
 
 
 def _kind(value: HParam) -> int:

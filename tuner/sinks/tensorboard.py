@@ -26,7 +26,7 @@ class _Shown:
     """What was written of a trial that runs.
 
     Attributes:
-        file: Open until the trial ends.
+        file: The trial's.
         epoch: The newest epoch written.
     """
 
@@ -83,11 +83,8 @@ class TensorBoard(Sink):
         }
         is_success = record.state in (TrialState.COMPLETE, TrialState.STOPPED)
         file.hparams(record.config.as_dict() | about, named, is_success=is_success)
-        file.close()
         del self._shown[record.trial_id]
         self._ended.add(record.trial_id)
 
     def finish(self, result: RunResult) -> None:
-        """Closes what never ended."""
-        for shown in self._shown.values():
-            shown.file.close()
+        """What never ended has its curves already."""
