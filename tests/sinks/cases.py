@@ -27,7 +27,7 @@ OOM = Measurement(
 
 
 def records() -> list[TrialRecord]:
-    """Baseline, a feasible one, one that misses the target, a stopped, an infeasible, a lost, a running one."""
+    """Baseline, a feasible one, one that misses the target; one stopped, infeasible, lost, and running."""
     stopped = make_record("0004", config=SLOW, curve=[0.2], state=TrialState.STOPPED, reason="too slow")
     large = make_record("0005", config=LARGE, curve=[0.2], state=TrialState.RUNNING).observed(OOM)
     return [

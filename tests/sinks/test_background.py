@@ -107,3 +107,10 @@ def test_a_slow_sink_is_shown_the_newest_record_of_a_trial_only(tmp_path, said):
     shown = [call for call in slow.calls if call[0] == "0001"]
     assert shown[-1] == ("0001", 199)
     assert len(shown) <= 2
+
+
+def test_a_notice_is_said_once(tmp_path, said):
+    sink = Kept()
+    sink.notice = "offline from here on"
+    run({"w": lambda: sink}, tmp_path, said.append).finish(a_result())
+    assert said == ["w: offline from here on"]

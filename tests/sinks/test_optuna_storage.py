@@ -164,7 +164,9 @@ def test_a_variable_in_the_url_is_the_environments(tmp_path, monkeypatch):
     url = "postgresql://me:${DB_PASSWORD}@host/db"
     assert storage_url(url, tmp_path) == "postgresql://me:a$b@host/db"
     monkeypatch.delenv("DB_PASSWORD")
-    with pytest.raises(SpecError, match=r"names \$\{DB_PASSWORD\}, which is not set. Fix: export DB_PASSWORD"):
+    with pytest.raises(
+        SpecError, match=r"names \$\{DB_PASSWORD\}, which is not set. Fix: export DB_PASSWORD"
+    ):
         storage_url(url, tmp_path)
     assert storage_url("sqlite", tmp_path) == f"sqlite:///{tmp_path}/optuna.sqlite3"
 

@@ -56,7 +56,7 @@ class Sinks:
         """Hands on a trial's newest record; a listener of `JournaledAdvisor`."""
         for worker in self._workers:
             worker.show(record)
-        self._say_troubles(self._workers)
+        self._say_news()
 
     def finish(self, result: RunResult) -> None:
         """Hands on the result and waits for what is not written yet, but not for ever."""
@@ -68,7 +68,7 @@ class Sinks:
         if late := self._late():
             self._say(f"writing to {_names(late)}, {limit_s:.0f} s at most ...")
             self._wait(deadline)
-        self._say_troubles(self._workers)
+        self._say_news()
         if late := self._late():
             self._say(f"{_names(late)}: not written to the end; the run's own files are whole.")
 
@@ -79,9 +79,9 @@ class Sinks:
         for worker in self._workers:
             worker.wait(deadline)
 
-    def _say_troubles(self, workers: Sequence[_Worker]) -> None:
-        for worker in workers:
-            if line := worker.untold():
+    def _say_news(self) -> None:
+        for worker in self._workers:
+            for line in worker.untold():
                 self._say(line)
 
 
@@ -98,7 +98,8 @@ class _Worker:
         self._changed = threading.Condition()
         self._pending: dict[str, TrialRecord] = {}
         self._result: RunResult | None = None
-        self._is_told = False
+        self._sink: Sink | None = None
+        self._told: set[str] = set()
         self._thread: threading.Thread | None = None
 
     @property
@@ -127,17 +128,19 @@ class _Worker:
         if self._thread is not None:
             self._thread.join(max(0.0, deadline - time.monotonic()))
 
-    def untold(self) -> str:
-        """A line on what went wrong, once."""
-        if not self.trouble or self._is_told:
-            return ""
-        self._is_told = True
-        return f"{self.name} is off from here on, the run goes on without: {self.trouble}"
+    def untold(self) -> list[str]:
+        """What people are to be told, each line once."""
+        lines = [f"{self.name}: {self._sink.notice}"] if self._sink and self._sink.notice else []
+        if self.trouble:
+            lines.append(f"{self.name} is off from here on, the run goes on without: {self.trouble}")
+        new = [line for line in lines if line not in self._told]
+        self._told.update(new)
+        return new
 
     def _run(self, study: StudySpec, provenance: Mapping[str, Any], folder: Path) -> None:
         try:
             with _MAKING:
-                sink = self._make()
+                sink = self._sink = self._make()
             sink.start(study, provenance, folder)
             while (record := self._next()) is not None:
                 sink.show(record)

@@ -13,7 +13,13 @@ from tuner.spec import StudySpec
 
 
 class Sink(ABC):
-    """Takes a run as it goes; called from one thread of its own, and free to raise or to be slow."""
+    """Takes a run as it goes; called from one thread of its own, and free to raise or to be slow.
+
+    Attributes:
+        notice: A line for people, when there is one; said once.
+    """
+
+    notice = ""
 
     @abstractmethod
     def start(self, study: StudySpec, provenance: Mapping[str, Any], folder: Path) -> None:

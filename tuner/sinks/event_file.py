@@ -1,8 +1,8 @@
 """TensorBoard's event files, as far as scalars and hyperparameters need them.
 
 Written here because tensorboardX, which Ray brings, imports torch where it is installed: seconds and hundreds
-of MB in a driver that needs none of it, and in simulations that must not. Nothing is buffered, so what a killed
-process wrote can be read, and no file is kept open.
+of MB in a driver that needs none of it, and in simulations that must not. Nothing is buffered, so what a
+killed process wrote can be read, and no file is kept open.
 
 Formats: TFRecord framing with masked CRC-32C; protocol buffers `Event`, `Summary` and the plugin data of
 `tensorboard/plugins/hparams`.

@@ -19,7 +19,7 @@ from tuner.sinks.contract import Sink
 from tuner.sinks.facts import Judge, curves, facts
 from tuner.spec import StudySpec
 
-INIT_TIMEOUT_S, FINISH_TIMEOUT_S = 30.0, 10.0
+INIT_TIMEOUT_S, FINISH_TIMEOUT_S = 12.0, 10.0
 """How long W&B may wait for its server; what was not sent then stays on disk."""
 
 ARTIFACT_FILES = (
@@ -58,6 +58,7 @@ class WandbRuns(Sink):
         self._mode, self._project = mode, project
         self._shown: dict[str, _Shown] = {}
         self._ended: set[str] = set()
+        self._has_begun = False
 
     def start(self, study: StudySpec, provenance: Mapping[str, Any], folder: Path) -> None:
         """Imports W&B; of a resumed run, trials it has are left as they are.
@@ -84,6 +85,7 @@ class WandbRuns(Sink):
             x_disable_meta=True,
             x_save_requirements=False,
         )
+        wandb.setup(self._settings)
         prefix = self._id("")
         made = (folder / "wandb").glob(f"*run-*-{prefix}*")
         self._ended = {path.name.rsplit(prefix, 1)[1] for path in made}
@@ -109,6 +111,21 @@ class WandbRuns(Sink):
         return self._init(record.trial_id, record.purpose.value, config)
 
     def _init(self, name: str, job_type: str, config: Mapping[str, Any]) -> Any:
+        """A new run of W&B; all are offline when its server does not answer to the first."""
+        try:
+            run = self._try_init(name, job_type, config)
+        except self._wandb.Error as error:
+            if self._mode == "offline" or self._has_begun:
+                raise
+            self._mode = "offline"
+            self._wandb.teardown()  # its service keeps the id in use otherwise
+            line = str(error).splitlines()[0]
+            self.notice = f"offline from here on, `wandb sync` sends it later: {line}"
+            run = self._try_init(name, job_type, config)
+        self._has_begun = True
+        return run
+
+    def _try_init(self, name: str, job_type: str, config: Mapping[str, Any]) -> Any:
         return self._wandb.init(
             project=self._project,
             group=self._folder.name,
