@@ -15,14 +15,28 @@ from tuner.core.recommend import baseline_estimate
 from tuner.core.trial import TrialRecord, TrialState
 
 _NO_CURVES = ("epoch",)
+_OF_THE_DEVICE = (
+    "cpu_time_s",
+    "load_average",
+    "gpu_util_pct",
+    "gpu_memory_gib",
+    "power_w",
+    "energy_j",
+    "temperature_c",
+    "sm_clock_mhz",
+)
 
 
 def curves(measurement: Measurement) -> dict[str, float]:
-    """Every figure of an epoch that was measured, by its name; empty for one that did not go well."""
+    """Every figure of an epoch that was measured; empty for one that did not go well.
+
+    Returns:
+        By `epoch/<name>`, or `device/<name>` for what the machine was doing.
+    """
     if measurement.status is not Status.OK:
         return {}
     return {
-        name: float(value)
+        f"{'device' if name in _OF_THE_DEVICE else 'epoch'}/{name}": float(value)
         for name, value in asdict(measurement).items()
         if isinstance(value, int | float) and not isinstance(value, bool) and name not in _NO_CURVES
     }
@@ -76,6 +90,10 @@ class Judge:
     def constraints(self, record: TrialRecord) -> Mapping[str, float]:
         """By how far a trial that may win misses the target and each limit; at most 0 when it keeps it."""
         return dict(self._constraints(record))
+
+    def misses(self, record: TrialRecord) -> list[str]:
+        """The target and the limits that a trial that may win does not keep."""
+        return [name for name, excess in self._constraints(record) if excess > 0]
 
     def _constraints(self, record: TrialRecord) -> Iterator[tuple[str, float]]:
         alone, baseline = _alone(record), self._baseline

@@ -27,6 +27,7 @@ from tuner.report.files import RunResult
 from tuner.search.spaces import distribution_of
 from tuner.sinks.contract import Sink
 from tuner.sinks.facts import Judge, facts
+from tuner.sinks.optuna_note import note, note_attributes
 from tuner.spec import StudySpec
 from tuner.spec.outputs import SQLITE
 
@@ -114,7 +115,7 @@ class OptunaStorage(Sink):
             values=values,
             params={name: params[name] for name in self._distributions},
             distributions=self._distributions,
-            user_attrs=facts(record),
+            user_attrs=self._user_attrs(record, state),
             system_attrs=self._system_attrs(record, state),
             intermediate_values=record.nrmse_curve,
         )
@@ -129,7 +130,7 @@ class OptunaStorage(Sink):
         state, values = self._told(record)
         if state is OptunaState.RUNNING:
             return
-        for name, value in facts(record).items():
+        for name, value in self._user_attrs(record, state).items():
             self._storage.set_trial_user_attr(shown.key, name, value)
         for name, value in self._system_attrs(record, state).items():
             self._storage.set_trial_system_attr(shown.key, name, value)
@@ -147,13 +148,19 @@ class OptunaStorage(Sink):
             case _:
                 return OptunaState.FAIL, None
 
+    def _user_attrs(self, record: TrialRecord, state: OptunaState) -> dict[str, Any]:
+        """The dashboard's lists ignore constraints, but show these."""
+        if state is not OptunaState.COMPLETE:
+            return facts(record)
+        return facts(record) | {"misses": self._judge.misses(record)}
+
     def _system_attrs(self, record: TrialRecord, state: OptunaState) -> dict[str, Any]:
         if state is not OptunaState.COMPLETE:
             return {}
         return {CONSTRAINTS: list(self._judge.constraints(record).values())}
 
     def finish(self, result: RunResult) -> None:
-        """Writes the conclusion to the study, and ends what never ended."""
+        """Writes the conclusion to the study, as a note too, and ends what never ended."""
         for shown in self._shown.values():
             if not shown.is_ended:
                 self._storage.set_trial_user_attr(shown.key, "reason", "the run ended before it did")
@@ -162,10 +169,17 @@ class OptunaStorage(Sink):
         self._study.set_user_attr("conclusion", result.sentence)
         self._study.set_user_attr("finish_reason", result.finish_reason)
         found = result.conclusion.recommendation
-        if found is not None:
-            self._study.set_user_attr("recommended", found.estimate.config.as_dict())
-            self._study.set_user_attr("speedup", found.speedup)
+        self._study.set_user_attr("recommended", found.estimate.config.as_dict() if found else None)
+        self._study.set_user_attr("speedup", found.speedup if found else None)
+        body = note(result, self._number_of)
+        old = self._storage.get_study_system_attrs(self._study_key)
+        for name, value in note_attributes(body, old).items():
+            self._storage.set_study_system_attr(self._study_key, name, value)
         self._storage.remove_session()
+
+    def _number_of(self, trial_id: str) -> int | None:
+        shown = self._shown.get(trial_id)
+        return None if shown is None else self._storage.get_trial(shown.key).number
 
 
 def storage_url(output: str, folder: Path) -> str:

@@ -57,8 +57,7 @@ class TensorBoard(Sink):
             shown = self._shown[record.trial_id] = _Shown(self._new_file(record.trial_id))
         for measurement in record.measurements:
             if measurement.status is Status.OK and measurement.epoch > shown.epoch:
-                by_tag = {f"epoch/{name}": value for name, value in curves(measurement).items()}
-                shown.file.scalars(by_tag, measurement.epoch)
+                shown.file.scalars(curves(measurement), measurement.epoch)
                 shown.epoch = measurement.epoch
         if record.state is not TrialState.RUNNING:
             self._end(shown.file, record)

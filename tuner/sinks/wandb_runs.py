@@ -100,8 +100,7 @@ class WandbRuns(Sink):
             shown = self._shown[record.trial_id] = _Shown(self._new_run(record))
         for measurement in record.measurements:
             if measurement.epoch > shown.epoch and (figures := curves(measurement)):
-                by_key = {f"epoch/{name}": value for name, value in figures.items()}
-                shown.run.log(by_key, step=measurement.epoch)
+                shown.run.log(figures, step=measurement.epoch)
                 shown.epoch = measurement.epoch
         if record.state is not TrialState.RUNNING:
             self._end(shown.run, record)
@@ -148,7 +147,7 @@ class WandbRuns(Sink):
         summary = facts(record)
         if (values := self._judge.values(record)) is not None:
             summary |= dict(zip((self._study.objective.value, "nrmse"), values, strict=True))
-            summary["misses"] = [name for name, by in self._judge.constraints(record).items() if by > 0]
+            summary["misses"] = self._judge.misses(record)
         run.summary.update(summary)
         run.tags = (record.state.value, record.purpose.value, *filter(None, [record.constraint]))
         run.finish(exit_code=0 if record.state in (TrialState.COMPLETE, TrialState.STOPPED) else 1)
