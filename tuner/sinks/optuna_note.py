@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tuner.report.files import RunResult, summary
+from tuner.report.files import RunResult, basis, tables, why_ended
 
 _VERSION, _PART = "dashboard:note_ver", "dashboard:note_str:"
 _PART_LENGTH = 2045
@@ -17,7 +17,7 @@ _PART_LENGTH = 2045
 
 _HOW_TO_READ = """\
 How to read this page: a trial is one run with one seed. *Best Trials* ranks single runs and knows no
-constraints: a trial whose user attribute `misses` is not empty missed the target, or the limit, that it names.
+constraints: a trial whose user attribute `misses` is not empty missed the target, or limit, that it names.
 A stopped trial is *Pruned* and one that broke is *Fail*; neither has values. What is recommended rests on all
 runs of its configuration."""
 
@@ -35,7 +35,10 @@ def note(result: RunResult, number_of: Callable[[str], int | None]) -> str:
         if row.estimate
     }
     lines = [f"- {title}: {_trials(numbers)}" for title, numbers in named.items()]
-    parts = [f"**{result.sentence}**", "\n".join(lines), _HOW_TO_READ, f"```text\n{summary(result)}```"]
+    shown = "\n\n".join(tables(result))
+    table = f"```text\n{shown}\n```" if shown else ""
+    said = [f"**{result.sentence}**", "\n".join(lines), table, "\n".join(why_ended(result))]
+    parts = [*said, "; ".join(basis(result)), _HOW_TO_READ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -69,7 +69,7 @@ DESCRIPTIONS = {
     "OutputModel": "What a run is written to besides its own files.",
     "OutputModel.optuna": "sqlite (a file in the run's folder), off, or the URL of a database of Optuna's.",
     "OutputModel.tensorboard": "Whether scalars and hyperparameters are written for TensorBoard.",
-    "OutputModel.wandb": "auto (WANDB_MODE, else online with a key and offline without), offline, online, off.",
+    "OutputModel.wandb": "auto (WANDB_MODE, else online with a key, offline without), offline, online, off.",
     "OutputModel.wandb_project": "The project of W&B.",
     "OutputModel.parquet": "Whether the trials are written as Parquet besides CSV.",
     "FigureModel": "A figure and where it comes from.",
