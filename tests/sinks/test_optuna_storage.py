@@ -11,6 +11,7 @@ from tests.sinks.cases import PROVENANCE, play, records
 from tests.studies import make_record, make_study, study_dict
 from tuner.core.trial import Purpose, TrialState
 from tuner.errors import SpecError
+from tuner.sinks.optuna_note import note_attributes
 from tuner.sinks.optuna_storage import OptunaStorage, storage_url
 
 
@@ -82,6 +83,20 @@ def test_the_study_carries_provenance_and_conclusion(played):
     assert study.user_attrs["speedup"] == 4.0
 
 
+def test_what_a_complete_trial_misses_is_an_attribute_that_every_list_shows(played):
+    _, study = played
+    assert [t.user_attrs.get("misses") for t in study.trials[:4]] == [[], [], ["nrmse < 0.095"], None]
+
+
+def test_the_note_is_one_the_dashboard_reads_and_the_next_one_replaces_it():
+    get_note = pytest.importorskip("optuna_dashboard._note").get_note_from_system_attrs
+    long = "".join(f"{k} " for k in range(2000))
+    attributes = note_attributes(long, {})
+    assert get_note(attributes, None) == {"version": 1, "body": long}
+    attributes |= note_attributes("short", attributes)
+    assert get_note(attributes, None) == {"version": 2, "body": "short"}
+
+
 def test_a_trial_shows_as_running_and_grows(tmp_path):
     sink, folder = OptunaStorage("sqlite"), tmp_path / "grows"
     folder.mkdir()
@@ -133,6 +148,16 @@ def test_a_relative_target_and_limits_are_constraints_from_the_baseline_on(tmp_p
     assert found.user_attrs["constraints"] == ["nrmse <= 1.04 * baseline", "time_s <= 0.2 * baseline"]
     kept = {t.user_attrs["trial_id"]: [c <= 0 for c in t.constraints.values()] for t in found.trials[:3]}
     assert kept == {"0001": [True, False], "0002": [False, False], "0003": [False, True]}
+
+
+def test_a_run_that_was_interrupted_and_resumed_has_one_conclusion_and_no_trial_twice(tmp_path):
+    folder = tmp_path / "twice"
+    play(OptunaStorage("sqlite"), folder)
+    play(OptunaStorage("sqlite"), folder, make_study(target="nrmse < 0.01"))
+    study = opened(folder)
+    assert len(study.trials) == len(records())
+    assert study.user_attrs["recommended"] is None
+    assert study.user_attrs["status"] != "recommended"
 
 
 def test_distributions_are_the_lattices(tmp_path):

@@ -26,7 +26,7 @@ def read_all(folder):
 def played(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wandb") / "mine-20260101-000000"
     folder.mkdir()
-    for name in ("report.html", "result.json"):
+    for name in ("report.html", "result.json", "certificate.json", "trials.parquet"):
         (folder / name).write_text("made before the sinks are finished")
     result = play(WandbRuns("offline", "my-project"), folder)
     yield result, folder, read_all(folder)
@@ -58,6 +58,23 @@ def test_a_run_has_config_curves_summary_and_tags(played):
     assert run["exit_code"] == 0
 
 
+def test_what_the_machine_did_is_apart_from_the_curves(played):
+    _, _, runs = played
+    assert {"device/load_average", "device/cpu_time_s"} <= set(runs["0002"]["history"][0])
+
+
+def test_wandbs_own_reader_reads_the_files(played):
+    from wandb.sdk.internal.datastore import DataStore
+
+    _, folder, _ = played
+    for path in (folder / "wandb").glob("offline-run-*/*.wandb"):
+        store, num = DataStore(), 0
+        store.open_for_scan(str(path))
+        while store.scan_data() is not None:
+            num += 1
+        assert num > 3
+
+
 def test_a_stopped_trial_has_no_final_time_but_its_projection(played):
     _, _, runs = played
     summary = runs["0004"]["summary"]
@@ -79,7 +96,7 @@ def test_the_closing_run_has_the_conclusion_and_the_files_that_exist(played):
     report = runs["report"]
     assert report["summary"]["conclusion"] == result.sentence
     assert report["summary"]["status"] == "recommended"
-    assert sorted(report["files"]) == ["report.html", "result.json"]
+    assert sorted(report["files"]) == ["certificate.json", "report.html", "result.json"]
     assert report["config"]["device"] == PROVENANCE["device"]
 
 
