@@ -45,7 +45,7 @@ def outcome(result):
 
 
 def test_every_sink_has_every_trial_of_the_journal(tmp_path):
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     result, folder, said = run(tmp_path, "offline")
     assert said == []
     ids = [record.trial_id for record in read_past_run(folder).records]
@@ -54,6 +54,7 @@ def test_every_sink_has_every_trial_of_the_journal(tmp_path):
     assert sorted(t.user_attrs["trial_id"] for t in study.trials) == ids
     assert sorted(path.name for path in (folder / "tensorboard").iterdir()) == ids
     assert pq.read_table(folder / "trials.parquet").column("trial_id").to_pylist() == ids
+    wandb.teardown()  # its process writes the last of the files
     runs = [read_wandb(path) for path in (folder / "wandb").glob("offline-run-*/*.wandb")]
     assert sorted(run["name"] for run in runs) == [*ids, "report"]
     report = next(run for run in runs if run["name"] == "report")
