@@ -6,7 +6,9 @@
 Whole processes of the command line on a private Ray, with the stage of docs/examples/own_stage.py, which
 really trains: without any of them, with W&B offline alone, and with all four (the defaults, W&B offline). The
 three take turns within a repeat, in another order each time, so that a change of the machine's speed hits
-them alike; what is reported is the median over repeats of the ratio to the run without, minus one.
+them alike; what is reported is the median over repeats of the ratio to the run without, minus one. The CPU
+seconds of the driver and of what it waited for (W&B's process, not Ray's) are beside it, since other tenants
+of a machine disturb them less.
 
 Timed are the first 40 trials, from the first ask to the last of their ends, and what comes after the
 journal's last event: report, flush of the sinks, end of Ray and of the process. Ray's start is left out,
@@ -16,6 +18,7 @@ since it would hide much; so are the further seeds that a disturbed machine may 
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -47,30 +50,34 @@ def main() -> None:
     args = parser.parse_args()
     repeats, trials = (1, 6) if args.quick else (args.repeats, 40)
     print(f"{trials} trials a run, {repeats} repeats, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
-    rows = []
+    rows, cpu = [], []
     for repeat in range(repeats):
         names = list(ARMS)
         order = names[repeat % 3 :] + names[: repeat % 3]
-        rows.append({name: timed(ARMS[name], trials) for name in order})
-        shown = ", ".join(f"{name} {rows[-1][name]:.2f} s" for name in names)
+        both = {name: timed(ARMS[name], trials) for name in order}
+        rows.append({name: wall_s for name, (wall_s, _) in both.items()})
+        cpu.append({name: cpu_s for name, (_, cpu_s) in both.items()})
+        shown = ", ".join(f"{name} {both[name][0]:.2f} s (CPU {both[name][1]:.2f})" for name in names)
         print(f"repeat {repeat}: {shown}, load {os.getloadavg()[0]:.2f}", flush=True)
     summary: dict[str, Any] = {}
     for name in ("wandb", "all"):
         pct = [100 * (row[name] / row["none"] - 1) for row in rows]
         summary[f"{name}_overhead_pct"] = round(statistics.median(pct), 2)
         summary[f"{name}_overhead_pct_range"] = [round(min(pct), 2), round(max(pct), 2)]
+    summary["driver_cpu_s"] = {name: round(statistics.median(c[name] for c in cpu), 2) for name in ARMS}
     without = statistics.median(row["none"] for row in rows)
     print(json.dumps(summary | {"seconds_without": round(without, 2), "trials": trials, "repeats": repeats}))
 
 
-def timed(outputs: dict[str, Any], trials: int) -> float:
-    """Seconds of a run's first trials and of its end."""
+def timed(outputs: dict[str, Any], trials: int) -> tuple[float, float]:
+    """Seconds of a run's first trials and of its end; CPU seconds of its driver."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         study = folder / "sinks.yaml"
         study.write_text(yaml.safe_dump(study_of(outputs, trials), sort_keys=False))
         path = os.pathsep.join([str(ROOT), str(ROOT / "docs/examples")])
         options = ["--space", str(study), "--runs-dir", str(folder / "runs")]
+        before_s = cpu_seconds()
         done = subprocess.run(  # noqa: S603  # this interpreter, with options made here
             [sys.executable, "-m", "tuner.run", *options],
             cwd=ROOT,
@@ -79,7 +86,7 @@ def timed(outputs: dict[str, Any], trials: int) -> float:
             text=True,
             check=False,
         )
-        ended = time.time()
+        ended, cpu_s = time.time(), cpu_seconds() - before_s
         assert done.returncode in (0, 1), done.stdout + done.stderr
         assert " is off from here on" not in done.stdout, done.stdout
         journal = folder / "runs" / "last" / "journal.jsonl"
@@ -88,7 +95,13 @@ def timed(outputs: dict[str, Any], trials: int) -> float:
         after_s = ended - journal.stat().st_mtime
     asked_s = next(event["elapsed_s"] for event in events if event["event"] == "ask")
     told_s = [event["elapsed_s"] for event in events if event["event"] == "tell"]
-    return float(told_s[trials - 1] - asked_s + after_s)
+    return float(told_s[trials - 1] - asked_s + after_s), cpu_s
+
+
+def cpu_seconds() -> float:
+    """Of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def check_written(run: Path, outputs: dict[str, Any], num_trials: int) -> None:
