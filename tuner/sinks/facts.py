@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.goal import Goal
 from tuner.core.limits import Breach
 from tuner.core.measurement import Measurement, Status
 from tuner.core.recommend import baseline_estimate
-from tuner.core.trial import TrialRecord, TrialState
+from tuner.core.trial import Purpose, TrialRecord, TrialState
 
 _NO_CURVES = ("epoch",)
 _OF_THE_DEVICE = (
@@ -74,11 +75,15 @@ class Judge:
 
     def __init__(self, goal: Goal) -> None:
         self._goal = goal
+        self._baseline_config: TrialConfig | None = None
         self._records: dict[str, TrialRecord] = {}
 
     def heard(self, record: TrialRecord) -> None:
-        """Takes a trial's newest record."""
-        self._records[record.trial_id] = record
+        """Takes a trial's newest record; keeps the baseline's, which is asked first."""
+        if record.purpose is Purpose.BASELINE:
+            self._baseline_config = record.config
+        if record.config == self._baseline_config:
+            self._records[record.trial_id] = record
 
     def values(self, record: TrialRecord) -> tuple[float, float] | None:
         """Objective and NRMSE of a trial that may win; None of any other."""
