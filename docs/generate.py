@@ -40,7 +40,7 @@ COUNTS = ("batch_size", "micro_batch", "accum_steps")
 def pages() -> dict[str, str]:
     """Every page's file name and text."""
     texts = {"study-file.md": study_file(), "metrics.md": metrics(), "command-line.md": command_line()}
-    return {name: NOTE + text for name, text in texts.items()}
+    return {name: text.replace("\n", f"\n\n{NOTE}", 1) for name, text in texts.items()}
 
 
 def main() -> None:
