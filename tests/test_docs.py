@@ -17,8 +17,8 @@ from tests.processes import ROOT
 from tests.studies import make_study
 from tuner.commands import COMMANDS
 from tuner.core.measurement import Measurement
-from tuner.report.columns import COLUMNS
 from tuner.report.files import RunResult, trials_csv
+from tuner.report.trial_columns import COLUMNS
 from tuner.run import main, make_parser
 from tuner.spec import study_from_text
 
@@ -105,7 +105,7 @@ def test_its_yaml_is_part_of_the_shipped_cpu_study():
 def test_its_table_of_files_is_what_a_run_writes():
     files = set(re.findall(r"^\| `([a-z./]+)` \|", README, re.M))
     assert files == {
-        *("recommended.yaml", "result.json", "summary.txt"),
+        *("recommended.yaml", "certificate.json", "result.json", "summary.txt"),
         *("trials.csv", "journal.jsonl", "study.yaml", "errors/"),
     }
 

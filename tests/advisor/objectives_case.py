@@ -28,7 +28,7 @@ def study(**changes):
         "num_epochs": NUM_EPOCHS,
         "num_samples": 2000,
     }
-    budget = {"trials": 1000, "hours": 1000, "seeds": 2}
+    budget = {"trials": 1000, "hours": 1000}
     fields = {"parameters": parameters, "stage": stage, "budget": budget, "guide": None} | changes
     return make_study(**fields)
 

@@ -109,7 +109,7 @@ def test_a_sampler_of_optunas_is_judged_by_the_same_goal(sampler, tmp_path):
         objective="energy_j",
         limits=["time_s <= 0.8 * baseline"],
         search={"sampler": sampler},
-        budget={"trials": 20, "hours": 1000, "seeds": 2},
+        budget={"trials": 20, "hours": 1000},
     )
     advisor = played(of, tmp_path / "j")
     assert not any(of.is_lie(config) for config in advisor.certified)
@@ -146,7 +146,7 @@ def test_trials_that_can_no_longer_be_lower_in_energy_are_stopped_and_say_so(tmp
     of = instance(
         objective="energy_j",
         search={"sampler": "random"},
-        budget={"trials": 25, "hours": 1000, "seeds": 1},
+        budget={"trials": 25, "hours": 1000},
     )
     advisor = played(of, tmp_path / "j")
     reasons = [r.reason for r in advisor.records if r.is_censored]

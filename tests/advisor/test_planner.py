@@ -1,5 +1,7 @@
 """What the planner makes of a search that proposes by itself, and of what is left to be paired."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.search.situations import running
@@ -22,10 +24,14 @@ FAST = TrialConfig(batch_size=24, micro_batch=24, num_taus=2, accum_steps=1)
 OUTSIDE = TrialConfig(batch_size=5, micro_batch=5, num_taus=9)
 
 
-def study(sampler: str = "surrogate", seeds: int = 1) -> StudySpec:
+def study(sampler: str = "surrogate", pairs: int = 0) -> StudySpec:
     stage = {"class": "tests.stages:SyntheticStage", "num_epochs": NUM_EPOCHS, "num_samples": 240}
     return make_study(
-        stage=stage, search={"sampler": sampler}, budget={"trials": 9, "hours": 1, "seeds": seeds}
+        stage=stage,
+        search={"sampler": sampler},
+        budget={"trials": 9, "hours": 1},
+        certificate={"pairs": pairs},
+        guide=None,
     )
 
 
@@ -66,7 +72,9 @@ def ended(
 def plan(
     spec: StudySpec, knowledge: Knowledge, *, is_searching: bool = True, probe_cost_s: float | None = None
 ):
-    return Planner(spec).next(knowledge, "0099", is_searching=is_searching, probe_cost_s=probe_cost_s)
+    return Planner(spec).next(
+        knowledge, "0099", terms=spec.certificate, is_searching=is_searching, probe_cost_s=probe_cost_s
+    )
 
 
 def certified(spec: StudySpec) -> Knowledge:
@@ -95,9 +103,14 @@ def test_a_sampler_is_not_asked_while_its_find_is_to_be_verified():
     planner = Planner(spec)
     known = [ended("0001", spec.baseline, 0.08, 9.0, baseline=True), ended("0002", FAST, 0.08, 1.0)]
     for _ in range(2):  # a proposal would refuse the same trial twice
-        assert planner.next(knowledge_of(spec, *known), "0003", is_searching=True, probe_cost_s=None) == Task(
-            Purpose.REPLICATE, FAST, 1
+        found = planner.next(
+            knowledge_of(spec, *known),
+            "0003",
+            terms=spec.certificate,
+            is_searching=True,
+            probe_cost_s=None,
         )
+        assert found == Task(Purpose.REPLICATE, FAST, 1)
 
 
 @pytest.mark.parametrize("sampler", ["surrogate", "tpe"])
@@ -107,22 +120,35 @@ def test_when_the_search_is_over_nothing_new_is_tried(sampler):
     assert isinstance(plan(spec, knowledge, is_searching=False), Decided)
 
 
-def test_in_the_end_winner_and_baseline_get_the_same_seeds():
-    spec = study(seeds=3)
+def test_in_the_end_baseline_and_winner_take_turns_with_seeds_the_search_never_used():
+    spec = study(pairs=2)
     knowledge, asked = certified(spec), []
     for k in range(10):
         task = plan(spec, knowledge)
         if isinstance(task, Decided):
             break
         asked.append((task.config, task.seed))
-        assert task.purpose is Purpose.REPLICATE
+        assert task.purpose is Purpose.CERTIFY
         is_baseline = task.config == spec.baseline
-        knowledge.put(ended(f"01{k:02d}", task.config, 0.08, 9.0 if is_baseline else 1.0, seed=task.seed))
-    assert asked == [(FAST, 2), (spec.baseline, 1), (spec.baseline, 2)]
+        run = ended(f"01{k:02d}", task.config, 0.08, 9.0 if is_baseline else 1.0, seed=task.seed)
+        knowledge.put(replace(run, purpose=Purpose.CERTIFY))
+    assert asked == [(spec.baseline, 1000), (FAST, 1000), (spec.baseline, 1001), (FAST, 1001)]
 
 
-def test_without_a_winner_nobody_gets_further_seeds():
-    spec = study(seeds=3)
+def test_a_certificate_waits_for_what_runs_and_lets_nothing_run_beside_it():
+    spec = study(pairs=2)
+    knowledge = certified(spec)
+    other = next(config for config in spec.lattice if config not in (FAST, spec.baseline))
+    knowledge.put(running(other))
+    assert plan(spec, knowledge) == Decided(reason="")
+    knowledge = certified(spec)
+    task = plan(spec, knowledge)
+    knowledge.put(replace(running(task.config, seed=task.seed), purpose=Purpose.CERTIFY))
+    assert plan(spec, knowledge) == Decided(reason="")
+
+
+def test_without_a_winner_there_is_nothing_to_certify():
+    spec = study(pairs=3)
     knowledge = knowledge_of(spec, ended("0001", spec.baseline, 0.08, 9.0, baseline=True))
     assert isinstance(plan(spec, knowledge, is_searching=False), Decided)
 

@@ -58,7 +58,8 @@ class World:
                 "num_epochs": 3,
                 "num_samples": 240,
             },
-            budget={"trials": self.trials, "hours": self.hours, "seeds": 2},
+            budget={"trials": self.trials, "hours": self.hours},
+            certificate={"pairs": 2},
             search={"sampler": self.sampler},
             target=self.target,
         )

@@ -21,7 +21,7 @@ def test_of_an_ended_run_it_says_what_its_result_says(ended_run):
     assert status["best"]["config"] == result["recommended"]["config"]
     assert status["best"]["time_s"] == result["recommended"]["time_s"]
     assert sum(status["counts"].values()) == result["num_trials"]
-    assert status["is_certified_best"]
+    assert status["is_final"]
     assert (status["running"], status["budget_trials"]) == ([], 12)
     text = call("status", ended_run).text
     assert "ended: recommended, because" in text

@@ -44,6 +44,9 @@ MAX_FAILURES = 3
 MAX_LOST_PROBES = 2
 """Probes that may be lost before no more are asked for."""
 
+KEPT_SHARE = 0.25
+"""Share of the budget's hours that the search leaves to the certificate, at most."""
+
 FIRST_PROBE_COST_S = 1.0
 """What a probed configuration is taken to cost before one was: about a second (docs/stage.md)."""
 
@@ -160,6 +163,15 @@ class Advisor:
         if ending.is_lost and self._num_attempts[task] <= self.study.resources.retries:
             self._queue.appendleft(task)
 
+    def certify(self, hours: float | None = None) -> None:
+        """Makes the certificate go on until it is firm; an advisor that had finished is asked again.
+
+        Args:
+            hours: The budget's, from the beginning, from now on; None: as they were.
+        """
+        self.study = self.study.with_overrides(hours=hours, until_firm=True)
+        self._finished = None
+
     def recommend(self) -> Recommendation | None:
         """What to run instead of the baseline, as far as is known; None when nothing deserves it."""
         return recommended(self.knowledge)
@@ -245,6 +257,7 @@ class Advisor:
         step = self._planner.next(
             self.knowledge,
             self._next_id(),
+            terms=self.study.certificate,
             is_searching=not exhausted,
             probe_cost_s=self._probe_cost_s if self._may_probe else None,
         )
@@ -262,15 +275,38 @@ class Advisor:
         if self.num_counted >= trials:
             return f"all {trials} trials of the budget have run"
         beliefs = self.knowledge.beliefs
-        return self._too_short(float(beliefs.time_s.min()), elapsed_s) if beliefs.measured else ""
+        if not beliefs.measured:
+            return ""
+        least_s = float(beliefs.time_s.min())
+        if not self._too_short(least_s, elapsed_s + KEPT_SHARE * self.study.budget.budget_s):
+            return ""
+        return self._too_short(least_s, elapsed_s + self._kept_s())
+
+    def _kept_s(self) -> float:
+        """Seconds of the budget that the search leaves to the certificate of what it has found."""
+        best = self.incumbent
+        if best is None or best.config == self.study.baseline:
+            return 0.0
+        pair_s = self._time_s(best.config) + self._time_s(self.study.baseline)
+        num_pairs = min(self.study.certificate.looks, default=0)
+        return min(num_pairs * pair_s, KEPT_SHARE * self.study.budget.budget_s)
+
+    def _time_s(self, config: TrialConfig) -> float:
+        beliefs = self.knowledge.beliefs
+        return float(beliefs.time_s[beliefs.grid.index[config]])
 
     def _too_late(self, task: Task, elapsed_s: float) -> str:
-        """Why a trial would not end within the budget; empty while it would, as far as is known."""
+        """Why a trial would not end within the budget; empty while it would, as far as is known.
+
+        Of a certificate: why the pair that it begins would not.
+        """
         beliefs = self.knowledge.beliefs
-        row = beliefs.grid.index.get(task.config)
-        if not beliefs.measured or row is None:
+        if not beliefs.measured or task.config not in beliefs.grid.index:
             return ""
-        return self._too_short(float(beliefs.time_s[row]), elapsed_s)
+        best = self.incumbent if task.purpose is Purpose.CERTIFY else None
+        begins_pair = best is not None and task.config == self.study.baseline
+        other_s = self._time_s(best.config) if best is not None and begins_pair else 0.0
+        return self._too_short(self._time_s(task.config) + other_s, elapsed_s)
 
     def _too_short(self, time_s: float, elapsed_s: float) -> str:
         left_s = self.study.budget.budget_s - elapsed_s

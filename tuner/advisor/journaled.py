@@ -111,6 +111,11 @@ class JournaledAdvisor:
         if not trial_id.startswith(PROBE_PREFIX):
             self._show(trial_id)
 
+    def certify(self, hours: float | None) -> None:
+        """See `Advisor.certify`."""
+        self._journal.append("certify", elapsed_s=self.elapsed_s, hours=hours)
+        self.advisor.certify(hours)
+
     def _show(self, trial_id: str) -> None:
         for listener in self._listeners:
             listener(self.advisor.record(trial_id))

@@ -1,7 +1,7 @@
 """What to run next: by the model of search, or by a sampler of Optuna whose finds the model verifies.
 
-In both cases one judgement decides what is certified, and when the search is over the winner and the
-baseline get the study's further seeds, the same for both.
+In both cases one judgement decides what may be recommended, and when the search is over its certificate is
+run: one trial at a time, with nothing beside it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tuner.advisor.knowledge import Knowledge
+from tuner.core.certificate import Terms, next_run
 from tuner.core.config import TrialConfig
 from tuner.core.recommend import Recommendation, recommend
 from tuner.core.trial import Purpose, TrialRecord
@@ -57,16 +58,25 @@ class Planner:
                 )
 
     def next(
-        self, knowledge: Knowledge, trial_id: str, *, is_searching: bool, probe_cost_s: float | None
+        self,
+        knowledge: Knowledge,
+        trial_id: str,
+        *,
+        terms: Terms,
+        is_searching: bool,
+        probe_cost_s: float | None,
     ) -> Task | ProbeStep | Decided:
         """What to do now; Decided while trials run means: nothing, unless they end unexpectedly.
 
         Args:
             knowledge: What is known.
             trial_id: Of the trial, if there is to be one.
+            terms: What a certificate is to prove.
             is_searching: Whether new configurations may still be tried.
             probe_cost_s: Seconds a probed configuration takes; None when there is no probing.
         """
+        if any(record.purpose is Purpose.CERTIFY for record in knowledge.running):
+            return Decided(reason="")
         strategy = Strategy(knowledge.beliefs, knowledge.running, probe_cost_s)
         step = (
             self._searched(strategy, trial_id)
@@ -79,8 +89,28 @@ class Planner:
         if isinstance(step, ProbeStep):
             return step
         found = recommended(knowledge)
-        last = (self._paired(found, knowledge) or _undisturbed(found, knowledge, strategy)) if found else None
+        last = self._finishing(found, knowledge, strategy, terms) if found else None
         return last or step or Decided(reason="")
+
+    def _finishing(
+        self, found: Recommendation, knowledge: Knowledge, strategy: Strategy, terms: Terms
+    ) -> Task | Decided | None:
+        """The next run of the certificate, once nothing else runs; then what others disturbed, again."""
+        best, baseline = found.estimate.config, self._study.baseline
+        if baseline not in knowledge.ledger.measured:
+            return None
+        wanted = next_run(
+            knowledge.records,
+            best,
+            baseline,
+            self._study.goal,
+            terms,
+            guide=self._study.guide,
+            first_seed=knowledge.problem.seed,
+        )
+        if wanted is None:
+            return _undisturbed(found, knowledge, strategy)
+        return Decided(reason="") if knowledge.running else Task(Purpose.CERTIFY, *wanted)
 
     def _searched(self, strategy: Strategy, trial_id: str) -> RunStep | ProbeStep | Decided:
         if self._proposer is None:
@@ -91,19 +121,6 @@ class Planner:
         if config is None:
             return strategy.confirmation() or Decided(reason="every legal configuration has been tried")
         return RunStep(config=config, seed=self._study.seed)
-
-    def _paired(self, found: Recommendation, knowledge: Knowledge) -> Task | None:
-        """A seed that the winner or the baseline lacks of those the study wants of both.
-
-        Runs of equal quality that a prior brings count; here each of the two runs once at least.
-        """
-        for config in (found.estimate.config, self._study.baseline):
-            asked = knowledge.ledger.seeds.get(config, set())
-            num_wanted = max(1, self._study.budget.seeds - knowledge.beliefs.num_prior_runs(config))
-            for seed in range(self._study.seed, self._study.seed + num_wanted):
-                if seed not in asked:
-                    return Task(Purpose.REPLICATE, config, seed)
-        return None
 
     def is_proposal(self, task: Task) -> bool:
         """Whether a task is a sampler's, which counts it as asked for: it cannot be taken back."""

@@ -51,6 +51,8 @@ def replay(events: Iterable[Event], advisor: Advisor) -> Advisor:
                 advisor.probed(event["trial_id"], results, event["elapsed_s"])
             case "tell":
                 advisor.tell(event["trial_id"], _ending(event))
+            case "certify":
+                advisor.certify(event["hours"])
             case "prior_dropped":
                 if event["reason"] != advisor.prior_contradiction:
                     raise _differs(event, advisor.prior_contradiction)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.commands.output import Output, aligned, shown
+from tuner.commands.output import Output, shown
+from tuner.report.columns import aligned
 
 if TYPE_CHECKING:
     from tuner.report.past import PastRun
@@ -67,7 +68,7 @@ def facts_of(past: PastRun) -> dict[str, Any]:
         "baseline": _figures(result["baseline"]),
         "winner": _figures(result["recommended"]),
         "speedup": result["speedup"],
-        "certified": result["certified"],
+        "certificate": result["certificate"]["verdict"] if result["certificate"] else None,
         "num_trials": result["num_trials"],
         "states": dict(Counter(record.state.value for record in past.records)),
         "worker_s": costs,
@@ -155,7 +156,7 @@ def _table(facts: list[dict[str, Any]]) -> str:
         rows.append([f"  {title}'s time_s", *(_figure(fact[title], "time_s", ".2f") for fact in facts)])
         rows.append([f"  {title}'s nrmse", *(_figure(fact[title], "nrmse", ".4f") for fact in facts)])
     rows.append(["speed-up", *("-" if f["speedup"] is None else f"{f['speedup']:.2f}x" for f in facts)])
-    rows.append(["certified", *("yes" if fact["certified"] else "no" for fact in facts)])
+    rows.append(["certificate", *(fact["certificate"] or "none" for fact in facts)])
     rows.append(["trials", *(_counts(fact) for fact in facts)])
     rows.append([unit, *(f"{fact['worker_s_total']:.1f}" for fact in facts)])
     rows += [

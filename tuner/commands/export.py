@@ -104,11 +104,12 @@ def _recommended(past: PastRun, *, is_forced: bool) -> Mapping[str, Any]:
     if result["status"] != "recommended":
         doubts.append(f"the run is {result['status']}, and what it found so far may not be its answer")
     if not result["certified"]:
-        doubts.append("it has no certificate that it is faster and no worse")
+        certificate = result["certificate"]
+        doubts.append(certificate["sentence"].rstrip(".") if certificate else "no certificate was asked for")
     if doubts and not is_forced:
         raise TunerError(
             f"{past.folder}: its recommendation is not exported: {'; '.join(doubts)}.",
-            "let the study certify it, or export it all the same with --force.",
+            "let a run with --certify decide it, or export it all the same with --force.",
         )
     config: Mapping[str, Any] = best["config"]
     return config

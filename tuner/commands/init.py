@@ -105,6 +105,8 @@ def study_text(name: str, profile: HardwareProfile, device: Mapping[str, Any] | 
         "guide": f"guide: {_flow(like.guide.as_dict())}" if like.guide else "# guide: {...}",
         "trials": like.budget.trials,
         "hours": f"{like.budget.hours:g}",
+        "pairs": like.certificate.pairs,
+        "margin": f"{like.certificate.nrmse_margin_pct:g}",
         "rule_options": _flow(dict(like.scheduler.options)),
     }
     return _TEMPLATE.format(**parts)
@@ -189,8 +191,12 @@ target: {target}
 baseline: {baseline}
 {guide}
 
-# The search ends with whichever comes first. seeds: runs of the best configuration and of the baseline.
-budget: {{trials: {trials}, hours: {hours}, seeds: 2}}
+# The search ends with whichever comes first.
+budget: {{trials: {trials}, hours: {hours}}}
+
+# What is recommended is then proved: it and the baseline run in turn, this many times, with fresh seeds. How
+# much of the baseline's NRMSE may be lost and count as unchanged, percent.
+certificate: {{pairs: {pairs}, nrmse_margin_pct: {margin}}}
 
 # How configurations are chosen: surrogate, tpe, nsga2, gp, random, or your own module:Class.
 search: {{sampler: surrogate, options: {{}}}}

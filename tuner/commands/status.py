@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.commands.output import Output, aligned, shown
+from tuner.commands.output import Output, shown
+from tuner.report.columns import aligned
 
 if TYPE_CHECKING:
     from tuner.report.past import PastRun
@@ -79,7 +80,7 @@ class Status:
             f"{shown(past.folder)}: study {past.study.name}, {past.study.goal.text}, on {device['name']}",
             f"{self.state}: {self.why}",
             f"trials: {progress.counts_text}",
-            f"{'certified' if past.end else 'measured so far'}: {progress.best_text}"
+            f"{'recommended' if past.end else 'measured so far'}: {progress.best_text}"
             + (f", {progress.best.config}" if progress.best else ""),
             f"budget: {progress.budget_text} ({progress.spent:.0%} spent)",
         ]
@@ -108,7 +109,7 @@ class Status:
             "budget_trials": progress.budget_trials,
             "elapsed_s": progress.elapsed_s,
             "budget_s": progress.budget_s,
-            "is_certified_best": self.past.end is not None,
+            "is_final": self.past.end is not None,
             "best": None
             if best is None
             else {

@@ -45,7 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--list-spaces", action="store_true", help="show the shipped studies")
     add = parser.add_argument
     add("--trials", type=_at_least_one, metavar="N", help="N trials instead of the study's budget")
-    add("--hours", type=_positive, metavar="H", help="H hours instead of the study's budget")
+    add(
+        "--hours",
+        type=_positive,
+        metavar="H",
+        help="H hours instead of the study's budget; after --resume --certify: H more",
+    )
     add("--seed", type=int, metavar="S", help="seed of search and training instead of the study's")
     add("--runs-dir", type=Path, metavar="DIR", help="where run folders are made (default: runs)")
     add(
@@ -53,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RUN_DIR",
         help="keep what an earlier run of the same stage, on another card say, learnt of NRMSE",
+    )
+    add(
+        "--certify",
+        action="store_true",
+        help="run as many pairs of baseline and winner as a firm certificate needs, within the budget",
     )
     add("--address", metavar="ADDR", help="Ray cluster (default: RAY_ADDRESS, else a private Ray)")
     add("--dashboard", action="store_true", help="start the private Ray with its dashboard")
@@ -94,7 +104,9 @@ def run(args: argparse.Namespace, out: Output) -> int:
         return _resume(args, out)
     from tuner.spec import load_study
 
-    study = load_study(args.space).with_overrides(trials=args.trials, hours=args.hours, seed=args.seed)
+    study = load_study(args.space).with_overrides(
+        trials=args.trials, hours=args.hours, seed=args.seed, until_firm=args.certify
+    )
     if args.plan or args.simulate:
         _check_runs_nothing(args)
         return _plan(study, out) if args.plan else _simulate(study, args, out)
@@ -118,7 +130,7 @@ def _resume(args: argparse.Namespace, out: Output) -> int:
     _refuse(
         {
             "--trials": args.trials is not None,
-            "--hours": args.hours is not None,
+            "--hours": args.hours is not None and not args.certify,
             "--seed": args.seed is not None,
             "--runs-dir": args.runs_dir is not None,
             "--warm-start": args.warm_start is not None,
@@ -134,6 +146,8 @@ def _resume(args: argparse.Namespace, out: Output) -> int:
         dashboard=args.dashboard,
         require_hardware=args.require_hardware,
         resume=past.folder,
+        certify=args.certify,
+        more_hours=args.hours,
     )
     return _run_for_real(past.study, options, args, out)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tuner.core.certificate import Certificate, Device, Terms, Verdict, certify
 from tuner.core.estimate import Estimate, estimates
 from tuner.core.goal import Goal, Objective
 from tuner.core.recommend import (
@@ -55,6 +56,7 @@ class Conclusion:
         rows: What to show, by title: baseline, guide, recommended, nearest_miss, as far as there are.
         sentence: The outcome in one honest sentence.
         goal: What was wanted.
+        certificate: Of the recommendation; None without one, or when none was asked for.
     """
 
     outcome: StudyOutcome
@@ -62,6 +64,12 @@ class Conclusion:
     rows: dict[str, Row]
     sentence: str
     goal: Goal
+    certificate: Certificate | None = None
+
+    @property
+    def is_certified(self) -> bool:
+        """Whether the recommendation is proved."""
+        return self.certificate is not None and self.certificate.verdict is Verdict.CERTIFIED
 
     @property
     def baseline(self) -> Estimate | None:
@@ -70,21 +78,31 @@ class Conclusion:
         return row.estimate if row else None
 
 
-def conclude(records: Sequence[TrialRecord], goal: Goal, certified: Certified | None = None) -> Conclusion:
+def conclude(
+    records: Sequence[TrialRecord],
+    goal: Goal,
+    certified: Certified | None = None,
+    *,
+    terms: Terms | None = None,
+    device: Device | None = None,
+) -> Conclusion:
     """What the records say, with one honest sentence.
 
     Args:
         records: Of every trial.
         goal: What is wanted.
         certified: See `recommend`.
+        terms: What a certificate is to prove; None: none is wanted.
+        device: What the trials ran on, as far as a certificate must know.
     """
     known = estimates(records)
     trial, baseline = reference(records, Purpose.BASELINE), baseline_estimate(records, known)
     best, found = incumbent(records, goal, known=known), recommend(records, goal, certified, known)
     miss = None if best else _nearest_miss(records, goal)
     to_beat = goal.value(baseline, baseline) if baseline else None
+    certificate = _certificate(records, found, goal, terms, device) if found and terms else None
     if found:
-        outcome, sentence = StudyOutcome.RECOMMENDED, _recommended(found, trial, baseline, goal)
+        outcome, sentence = StudyOutcome.RECOMMENDED, _recommended(found, trial, baseline, goal, certificate)
     elif to_beat is None and (trial is None or trial.state is not TrialState.INFEASIBLE):
         outcome, sentence = StudyOutcome.NO_BASELINE, _no_baseline(trial, baseline, goal)
     elif best is None or baseline is None or to_beat is None:
@@ -102,7 +120,31 @@ def conclude(records: Sequence[TrialRecord], goal: Goal, certified: Certified | 
         for title, record in shown.items()
         if record is not None
     }
-    return Conclusion(outcome=outcome, recommendation=found, rows=rows, sentence=sentence, goal=goal)
+    return Conclusion(
+        outcome=outcome,
+        recommendation=found,
+        rows=rows,
+        sentence=sentence,
+        goal=goal,
+        certificate=certificate,
+    )
+
+
+def _certificate(
+    records: Sequence[TrialRecord], found: Recommendation, goal: Goal, terms: Terms, device: Device | None
+) -> Certificate | None:
+    baseline, guide = (reference(records, purpose) for purpose in (Purpose.BASELINE, Purpose.GUIDE))
+    if baseline is None or not terms.looks:
+        return None
+    return certify(
+        records,
+        found.estimate.config,
+        baseline.config,
+        goal,
+        terms,
+        guide=guide.config if guide else None,
+        device=device,
+    )
 
 
 def _nearest_miss(records: Sequence[TrialRecord], goal: Goal) -> Estimate | None:
@@ -136,7 +178,11 @@ _AGAINST = {
 
 
 def _recommended(
-    found: Recommendation, trial: TrialRecord | None, baseline: Estimate | None, goal: Goal
+    found: Recommendation,
+    trial: TrialRecord | None,
+    baseline: Estimate | None,
+    goal: Goal,
+    certificate: Certificate | None,
 ) -> str:
     best, objective = found.estimate, goal.objective
     assert trial is not None  # recommend() compares with it
@@ -154,7 +200,8 @@ def _recommended(
     return (
         f"Recommended: {best.config} {_VERB[objective]} {mine}, {against}, "
         f"at NRMSE {best.nrmse:.4f}{spread}{time}, "
-        f"{found.margin_pct:.1f} % within the target {goal.target.text}{kept}; {_basis(best, baseline)}."
+        f"{found.margin_pct:.1f} % within the target {goal.target.text}{kept}; {_basis(best, baseline)}"
+        + (f". {certificate.sentence}" if certificate else ": evidence, no certificate.")
     )
 
 
@@ -179,10 +226,10 @@ def _basis(best: Estimate, baseline: Estimate | None) -> str:
     disturbed = [e for e in (best, baseline) if e is not None and e.is_contended]
     where = " on a contended machine, so that times are upper bounds" if disturbed else ""
     if len(best.seeds) == 1:
-        return f"measured once, with seed {best.seeds[0]}{where}: evidence, not yet a certificate"
+        return f"measured once, with seed {best.seeds[0]}{where}"
     paired = baseline is not None and baseline.seeds == best.seeds
     pair = ", the baseline with the same ones" if paired else ""
-    return f"measured with {len(best.seeds)} seeds{pair}{where}: evidence, not yet a certificate"
+    return f"measured with {len(best.seeds)} seeds{pair}{where}"
 
 
 def _no_baseline(trial: TrialRecord | None, baseline: Estimate | None, goal: Goal) -> str:

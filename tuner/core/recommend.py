@@ -32,7 +32,6 @@ class Recommendation:
         value: Of the study's objective.
         speedup: The baseline's objective over its own; None when the baseline cannot run here at all.
         margin_pct: How far its mean NRMSE lies under the target, percent of the target.
-        certified: False: a few paired seeds are evidence, not proof.
         reason: Why this one, in words.
         probability: That its mean NRMSE over all seeds meets the target; None when nobody said.
     """
@@ -41,7 +40,6 @@ class Recommendation:
     value: float
     speedup: float | None
     margin_pct: float
-    certified: bool
     reason: str
     probability: float | None = None
 
@@ -127,7 +125,6 @@ def recommend(
         value=value,
         speedup=speedup,
         margin_pct=100 * (1 - best.nrmse / bound),
-        certified=False,
         reason=f"no feasible one of {len(known)} configurations measured at full budget is "
         f"{goal.objective.better}",
         probability=certified[best.config] if certified is not None else None,

@@ -24,9 +24,10 @@ class TrialState(StrEnum):
 
 
 class Purpose(StrEnum):
-    """Why a trial was asked for."""
+    """Why a trial was asked for; CERTIFY: for the certificate of what is recommended."""
 
     BASELINE = "baseline"
+    CERTIFY = "certify"
     GUIDE = "guide"
     REPLICATE = "replicate"
     SEARCH = "search"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.advisor import Advisor, Ending, JournaledAdvisor, rebuild
+from tuner.core.certificate import Verdict
 from tuner.errors import TunerError
 from tuner.records.journal import Journal
 from tuner.report.past import PastRun, read_past_run
@@ -49,33 +50,47 @@ class Held:
     journal: Journal
 
 
-def hold(folder: Path) -> Held:
+def hold(folder: Path, *, certify: bool = False) -> Held:
     """Takes a run, and refuses what can be seen before Ray is started.
+
+    Args:
+        folder: Of the run.
+        certify: Whether its certificate is to become firm: then it may have come to its end.
 
     Raises:
         TunerError: It is no run's folder, a process still works on it, it has come to its end, or it was
             simulated.
     """
-    _check_resumable(read_past_run(folder))  # before anything is cut off
+    _check_resumable(read_past_run(folder), certify=certify)  # before anything is cut off
     journal = Journal(folder / "journal.jsonl", reopen=True)
     try:
         past = read_past_run(folder)  # again: it may have gone on until it was held
-        _check_resumable(past)
+        _check_resumable(past, certify=certify)
     except TunerError:
         journal.close()
         raise
     return Held(past=past, journal=journal)
 
 
-def _check_resumable(past: PastRun) -> None:
+def _check_resumable(past: PastRun, *, certify: bool) -> None:
     if past.is_simulated:
         raise TunerError(
             f"--resume {past.folder}: that run is simulated, and takes seconds.", "simulate it again."
         )
-    if past.end is not None and not past.end["interrupted_by"]:
+    if past.end is None or past.end["interrupted_by"]:
+        return
+    if not certify:
         raise TunerError(
             f"--resume {past.folder}: that run has come to its end: {past.end['finish_reason']}.",
-            "start a new one with --space; --warm-start keeps what this one learnt.",
+            "start a new one with --space; --warm-start keeps what this one learnt. An undecided certificate "
+            "goes on with --certify.",
+        )
+    certificate = past.result.conclusion.certificate
+    if certificate is None or certificate.verdict is not Verdict.UNDECIDED:
+        said = certificate.sentence if certificate else past.result.sentence
+        raise TunerError(
+            f"--resume {past.folder} --certify: there is nothing left to decide. {said}",
+            "start a new run with --space.",
         )
 
 
@@ -95,12 +110,16 @@ def check_same_device(past: PastRun, device: Mapping[str, Any], num_workers: int
         )
 
 
-def resume(held: Held, provenance: Mapping[str, Any]) -> OpenRun:
+def resume(
+    held: Held, provenance: Mapping[str, Any], *, certify: bool = False, more_hours: float | None = None
+) -> OpenRun:
     """Rebuilds the advisor; what was running is told lost.
 
     Args:
         held: The run.
         provenance: Of this process, which the journal keeps.
+        certify: Whether its certificate is to become firm.
+        more_hours: What that may take beyond what the run has taken; None: what is left of its budget.
 
     Raises:
         RecordsError: This version of distill-tuner decides otherwise than the one that wrote the journal.
@@ -111,6 +130,8 @@ def resume(held: Held, provenance: Mapping[str, Any]) -> OpenRun:
     told = JournaledAdvisor(advisor, journal, lambda: past.elapsed_s)
     for trial_id in advisor.open_ids:
         told.tell(trial_id, Ending.failed("the run was killed", is_lost=True))
+    if certify:
+        told.certify(None if more_hours is None else past.elapsed_s / 3600 + more_hours)
     return OpenRun(
         folder=past.folder,
         advisor=advisor,

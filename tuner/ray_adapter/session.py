@@ -47,6 +47,8 @@ class SessionOptions:
         require_hardware: Whether a device that the study was not written for is an error.
         warm_start: Folder of an earlier run, whose NRMSE is kept; None: nothing is.
         resume: Folder of the run of this study to go on with; None: a new one begins.
+        certify: Whether the certificate of the resumed run is to become firm.
+        more_hours: What that may take; None: what is left of its budget.
     """
 
     runs_dir: Path
@@ -55,6 +57,8 @@ class SessionOptions:
     require_hardware: bool = False
     warm_start: Path | None = None
     resume: Path | None = None
+    certify: bool = False
+    more_hours: float | None = None
 
 
 def run_study(
@@ -71,7 +75,7 @@ def run_study(
             then is in the run's folder.
     """
     Advisor(study)  # a mistake in the sampler's or the rule's options shows now, not after Ray's start
-    held = hold(options.resume) if options.resume else None
+    held = hold(options.resume, certify=options.certify) if options.resume else None
     _check_writable(options.runs_dir)
     earlier = _earlier_run(study, options)
     cluster = ClusterOptions(
@@ -86,7 +90,7 @@ def run_study(
         started = datetime.now().astimezone()
         provenance = _provenance(study, device, started)
         if held:
-            run = _go_on(held, device, provenance, screen)
+            run = _go_on(held, device, provenance, options, screen)
         else:
             prior = prior_from(earlier, study, device.traits) if earlier else None
             run = _begin(study, device, prior, options.runs_dir, provenance, screen)
@@ -150,9 +154,11 @@ def _begin(
     return OpenRun(folder=folder, advisor=advisor, journal=journal, provenance=provenance)
 
 
-def _go_on(held: Held, device: Device, provenance: dict[str, Any], screen: Screen) -> OpenRun:
+def _go_on(
+    held: Held, device: Device, provenance: dict[str, Any], options: SessionOptions, screen: Screen
+) -> OpenRun:
     check_same_device(held.past, device.details, device.num_workers)
-    run = resume(held, provenance)
+    run = resume(held, provenance, certify=options.certify, more_hours=options.more_hours)
     screen.say(
         f"resumed {run.folder.name}: {len(run.advisor.records)} trials so far, {run.elapsed_s:.0f} s of the "
         "budget spent"

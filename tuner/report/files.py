@@ -17,12 +17,14 @@ from typing import Any
 import yaml
 
 from tuner.advisor import Advisor
+from tuner.core.certificate import Device
 from tuner.core.conclusion import Conclusion, Row, StudyOutcome, conclude
 from tuner.core.estimate import Estimate
 from tuner.core.goal import Goal, Objective, TimeToTarget
 from tuner.core.recommend import Certified, Recommendation, baseline_estimate
 from tuner.core.trial import TrialRecord
 from tuner.records.folder import write_atomically
+from tuner.report.certificate import certificate_text
 from tuner.report.text import TITLES, result_table, work_table
 from tuner.report.warm_start import warm_start_line
 from tuner.spec import StudySpec
@@ -84,7 +86,11 @@ class RunResult:
     @property
     def conclusion(self) -> Conclusion:
         """What the records say."""
-        return conclude(self.records, self.study.goal, self.certified)
+        memory_gib = self.provenance["device"].get("memory_gib")
+        row = None if self.provenance["hardware_mismatch"] else self.study.hardware.guide
+        device = Device(memory_gib=memory_gib, guide_speedup=row.speedup if row else None)
+        terms = self.study.certificate
+        return conclude(self.records, self.study.goal, self.certified, terms=terms, device=device)
 
     @property
     def status(self) -> str:
@@ -114,16 +120,23 @@ def write_outputs(folder: Path, result: RunResult) -> list[Path]:
     """
     texts = {
         "summary.txt": summary(result),
-        "result.json": json.dumps(result_dict(result), indent=2, allow_nan=False) + "\n",
+        "result.json": _json(result_dict(result)),
         "trials.csv": trials_csv(result),
     }
-    if found := result.conclusion.recommendation:
+    conclusion = result.conclusion
+    if found := conclusion.recommendation:
         texts["recommended.yaml"] = recommended_yaml(found, result)
-    else:
-        (folder / "recommended.yaml").unlink(missing_ok=True)  # of before the run was resumed
+    if conclusion.certificate:
+        texts["certificate.json"] = _json(conclusion.certificate.as_dict())
+    for name in {"recommended.yaml", "certificate.json"} - set(texts):
+        (folder / name).unlink(missing_ok=True)  # of before the run was resumed
     for name, text in texts.items():
         write_atomically(folder / name, text)
     return [folder / name for name in texts]
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def write_study(folder: Path, study: StudySpec) -> None:
@@ -132,8 +145,10 @@ def write_study(folder: Path, study: StudySpec) -> None:
 
 
 def summary(result: RunResult) -> str:
-    """The closing table and sentence with what they rest on."""
-    shown = (line for table in tables(result) for line in ("", table))
+    """The closing tables and sentence with what they rest on."""
+    certificate = result.conclusion.certificate
+    all_tables = [*tables(result), *([certificate_text(certificate)] if certificate else [])]
+    shown = (line for table in all_tables for line in ("", table))
     return "\n".join([*basis(result), *shown, "", result.sentence, *why_ended(result)]) + "\n"
 
 
@@ -174,7 +189,7 @@ def _wanted(goal: Goal) -> str:
 def result_dict(result: RunResult) -> dict[str, Any]:
     """The run for programs."""
     conclusion = result.conclusion
-    found = conclusion.recommendation
+    found, certificate = conclusion.recommendation, conclusion.certificate
     return {
         "status": result.status,
         "device": result.provenance["device"]["name"],
@@ -185,7 +200,8 @@ def result_dict(result: RunResult) -> dict[str, Any]:
         **{title: _row_dict(conclusion.rows.get(title), conclusion) for title in TITLES},
         "speedup": found.speedup if found else None,
         "margin_pct": found.margin_pct if found else None,
-        "certified": found.certified if found else False,
+        "certified": conclusion.is_certified,
+        "certificate": None if certificate is None else certificate.as_dict(),
         "sentence": result.sentence,
         "finish_reason": result.finish_reason,
         "prior_contradiction": result.prior_contradiction,
@@ -239,7 +255,7 @@ def recommended_yaml(found: Recommendation, result: RunResult) -> str:
     body = config | {
         "provenance": {
             "run_status": result.status,
-            "certified": found.certified,
+            "certified": result.conclusion.is_certified,
             "seeds": list(best.seeds),
             "time_s": round(best.time_s, 3),
             "nrmse": round(best.nrmse, 5),

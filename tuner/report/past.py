@@ -48,7 +48,7 @@ class PastRun:
 
     Attributes:
         folder: Of the run.
-        study: As resolved.
+        study: As resolved when it began.
         events: The journal, oldest first.
         failure: The error that ended it, which its journal does not hold; empty when none is known.
     """
@@ -57,6 +57,15 @@ class PastRun:
     study: StudySpec
     events: tuple[Event, ...]
     failure: str = ""
+
+    @property
+    def wanted(self) -> StudySpec:
+        """The study with what was asked of it since it began: a firm certificate, more hours."""
+        study = self.study
+        for event in self.events:
+            if event["event"] == "certify":
+                study = study.with_overrides(hours=event["hours"], until_firm=True)
+        return study
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -103,7 +112,7 @@ class PastRun:
             said |= {name: self.end[name] for name in names}
             certified = {TrialConfig.from_dict(config): p for config, p in self.end["certified"]}
         return RunResult(
-            study=self.study,
+            study=self.wanted,
             records=self.records,
             provenance=self.provenance,
             certified=certified,

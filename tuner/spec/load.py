@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from tuner.core.certificate import Terms
 from tuner.core.config import TrialConfig
 from tuner.core.goal import Objective
 from tuner.core.limits import Limit
@@ -157,13 +158,16 @@ def _resolve(model: StudyModel, document: Document, path: str, is_shipped_hardwa
         limits=tuple(Limit.parse(text) for text in model.limits),
         baseline=TrialConfig.from_dict(model.baseline),
         guide=None if model.guide is None else TrialConfig.from_dict(model.guide),
-        budget=BudgetSpec(
-            trials=model.budget.trials, hours=float(model.budget.hours), seeds=model.budget.seeds
-        ),
+        budget=BudgetSpec(trials=model.budget.trials, hours=float(model.budget.hours)),
         search=SearchSpec(sampler=model.search.sampler, options=model.search.options),
         scheduler=SchedulerSpec(rule=model.scheduler.rule, options=model.scheduler.options),
         decision=DecisionSpec(
             max_error=float(model.decision.max_error), margin_pct=float(model.decision.margin_pct)
+        ),
+        certificate=Terms(
+            pairs=model.certificate.pairs,
+            until_firm=model.certificate.until_firm,
+            nrmse_margin_pct=float(model.certificate.nrmse_margin_pct),
         ),
         resources=ResourceSpec(
             cpus=wanted.cpus, threads=wanted.threads or wanted.cpus, retries=wanted.retries

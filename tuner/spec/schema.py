@@ -212,7 +212,14 @@ class BudgetModel(_Model):
 
     trials: Count
     hours: Annotated[float, Field(gt=0)]
-    seeds: Count = 2
+
+
+class CertificateModel(_Model):
+    """See `Terms`."""
+
+    pairs: Annotated[int, Field(ge=0, le=1000)] = 3
+    until_firm: bool = False
+    nrmse_margin_pct: Annotated[float, Field(gt=0, lt=100)] = 1.0
 
 
 class SearchModel(_Model):
@@ -295,5 +302,6 @@ class StudyModel(_Model):
     search: SearchModel = Field(default_factory=SearchModel)
     scheduler: SchedulerModel = Field(default_factory=SchedulerModel)
     decision: DecisionModel = Field(default_factory=DecisionModel)
+    certificate: CertificateModel = Field(default_factory=CertificateModel)
     resources: ResourceModel = Field(default_factory=ResourceModel)
     seed: Annotated[int, Field(ge=0)] = 0

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from tuner.core.certificate import Terms
 from tuner.core.config import TrialConfig
 from tuner.core.constraints import Rule
 from tuner.core.goal import Goal, Objective
@@ -44,17 +45,15 @@ class StageSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetSpec:
-    """When the search ends, and what a finalist gets.
+    """When the search ends.
 
     Attributes:
         trials: Configurations tried, at most.
         hours: Time, at most; whichever comes first ends the search.
-        seeds: Runs, each with a seed of its own, of the best configuration and of the baseline.
     """
 
     trials: int
     hours: float
-    seeds: int = 2
 
     @property
     def budget_s(self) -> float:
@@ -126,6 +125,7 @@ class StudySpec:
         search: How configurations are chosen.
         scheduler: When trials are stopped.
         decision: When something may be recommended.
+        certificate: What is then proved of it.
         resources: What a trial gets.
         seed: Of the search and of every trial, so that comparisons are paired; replicates count up from it.
         is_shipped_hardware: True when the file names its hardware instead of describing it.
@@ -147,6 +147,7 @@ class StudySpec:
     search: SearchSpec = field(default_factory=SearchSpec)
     scheduler: SchedulerSpec = field(default_factory=SchedulerSpec)
     decision: DecisionSpec = field(default_factory=DecisionSpec)
+    certificate: Terms = field(default_factory=Terms)
     resources: ResourceSpec = field(default_factory=ResourceSpec)
     seed: int = 0
     is_shipped_hardware: bool = field(default=True, compare=False, repr=False)
@@ -186,9 +187,14 @@ class StudySpec:
             raise SpecError(f"{self.path}{line}: {error.message}", error.hint) from error
 
     def with_overrides(
-        self, *, trials: int | None = None, hours: float | None = None, seed: int | None = None
+        self,
+        *,
+        trials: int | None = None,
+        hours: float | None = None,
+        seed: int | None = None,
+        until_firm: bool = False,
     ) -> StudySpec:
-        """The study with another budget or seed; None leaves a value as it is.
+        """The study with another budget or seed, or a firm certificate; None leaves a value as it is.
 
         Raises:
             SpecError: A value is not positive (the seed: negative).
@@ -201,9 +207,10 @@ class StudySpec:
         budget = BudgetSpec(
             trials=self.budget.trials if trials is None else trials,
             hours=self.budget.hours if hours is None else hours,
-            seeds=self.budget.seeds,
         )
-        return replace(self, budget=budget, seed=self.seed if seed is None else seed)
+        certificate = replace(self.certificate, until_firm=self.certificate.until_firm or until_firm)
+        seed = self.seed if seed is None else seed
+        return replace(self, budget=budget, certificate=certificate, seed=seed)
 
     def as_dict(self) -> dict[str, Any]:
         """The study as plain values, defaults written out; its YAML loads back as an equal one."""
@@ -233,6 +240,7 @@ class StudySpec:
             "search": {"sampler": self.search.sampler, "options": dict(self.search.options)},
             "scheduler": {"rule": self.scheduler.rule, "options": dict(self.scheduler.options)},
             "decision": asdict(self.decision),
+            "certificate": asdict(self.certificate),
             "resources": asdict(self.resources),
             "seed": self.seed,
         }

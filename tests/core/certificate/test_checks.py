@@ -1,0 +1,199 @@
+"""Each of the guide's four checks passes, fails and stays undecided when it should."""
+
+import numpy as np
+import pytest
+
+from tests.core.certificate.cases import BASELINE, GOAL, WINNER, paired, run
+from tuner.core.certificate.checks import (
+    Outcome,
+    check_limits,
+    check_memory,
+    check_nrmse,
+    check_objective,
+    check_utilisation,
+)
+from tuner.core.certificate.rounds import Rounds
+from tuner.core.goal import Goal, Objective
+from tuner.core.limits import Limit
+from tuner.core.objectives import Target
+from tuner.core.trial import TrialState
+
+LEVEL = 0.05
+SPREAD = (-0.5, 0.5, -0.3, 0.3, 0.0)
+
+
+def pairs_of(records):
+    return Rounds.of(records).pairs(BASELINE, WINNER)
+
+
+def nrmse(changes, *, margin_pct=4.0, goal=GOAL, base=0.091):
+    return check_nrmse(pairs_of(paired(changes, base=base)), goal, LEVEL, margin_pct)
+
+
+# NRMSE.
+
+
+def test_nrmse_passes_when_margin_and_target_are_both_kept():
+    check = nrmse([3 + s for s in SPREAD])
+    assert check.outcome is Outcome.PASSED
+    assert check.figures["change_pct"] == pytest.approx(3.0, abs=0.01)
+    assert "non-inferiority" in check.test
+    assert "level 0.05" in check.test
+    assert "n = 5" in check.test
+
+
+def test_nrmse_fails_when_more_than_the_margin_is_lost_though_the_target_is_met():
+    check = nrmse([3 + s for s in SPREAD], margin_pct=1.0)
+    assert check.outcome is Outcome.FAILED
+    assert "margin 1 %: failed" in check.text
+    assert "nrmse < 0.095: passed" in check.text
+
+
+def test_nrmse_fails_when_the_target_is_missed_though_nothing_is_lost():
+    check = nrmse(SPREAD, base=0.097)
+    assert check.outcome is Outcome.FAILED
+    assert "margin 4 %: passed" in check.text
+
+
+def test_nrmse_on_the_line_is_undecided_and_says_how_many_pairs_it_would_take():
+    check = nrmse([3.8 + s for s in SPREAD])
+    assert check.outcome is Outcome.UNDECIDED
+    assert check.pairs_needed > 5
+
+
+def test_a_relative_target_is_tested_on_the_same_pairs():
+    goal = Goal(target=Target.parse("nrmse <= 1.02 * baseline"))
+    assert nrmse([3 + s for s in SPREAD], goal=goal).outcome is Outcome.FAILED
+    assert nrmse([1 + s for s in SPREAD], goal=goal).outcome is Outcome.PASSED
+
+
+def test_a_configuration_exactly_at_the_margin_passes_no_more_often_than_the_level_says():
+    rng = np.random.default_rng(1)
+    goal = Goal(target=Target.parse("nrmse < 1"))
+    changes = 100 * np.expm1(np.log(1.04) + rng.normal(0, 0.01, size=(2000, 6)))
+    passed = [nrmse(list(c), goal=goal).outcome is Outcome.PASSED for c in changes]
+    assert np.mean(passed) <= 0.065
+
+
+@pytest.mark.parametrize("num", [0, 1])
+def test_fewer_than_two_pairs_say_too_little(num):
+    assert nrmse([0.0] * num).outcome is Outcome.UNDECIDED
+    assert check_objective(pairs_of(paired([0.0] * num)), GOAL, LEVEL).outcome is Outcome.UNDECIDED
+
+
+# Time.
+
+
+def test_a_ratio_clearly_above_one_passes_with_its_interval():
+    check = check_objective(pairs_of(paired([0.0] * 4, ratios=(2.9, 3.0, 3.1, 3.0))), GOAL, LEVEL)
+    assert check.outcome is Outcome.PASSED
+    figures = check.figures
+    assert figures["ratio"] == pytest.approx(3.0, abs=0.01)
+    assert figures["ratio_low"] < figures["ratio"] < figures["ratio_high"]
+
+
+def test_a_slower_winner_fails_and_a_noisy_one_is_undecided():
+    slower = check_objective(pairs_of(paired([0.0] * 4, ratios=(0.7, 0.71, 0.7, 0.69))), GOAL, LEVEL)
+    noisy = check_objective(pairs_of(paired([0.0] * 4, ratios=(0.8, 1.4, 0.9, 1.3))), GOAL, LEVEL)
+    assert (slower.outcome, noisy.outcome) == (Outcome.FAILED, Outcome.UNDECIDED)
+
+
+def test_drift_of_the_device_cancels_within_pairs():
+    records = []
+    for k, slow in enumerate((1.0, 1.3, 1.7, 2.2)):
+        records += [run(BASELINE, 1000 + k, 0.09, 4.0 * slow), run(WINNER, 1000 + k, 0.09, 3.6 * slow)]
+    check = check_objective(pairs_of(records), GOAL, LEVEL)
+    assert check.outcome is Outcome.PASSED
+    assert check.figures["ratio"] == pytest.approx(4.0 / 3.6)
+
+
+def test_pairs_that_others_disturbed_count_for_nrmse_and_not_for_time():
+    records = paired([1.0, 1.1, 0.9], winner={"contended": True})
+    assert check_objective(pairs_of(records), GOAL, LEVEL).outcome is Outcome.UNDECIDED
+    assert "others disturbed 3 of 3" in check_objective(pairs_of(records), GOAL, LEVEL).text
+    assert check_nrmse(pairs_of(records), GOAL, LEVEL, 4.0).outcome is Outcome.PASSED
+
+
+def test_energy_is_what_is_compared_when_it_is_what_the_study_wants():
+    goal = Goal(target=GOAL.target, objective=Objective.ENERGY)
+    records = [
+        run(config, 1000 + k, 0.09, 1.0, energy_j=joules + k)
+        for k in range(3)
+        for config, joules in ((BASELINE, 900.0), (WINNER, 300.0))
+    ]
+    check = check_objective(pairs_of(records), goal, LEVEL)
+    assert check.title == "energy_j decreased"
+    assert check.figures["ratio"] == pytest.approx(3.0, rel=0.01)
+
+
+# Memory.
+
+
+def test_memory_passes_with_head_room_and_fails_without():
+    runs = [run(WINNER, k, 0.09, 1.0, peak_memory_gib=30.0, peak_reserved_gib=37.0) for k in range(3)]
+    assert check_memory(runs, 40.0).outcome is Outcome.PASSED
+    assert check_memory(runs, 40.0).figures["peak_gib"] == 37.0
+    assert check_memory(runs, 38.0).outcome is Outcome.FAILED
+
+
+def test_one_run_out_of_memory_fails_whatever_the_others_did():
+    runs = [run(WINNER, k, 0.09, 1.0) for k in range(3)]
+    out = run(WINNER, 9, float("nan"), 0.1, state=TrialState.INFEASIBLE, constraint="memory")
+    assert check_memory([*runs, out], 40.0).outcome is Outcome.FAILED
+
+
+def test_allocations_that_had_to_be_tried_again_are_no_head_room():
+    assert check_memory([run(WINNER, 0, 0.09, 1.0, num_alloc_retries=2)], 40.0).outcome is Outcome.FAILED
+
+
+def test_without_the_devices_memory_head_room_is_said_to_be_unknown():
+    assert "head-room is not known" in check_memory([run(WINNER, 0, 0.09, 1.0)], None).text
+
+
+# Utilisation.
+
+
+def utilisation(before, after):
+    records = [
+        run(config, 1000 + k, 0.09, 1.0, gpu_util_pct=util)
+        for k, both in enumerate(zip(before, after, strict=True))
+        for config, util in zip((BASELINE, WINNER), both, strict=True)
+    ]
+    return check_utilisation(pairs_of(records), LEVEL)
+
+
+def test_utilisation_that_nobody_measured_is_never_a_silent_pass():
+    check = check_utilisation(pairs_of(paired([0.0, 0.0])), LEVEL)
+    assert check.outcome is Outcome.NOT_MEASURABLE
+
+
+def test_utilisation_passes_fails_and_stays_undecided():
+    assert utilisation((61, 62, 60), (77, 76, 78)).outcome is Outcome.PASSED
+    assert utilisation((77, 76, 78), (61, 62, 60)).outcome is Outcome.FAILED
+    assert utilisation((60, 70, 65), (66, 66, 66)).outcome is Outcome.UNDECIDED
+
+
+def test_a_saturated_card_has_nothing_to_increase():
+    check = utilisation((99, 98, 99), (97, 98, 99))
+    assert check.outcome is Outcome.PASSED
+    assert "nothing to increase" in check.text
+
+
+# Limits.
+
+
+def test_a_limit_of_the_study_is_checked_on_the_means():
+    goal = Goal(target=GOAL.target, limits=(Limit.parse("energy_j <= 0.8 * baseline"),))
+
+    def with_winner_at(joules):
+        return pairs_of(
+            [
+                run(config, 1000 + k, 0.09, 1.0, energy_j=used)
+                for k in range(2)
+                for config, used in ((BASELINE, 100.0), (WINNER, joules))
+            ]
+        )
+
+    assert check_limits(with_winner_at(70.0), goal).outcome is Outcome.PASSED
+    assert check_limits(with_winner_at(90.0), goal).outcome is Outcome.FAILED
+    assert check_limits((), goal).outcome is Outcome.UNDECIDED

@@ -1,0 +1,92 @@
+"""What the guide promises of its own row, held against what this device measured.
+
+Each claim is confirmed when the interval of what was measured lies within it, refuted when it lies outside,
+and undecided otherwise. The speed-up is the one promised for the study's card, where the guide names one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tuner.core.certificate.checks import percent
+from tuner.core.certificate.paired import PairedMean
+from tuner.core.certificate.rounds import Pair
+
+LEVEL = 0.05
+"""Of the two-sided interval."""
+
+SPEEDUP = (2.0, 3.0)
+UTILISATION_PCT = (75.0, 80.0)
+NRMSE_CHANGE_PCT = (-math.inf, 1.0)
+
+
+class Finding(StrEnum):
+    """What became of a claim."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    UNDECIDED = "undecided"
+    NOT_MEASURABLE = "not measurable here"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A promise of the guide.
+
+    Attributes:
+        text: As the guide makes it.
+        finding: What became of it.
+        seen: What was measured, in words.
+    """
+
+    text: str
+    finding: Finding
+    seen: str
+
+
+def audit(pairs: Sequence[Pair], speedup: tuple[float, float] | None = None) -> tuple[Claim, ...]:
+    """The guide's claims; none when its row was not run.
+
+    Args:
+        pairs: Of the baseline and the guide's row.
+        speedup: What the guide promises for the study's card; None: what it promises in general.
+    """
+    if not pairs:
+        return ()
+    low, high = speedup or SPEEDUP
+    clean = [p for p in pairs if p.is_clean]
+    gains = [math.log(p.baseline.time_s / p.winner.time_s) for p in clean]
+    changes = [math.log(p.winner.nrmse / p.baseline.nrmse) for p in pairs]
+    used = [u for p in pairs if p.winner.last and (u := p.winner.last.gpu_util_pct) is not None]
+    return (
+        _claim(f"{low:g}-{high:g}x faster", gains, (low, high), math.exp, "{:.2f}x"),
+        _claim("GPU utilisation 75-80 %", used, UTILISATION_PCT, float, "{:.0f} %", may_lack=True),
+        _claim("NRMSE changes by less than 1 %", changes, NRMSE_CHANGE_PCT, percent, "{:+.1f} %"),
+    )
+
+
+def _claim(
+    text: str,
+    values: Sequence[float],
+    claimed: tuple[float, float],
+    shown: Callable[[float], float],
+    pattern: str,
+    *,
+    may_lack: bool = False,
+) -> Claim:
+    if not values:
+        finding = Finding.NOT_MEASURABLE if may_lack else Finding.UNDECIDED
+        return Claim(text=text, finding=finding, seen="not measured")
+    seen = PairedMean.of(values)
+    mean = pattern.format(shown(seen.mean))
+    if seen.num < 2:
+        return Claim(text=text, finding=Finding.UNDECIDED, seen=f"{mean}, once")
+    low, high = shown(seen.lower(LEVEL / 2)), shown(seen.upper(LEVEL / 2))
+    interval = f"{mean} [{pattern.format(low)}, {pattern.format(high)}], n = {seen.num}"
+    if claimed[0] <= low and high <= claimed[1]:
+        return Claim(text=text, finding=Finding.CONFIRMED, seen=interval)
+    is_outside = high < claimed[0] or low > claimed[1]
+    return Claim(text=text, finding=Finding.REFUTED if is_outside else Finding.UNDECIDED, seen=interval)

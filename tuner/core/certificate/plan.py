@@ -1,0 +1,85 @@
+"""Which run a certificate wants next, and when it wants no more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuner.core.certificate.certificate import Verdict, certify
+from tuner.core.certificate.rounds import AUDITED_ROUNDS, Rounds
+from tuner.core.certificate.terms import Terms
+from tuner.core.config import TrialConfig
+from tuner.core.goal import Goal
+from tuner.core.trial import TrialRecord
+
+MAX_DISTURBED = 3
+"""Rounds that others disturbed and that are run again: on a machine where all are, no more are tried."""
+
+
+def next_run(
+    records: Sequence[TrialRecord],
+    winner: TrialConfig,
+    baseline: TrialConfig,
+    goal: Goal,
+    terms: Terms,
+    *,
+    guide: TrialConfig | None,
+    first_seed: int,
+) -> tuple[TrialConfig, int] | None:
+    """The configuration and seed to run next; None when the certificate wants no more.
+
+    A run that was asked for counts, whatever became of it: one that failed is not tried again here.
+
+    Args:
+        records: Of every trial of the study, none of them running.
+        winner: See `certify`.
+        baseline: See `certify`.
+        goal: See `certify`.
+        terms: See `certify`.
+        guide: The guide's row, which runs in the first rounds too; None: there is none.
+        first_seed: The study's own.
+    """
+    if not terms.looks:
+        return None
+    rounds = Rounds.of(records)
+    if rounds.seeds:
+        seed = rounds.seeds[-1]
+        if (missing := rounds.missing(seed, _order(rounds, seed, winner, baseline, guide))) is not None:
+            return missing, seed
+    num_run = sum((winner, seed) in rounds.runs for seed in rounds.seeds)
+    if _is_enough(records, rounds, num_run, winner, baseline, goal, terms):
+        return None
+    return baseline, rounds.next_seed(first_seed)
+
+
+def _order(
+    rounds: Rounds, seed: int, winner: TrialConfig, baseline: TrialConfig, guide: TrialConfig | None
+) -> list[TrialConfig]:
+    """Of the runs of a round: first what both others are compared with."""
+    is_audited = guide is not None and guide not in (winner, baseline)
+    is_early = seed in rounds.seeds[:AUDITED_ROUNDS]
+    return [baseline, *([guide] if guide is not None and is_audited and is_early else []), winner]
+
+
+def _is_enough(
+    records: Sequence[TrialRecord],
+    rounds: Rounds,
+    num_run: int,
+    winner: TrialConfig,
+    baseline: TrialConfig,
+    goal: Goal,
+    terms: Terms,
+) -> bool:
+    if num_run < terms.looks[0]:
+        return False
+    if terms.until_firm:
+        is_last = num_run >= terms.looks[-1]
+        is_look = num_run in terms.looks
+        return is_last or (is_look and _is_firm(records, winner, baseline, goal, terms))
+    disturbed = sum(not pair.is_clean for pair in rounds.pairs(baseline, winner))
+    return num_run >= terms.looks[0] + min(disturbed, MAX_DISTURBED)
+
+
+def _is_firm(
+    records: Sequence[TrialRecord], winner: TrialConfig, baseline: TrialConfig, goal: Goal, terms: Terms
+) -> bool:
+    return certify(records, winner, baseline, goal, terms).verdict is not Verdict.UNDECIDED
