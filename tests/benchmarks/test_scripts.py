@@ -65,6 +65,12 @@ def test_sinks_quick_times_runs_with_and_without_them() -> None:
     assert printed.count("repeat ") == 1
 
 
+def test_stopped_trials_counts_what_is_on_the_front() -> None:
+    _, summary = last_line("benchmarks.stopped_trials", "--trials", "4")
+    assert 0 <= summary["stopped"] <= summary["on_the_front"] <= 4
+    assert summary["on_the_front"] >= 1
+
+
 def test_a_real_study_is_judged_by_what_it_tried_and_continues(tmp_path: Path) -> None:
     kept = {name: tmp_path / name for name in ("runs-dir", "log", "times", "save")}
     options = [text for name, path in kept.items() for text in (f"--{name}", str(path))]

@@ -80,6 +80,10 @@ DESCRIPTIONS = {
     "FigureModel.value": "The figure.",
     "FigureModel.source": "Where it comes from.",
     "GuideRowModel": "The guide's recommended ranges for a card, each [low, high].",
+    "GuideRowModel.batch_size": "Of batch_size.",
+    "GuideRowModel.micro_batch": "Of micro_batch.",
+    "GuideRowModel.num_taus": "Of num_taus.",
+    "GuideRowModel.speedup": "What the guide expects there, times the baseline's speed.",
     "HardwareModel": "A device that a study is written for.",
     "HardwareModel.name": "Short.",
     "HardwareModel.description": "In words.",
@@ -87,6 +91,12 @@ DESCRIPTIONS = {
     "HardwareModel.device_names": "The device's name contains one of these ...",
     "HardwareModel.excluded_names": "... and none of these.",
     "HardwareModel.memory_range_gib": "The memory that such a device reports, GiB, [low, high].",
+    "HardwareModel.memory_gib": "Its memory by the data sheet, GiB.",
+    "HardwareModel.peak_fp32_tflops": "Peak of fp32, TFLOP/s.",
+    "HardwareModel.peak_tf32_tflops": "Peak of TF32 without sparsity, TFLOP/s.",
+    "HardwareModel.peak_bf16_tflops": "Peak of bf16 without sparsity, TFLOP/s.",
+    "HardwareModel.bandwidth_gb_s": "Memory bandwidth, GB/s.",
+    "HardwareModel.guide": "What the guide recommends for it.",
 }
 """What editors show of a model or one of its keys."""
 
