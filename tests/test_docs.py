@@ -103,10 +103,12 @@ def test_its_yaml_is_part_of_the_shipped_cpu_study():
 
 
 def test_its_table_of_files_is_what_a_run_writes():
-    files = set(re.findall(r"^\| `([a-z./]+)` \|", README, re.M))
+    rows = re.findall(r"^\| (`[a-z0-9./]+\.[a-z0-9/]+`.*?|`errors/`) \|", README, re.M)
+    files = {name for row in rows for name in re.findall(r"`([a-z0-9./]+)`", row)}
     assert files == {
-        *("recommended.yaml", "certificate.json", "result.json", "summary.txt"),
-        *("trials.csv", "journal.jsonl", "study.yaml", "errors/"),
+        *("recommended.yaml", "certificate.json", "result.json", "summary.txt", "report.html", "figures/"),
+        *("trials.csv", "trials.parquet", "journal.jsonl", "study.yaml", "errors/"),
+        *("optuna.sqlite3", "tensorboard/", "wandb/"),
     }
 
 

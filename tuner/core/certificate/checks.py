@@ -85,8 +85,10 @@ def check_objective(pairs: Sequence[Pair], goal: Goal, level: float) -> Check:
     logs = [log for pair in clean if (log := _log_gain(pair, goal)) is not None]
     if len(logs) < 2:
         disturbed = len(pairs) - len(clean)
-        why = f": others disturbed {disturbed} of {len(pairs)}" if disturbed else ""
-        return undecided(key, title, f"{len(logs)} undisturbed pairs say too little{why}")
+        if disturbed:
+            text = f"the device was not idle, others disturbed {disturbed} of {len(pairs)} pairs"
+            return undecided(key, title, text)
+        return undecided(key, title, f"{len(logs)} pairs say too little")
     gain = PairedMean.of(logs)
     outcome, needed = judged(PairedMean(mean=-gain.mean, sd=gain.sd, num=gain.num), 0.0, level)
     low, high = (math.exp(bound(level / 2)) for bound in (gain.lower, gain.upper))
