@@ -168,12 +168,14 @@ def check_memory(runs: Sequence[TrialRecord], memory_gib: float | None) -> Check
     if out or retries:
         text = f"{out} of {len(runs)} runs ran out of memory, {retries} allocations had to be tried again"
         return Check(key=key, title=title, outcome=Outcome.FAILED, text=text, figures=figures)
-    if not runs or memory_gib is None:
+    if not runs or memory_gib is None or not peak_gib:
         return Check(
             key=key,
             title=title,
             outcome=Outcome.PASSED if runs else Outcome.UNDECIDED,
-            text=f"{said}; the device does not say how much it has, so head-room is not known",
+            text=f"none in {len(runs)} runs; memory was not reported, so head-room is not known"
+            if not peak_gib
+            else f"{said}; the device does not say how much it has, so head-room is not known",
             figures=figures,
         )
     free_pct = 100 * (1 - peak_gib / memory_gib)
