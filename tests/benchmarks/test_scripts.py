@@ -54,15 +54,12 @@ def test_calibration_quick_writes_table_and_plots_and_continues(tmp_path: Path) 
     assert (summary_again, log.read_text()) == (summary, trained), "a rerun trained again"
 
 
-<<<<<<< HEAD
-=======
 def test_stopped_trials_counts_what_is_on_the_front() -> None:
     _, summary = last_line("benchmarks.stopped_trials", "--trials", "4")
     assert 0 <= summary["stopped"] <= summary["on_the_front"] <= 4
     assert summary["on_the_front"] >= 1
 
 
->>>>>>> s10-docs
 def test_sinks_quick_times_runs_with_and_without_them() -> None:
     pytest.importorskip("wandb")
     printed, summary = last_line("benchmarks.sinks", "--quick")
@@ -72,15 +69,6 @@ def test_sinks_quick_times_runs_with_and_without_them() -> None:
     }
     assert summary["seconds_without"] > 0.0
     assert printed.count("repeat ") == 1
-<<<<<<< HEAD
-
-
-def test_stopped_trials_counts_what_is_on_the_front() -> None:
-    _, summary = last_line("benchmarks.stopped_trials", "--trials", "4")
-    assert 0 <= summary["stopped"] <= summary["on_the_front"] <= 4
-    assert summary["on_the_front"] >= 1
-=======
->>>>>>> s10-docs
 
 
 def test_a_real_study_is_judged_by_what_it_tried_and_continues(tmp_path: Path) -> None:
