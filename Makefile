@@ -1,5 +1,6 @@
 # make tune [SPACE=a100.yaml]   finds the fastest feasible configuration by real training
 # make test                     linters, types, layers and all tests
+# make docs                     this documentation as a site, in site/
 # Both make .venv and install into it when needed; nothing else has to be prepared.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install tune test lint format clean
+.PHONY: help install tune test lint docs format clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -35,9 +36,13 @@ lint: $(STAMP) ## Linters, types and layers only
 	$(BIN)/lint-imports
 	$(BIN)/hadolint docker/Dockerfile
 
+docs: $(STAMP) ## The documentation as a site in site/, its reference made anew from the code
+	$(BIN)/python -m docs.generate
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 format: $(STAMP) ## Reformat the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean: ## Remove .venv and caches; runs/ is kept
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

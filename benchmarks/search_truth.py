@@ -49,7 +49,7 @@ def trained_key(group: Group) -> Key:
 
 
 def groups_of(study: StudySpec) -> dict[Group, float]:
-    """Every group of a study and its seconds an epoch by the law of docs/simulation.md, the fastest first."""
+    """Every group of a study and its seconds an epoch (docs/explanation/simulation.md), the fastest first."""
     groups = list(dict.fromkeys(group_of(key_of(config)) for config in study.lattice))
     columns = {name: np.array(column) for name, column in params_of_all(map(trained_key, groups)).items()}
     seconds = hardware_law(study.hardware).epoch_time_s(columns, study.stage.num_samples)

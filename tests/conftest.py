@@ -12,6 +12,9 @@ os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = uuid.uuid4().hex
 os.environ.pop("RAY_ADDRESS", None)
 
+# No test sends anything anywhere: what wants W&B says `wandb: offline` in its study.
+os.environ["WANDB_MODE"] = "disabled"
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _garbage_is_collected_again() -> Iterator[None]:

@@ -1,24 +1,69 @@
-"""The README is true: its commands, flags, files, links and YAML exist."""
+"""README and documentation are true: commands, flags, files, links and YAML exist, and the site builds."""
 
+import json
+import os
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from docs.generate import measured, pages, unit
 from tests.processes import ROOT
+from tests.studies import make_study
 from tuner.commands import COMMANDS
-from tuner.run import make_parser
+from tuner.core.measurement import Measurement
+from tuner.report.files import RunResult, trials_csv
+from tuner.report.trial_columns import COLUMNS
+from tuner.run import main, make_parser
+from tuner.spec import study_from_text
 
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BIN = Path(sys.executable).parent
+
+
+def page_id(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def commands_of(page: Path) -> list[str]:
+    """Lines of code blocks, indented or fenced, that call the command line; without their comments."""
+    text = page.read_text()
+    lines = indented(text)
+    for block in re.findall(r"^```(?:sh|bash)\n(.*?)^```", text, re.M | re.S):
+        lines += block.splitlines()
+    return [line.split("  #")[0].rstrip() for line in lines if re.search(r"python -m tuner\.run\b", line)]
+
+
+def indented(text: str) -> list[str]:
+    """Lines of indented code blocks; fences hold other things."""
+    return re.findall(r"^    (\S.*)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
+
+
+def words_of(command: str) -> list[str]:
+    """What `python -m tuner.run` is given."""
+    given = shlex.split(re.split(r"python -m tuner\.run\b", command)[1])
+    return given[: given.index(">")] if ">" in given else given
+
+
+SAID_BY_THE_PARSERS = ROOT / "docs/reference/command-line.md"
+COMMAND_LINES = sorted({line for page in PAGES if page != SAID_BY_THE_PARSERS for line in commands_of(page)})
+MENTIONED = {
+    line for page in PAGES for line in re.findall(r"`(python -m tuner\.run [^`]+)`", page.read_text())
+}
+PLACEHOLDERS = re.compile(r"COMMAND|\.\.\.|seed k|\n")
 
 
 def test_every_make_target_it_names_is_in_the_makefile():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^ +make (\w+)|`make (\w+)", README, re.M))
     named = {first or second for first, second in targets}
-    assert named == {"tune", "test"}
+    assert named == {"tune", "test", "docs"}
     assert all(re.search(rf"^{target}:", makefile, re.M) for target in named)
     assert "$(BIN)/python -m tuner.run --space $(SPACE)" in makefile
 
@@ -41,7 +86,7 @@ def test_every_flag_of_the_command_line_is_explained_in_its_help():
     assert all(action.help for action in make_parser()._actions)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_every_relative_link_leads_somewhere(page: Path):
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
@@ -58,8 +103,146 @@ def test_its_yaml_is_part_of_the_shipped_cpu_study():
 
 
 def test_its_table_of_files_is_what_a_run_writes():
-    files = set(re.findall(r"^\| `([a-z./]+)` \|", README, re.M))
+    rows = re.findall(r"^\| (`[a-z0-9./]+\.[a-z0-9/]+`.*?|`errors/`) \|", README, re.M)
+    files = {name for row in rows for name in re.findall(r"`([a-z0-9./]+)`", row)}
     assert files == {
-        *("recommended.yaml", "result.json", "summary.txt"),
-        *("trials.csv", "journal.jsonl", "study.yaml", "errors/"),
+        *("recommended.yaml", "certificate.json", "result.json", "summary.txt", "report.html", "figures/"),
+        *("trials.csv", "trials.parquet", "journal.jsonl", "study.yaml", "errors/"),
+        *("optuna.sqlite3", "tensorboard/", "wandb/"),
     }
+
+
+@pytest.mark.parametrize(
+    "line", [*COMMAND_LINES, *sorted(line for line in MENTIONED if not PLACEHOLDERS.search(line))]
+)
+def test_every_command_of_every_page_is_one_of_the_command_line(line):
+    words = words_of(line)
+    named = words[0] if words and not words[0].startswith("-") else ""
+    make_parser(named).parse_args(words[1:] if named else words)
+
+
+CHEAP = ("--plan", "--list-spaces", "list-spaces", "schema", "doctor", "init")
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in COMMAND_LINES if set(CHEAP) & set(words_of(line)) and "mine.yaml" not in line]
+)
+def test_what_costs_nothing_runs(line, tmp_path, monkeypatch):
+    for name in ("docs", "search_spaces"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    assert main(words_of(line)) == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_study_of_every_page_loads(page):
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.M | re.S)
+    for text in blocks:
+        if "stage" in yaml.safe_load(text):
+            study_from_text(text.encode(), label=page.name)
+
+
+def test_the_study_of_the_tutorial_is_the_example():
+    text = (ROOT / "docs/tutorial/own-script.md").read_text()
+    assert f"```yaml\n{(ROOT / 'docs/examples/pipeline/study.yaml').read_text()}```" in text
+
+
+@pytest.mark.parametrize("name", ["first-run", "own-script"])
+def test_a_tutorial_can_be_followed_literally_but_for_the_training_which_is_simulated(name, tmp_path):
+    """Every command in its order; what trains is simulated, and what is simulated is exported by force."""
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    text = (ROOT / f"docs/tutorial/{name}.md").read_text()
+    lines = [line for line in indented(text) if line != "source .venv/bin/activate"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    assert len(lines) >= 6
+    said = {}
+    for line in lines:
+        real = re.sub(r"^make tune$", "python -m tuner.run --space cpu.yaml", line)
+        if "--space" in real and "--plan" not in real:
+            real += " --simulate"
+        elif "export" in real:
+            real += " --force"
+        done = subprocess.run(
+            ["bash", "-c", real], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{real}: {done.stderr}{done.stdout}"
+        said.setdefault(line, []).append(done.stdout)
+    before, *_, after = [out for line in said if "train.py" in line for out in said[line]]
+    shown = re.search(r"```text\n(training begins\n.*?)```", text, re.S)[1]
+    seconds = re.compile(r', "seconds": .*')
+    assert seconds.sub("", before) == seconds.sub("", shown)
+    assert json.loads(after.splitlines()[-1])["val_nrmse"] < 0.095
+    assert (tmp_path / "train_config.yaml.bak").exists()
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_the_reference_is_what_the_code_says(name):
+    assert (ROOT / "docs/reference" / name).read_text() == pages()[name], "remake: python -m docs.generate"
+
+
+def test_every_figure_of_a_report_and_every_column_is_described_with_its_unit():
+    assert list(measured()) == ["done", *Measurement.__dataclass_fields__]
+    nothing_run = RunResult(study=make_study(), records=(), provenance={}, certified={})
+    columns = trials_csv(nothing_run).splitlines()[0].split(",")
+    assert set(columns) <= set(COLUMNS) | set(Measurement.__dataclass_fields__)
+    assert set(COLUMNS) <= set(columns)
+    assert unit("gpu_util_pct") == "percent, 0 to 100"
+    with_unit = [name for name in (*columns, *measured()) if re.search(r"_(s|gib|pct|j|w|c|mhz)$", name)]
+    assert all(unit(name) for name in with_unit)
+
+
+def test_every_key_of_the_study_file_has_a_meaning():
+    rows = re.findall(r"^\| `\w+` \|.*\| (.*) \|$", pages()["study-file.md"], re.M)
+    assert len(rows) > 50
+    assert all(len(meaning) > 3 for meaning in rows)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The documentation as `make docs` builds it."""
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    makefile = (ROOT / "Makefile").read_text()
+    assert "-m docs.generate" in makefile
+    assert "mkdocs build --quiet --strict" in makefile
+    return folder
+
+
+def test_the_site_builds_strictly_and_asks_nothing_of_the_network(site):
+    html = {path: path.read_text() for path in site.rglob("*.html")}
+    assert len(html) >= len(PAGES)
+    fetched = r"""<(?:script|img|iframe|link)\b[^>]*?(?:src|href)=["']?(?:https?:)?//"""
+    assert [path.name for path, text in html.items() if re.search(fetched, text)] == []
+    for page in ("index", "tutorial/first-run", "reference/metrics", "explanation/certificate"):
+        assert (site / f"{page}.html").exists()
+
+
+@pytest.mark.skipif(not (shutil.which("chromium") and shutil.which("chromedriver")), reason="no Chromium")
+def test_its_search_works_from_a_disk(site, tmp_path):
+    from selenium import webdriver
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    arguments = "--headless=new --no-sandbox --disable-gpu --no-first-run --window-size=1400,900"
+    for argument in [*arguments.split(), f"--user-data-dir={tmp_path}"]:
+        options.add_argument(argument)
+    service = webdriver.ChromeService(shutil.which("chromedriver"))
+    with webdriver.Chrome(options=options, service=service) as driver:
+        driver.get((site / "tutorial/first-run.html").as_uri())
+        field = driver.find_element(By.CSS_SELECTOR, "input.md-search__input")
+        field.click()
+        field.send_keys("certificate")
+        found = WebDriverWait(driver, 30).until(
+            lambda d: d.find_elements(By.CSS_SELECTOR, ".md-search-result__item h1")
+        )
+        assert "What the certificate means" in [item.get_property("textContent") for item in found]

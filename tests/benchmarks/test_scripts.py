@@ -54,6 +54,23 @@ def test_calibration_quick_writes_table_and_plots_and_continues(tmp_path: Path) 
     assert (summary_again, log.read_text()) == (summary, trained), "a rerun trained again"
 
 
+def test_stopped_trials_counts_what_is_on_the_front() -> None:
+    _, summary = last_line("benchmarks.stopped_trials", "--trials", "4")
+    assert 0 <= summary["stopped"] <= summary["on_the_front"] <= 4
+    assert summary["on_the_front"] >= 1
+
+
+def test_sinks_quick_times_runs_with_and_without_them() -> None:
+    pytest.importorskip("wandb")
+    printed, summary = last_line("benchmarks.sinks", "--quick")
+    assert set(summary) == {
+        *("wandb_overhead_pct", "wandb_overhead_pct_range", "all_overhead_pct", "all_overhead_pct_range"),
+        *("driver_cpu_s", "seconds_without", "trials", "repeats"),
+    }
+    assert summary["seconds_without"] > 0.0
+    assert printed.count("repeat ") == 1
+
+
 def test_a_real_study_is_judged_by_what_it_tried_and_continues(tmp_path: Path) -> None:
     kept = {name: tmp_path / name for name in ("runs-dir", "log", "times", "save")}
     options = [text for name, path in kept.items() for text in (f"--{name}", str(path))]

@@ -106,17 +106,25 @@ def test_little_shared_memory_warns(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("environment", "is_installed", "level"),
+    ("environment", "is_installed", "seen"),
     [
-        ({}, False, "ok"),
-        ({}, True, "warn"),
-        ({"WANDB_MODE": "offline"}, True, "ok"),
-        ({"WANDB_API_KEY": "secret-word"}, True, "ok"),
+        ({}, False, "not installed"),
+        ({}, True, "installed, offline"),
+        ({"WANDB_MODE": "disabled"}, True, "installed, off "),
+        ({"WANDB_API_KEY": "secret-word"}, True, "installed, online"),
     ],
 )
-def test_wandb_warns_only_when_it_would_ask_for_a_key_and_never_shows_one(environment, is_installed, level):
-    check = doctor.wandb_check(environment, is_installed=is_installed)
-    assert check.level == level
+def test_wandb_is_said_as_a_run_would_take_it_and_no_key_is_shown(
+    environment, is_installed, seen, monkeypatch, tmp_path
+):
+    pytest.importorskip("wandb")
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    check = doctor.wandb_check(is_installed=is_installed)
+    assert check.level == "ok"
+    assert check.seen.startswith(seen)
     assert "secret" not in str(check)
 
 

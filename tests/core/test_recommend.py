@@ -31,7 +31,6 @@ def test_the_fastest_feasible_trial_is_recommended_with_its_speedup_and_margin()
     assert found.estimate.config == FAST
     assert found.speedup == pytest.approx(2.5)
     assert found.margin_pct == pytest.approx(100 * (1 - 0.094 / 0.095))
-    assert not found.certified
 
 
 def test_known_estimates_stand_in_for_those_of_the_records():

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 
+import optuna
 import pytest
 
 from tests.processes import ROOT, TUNER, descendants, is_alive, run_tuner, title, wait_until, write_study
@@ -97,6 +98,13 @@ def test_a_run_that_was_ended_goes_on_where_it_stood_and_runs_nothing_twice(runn
     elapsed = [event["elapsed_s"] for event in events if event["event"] != "end"]
     assert elapsed == sorted(elapsed), "the budget's clock goes on where it stood"
     assert json.loads((last / "result.json").read_text())["num_trials"] == len(advisor.records)
+
+    storage = f"sqlite:///{last.resolve() / 'optuna.sqlite3'}"
+    shown = optuna.load_study(study_name=None, storage=storage).trials
+    assert len(shown) == len(advisor.records), "a sink goes on too, and shows no trial twice"
+    told = {trial.user_attrs["trial_id"]: trial.state.name for trial in shown}
+    state = {TrialState.COMPLETE: "COMPLETE", TrialState.FAILED: "FAIL"}
+    assert told == {record.trial_id: state[record.state] for record in advisor.records}
 
     ended = run_tuner("--resume", last)
     assert ended.returncode == 2

@@ -7,7 +7,7 @@ import sys
 from tests.processes import ROOT
 
 EXAMPLE = ROOT / "docs/examples/optuna_study.py"
-PAGE = (ROOT / "docs/optuna.md").read_text()
+PAGE = (ROOT / "docs/how-to/optuna.md").read_text()
 
 
 def test_the_page_shows_lines_of_the_example_which_has_less_than_50():

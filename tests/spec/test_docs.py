@@ -12,6 +12,7 @@ from tuner.spec.schema import (
     STOPPING_RULES,
     DecisionModel,
     HardwareModel,
+    OutputModel,
     ParameterModel,
     ResourceModel,
     StageModel,
@@ -33,7 +34,10 @@ def test_the_whole_study_of_the_docs_loads_and_uses_every_key():
     for name, field in StudyModel.model_fields.items():
         assert re.search(rf"^{field.alias or name}:", STUDY, re.MULTILINE), name
     for name, field in (
-        StageModel.model_fields | ResourceModel.model_fields | DecisionModel.model_fields
+        StageModel.model_fields
+        | ResourceModel.model_fields
+        | DecisionModel.model_fields
+        | OutputModel.model_fields
     ).items():
         assert f"{field.alias or name}:" in STUDY
 

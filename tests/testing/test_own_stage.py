@@ -17,7 +17,7 @@ from tuner.testing.stage_reports import report_keys
 
 EXAMPLE = ROOT / "docs/examples/own_stage.py"
 STUDY = ROOT / "docs/examples/own_stage.yaml"
-PAGE = (ROOT / "docs/own-stage.md").read_text().split("## A stage in Python")[1]
+PAGE = (ROOT / "docs/tutorial/own-stage.md").read_text()
 COMMAND = "PYTHONPATH=docs/examples python -m tuner.run --space docs/examples/own_stage.yaml"
 PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
@@ -74,8 +74,9 @@ def test_it_keeps_the_contract_by_the_pages_own_test():
         names["test_one_clause_of_it"](check)
 
 
-def test_the_pages_table_of_keys_is_the_contract():
-    rows = re.findall(r"^\| `(\w+)` \| (\w+)(, or None)? \|", PAGE, re.M)
+def test_the_references_table_of_keys_is_the_contract():
+    reference = (ROOT / "docs/reference/metrics.md").read_text().split("## Columns")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\w+)(, or None)? \|", reference, re.M)
     documented = {name: (kind, bool(optional)) for name, kind, optional in rows}
     assert documented == {name: (kind.__name__, optional) for name, (kind, optional) in report_keys().items()}
 

@@ -27,6 +27,7 @@ from tuner.advisor.messages import (
 )
 from tuner.advisor.planner import Planner, Task, certified, recommended
 from tuner.advisor.telling import evidence, outcome
+from tuner.core.certificate import AUDITED_ROUNDS
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement, Status
@@ -287,9 +288,14 @@ class Advisor:
         best = self.incumbent
         if best is None or best.config == self.study.baseline:
             return 0.0
-        pair_s = self._time_s(best.config) + self._time_s(self.study.baseline)
         num_pairs = min(self.study.certificate.looks, default=0)
-        return min(num_pairs * pair_s, KEPT_SHARE * self.study.budget.budget_s)
+        baseline_s = self._time_s(self.study.baseline)
+        needed_s = num_pairs * (self._time_s(best.config) + baseline_s)
+        if self.study.guide is not None:
+            needed_s += min(num_pairs, AUDITED_ROUNDS) * self._time_s(self.study.guide)
+        if num_pairs:
+            needed_s += baseline_s  # what the search started last may take that long
+        return min(needed_s, KEPT_SHARE * self.study.budget.budget_s)
 
     def _time_s(self, config: TrialConfig) -> float:
         beliefs = self.knowledge.beliefs

@@ -165,7 +165,7 @@ description: The bundled stage on {device}.
 # What it is written for. On another device it runs too, and says so.
 {hardware}
 
-# What a trial trains, for how long, on how many samples. Your own script: docs/own-stage.md
+# What a trial trains, for how long, on how many samples. Your own script: docs/tutorial/own-script.md
 stage:
   class: {stage_class}
   options: {stage_options}

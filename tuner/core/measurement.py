@@ -26,49 +26,52 @@ class Status(StrEnum):
 class Measurement:
     """The state of a trial after `epoch` epochs; times and counts are sums since its first epoch.
 
+    None is what was not measured; it is never a zero.
+
     Attributes:
-        status: See `Status`. When not OK, `nrmse` is NaN and the times cover what ran.
+        status: `ok`, `oom` or `nan`; the last two are answers, not failures. When it is not `ok`, `nrmse` is
+            NaN and the times cover what ran.
         epoch: Epochs finished, from 1; 0 when the stage did not get through its first one.
-        nrmse: Validation NRMSE after this epoch.
-        time_s: Synchronised training seconds, without set-up, warm-up, evaluation and checkpoints.
-        epoch_time_s: The part of `time_s` this epoch took.
+        nrmse: Validation NRMSE after this epoch: what the target bounds.
+        time_s: Training since the first epoch, the device synchronised; without set-up, warm-up, evaluation
+            and checkpoints.
+        epoch_time_s: This epoch's share of `time_s`; NaN when it was not finished.
         setup_time_s: Building data, networks and optimizer.
         warmup_time_s: Throw-away steps before the clock starts.
-        evaluate_time_s: Evaluation.
-        cpu_time_s: Process CPU seconds during training.
+        evaluate_time_s: Evaluation, summed.
+        cpu_time_s: CPU time of the process while training, summed.
         peak_memory_gib: Peak memory of the trial: allocated on the card, or resident on a CPU.
-        num_chunks: Micro-batches launched.
-        num_sample_evals: Rows trained on: samples times noise levels.
-        num_optimizer_steps: Optimizer steps taken.
-        resumed: True when the trial was restored from a checkpoint; its times are then not
-            comparable.
-        device: The name of the device it ran on.
-        load_average: The machine's 1-minute load when the epoch ended.
-        checkpoint_time_s: Writing checkpoints. Here and below None is what was not measured.
-        step_time_median_s: Median seconds of this epoch's steps.
-        step_time_mad_s: Median absolute deviation from it.
-        setup_cpu_time_s: Process CPU seconds of set-up; so the next three of their phases.
-        warmup_cpu_time_s: Of the warm-up.
-        evaluate_cpu_time_s: Of evaluation.
-        checkpoint_cpu_time_s: Of writing checkpoints.
-        device_time_s: Seconds of training between CUDA events; so the next four of their phases.
-        setup_device_time_s: Of set-up.
-        warmup_device_time_s: Of the warm-up.
-        evaluate_device_time_s: Of evaluation.
-        checkpoint_device_time_s: Of writing checkpoints.
-        data_wait_s: The part of `time_s` spent waiting for data.
-        data_wait_cpu_s: Process CPU seconds meanwhile.
-        contended: Whether others disturbed an epoch, so that its times are not to be trusted.
-        contended_reason: By what, in words; empty when not contended.
+        num_chunks: Micro-batches launched, summed; 0 if not known.
+        num_sample_evals: Rows trained on (samples times noise levels), summed; 0 if not known.
+        num_optimizer_steps: Optimizer steps taken, summed; 0 if not known.
+        resumed: Whether the trial was restored from a checkpoint; its times are then not comparable.
+        device: Name of the card or processor it ran on.
+        load_average: The machine's one-minute load when the epoch ended.
+        error: What went wrong, in one line; empty when ok.
+        checkpoint_time_s: Writing checkpoints, summed.
+        step_time_median_s: Median of this epoch's optimizer steps.
+        step_time_mad_s: Median absolute deviation from that median.
+        setup_cpu_time_s: CPU time of the process in set-up.
+        warmup_cpu_time_s: CPU time of the process in the warm-up.
+        evaluate_cpu_time_s: CPU time of the process in evaluation, summed.
+        checkpoint_cpu_time_s: CPU time of the process writing checkpoints, summed.
+        device_time_s: Training between CUDA events, summed.
+        setup_device_time_s: Set-up between CUDA events.
+        warmup_device_time_s: Warm-up between CUDA events.
+        evaluate_device_time_s: Evaluation between CUDA events, summed.
+        checkpoint_device_time_s: Writing checkpoints between CUDA events, summed.
+        data_wait_s: The part of `time_s` spent waiting for data, summed.
+        data_wait_cpu_s: CPU time of the process while waiting for data, summed.
+        contended: Whether others disturbed an epoch, so that its times are upper bounds.
+        contended_reason: By what it was disturbed, in words; empty when it was not.
         peak_reserved_gib: Peak of what the card's allocator reserved.
-        num_alloc_retries: Allocations that had to empty the allocator's cache first.
+        num_alloc_retries: Allocations that had to empty the allocator's cache first: the card was full.
         gpu_util_pct: Mean utilisation of the card while training.
         gpu_memory_gib: Most memory in use on the card, by everybody.
         power_w: Mean power of the card while training.
-        energy_j: Energy of the card while training.
+        energy_j: Energy of the card while training, summed.
         temperature_c: Highest temperature of the card while training.
         sm_clock_mhz: Mean clock of the card's multiprocessors while training.
-        error: What went wrong, in one line; empty when OK.
     """
 
     status: Status

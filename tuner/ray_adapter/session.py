@@ -33,6 +33,7 @@ from tuner.report.files import RunResult, write_study
 from tuner.report.progress import Progress
 from tuner.report.screens import Screen
 from tuner.report.warm_start import warm_start_line
+from tuner.sinks import Sinks, open_sinks
 from tuner.spec import StudySpec
 
 
@@ -170,9 +171,10 @@ def _run_on(
     study: StudySpec, device: Device, run: OpenRun, interrupts: Interrupts, screen: Screen
 ) -> tuple[RunResult, Path, int | None]:
     started = time.monotonic()
+    sinks = open_sinks(study, run.provenance, run.folder, screen.say, run.advisor.records)
     failure: TunerError | None = None
     try:
-        _prepare_and_run(study, device, run, interrupts, screen)
+        _prepare_and_run(study, device, run, sinks, interrupts, screen)
     except Interrupted:
         pass
     except TunerError as error:
@@ -183,6 +185,7 @@ def _run_on(
     elapsed_s = run.elapsed_s + time.monotonic() - started
     if trouble := end_run(run.folder, run.journal, elapsed_s, result):
         screen.say(trouble)
+    sinks.finish(result)
     if failure:
         screen.say(f"what was finished is in {run.folder}")
         raise failure
@@ -190,7 +193,7 @@ def _run_on(
 
 
 def _prepare_and_run(
-    study: StudySpec, device: Device, run: OpenRun, interrupts: Interrupts, screen: Screen
+    study: StudySpec, device: Device, run: OpenRun, sinks: Sinks, interrupts: Interrupts, screen: Screen
 ) -> None:
     from tuner.ray_adapter.launch import run_trials
     from tuner.ray_adapter.metrics import StudyMetrics
@@ -210,7 +213,7 @@ def _prepare_and_run(
 
     run_trials(
         study,
-        JournaledAdvisor(advisor, run.journal, elapsed_s, [StudyMetrics(advisor), show]),
+        JournaledAdvisor(advisor, run.journal, elapsed_s, [StudyMetrics(advisor), show, sinks.show]),
         num_workers=device.num_workers,
         num_gpus=device.num_gpus,
         errors_dir=run.folder / "errors",

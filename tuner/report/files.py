@@ -272,17 +272,22 @@ def recommended_yaml(found: Recommendation, result: RunResult) -> str:
 
 
 def trials_csv(result: RunResult) -> str:
-    """One row a trial; figures of a trial that did not run to its full budget are marked censored."""
-    records, baseline = result.records, baseline_estimate(result.records)
-    names = sorted({name for record in records for name in dict(record.config.extra)})
-    goal = result.study.goal
-    rows = [_csv_row(record, goal.reached_by(record, baseline)) for record in records]
-    columns = ["trial_id", "purpose", "state", *PIPELINE_KEYS, *names, *_CSV_FIGURES]
+    """`trials_table` as CSV."""
+    columns, rows = trials_table(result)
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def trials_table(result: RunResult) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns, and a row a trial; figures of one that did not run to its full budget are marked censored."""
+    records, baseline = result.records, baseline_estimate(result.records)
+    names = sorted({name for record in records for name in dict(record.config.extra)})
+    goal = result.study.goal
+    rows = [_row(record, goal.reached_by(record, baseline)) for record in records]
+    return ["trial_id", "purpose", "state", *PIPELINE_KEYS, *names, *_CSV_FIGURES], rows
 
 
 _FROM_LAST = (
@@ -324,7 +329,7 @@ _CSV_FIGURES = (
 )
 
 
-def _csv_row(record: TrialRecord, reached: TimeToTarget | None) -> dict[str, Any]:
+def _row(record: TrialRecord, reached: TimeToTarget | None) -> dict[str, Any]:
     last = record.last
     return {
         "trial_id": record.trial_id,

@@ -29,6 +29,7 @@ from tuner.report.progress import Progress
 from tuner.simulate.guess import supposed_instance, suppositions
 from tuner.simulate.instance import Instance
 from tuner.simulate.loop import Account, VirtualClock
+from tuner.sinks import open_sinks
 from tuner.spec import StudySpec
 
 Show = Callable[[Progress, TrialRecord], None]
@@ -61,7 +62,7 @@ def run_simulated(
         runs_dir: Where the run's folder is made.
         show: Called with the state of the run and the trial that changed.
         prior: What an earlier simulated run taught of NRMSE.
-        say: Called with a line on why there is no report, where there is none.
+        say: Takes a line that people see, on an output that could not be written.
 
     Returns:
         The result, its folder, and where the workers' virtual time went.
@@ -80,18 +81,20 @@ def run_simulated(
         provenance["warm_start"] = prior.provenance
     journal = Journal(folder / "journal.jsonl")
     write_start(journal, study, advisor, provenance, num_workers=1)
+    sinks = open_sinks(study, provenance, folder, say)
 
     def listen(changed: TrialRecord) -> None:
         show(Progress.of(advisor, clock.now_s), changed)
 
     failure: TunerError | None = None
     try:
-        instance.play(JournaledAdvisor(advisor, journal, clock, [listen]), clock, account)
+        instance.play(JournaledAdvisor(advisor, journal, clock, [listen, sinks.show]), clock, account)
     except TunerError as error:
         failure = error
     result = RunResult.of(advisor, provenance, failure=str(failure or ""))
     if trouble := end_run(folder, journal, clock.now_s, result):
         say(trouble)
+    sinks.finish(result)
     if failure:
         raise failure
     return result, folder, account

@@ -9,6 +9,7 @@ from tuner.spec.load import (
     load_study,
     study_from_text,
 )
+from tuner.spec.outputs import OutputSpec
 from tuner.spec.study import (
     BudgetSpec,
     ResourceSpec,
@@ -23,6 +24,7 @@ __all__ = [
     "Figure",
     "GuideRow",
     "HardwareProfile",
+    "OutputSpec",
     "ResourceSpec",
     "SchedulerSpec",
     "SearchSpec",

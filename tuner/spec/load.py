@@ -20,6 +20,7 @@ from tuner.spec.checks import build_lattice, point_problems
 from tuner.spec.document import Document, Problem, read_document
 from tuner.spec.files import find, shipped_hardware, stem, yaml_files
 from tuner.spec.hardware import Figure, GuideRow, HardwareProfile
+from tuner.spec.outputs import OutputSpec
 from tuner.spec.problems import problems_of
 from tuner.spec.schema import HardwareModel, StudyModel
 from tuner.spec.study import (
@@ -172,6 +173,7 @@ def _resolve(model: StudyModel, document: Document, path: str, is_shipped_hardwa
         resources=ResourceSpec(
             cpus=wanted.cpus, threads=wanted.threads or wanted.cpus, retries=wanted.retries
         ),
+        outputs=OutputSpec(**model.outputs.model_dump()),
         seed=model.seed,
         lines={name: document.position((name,))[0] for name in document.value},
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
@@ -21,6 +21,7 @@ from tuner.core.objectives import Target
 from tuner.core.parameters import Continuous, Discrete, Parameter
 from tuner.core.values import as_column, key
 from tuner.errors import SpecError
+from tuner.spec.outputs import check_optuna_output, check_project
 
 CUSTOM = "tuner"
 """The type of the errors raised here; their context holds `what`, `fix` and `at`."""
@@ -82,12 +83,15 @@ def _target(value: Any) -> str:
     return value
 
 
-def _limit(value: str) -> str:
-    try:
-        Limit.parse(value)
-    except SpecError as error:
-        raise mistake(error.message, error.hint) from None
-    return value
+def _checked_by(check: Callable[[str], object]) -> AfterValidator:
+    def validate(value: str) -> str:
+        try:
+            check(value)
+        except SpecError as error:
+            raise mistake(error.message, error.hint) from None
+        return value
+
+    return AfterValidator(validate)
 
 
 Scalar = Annotated[Any, PlainValidator(_scalar)]
@@ -251,6 +255,16 @@ class ResourceModel(_Model):
     retries: Annotated[int, Field(ge=0)] = 2
 
 
+class OutputModel(_Model):
+    """See `outputs.OutputSpec`."""
+
+    optuna: Annotated[str, _checked_by(check_optuna_output)] = "sqlite"
+    tensorboard: bool = True
+    wandb: Literal["auto", "offline", "online", "off"] = "auto"
+    wandb_project: Annotated[str, _checked_by(check_project)] = "distill-tuner"
+    parquet: bool = True
+
+
 class FigureModel(_Model):
     """See `hardware.Figure`."""
 
@@ -295,7 +309,7 @@ class StudyModel(_Model):
     constraints: list[str] = Field(default_factory=list)
     objective: Literal["time_s", "time_to_target_s", "energy_j"] = "time_s"
     target: Annotated[str, PlainValidator(_target)]
-    limits: list[Annotated[str, AfterValidator(_limit)]] = Field(default_factory=list)
+    limits: list[Annotated[str, _checked_by(Limit.parse)]] = Field(default_factory=list)
     baseline: dict[str, Scalar]
     guide: dict[str, Scalar] | None = None
     budget: BudgetModel
@@ -304,4 +318,5 @@ class StudyModel(_Model):
     decision: DecisionModel = Field(default_factory=DecisionModel)
     certificate: CertificateModel = Field(default_factory=CertificateModel)
     resources: ResourceModel = Field(default_factory=ResourceModel)
+    outputs: OutputModel = Field(default_factory=OutputModel)
     seed: Annotated[int, Field(ge=0)] = 0

@@ -24,6 +24,7 @@ from tuner.core.parameters import Continuous, Discrete, Parameter
 from tuner.errors import SpecError
 from tuner.spec.document import write_yaml
 from tuner.spec.hardware import HardwareProfile
+from tuner.spec.outputs import OutputSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +128,7 @@ class StudySpec:
         decision: When something may be recommended.
         certificate: What is then proved of it.
         resources: What a trial gets.
+        outputs: What a run is written to besides its own files; decides nothing.
         seed: Of the search and of every trial, so that comparisons are paired; replicates count up from it.
         is_shipped_hardware: True when the file names its hardware instead of describing it.
         lines: Where its top-level keys stand in the file, from 1.
@@ -149,6 +151,7 @@ class StudySpec:
     decision: DecisionSpec = field(default_factory=DecisionSpec)
     certificate: Terms = field(default_factory=Terms)
     resources: ResourceSpec = field(default_factory=ResourceSpec)
+    outputs: OutputSpec = field(default_factory=OutputSpec, compare=False)
     seed: int = 0
     is_shipped_hardware: bool = field(default=True, compare=False, repr=False)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
@@ -242,6 +245,7 @@ class StudySpec:
             "decision": asdict(self.decision),
             "certificate": asdict(self.certificate),
             "resources": asdict(self.resources),
+            "outputs": asdict(self.outputs),
             "seed": self.seed,
         }
 
@@ -250,12 +254,12 @@ class StudySpec:
         return write_yaml(self.as_dict())
 
     def study_hash(self) -> str:
-        """A SHA-256 of everything that `as_dict` holds but the description.
+        """A SHA-256 of everything that `as_dict` holds but the description and the outputs.
 
         The order of parameters counts, since it numbers the lattice; that of other keys does not.
         """
         values = self.as_dict()
-        del values["description"]
+        del values["description"], values["outputs"]
         values["parameters"] = list(values["parameters"].items())
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

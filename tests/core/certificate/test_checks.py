@@ -150,6 +150,12 @@ def test_without_the_devices_memory_head_room_is_said_to_be_unknown():
     assert "head-room is not known" in check_memory([run(WINNER, 0, 0.09, 1.0)], None).text
 
 
+def test_memory_that_nobody_reported_is_not_called_head_room():
+    check = check_memory([run(WINNER, 0, 0.09, 1.0, peak_memory_gib=0.0)], 40.0)
+    assert "memory was not reported" in check.text
+    assert "headroom_pct" not in check.figures
+
+
 # Utilisation.
 
 

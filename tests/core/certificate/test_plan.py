@@ -79,6 +79,11 @@ def test_rounds_that_others_disturbed_are_run_again_a_few_times_at_most():
 # Until it is firm.
 
 
+def test_until_firm_gives_up_at_the_first_look_where_every_pair_was_disturbed():
+    _, asked = play(Terms(until_firm=True), lambda c, s: run(c, s, 0.09, 1.0, contended=True))
+    assert len(asked) == 2 * 4
+
+
 def test_until_firm_ends_at_the_first_look_that_decides():
     _, asked = play(Terms(until_firm=True), fine)
     assert len(asked) == 2 * 4

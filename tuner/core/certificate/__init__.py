@@ -6,6 +6,17 @@ Pure: `next_run` says what to run, `certify` what the runs prove; neither runs a
 from tuner.core.certificate.certificate import Certificate, Device, Verdict, certify
 from tuner.core.certificate.checks import Check, Outcome
 from tuner.core.certificate.plan import next_run
+from tuner.core.certificate.rounds import AUDITED_ROUNDS
 from tuner.core.certificate.terms import Terms
 
-__all__ = ["Certificate", "Check", "Device", "Outcome", "Terms", "Verdict", "certify", "next_run"]
+__all__ = [
+    "AUDITED_ROUNDS",
+    "Certificate",
+    "Check",
+    "Device",
+    "Outcome",
+    "Terms",
+    "Verdict",
+    "certify",
+    "next_run",
+]

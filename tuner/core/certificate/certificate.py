@@ -113,7 +113,7 @@ class Certificate:
         if self.verdict is not Verdict.UNDECIDED:
             return ""
         if self.more_pairs is None or self.round_s is None:
-            return "A firm verdict takes more pairs (--certify); how many cannot be said yet."
+            return "It takes more pairs, on an idle device (--certify); how many cannot be said yet."
         return (
             f"A firm verdict would probably take {self.more_pairs} more pairs, "
             f"about {self.more_pairs * self.round_s / 60:.2g} min (--certify)."

@@ -85,8 +85,10 @@ def check_objective(pairs: Sequence[Pair], goal: Goal, level: float) -> Check:
     logs = [log for pair in clean if (log := _log_gain(pair, goal)) is not None]
     if len(logs) < 2:
         disturbed = len(pairs) - len(clean)
-        why = f": others disturbed {disturbed} of {len(pairs)}" if disturbed else ""
-        return undecided(key, title, f"{len(logs)} undisturbed pairs say too little{why}")
+        if disturbed:
+            text = f"the device was not idle, others disturbed {disturbed} of {len(pairs)} pairs"
+            return undecided(key, title, text)
+        return undecided(key, title, f"{len(logs)} pairs say too little")
     gain = PairedMean.of(logs)
     outcome, needed = judged(PairedMean(mean=-gain.mean, sd=gain.sd, num=gain.num), 0.0, level)
     low, high = (math.exp(bound(level / 2)) for bound in (gain.lower, gain.upper))
@@ -166,12 +168,14 @@ def check_memory(runs: Sequence[TrialRecord], memory_gib: float | None) -> Check
     if out or retries:
         text = f"{out} of {len(runs)} runs ran out of memory, {retries} allocations had to be tried again"
         return Check(key=key, title=title, outcome=Outcome.FAILED, text=text, figures=figures)
-    if not runs or memory_gib is None:
+    if not runs or memory_gib is None or not peak_gib:
         return Check(
             key=key,
             title=title,
             outcome=Outcome.PASSED if runs else Outcome.UNDECIDED,
-            text=f"{said}; the device does not say how much it has, so head-room is not known",
+            text=f"none in {len(runs)} runs; memory was not reported, so head-room is not known"
+            if not peak_gib
+            else f"{said}; the device does not say how much it has, so head-room is not known",
             figures=figures,
         )
     free_pct = 100 * (1 - peak_gib / memory_gib)

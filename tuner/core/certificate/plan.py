@@ -71,11 +71,13 @@ def _is_enough(
 ) -> bool:
     if num_run < terms.looks[0]:
         return False
+    pairs = rounds.pairs(baseline, winner)
+    disturbed = sum(not pair.is_clean for pair in pairs)
     if terms.until_firm:
-        is_last = num_run >= terms.looks[-1]
-        is_look = num_run in terms.looks
-        return is_last or (is_look and _is_firm(records, winner, baseline, goal, terms))
-    disturbed = sum(not pair.is_clean for pair in rounds.pairs(baseline, winner))
+        if num_run >= terms.looks[-1]:
+            return True
+        is_hopeless = disturbed == len(pairs)  # whatever is measured here, its time is not to be trusted
+        return num_run in terms.looks and (is_hopeless or _is_firm(records, winner, baseline, goal, terms))
     return num_run >= terms.looks[0] + min(disturbed, MAX_DISTURBED)
 
 

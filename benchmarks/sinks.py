@@ -1,0 +1,127 @@
+"""What writing a run to Optuna, TensorBoard, W&B and Parquet costs: wall-clock of 40 short real trials.
+
+    python -m benchmarks.sinks            # 5 repeats of 40 trials, about 12 minutes on 2 cores
+    python -m benchmarks.sinks --quick    # 1 repeat of 6 trials, under a minute
+
+Whole processes of the command line on a private Ray, with the stage of docs/examples/own_stage.py, which
+really trains: without any of them, with W&B offline alone, and with all four (the defaults, W&B offline). The
+three take turns within a repeat, in another order each time, so that a change of the machine's speed hits
+them alike; what is reported is the median over repeats of the ratio to the run without, minus one. The CPU
+seconds of the driver and of what it waited for (W&B's process, not Ray's) are beside it, since other tenants
+of a machine disturb them less.
+
+Timed are the first 40 trials, from the first ask to the last of their ends, and what comes after the
+journal's last event: report, flush of the sinks, end of Ray and of the process. Ray's start is left out,
+since it would hide much; so are the further seeds that a disturbed machine may ask for at the end.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tuner.records.journal import read_journal
+
+ROOT = Path(__file__).parents[1]
+NONE = {"optuna": "off", "tensorboard": False, "wandb": "off", "parquet": False}
+ARMS: dict[str, dict[str, Any]] = {
+    "none": NONE,
+    "wandb": NONE | {"wandb": "offline"},
+    "all": {"wandb": "offline"},
+}
+
+
+def main() -> None:
+    """Times the runs and prints a line each, a table and one line of JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="1 repeat of 6 trials")
+    parser.add_argument("--repeats", type=int, default=5)
+    args = parser.parse_args()
+    repeats, trials = (1, 6) if args.quick else (args.repeats, 40)
+    print(f"{trials} trials a run, {repeats} repeats, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
+    rows, cpu = [], []
+    for repeat in range(repeats):
+        names = list(ARMS)
+        order = names[repeat % 3 :] + names[: repeat % 3]
+        both = {name: timed(ARMS[name], trials) for name in order}
+        rows.append({name: wall_s for name, (wall_s, _) in both.items()})
+        cpu.append({name: cpu_s for name, (_, cpu_s) in both.items()})
+        shown = ", ".join(f"{name} {both[name][0]:.2f} s (CPU {both[name][1]:.2f})" for name in names)
+        print(f"repeat {repeat}: {shown}, load {os.getloadavg()[0]:.2f}", flush=True)
+    summary: dict[str, Any] = {}
+    for name in ("wandb", "all"):
+        pct = [100 * (row[name] / row["none"] - 1) for row in rows]
+        summary[f"{name}_overhead_pct"] = round(statistics.median(pct), 2)
+        summary[f"{name}_overhead_pct_range"] = [round(min(pct), 2), round(max(pct), 2)]
+    summary["driver_cpu_s"] = {name: round(statistics.median(c[name] for c in cpu), 2) for name in ARMS}
+    without = statistics.median(row["none"] for row in rows)
+    print(json.dumps(summary | {"seconds_without": round(without, 2), "trials": trials, "repeats": repeats}))
+
+
+def timed(outputs: dict[str, Any], trials: int) -> tuple[float, float]:
+    """Seconds of a run's first trials and of its end; CPU seconds of its driver."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        study = folder / "sinks.yaml"
+        study.write_text(yaml.safe_dump(study_of(outputs, trials), sort_keys=False))
+        path = os.pathsep.join([str(ROOT), str(ROOT / "docs/examples")])
+        options = ["--space", str(study), "--runs-dir", str(folder / "runs")]
+        before_s = cpu_seconds()
+        done = subprocess.run(  # noqa: S603  # this interpreter, with options made here
+            [sys.executable, "-m", "tuner.run", *options],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        ended, cpu_s = time.time(), cpu_seconds() - before_s
+        assert done.returncode in (0, 1), done.stdout + done.stderr
+        assert " is off from here on" not in done.stdout, done.stdout
+        journal = folder / "runs" / "last" / "journal.jsonl"
+        events = list(read_journal(journal))
+        check_written(journal.parent, outputs, sum(event["event"] == "tell" for event in events))
+        after_s = ended - journal.stat().st_mtime
+    asked_s = next(event["elapsed_s"] for event in events if event["event"] == "ask")
+    told_s = [event["elapsed_s"] for event in events if event["event"] == "tell"]
+    return float(told_s[trials - 1] - asked_s + after_s), cpu_s
+
+
+def cpu_seconds() -> float:
+    """Of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def check_written(run: Path, outputs: dict[str, Any], num_trials: int) -> None:
+    """A sink that wrote nothing would cost nothing."""
+    if outputs["wandb"] == "offline":
+        assert len(list((run / "wandb").glob("offline-run-*/*.wandb"))) == num_trials + 1
+    assert (run / "optuna.sqlite3").exists() == ("optuna" not in outputs)
+
+
+def study_of(outputs: dict[str, Any], trials: int) -> dict[str, Any]:
+    """The example's study with an order of trials that no timing changes."""
+    study = yaml.safe_load((ROOT / "docs/examples/own_stage.yaml").read_text())
+    changes = {
+        "budget": {"trials": trials, "hours": 1, "seeds": 1},
+        "search": {"sampler": "random"},
+        "scheduler": {"rule": "none"},
+        "outputs": outputs,
+    }
+    return dict(study) | changes
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The certificate as the advisor runs it: after the search, alone, within the hours, gone on with later."""
+
+import math
+
+import pytest
+
+from tests.advisor.laws import out_of_memory_above, run_study, smooth
+from tests.studies import make_study
+from tuner.advisor import Advisor, JournaledAdvisor, rebuild
+from tuner.core.certificate import Verdict
+from tuner.core.conclusion import conclude
+from tuner.core.trial import Purpose
+from tuner.records.journal import Journal, read_journal
+from tuner.simulate import VirtualClock, simulate
+
+
+def study(**certificate):
+    return make_study(
+        budget={"trials": 40, "hours": 20},
+        target="nrmse < 0.0945",
+        certificate={"nrmse_margin_pct": 20} | certificate,
+    )
+
+
+def concluded(advisor):
+    return conclude(advisor.records, advisor.study.goal, advisor.certified, terms=advisor.study.certificate)
+
+
+def certifying(advisor):
+    return [record for record in advisor.records if record.purpose is Purpose.CERTIFY]
+
+
+@pytest.mark.parametrize("num_workers", [1, 4])
+@pytest.mark.parametrize("sampler", ["surrogate", "random"])
+def test_it_comes_last_runs_alone_and_proves_the_recommendation(sampler, num_workers, tmp_path):
+    spec = study(pairs=3)
+    spec = make_study(
+        budget={"trials": 20, "hours": 20},
+        search={"sampler": sampler},
+        certificate={"pairs": 3, "nrmse_margin_pct": 20},
+        target=spec.target.text,
+    )
+    path = tmp_path / "journal.jsonl"
+    advisor, last, _ = run_study(spec, smooth, path, num_workers=num_workers)
+    assert last.reason
+    found = concluded(advisor)
+    assert found.is_certified
+    purposes = [record.purpose for record in advisor.records]
+    first = purposes.index(Purpose.CERTIFY)
+    assert set(purposes[first:]) == {Purpose.CERTIFY}
+    assert found.certificate.config == found.recommendation.estimate.config
+    running = set()
+    for event in read_journal(path):
+        trial_id = event.get("trial_id") or event.get("answer", {}).get("trial_id")
+        if event["event"] == "ask" and "trial_id" in event["answer"]:
+            if event["answer"].get("purpose") == "certify":
+                assert not running
+            running.add(trial_id)
+        elif event["event"] in ("tell", "probed"):
+            running.discard(trial_id)
+
+
+def test_the_search_leaves_it_the_hours_it_needs(tmp_path):
+    """A sampler that never ends by itself would spend all of them."""
+    spec = make_study(
+        budget={"trials": 1000, "hours": 0.6},
+        search={"sampler": "random"},
+        certificate={"pairs": 3, "nrmse_margin_pct": 20},
+        target="nrmse < 0.0945",
+    )
+    advisor, last, clock = run_study(spec, smooth, tmp_path / "journal.jsonl")
+    assert "of the budget are too short" in last.reason
+    assert len(concluded(advisor).certificate.seeds) == 3
+    assert clock.now_s <= 0.6 * 3600
+
+
+def test_an_ended_study_goes_on_until_its_certificate_is_firm_and_its_journal_replays(tmp_path):
+    path, clock = tmp_path / "journal.jsonl", VirtualClock()
+    spec = study(pairs=1)
+    advisor = Advisor(spec)
+    journal = Journal(path)
+    told = JournaledAdvisor(advisor, journal, clock)
+    simulate(told, smooth, clock)
+    assert concluded(advisor).certificate.verdict is Verdict.UNDECIDED
+    told.certify(None)
+    simulate(told, smooth, clock)
+    journal.close()
+    assert concluded(advisor).certificate.verdict is Verdict.CERTIFIED
+    assert len(concluded(advisor).certificate.seeds) == 4
+    start = {"event": "start", "traits": advisor.traits.as_dict(), "num_workers": 1}
+    again = rebuild(spec, [start, *read_journal(path)])
+    assert again.records == advisor.records
+    assert again.study.certificate.until_firm
+
+
+def test_more_hours_let_a_certificate_go_on_whose_study_had_spent_its_own(tmp_path):
+    spec = study(pairs=0)
+    path, clock = tmp_path / "journal.jsonl", VirtualClock()
+    advisor = Advisor(spec)
+    journal = Journal(path)
+    told = JournaledAdvisor(advisor, journal, clock)
+    simulate(told, smooth, clock)
+    clock.now_s = 21 * 3600.0
+    told.certify(None)
+    assert "is spent" in told.ask().reason
+    told.certify(22.0)
+    simulate(told, smooth, clock)
+    journal.close()
+    assert len(certifying(advisor)) >= 8
+
+
+def test_a_baseline_that_cannot_run_leaves_nothing_to_compare_with(tmp_path):
+    spec = study(pairs=3)
+    advisor, last, _ = run_study(spec, out_of_memory_above(14), tmp_path / "journal.jsonl")
+    assert last.reason
+    assert certifying(advisor) == []
+    found = concluded(advisor)
+    if found.certificate is not None:
+        assert found.certificate.verdict is not Verdict.CERTIFIED
+        assert not math.isnan(found.certificate.cost_s)

@@ -1,0 +1,178 @@
+"""A run on W&B: one of its runs a trial, grouped by the run's folder, and a closing one with the report.
+
+Own runs of the driver, not Ray's callback, which starts an actor a trial and wants a key (measured: 37 s
+instead of 9 for 4 trials). All of them share W&B's one service process. Offline, everything is in `wandb/` of
+the run's folder, where `wandb sync` finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from tuner.core.trial import TrialRecord, TrialState
+from tuner.errors import TunerError
+from tuner.report.files import RunResult
+from tuner.sinks.contract import Sink
+from tuner.sinks.facts import Judge, curves, facts
+from tuner.spec import StudySpec
+
+INIT_TIMEOUT_S, FINISH_TIMEOUT_S = 12.0, 10.0
+"""How long W&B may wait for its server; what was not sent then stays on disk."""
+
+ARTIFACT_FILES = (
+    "report.html",
+    "certificate.json",
+    "result.json",
+    "recommended.yaml",
+    "trials.csv",
+    "study.yaml",
+)
+"""Of the run's folder, those of them that exist."""
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What W&B holds of a trial that runs.
+
+    Attributes:
+        run: W&B's.
+        epoch: The newest epoch logged.
+    """
+
+    run: Any
+    epoch: int = 0
+
+
+class WandbRuns(Sink):
+    """Writes to W&B.
+
+    Args:
+        mode: `online` or `offline`.
+        project: W&B's.
+    """
+
+    def __init__(self, mode: str, project: str) -> None:
+        self._mode, self._project = mode, project
+        self._shown: dict[str, _Shown] = {}
+        self._ended: set[str] = set()
+        self._has_begun = False
+
+    def start(self, study: StudySpec, provenance: Mapping[str, Any], folder: Path) -> None:
+        """Imports W&B; of a resumed run, trials it has are left as they are.
+
+        Raises:
+            TunerError: It is not installed.
+        """
+        try:
+            import wandb
+        except ImportError:
+            raise TunerError("wandb is not installed.", "pip install 'distill-tuner[wandb]'.") from None
+        self._wandb = wandb
+        self._study, self._provenance, self._folder = study, dict(provenance), folder
+        self._judge = Judge(study.goal)
+        self._settings = wandb.Settings(
+            console="off",
+            silent=True,
+            disable_git=True,
+            save_code=False,
+            init_timeout=INIT_TIMEOUT_S,
+            finish_timeout=FINISH_TIMEOUT_S,
+            x_disable_stats=True,  # of the driver; what the trials' workers measured is logged
+            x_disable_machine_info=True,
+            x_disable_meta=True,
+            x_save_requirements=False,
+        )
+        wandb.setup(self._settings)
+        prefix = self._id("")
+        made = (folder / "wandb").glob(f"*run-*-{prefix}*")
+        self._ended = {path.name.rsplit(prefix, 1)[1] for path in made}
+
+    def show(self, record: TrialRecord) -> None:
+        """Logs epochs that are new, and at its end the trial's summary and tags."""
+        self._judge.heard(record)
+        if record.trial_id in self._ended:
+            return
+        shown = self._shown.get(record.trial_id)
+        if shown is None:
+            shown = self._shown[record.trial_id] = _Shown(self._new_run(record))
+        for measurement in record.measurements:
+            if measurement.epoch > shown.epoch and (figures := curves(measurement)):
+                shown.run.log(figures, step=measurement.epoch)
+                shown.epoch = measurement.epoch
+        if record.state is not TrialState.RUNNING:
+            self._end(shown.run, record)
+
+    def _new_run(self, record: TrialRecord) -> Any:
+        config = record.config.as_dict() | {"seed": record.seed, "study_hash": self._study.study_hash()}
+        return self._init(record.trial_id, record.purpose.value, config)
+
+    def _init(self, name: str, job_type: str, config: Mapping[str, Any]) -> Any:
+        """A new run of W&B; all are offline when its server does not answer to the first."""
+        try:
+            run = self._try_init(name, job_type, config)
+        except self._wandb.Error as error:
+            if self._mode == "offline" or self._has_begun:
+                raise
+            self._mode = "offline"
+            self._wandb.teardown()  # its service keeps the id in use otherwise
+            line = str(error).splitlines()[0]
+            self.notice = f"offline from here on, `wandb sync` sends it later: {line}"
+            run = self._try_init(name, job_type, config)
+        self._has_begun = True
+        return run
+
+    def _try_init(self, name: str, job_type: str, config: Mapping[str, Any]) -> Any:
+        return self._wandb.init(
+            project=self._project,
+            group=self._folder.name,
+            job_type=job_type,
+            id=self._id(name),
+            name=name,
+            config=dict(config),
+            dir=str(self._folder),
+            mode=cast('Literal["online", "offline"]', self._mode),
+            reinit="create_new",
+            settings=self._settings,
+        )
+
+    def _id(self, name: str) -> str:
+        """Unique in the project; W&B takes 128 characters."""
+        return f"{self._folder.name[-100:]}-{name}"
+
+    def _end(self, run: Any, record: TrialRecord) -> None:
+        """The figures of a trial that did not run to its full budget stay in its curves."""
+        summary = facts(record)
+        if (values := self._judge.values(record)) is not None:
+            summary |= dict(zip((self._study.objective.value, "nrmse"), values, strict=True))
+            summary["misses"] = self._judge.misses(record)
+        run.summary.update(summary)
+        run.tags = (record.state.value, record.purpose.value, *filter(None, [record.constraint]))
+        run.finish(exit_code=0 if record.state in (TrialState.COMPLETE, TrialState.STOPPED) else 1)
+        del self._shown[record.trial_id]
+        self._ended.add(record.trial_id)
+
+    def finish(self, result: RunResult) -> None:
+        """Ends what never ended; a closing run gets the conclusion and, as one artifact, the report."""
+        for shown in self._shown.values():
+            shown.run.finish(exit_code=1)
+        run = self._init("report", "report", self._provenance)
+        found = result.conclusion.recommendation
+        run.summary.update(
+            {
+                "status": result.status,
+                "conclusion": result.sentence,
+                "finish_reason": result.finish_reason,
+                "num_trials": len(result.records),
+                "speedup": found.speedup if found else None,
+                "recommended": found.estimate.config.as_dict() if found else None,
+            }
+        )
+        artifact = self._wandb.Artifact(self._id("report"), type="report")
+        for name in ARTIFACT_FILES:
+            if (self._folder / name).is_file():
+                artifact.add_file(str(self._folder / name), policy="immutable", skip_cache=True)
+        run.log_artifact(artifact)
+        run.finish(exit_code=0)
