@@ -78,13 +78,16 @@ def _on_worker(
     function: Callable[..., Any],
     *arguments: Any,
 ) -> Any:
-    """Calls a function where trials run.
+    """Calls a function where trials run; on a card, in a process that ends with it.
+
+    A worker that stays would keep memory there, and pass for somebody else's process.
+    Ray ends those that are declared with a card, not those that get one by `options`.
 
     Raises:
         StageError: It raised.
         Interrupted: A signal came meanwhile.
     """
-    task = ray.remote(function).options(num_cpus=study.resources.cpus, num_gpus=num_gpus)
+    task = ray.remote(num_cpus=study.resources.cpus, num_gpus=num_gpus)(function)
     answer = task.remote(*arguments)
     while not ray.wait([answer], timeout=0.2)[0]:
         interrupts.check()

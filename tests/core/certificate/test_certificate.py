@@ -92,8 +92,8 @@ def audited(ratios, changes, *, utils=None, speedup=None):
     records = []
     for k, (ratio, change) in enumerate(zip(ratios, changes, strict=True)):
         util = {} if utils is None else {"gpu_util_pct": utils[k]}
-        records.append(run(BASELINE, FIRST + k, 0.091, 4.0))
-        records.append(run(GUIDE, FIRST + k, 0.091 * (1 + change / 100), 4.0 / ratio, **util))
+        records.append(run(BASELINE, FIRST + k, 0.091, 40.0))
+        records.append(run(GUIDE, FIRST + k, 0.091 * (1 + change / 100), 40.0 / ratio, **util))
     found = certificate(records, guide=GUIDE, device=Device(guide_speedup=speedup))
     return [claim.finding for claim in found.claims]
 

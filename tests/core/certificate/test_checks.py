@@ -159,9 +159,9 @@ def test_memory_that_nobody_reported_is_not_called_head_room():
 # Utilisation.
 
 
-def utilisation(before, after):
+def utilisation(before, after, *, time_s=9.0):
     records = [
-        run(config, 1000 + k, 0.09, 1.0, gpu_util_pct=util)
+        run(config, 1000 + k, 0.09, time_s, gpu_util_pct=util)
         for k, both in enumerate(zip(before, after, strict=True))
         for config, util in zip((BASELINE, WINNER), both, strict=True)
     ]
@@ -177,6 +177,12 @@ def test_utilisation_passes_fails_and_stays_undecided():
     assert utilisation((61, 62, 60), (77, 76, 78)).outcome is Outcome.PASSED
     assert utilisation((77, 76, 78), (61, 62, 60)).outcome is Outcome.FAILED
     assert utilisation((60, 70, 65), (66, 66, 66)).outcome is Outcome.UNDECIDED
+
+
+def test_a_training_too_short_for_nvml_is_not_judged():
+    check = utilisation((77, 76, 78), (44, 40, 50), time_s=0.35)
+    assert check.outcome is Outcome.NOT_MEASURABLE
+    assert "0.35 s" in check.text
 
 
 def test_a_saturated_card_has_nothing_to_increase():

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuner.core.certificate.checks import percent
+from tuner.core.certificate.checks import MIN_WATCHED_S, percent
 from tuner.core.certificate.paired import PairedMean
 from tuner.core.certificate.rounds import Pair
 
@@ -60,7 +60,8 @@ def audit(pairs: Sequence[Pair], speedup: tuple[float, float] | None = None) -> 
     clean = [p for p in pairs if p.is_clean]
     gains = [math.log(p.baseline.time_s / p.winner.time_s) for p in clean]
     changes = [math.log(p.winner.nrmse / p.baseline.nrmse) for p in pairs]
-    used = [u for p in pairs if p.winner.last and (u := p.winner.last.gpu_util_pct) is not None]
+    watched = [p.winner.last for p in pairs if p.winner.last and p.winner.time_s >= MIN_WATCHED_S]
+    used = [last.gpu_util_pct for last in watched if last.gpu_util_pct is not None]
     return (
         _claim(f"{low:g}-{high:g}x faster", gains, (low, high), math.exp, "{:.2f}x"),
         _claim("GPU utilisation 75-80 %", used, UTILISATION_PCT, float, "{:.0f} %", may_lack=True),

@@ -25,6 +25,10 @@ SATURATED_PCT = 95.0
 """Mean utilisation from which there is nothing left to increase."""
 
 
+MIN_WATCHED_S = 3.0
+"""A shorter training is not watched well: NVML's figure is of the last 1/6 to 1 s, whatever ran in it."""
+
+
 class Outcome(StrEnum):
     """What became of a check."""
 
@@ -203,6 +207,14 @@ def check_utilisation(pairs: Sequence[Pair], level: float) -> Check:
         for a, b in both
         if a is not None and b is not None and a.gpu_util_pct is not None and b.gpu_util_pct is not None
     ]
+    shortest_s = min((min(p.baseline.time_s, p.winner.time_s) for p in pairs), default=0.0)
+    if seen and shortest_s < MIN_WATCHED_S:
+        return Check(
+            key=key,
+            title=title,
+            outcome=Outcome.NOT_MEASURABLE,
+            text=f"a training of {shortest_s:.2f} s is too short for NVML, {MIN_WATCHED_S:g} s would do",
+        )
     if not seen:
         return Check(
             key=key,

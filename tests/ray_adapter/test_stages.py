@@ -1,0 +1,53 @@
+"""What is asked of a stage on a card leaves no process behind that would hold memory there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.stages import SyntheticStage
+
+ROOT = Path(__file__).parents[2]
+
+ASK = """
+import os, time, ray
+from tests.studies import make_study
+from tuner.ray_adapter.interrupts import Interrupts
+from tuner.ray_adapter.stages import describe_device
+ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+stage = {"class": "tests.ray_adapter.test_stages:NamesItsProcess", "num_epochs": 1, "num_samples": 240}
+pid = describe_device(make_study(stage=stage), Interrupts(), num_gpus=NUM_GPUS)["pid"]
+deadline = time.monotonic() + 30
+while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline and NUM_GPUS:
+    time.sleep(0.1)
+print("alive" if os.path.exists(f"/proc/{pid}") else "gone")
+"""
+
+
+class NamesItsProcess(SyntheticStage):
+    """Says which process described the device."""
+
+    @classmethod
+    def describe_device(cls, options):
+        return {"kind": "cuda", "name": "pretended", "memory_gib": 1.0, "pid": os.getpid()}
+
+
+def left_behind(num_gpus: int) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", ASK.replace("NUM_GPUS", str(num_gpus))],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return done.stdout.split()[-1]
+
+
+def test_a_worker_that_was_given_a_card_ends_with_what_it_was_asked():
+    assert left_behind(1) == "gone"
+
+
+def test_a_worker_without_one_stays_for_the_next_question():
+    assert left_behind(0) == "alive"
