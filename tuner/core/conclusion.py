@@ -54,7 +54,7 @@ class Conclusion:
         outcome: See `StudyOutcome`.
         recommendation: Present exactly when the outcome is RECOMMENDED.
         rows: What to show, by title: baseline, guide, recommended, nearest_miss, as far as there are.
-        sentence: The outcome in one honest sentence.
+        sentence: The outcome in one honest sentence; of the certificate only whether there is one.
         goal: What was wanted.
         certificate: Of the recommendation; None without one, or when none was asked for.
     """
@@ -201,7 +201,7 @@ def _recommended(
         f"Recommended: {best.config} {_VERB[objective]} {mine}, {against}, "
         f"at NRMSE {best.nrmse:.4f}{spread}{time}, "
         f"{found.margin_pct:.1f} % within the target {goal.target.text}{kept}; {_basis(best, baseline)}"
-        + (f". {certificate.sentence}" if certificate else ": evidence, no certificate.")
+        + ("." if certificate else ": evidence, no certificate.")
     )
 
 

@@ -102,14 +102,20 @@ class RunResult:
         return "interrupted" if self.interrupted_by else self.conclusion.outcome.value
 
     @property
-    def sentence(self) -> str:
-        """The conclusion in one honest sentence, told apart when the run did not come to its end."""
+    def finding(self) -> str:
+        """What was found in one honest sentence, told apart when the run did not come to its end."""
         if self.failure:
             return f"The run failed ({self.failure}); so far: {self.conclusion.sentence}"
         if not self.has_ended:
             return f"This run has not ended; so far: {self.conclusion.sentence}"
         early = f"Interrupted by {self.interrupted_by}; so far: " if self.interrupted_by else ""
         return early + self.conclusion.sentence
+
+    @property
+    def sentence(self) -> str:
+        """What was found, and what the certificate says of it."""
+        certificate = self.conclusion.certificate
+        return self.finding + (f" {certificate.sentence}" if certificate else "")
 
 
 def write_outputs(folder: Path, result: RunResult) -> list[Path]:

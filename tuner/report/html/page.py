@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from tuner.report.files import basis, why_ended
+from tuner.report.html.certificate import badge, certificate_html
 from tuner.report.html.figure import Figure
 from tuner.report.html.legend import legend
 from tuner.report.html.plot import plots
@@ -55,11 +56,20 @@ def page(past: PastRun, shown: Sequence[Figure]) -> str:
 def sections(past: PastRun, shown: Sequence[Figure]) -> tuple[Section, ...]:
     """All sections below the verdict, in the order of the page."""
     return (
+        *certificate_section(past),
         Section(key="results", title="Side by side", html=result_tables(past)),
         *(Section(key=one.key, title=one.title, html=_figure(one)) for one in shown),
         Section(key="environment", title="Environment and provenance", html=facts(past)),
         Section(key="all-trials", title="All trials", html=trials_table(past)),
     )
+
+
+def certificate_section(past: PastRun) -> tuple[Section, ...]:
+    """The certificate; none without a recommendation, or when none was asked for."""
+    certificate = past.result.conclusion.certificate
+    if certificate is None:
+        return ()
+    return (Section(key="certificate", title="Certificate", html=certificate_html(certificate)),)
 
 
 def _verdict(past: PastRun) -> str:
@@ -68,7 +78,7 @@ def _verdict(past: PastRun) -> str:
     said = "".join(f'<p class="soft">{escape(text)}</p>' for text in (*basis(result), *why_ended(result)))
     return (
         f"<header><h1>{escape(past.study.name)}</h1>{banner}"
-        f'<p id="verdict">{escape(result.sentence)}</p>{cards(past)}{said}</header>'
+        f'<p id="verdict">{escape(result.finding)}</p>{badge(past)}{cards(past)}{said}</header>'
     )
 
 

@@ -62,6 +62,10 @@ font-size:.82rem;margin:.5rem 0}
 td,th{padding:.22rem .6rem;white-space:nowrap;text-align:right}td:first-child,th:first-child{text-align:left}
 .facts th,.facts td{text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere}
 .facts th{white-space:nowrap;color:var(--soft);font-weight:400}
+.words td,.words th{text-align:left;vertical-align:top;white-space:normal;min-width:7rem}
+.badge{margin:-.4rem 0 1rem;max-width:none}strong.good{color:var(--good)}strong.bad{color:var(--warn)}
+strong.open{color:var(--soft)}.badge strong{border:1px solid;border-radius:1rem;padding:.05rem .6rem;
+text-transform:uppercase;font-size:.85rem;letter-spacing:.03em}
 thead th{position:sticky;top:0;background:var(--card);border-bottom:1px solid var(--line)}
 th button{all:unset;cursor:pointer}th button:focus-visible{outline:2px solid var(--link)}
 tbody tr:nth-child(even){background:color-mix(in srgb,var(--card) 55%,transparent)}
