@@ -96,7 +96,7 @@ def test_a_run_that_recommends_exits_with_0_and_prints_plain_lines(finished):
     baseline = rf"^baseline +6 +3 +5 +1 +{seeds} +\d+\.\d+ +0\.0900 +\S+ +1\.00x$"
     assert re.search(baseline, done.stdout, re.M)
     assert re.search(r"^guide's row +12 +4 +4 +2 ", done.stdout, re.M)
-    assert "evidence, not yet a certificate" in done.stdout
+    assert "evidence, no certificate" in done.stdout
 
 
 def test_every_path_it_prints_exists(finished):

@@ -168,11 +168,13 @@ def test_the_pipeline_is_tuned_patched_and_runs_with_what_was_recommended(tmp_pa
     assert done.returncode == 0, done.stderr
     last, config = tmp_path / "runs/last", tmp_path / "train_config.yaml"
     shutil.copy(PIPELINE / "train_config.yaml", config)
-    refused = run_tuner("export", last, "--into", config)
-    assert (refused.returncode, refused.stderr[:7]) == (2, "error: ")
-    done = run_tuner("export", last, "--into", config, "--force")
+    result = json.loads((last / "result.json").read_text())
+    done = run_tuner("export", last, "--into", config)
+    if not result["certified"]:  # its two clocks were disturbed
+        assert (done.returncode, done.stderr[:7]) == (2, "error: ")
+        done = run_tuner("export", last, "--into", config, "--force")
     assert done.returncode == 0, done.stderr
-    best = json.loads((last / "result.json").read_text())["recommended"]
+    best = result["recommended"]
     assert values_of(config) == best["config"]
     script = [sys.executable, str(PIPELINE / "train.py"), str(config), "3"]
     output = subprocess.run(script, capture_output=True, text=True, check=True).stdout

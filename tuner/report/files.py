@@ -133,7 +133,8 @@ def write_outputs(folder: Path, result: RunResult) -> list[Path]:
     if found := conclusion.recommendation:
         texts["recommended.yaml"] = recommended_yaml(found, result)
     if conclusion.certificate:
-        texts["certificate.json"] = _json(conclusion.certificate.as_dict())
+        of = {"study": result.study.name, "device": result.provenance["device"]["name"]}
+        texts["certificate.json"] = _json(of | conclusion.certificate.as_dict())
     for name in {"recommended.yaml", "certificate.json"} - set(texts):
         (folder / name).unlink(missing_ok=True)  # of before the run was resumed
     for name, text in texts.items():

@@ -75,7 +75,16 @@ def test_the_page_draws_sorts_and_asks_for_nothing(browser, tmp_path):
     )
     assert points == pytest.approx([record.nrmse for record in full], rel=1e-5)
     assert points
-    assert browser.find_element("id", "verdict").text == past.result.sentence
+    assert browser.find_element("id", "verdict").text == past.result.finding
+    certificate = past.result.conclusion.certificate
+    said = browser.find_element("css selector", ".badge").text
+    assert said.lower() == certificate.sentence.lower()
+    cells = "return [...document.querySelectorAll('#certificate tbody td')].map(e => e.textContent)"
+    seen = browser.execute_script(cells)
+    for check in certificate.checks:
+        assert {check.title, check.outcome.value, check.text} <= set(seen)
+    for claim in certificate.claims:
+        assert {claim.text, claim.finding.value, claim.seen} <= set(seen)
     rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
     column = list(rows[0]).index("time_s")
     cells = (

@@ -40,8 +40,8 @@ def certificate_html(certificate: Certificate) -> str:
     num, margin = len(certificate.seeds), certificate.terms.nrmse_margin_pct
     how = (
         f"Baseline ({certificate.baseline}) and recommendation ({certificate.config}) took turns with {num} "
-        "seeds that the search never used, one run at a time. A check passes when what it says is shown at its "
-        f"level, fails when the opposite is. An NRMSE within {margin:g} % of the baseline's counts as "
+        "seeds that the search never used, one run at a time. A check passes when what it says is shown at "
+        f"its level, fails when the opposite is. An NRMSE within {margin:g} % of the baseline's counts as "
         f"unchanged, as the study says; {cost_text(certificate)}."
     )
     parts = [f"<p>{escape(how)}</p>", _table(("check", "outcome", "seen", "test"), checks)]
