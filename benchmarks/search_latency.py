@@ -20,6 +20,7 @@ from tuner.advisor import Ask, Ending, Finished, Run
 from tuner.advisor.knowledge import Knowledge
 from tuner.advisor.messages import ProbeResult, record_of
 from tuner.advisor.planner import Planner, Task
+from tuner.core.certificate import Terms
 from tuner.core.config import TrialConfig
 from tuner.core.lattice import Lattice
 from tuner.core.measurement import Measurement
@@ -86,9 +87,15 @@ class _InTurn(Planner):
         self._tasks = iter(tasks)
 
     def next(
-        self, knowledge: Knowledge, trial_id: str, *, is_searching: bool, probe_cost_s: float | None
+        self,
+        knowledge: Knowledge,
+        trial_id: str,
+        *,
+        terms: Terms,
+        is_searching: bool,
+        probe_cost_s: float | None,
     ) -> Task:
-        super().next(knowledge, trial_id, is_searching=is_searching, probe_cost_s=probe_cost_s)
+        super().next(knowledge, trial_id, terms=terms, is_searching=is_searching, probe_cost_s=probe_cost_s)
         return next(self._tasks)
 
 

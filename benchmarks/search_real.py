@@ -5,7 +5,8 @@
 
 Each study has a master seed of its own. Its cost is all the time that its workers were occupied: set-up,
 training of every trial, stopped and failed ones too, evaluation, probes, and what Ray takes in between; in
-trainings of the baseline as that study measured them. A recommendation is truly feasible when its mean NRMSE
+trainings of the baseline as that study measured them; the certificate of what it found is told apart. A
+recommendation is truly feasible when its mean NRMSE
 over fresh seeds, which no search used, meets the target; and good when it takes at most 1.1 times what the
 fastest truly feasible configuration of the grid takes, the contenders timed in turn. Studies that have run,
 trials and times are kept, so that a later call continues. Use a quiet machine. The last line is one line of
@@ -29,6 +30,7 @@ from benchmarks.search_grid import Laboratory, add_arguments, measured_times
 from benchmarks.search_results import Outcome, interval, median_baseline_cost, save
 from benchmarks.search_truth import FIRST_FRESH_SEED, Grid, group_of, key_of, markdown
 from tuner.core.config import TrialConfig
+from tuner.core.trial import Purpose
 from tuner.records.journal import Event, read_journal
 from tuner.spec import load_study
 
@@ -60,8 +62,8 @@ class StudyRun:
 
     @property
     def total_s(self) -> float:
-        """All seconds its workers were occupied."""
-        return sum(self.occupied_s.values())
+        """All seconds its workers were occupied by the search."""
+        return sum(seconds for what, seconds in self.occupied_s.items() if what != Purpose.CERTIFY)
 
     @property
     def cost(self) -> float:

@@ -27,8 +27,8 @@ FEW_SEEDS, MOST_SEEDS = 4, 20
 STANDARD_ERRORS = 3.0
 """So far from the target is a decided mean."""
 SLOW_RATIO = 2.0
-FIRST_FRESH_SEED = 1000
-"""From here on seeds check recommendations; neither the grid nor a study's first thousand seeds use them."""
+FIRST_FRESH_SEED = 10_000
+"""From here on seeds check recommendations; neither the grid, a search nor a certificate uses them."""
 
 
 def group_of(key: Key) -> Group:
