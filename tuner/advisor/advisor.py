@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from tuner.advisor.hours import Hours
 from tuner.advisor.knowledge import Knowledge, problem_of
 from tuner.advisor.messages import (
     PROBE_PREFIX,
@@ -27,7 +28,6 @@ from tuner.advisor.messages import (
 )
 from tuner.advisor.planner import Planner, Task, certified, recommended
 from tuner.advisor.telling import evidence, outcome
-from tuner.core.certificate import AUDITED_ROUNDS
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement, Status
@@ -44,9 +44,6 @@ MAX_FAILURES = 3
 
 MAX_LOST_PROBES = 2
 """Probes that may be lost before no more are asked for."""
-
-KEPT_SHARE = 0.25
-"""Share of the budget's hours that the search leaves to the certificate, at most."""
 
 FIRST_PROBE_COST_S = 1.0
 """What a probed configuration is taken to cost before one was: about a second (docs/stage.md)."""
@@ -275,50 +272,24 @@ class Advisor:
         trials = self.study.budget.trials
         if self.num_counted >= trials:
             return f"all {trials} trials of the budget have run"
-        beliefs = self.knowledge.beliefs
-        if not beliefs.measured:
-            return ""
-        least_s = float(beliefs.time_s.min())
-        if not self._too_short(least_s, elapsed_s + KEPT_SHARE * self.study.budget.budget_s):
-            return ""
-        return self._too_short(least_s, elapsed_s + self._kept_s())
+        return self._hours(elapsed_s).too_short_to_search()
 
-    def _kept_s(self) -> float:
-        """Seconds of the budget that the search leaves to the certificate of what it has found."""
+    def _hours(self, elapsed_s: float) -> Hours:
+        return Hours(
+            study=self.study,
+            knowledge=self.knowledge,
+            elapsed_s=elapsed_s,
+            find_best=self._better_than_baseline,
+        )
+
+    def _better_than_baseline(self) -> TrialConfig | None:
         best = self.incumbent
-        if best is None or best.config == self.study.baseline:
-            return 0.0
-        num_pairs = min(self.study.certificate.looks, default=0)
-        baseline_s = self._time_s(self.study.baseline)
-        needed_s = num_pairs * (self._time_s(best.config) + baseline_s)
-        if self.study.guide is not None:
-            needed_s += min(num_pairs, AUDITED_ROUNDS) * self._time_s(self.study.guide)
-        if num_pairs:
-            needed_s += baseline_s  # what the search started last may take that long
-        return min(needed_s, KEPT_SHARE * self.study.budget.budget_s)
-
-    def _time_s(self, config: TrialConfig) -> float:
-        beliefs = self.knowledge.beliefs
-        return float(beliefs.time_s[beliefs.grid.index[config]])
+        return None if best is None or best.config == self.study.baseline else best.config
 
     def _too_late(self, task: Task, elapsed_s: float) -> str:
-        """Why a trial would not end within the budget; empty while it would, as far as is known.
-
-        Of a certificate: why the pair that it begins would not.
-        """
-        beliefs = self.knowledge.beliefs
-        if not beliefs.measured or task.config not in beliefs.grid.index:
-            return ""
-        best = self.incumbent if task.purpose is Purpose.CERTIFY else None
-        begins_pair = best is not None and task.config == self.study.baseline
-        other_s = self._time_s(best.config) if best is not None and begins_pair else 0.0
-        return self._too_short(self._time_s(task.config) + other_s, elapsed_s)
-
-    def _too_short(self, time_s: float, elapsed_s: float) -> str:
-        left_s = self.study.budget.budget_s - elapsed_s
-        if time_s <= left_s:
-            return ""
-        return f"the {max(0.0, left_s):.0f} s left of the budget are too short for one more trial"
+        """Why a trial would not end within the budget; empty while it would, as far as is known."""
+        begins_pair = task.purpose is Purpose.CERTIFY and task.config == self.study.baseline
+        return self._hours(elapsed_s).too_short_for(task.config, begins_pair=begins_pair)
 
     def _is_first_baseline_running(self) -> bool:
         """True while other workers would have to guess: nothing has ended, and the baseline is under way."""
