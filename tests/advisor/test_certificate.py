@@ -69,7 +69,7 @@ def test_the_search_leaves_it_the_hours_it_needs(tmp_path):
         target="nrmse < 0.0945",
     )
     advisor, last, clock = run_study(spec, smooth, tmp_path / "journal.jsonl")
-    assert "of the budget are too short" in last.reason
+    assert "kept for the certificate, are too short for one more trial" in last.reason
     assert len(concluded(advisor).certificate.seeds) == 3
     assert clock.now_s <= 0.6 * 3600
 
