@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from benchmarks.search_play import MARGINS_PCT, ArmFactory
 from tuner.advisor import Advisor, Ask, Ending, Finished, JournaledAdvisor, Run, Wait
 from tuner.advisor.messages import Probe, ProbeResult, record_of
+from tuner.core.certificate import Terms
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
 from tuner.core.prior import Prior
@@ -34,7 +35,7 @@ class Ours(JournaledAdvisor):
     ) -> None:
         study = instance.study
         # No arm runs the guide's row, nor seeds beyond those it wants itself.
-        study = replace(study, guide=None, budget=replace(study.budget, seeds=1))
+        study = replace(study, guide=None, certificate=Terms(pairs=0))
         traits = StageTraits(
             quality_invariant_to=("micro_batch",), can_probe=True, capacity_gib=instance.truth.memory_gib
         )
