@@ -93,9 +93,17 @@ class _InTurn(Planner):
         *,
         terms: Terms,
         is_searching: bool,
+        has_time: bool,
         probe_cost_s: float | None,
     ) -> Task:
-        super().next(knowledge, trial_id, terms=terms, is_searching=is_searching, probe_cost_s=probe_cost_s)
+        super().next(
+            knowledge,
+            trial_id,
+            terms=terms,
+            is_searching=is_searching,
+            has_time=has_time,
+            probe_cost_s=probe_cost_s,
+        )
         return next(self._tasks)
 
 

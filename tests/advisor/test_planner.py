@@ -73,7 +73,12 @@ def plan(
     spec: StudySpec, knowledge: Knowledge, *, is_searching: bool = True, probe_cost_s: float | None = None
 ):
     return Planner(spec).next(
-        knowledge, "0099", terms=spec.certificate, is_searching=is_searching, probe_cost_s=probe_cost_s
+        knowledge,
+        "0099",
+        terms=spec.certificate,
+        is_searching=is_searching,
+        has_time=True,
+        probe_cost_s=probe_cost_s,
     )
 
 
@@ -108,6 +113,7 @@ def test_a_sampler_is_not_asked_while_its_find_is_to_be_verified():
             "0003",
             terms=spec.certificate,
             is_searching=True,
+            has_time=True,
             probe_cost_s=None,
         )
         assert found == Task(Purpose.REPLICATE, FAST, 1)

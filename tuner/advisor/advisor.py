@@ -247,7 +247,8 @@ class Advisor:
 
     def _next(self, elapsed_s: float) -> Run | Probe | str:
         """What to start now, or why there is nothing."""
-        exhausted = self._reason_to_end_search(elapsed_s)
+        too_short = self._hours(elapsed_s).too_short_to_search()
+        exhausted = self._all_tried() or too_short
         if self._queue and (not exhausted or self._was_asked(self._queue[0].config)):
             return self._too_late(self._queue[0], elapsed_s) or self._start(self._queue.popleft())
         if self._is_first_baseline_running():
@@ -257,6 +258,7 @@ class Advisor:
             self._next_id(),
             terms=self.study.certificate,
             is_searching=not exhausted,
+            has_time=not too_short,
             probe_cost_s=self._probe_cost_s if self._may_probe else None,
         )
         if isinstance(step, Decided):
@@ -267,12 +269,10 @@ class Advisor:
             return self._start(step, is_proposal=True)
         return self._too_late(step, elapsed_s) or self._start(step)
 
-    def _reason_to_end_search(self, elapsed_s: float) -> str:
-        """Why no further configuration is to be tried; empty while one may be."""
+    def _all_tried(self) -> str:
+        """Why no further configuration is to be tried, whatever the time; empty while one may be."""
         trials = self.study.budget.trials
-        if self.num_counted >= trials:
-            return f"all {trials} trials of the budget have run"
-        return self._hours(elapsed_s).too_short_to_search()
+        return f"all {trials} trials of the budget have run" if self.num_counted >= trials else ""
 
     def _hours(self, elapsed_s: float) -> Hours:
         return Hours(

@@ -13,7 +13,7 @@ from tuner.core.certificate import AUDITED_ROUNDS
 from tuner.core.config import TrialConfig
 from tuner.spec import StudySpec
 
-KEPT_SHARE = 0.25
+KEPT_SHARE = 0.33
 """Share of the budget's hours that the search leaves to the certificate, at most."""
 
 

@@ -64,6 +64,7 @@ class Planner:
         *,
         terms: Terms,
         is_searching: bool,
+        has_time: bool,
         probe_cost_s: float | None,
     ) -> Task | ProbeStep | Decided:
         """What to do now; Decided while trials run means: nothing, unless they end unexpectedly.
@@ -73,16 +74,17 @@ class Planner:
             trial_id: Of the trial, if there is to be one.
             terms: What a certificate is to prove.
             is_searching: Whether new configurations may still be tried.
+            has_time: Whether more runs of known ones leave the certificate its time.
             probe_cost_s: Seconds a probed configuration takes; None when there is no probing.
         """
         if any(record.purpose is Purpose.CERTIFY for record in knowledge.running):
             return Decided(reason="")
         strategy = Strategy(knowledge.beliefs, knowledge.running, probe_cost_s)
-        step = (
-            self._searched(strategy, trial_id)
-            if is_searching
-            else strategy.verification() or strategy.confirmation()
-        )
+        step: RunStep | ProbeStep | Decided | None
+        if is_searching:
+            step = self._searched(strategy, trial_id)
+        else:
+            step = (strategy.verification() if has_time else None) or strategy.confirmation()
         if isinstance(step, RunStep):
             is_new = step.config not in knowledge.ledger.num_asked
             return Task(Purpose.SEARCH if is_new else Purpose.REPLICATE, step.config, step.seed)

@@ -117,7 +117,7 @@ class Strategy:
         """
         is_measured = np.zeros(len(self._beliefs.grid.configs), dtype=np.bool_)
         is_measured[[self._beliefs.grid.index[config] for config in self._beliefs.measured]] = True
-        is_known = is_measured & (self._beliefs.feasible >= 0.5)
+        is_known = is_measured & (self._beliefs.feasible >= 0.5) & (self._num_own_runs < MAX_RUNS)
         worthwhile = np.where(is_known, self._score, 0.0)
         best = int(np.argmax(worthwhile))
         return self._run(best) if worthwhile[best] > MIN_RATE else None
