@@ -1,10 +1,7 @@
 """The certificate as the advisor runs it: after the search, alone, within the hours, gone on with later."""
 
 import math
-from collections import Counter
-from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from tests.advisor.laws import out_of_memory_above, run_study, smooth
@@ -14,7 +11,6 @@ from tuner.core.certificate import Verdict
 from tuner.core.conclusion import conclude
 from tuner.core.trial import Purpose
 from tuner.records.journal import Journal, read_journal
-from tuner.search.strategy import MAX_RUNS
 from tuner.simulate import VirtualClock, simulate
 
 
@@ -122,22 +118,3 @@ def test_a_baseline_that_cannot_run_leaves_nothing_to_compare_with(tmp_path):
     if found.certificate is not None:
         assert found.certificate.verdict is not Verdict.CERTIFIED
         assert not math.isnan(found.certificate.cost_s)
-
-
-def test_what_has_had_all_its_runs_is_not_verified_for_ever(tmp_path):
-    """When the search is out of hours, what lies on the target must not take those of the certificate."""
-    spec = make_study(
-        budget={"trials": 1000, "hours": 3},
-        certificate={"pairs": 3, "nrmse_margin_pct": 20},
-        target="nrmse <= 1.035 * baseline",
-    )
-
-    def noisy(run, epoch):
-        measured = smooth(run, epoch)
-        luck = np.random.default_rng([run.seed, *run.config.as_dict().values()]).normal(0, 0.008)
-        return replace(measured, nrmse=measured.nrmse * math.exp(luck))
-
-    advisor, _, _ = run_study(spec, noisy, tmp_path / "journal.jsonl")
-    searched = Counter(r.config for r in advisor.records if r.purpose is not Purpose.CERTIFY)
-    del searched[spec.baseline]
-    assert max(searched.values()) <= MAX_RUNS

@@ -404,6 +404,13 @@ def test_what_is_good_and_fast_is_verified_until_certified_and_no_further():
     assert strategy(problem(), records).verification() is None
 
 
+@pytest.mark.parametrize(("num_runs", "is_verified"), [(MAX_RUNS - 1, True), (MAX_RUNS, False)])
+def test_what_lies_on_the_target_is_verified_until_it_had_all_its_runs(num_runs, is_verified):
+    runs = [ran(FASTEST, 0.0948 + 0.0008 * (-1) ** seed, seed) for seed in range(num_runs)]
+    step = strategy(problem(), [ran(BASELINE, GOOD), *runs]).verification()
+    assert step == (RunStep(config=FASTEST, seed=num_runs) if is_verified else None)
+
+
 def test_what_is_bad_or_slower_than_the_certified_is_not_verified():
     assert strategy(problem(), [ran(BASELINE, GOOD), ran(FASTEST, BAD)]).verification() is None
     certified = [ran(FASTEST, GOOD, seed) for seed in range(2)]
