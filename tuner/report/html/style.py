@@ -103,13 +103,17 @@ function drawn(p){const style=getComputedStyle(document.body),root=getComputedSt
  if(layout.shapes)layout.shapes=layout.shapes.map(s=>({...s,line:{...s.line,color:tint(s.line.color)}}));
  const data=p.data.some(t=>t.type==='heatmap')?p.data.map(edged):p.data.map(tinted);
  return Plotly.react(p.id,data,layout,{responsive:true,displaylogo:false,displayModeBar:false});}
-async function draw(){const mark=document.documentElement.dataset;let free=performance.now();
- for(const p of plots){await drawn(p);
-  if(performance.now()-free>60){await new Promise(r=>setTimeout(r));free=performance.now();
-   mark.firstMs??=free.toFixed(0);}}
- mark.drawnMs??=performance.now().toFixed(0);}
-draw();
-night.addEventListener('change',draw);
+const mark=document.documentElement.dataset,waiting=new Set(plots);
+const idle=window.requestIdleCallback??(f=>setTimeout(f,20));
+function near(p){const box=document.getElementById(p.id).getBoundingClientRect();
+ return box.top<1.5*innerHeight&&box.bottom>-.5*innerHeight;}
+async function draw(some){for(const p of some)if(waiting.delete(p))await drawn(p);
+ if(!waiting.size)mark.drawnMs??=performance.now().toFixed(0);}
+function rest(){idle(()=>draw([...waiting].slice(0,1)).then(()=>{if(waiting.size)rest();}));}
+function approach(){draw([...waiting].filter(near));}
+draw(plots.filter(near)).then(()=>{mark.openMs=performance.now().toFixed(0);rest();});
+addEventListener('scroll',approach,{passive:true});addEventListener('resize',approach);
+night.addEventListener('change',()=>plots.filter(p=>!waiting.has(p)).forEach(drawn));
 const body=document.querySelector('#trials tbody'),box=body.closest('.scroll'),STEP=200;
 const rows=[...document.getElementById('rows').content.querySelectorAll('tr')];let shown=0;
 function more(most){body.append(...rows.slice(shown,most));shown=Math.min(rows.length,most);}
