@@ -239,10 +239,9 @@ def test_its_search_works_from_a_disk(site, tmp_path):
     service = webdriver.ChromeService(shutil.which("chromedriver"))
     with webdriver.Chrome(options=options, service=service) as driver:
         driver.get((site / "tutorial/first-run.html").as_uri())
-        field = driver.find_element(By.CSS_SELECTOR, "input.md-search__input")
+        wait = WebDriverWait(driver, 30)
+        field = wait.until(lambda d: d.find_element(By.CSS_SELECTOR, "input.md-search__input"))
         field.click()
         field.send_keys("certificate")
-        found = WebDriverWait(driver, 30).until(
-            lambda d: d.find_elements(By.CSS_SELECTOR, ".md-search-result__item h1")
-        )
+        found = wait.until(lambda d: d.find_elements(By.CSS_SELECTOR, ".md-search-result__item h1"))
         assert "What the certificate means" in [item.get_property("textContent") for item in found]
