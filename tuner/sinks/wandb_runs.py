@@ -8,15 +8,14 @@ the run's folder, where `wandb sync` finds it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.errors import TunerError
 from tuner.report.files import RunResult
-from tuner.sinks.contract import Sink
-from tuner.sinks.facts import Judge, curves, facts
+from tuner.sinks.facts import facts
+from tuner.sinks.per_trial import PerTrial
 from tuner.spec import StudySpec
 
 INIT_TIMEOUT_S, FINISH_TIMEOUT_S = 12.0, 10.0
@@ -33,20 +32,7 @@ ARTIFACT_FILES = (
 """Of the run's folder, those of them that exist."""
 
 
-@dataclass(slots=True)
-class _Shown:
-    """What W&B holds of a trial that runs.
-
-    Attributes:
-        run: W&B's.
-        epoch: The newest epoch logged.
-    """
-
-    run: Any
-    epoch: int = 0
-
-
-class WandbRuns(Sink):
+class WandbRuns(PerTrial[Any]):
     """Writes to W&B.
 
     Args:
@@ -55,9 +41,8 @@ class WandbRuns(Sink):
     """
 
     def __init__(self, mode: str, project: str) -> None:
+        super().__init__()
         self._mode, self._project = mode, project
-        self._shown: dict[str, _Shown] = {}
-        self._ended: set[str] = set()
         self._has_begun = False
 
     def start(self, study: StudySpec, provenance: Mapping[str, Any], folder: Path) -> None:
@@ -72,7 +57,6 @@ class WandbRuns(Sink):
             raise TunerError("wandb is not installed.", "pip install 'distill-tuner[wandb]'.") from None
         self._wandb = wandb
         self._study, self._provenance, self._folder = study, dict(provenance), folder
-        self._judge = Judge(study.goal)
         self._settings = wandb.Settings(
             console="off",
             silent=True,
@@ -88,24 +72,9 @@ class WandbRuns(Sink):
         wandb.setup(self._settings)
         prefix = self._id("")
         made = (folder / "wandb").glob(f"*run-*-{prefix}*")
-        self._ended = {path.name.rsplit(prefix, 1)[1] for path in made}
+        self._begin(study.goal, {path.name.rsplit(prefix, 1)[1] for path in made})
 
-    def show(self, record: TrialRecord) -> None:
-        """Logs epochs that are new, and at its end the trial's summary and tags."""
-        self._judge.heard(record)
-        if record.trial_id in self._ended:
-            return
-        shown = self._shown.get(record.trial_id)
-        if shown is None:
-            shown = self._shown[record.trial_id] = _Shown(self._new_run(record))
-        for measurement in record.measurements:
-            if measurement.epoch > shown.epoch and (figures := curves(measurement)):
-                shown.run.log(figures, step=measurement.epoch)
-                shown.epoch = measurement.epoch
-        if record.state is not TrialState.RUNNING:
-            self._end(shown.run, record)
-
-    def _new_run(self, record: TrialRecord) -> Any:
+    def _open(self, record: TrialRecord) -> Any:
         config = record.config.as_dict() | {"seed": record.seed, "study_hash": self._study.study_hash()}
         return self._init(record.trial_id, record.purpose.value, config)
 
@@ -142,24 +111,25 @@ class WandbRuns(Sink):
         """Unique in the project; W&B takes 128 characters."""
         return f"{self._folder.name[-100:]}-{name}"
 
-    def _end(self, run: Any, record: TrialRecord) -> None:
+    def _log(self, place: Any, figures: dict[str, float], epoch: int) -> None:
+        place.log(figures, step=epoch)
+
+    def _close(self, place: Any, record: TrialRecord) -> None:
         """The figures of a trial that did not run to its full budget stay in its curves."""
         summary = facts(record)
         if (values := self._judge.values(record)) is not None:
             summary |= dict(zip((self._study.objective.value, "nrmse"), values, strict=True))
             summary["misses"] = self._judge.misses(record)
-        run.summary.update(summary)
-        run.tags = (record.state.value, record.purpose.value, *filter(None, [record.constraint]))
-        run.finish(exit_code=0 if record.state in (TrialState.COMPLETE, TrialState.STOPPED) else 1)
-        del self._shown[record.trial_id]
-        self._ended.add(record.trial_id)
+        place.summary.update(summary)
+        place.tags = (record.state.value, record.purpose.value, *filter(None, [record.constraint]))
+        place.finish(exit_code=0 if record.state in (TrialState.COMPLETE, TrialState.STOPPED) else 1)
 
     def finish(self, result: RunResult) -> None:
         """Ends what never ended; a closing run gets the conclusion and, as one artifact, the report."""
-        for shown in self._shown.values():
-            shown.run.finish(exit_code=1)
+        for run in self._open_places:
+            run.finish(exit_code=1)
         run = self._init("report", "report", self._provenance)
-        found = result.conclusion.recommendation
+        found, certificate = result.conclusion.recommendation, result.conclusion.certificate
         run.summary.update(
             {
                 "status": result.status,
@@ -167,6 +137,7 @@ class WandbRuns(Sink):
                 "finish_reason": result.finish_reason,
                 "num_trials": len(result.records),
                 "speedup": found.speedup if found else None,
+                "certificate": certificate.verdict.value if certificate else None,
                 "recommended": found.estimate.config.as_dict() if found else None,
             }
         )
