@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,6 @@ from tuner.advisor import Ask, Ending, Finished, Run
 from tuner.advisor.knowledge import Knowledge
 from tuner.advisor.messages import ProbeResult, record_of
 from tuner.advisor.planner import Planner, Task
-from tuner.core.certificate import Terms
 from tuner.core.config import TrialConfig
 from tuner.core.lattice import Lattice
 from tuner.core.measurement import Measurement
@@ -86,24 +86,8 @@ class _InTurn(Planner):
         super().__init__(study)
         self._tasks = iter(tasks)
 
-    def next(
-        self,
-        knowledge: Knowledge,
-        trial_id: str,
-        *,
-        terms: Terms,
-        is_searching: bool,
-        has_time: bool,
-        probe_cost_s: float | None,
-    ) -> Task:
-        super().next(
-            knowledge,
-            trial_id,
-            terms=terms,
-            is_searching=is_searching,
-            has_time=has_time,
-            probe_cost_s=probe_cost_s,
-        )
+    def next(self, knowledge: Knowledge, trial_id: str, **rest: Any) -> Task:
+        super().next(knowledge, trial_id, **rest)
         return next(self._tasks)
 
 

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tuner.advisor.advisor import Advisor
+from tuner.advisor.history import known_at_start
 from tuner.advisor.messages import Ending, Wait, ask_as_dict, probe_of_dict
 from tuner.core.measurement import Measurement
-from tuner.core.prior import Prior
-from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialState
 from tuner.errors import RecordsError
 from tuner.records.journal import Event
@@ -73,8 +72,7 @@ def rebuild(study: StudySpec, events: Sequence[Event]) -> Advisor:
         RecordsError: See `replay`.
     """
     start = events[0]
-    traits = StageTraits.from_dict(start["traits"])
-    prior = Prior.from_dict(start["prior"]) if start.get("prior") else None
+    traits, prior = known_at_start(start)
     return replay(events, Advisor(study, num_workers=start["num_workers"], traits=traits, prior=prior))
 
 

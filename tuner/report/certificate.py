@@ -27,9 +27,8 @@ def cost_text(certificate: Certificate) -> str:
 
 def certificate_text(certificate: Certificate) -> str:
     """Checks and audit as two plain tables."""
-    num = len(certificate.seeds)
     lines = [
-        f"certificate: {certificate.verdict}, on {num} fresh pairs of runs; {cost_text(certificate)}",
+        f"certificate: {certificate.verdict}, {certificate.basis}; {cost_text(certificate)}",
         aligned(check_rows(certificate)),
     ]
     if certificate.claims:

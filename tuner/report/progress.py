@@ -69,7 +69,7 @@ class Progress:
         certified = None if said is None else {TrialConfig.from_dict(config): p for config, p in said}
         best = incumbent(past.records, past.study.goal, certified)
         num_trials = len({record.config for record in past.records})  # as the advisor counts
-        progress = cls._of(past.study, past.records, elapsed_s, num_trials, best)
+        progress = cls._of(past.wanted, past.records, elapsed_s, num_trials, best)
         told_s: dict[str, float] = {}
         for event in past.events:
             trial_id = event.get("trial_id") or event.get("answer", {}).get("trial_id")

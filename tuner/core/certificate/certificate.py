@@ -93,19 +93,25 @@ class Certificate:
         return max(1, max(check.pairs_needed or 0 for check in open_checks) - len(self.seeds))
 
     @property
+    def basis(self) -> str:
+        """What it rests on, in words."""
+        return f"on {len(self.seeds)} fresh pair{'' if len(self.seeds) == 1 else 's'} of runs"
+
+    @property
     def sentence(self) -> str:
         """The verdict in one sentence, with what it would take where it is undecided."""
-        num = len(self.seeds)
-        on = f"on {num} fresh pair{'' if num == 1 else 's'} of runs"
+        return f"{self.verdict.value.capitalize()} {self.basis}: {self.details}"
+
+    @property
+    def details(self) -> str:
+        """What decided, or is undecided and what that would take."""
         if self.verdict is Verdict.CERTIFIED:
             said = "; ".join(check.text for check in self.checks if check.key in ("time", "nrmse"))
             lacks = [c.title for c in self.checks if c.outcome is Outcome.NOT_MEASURABLE]
-            return f"Certified {on}: {said}" + "".join(f"; not measurable here: {t}" for t in lacks) + "."
+            return said + "".join(f"; not measurable here: {t}" for t in lacks) + "."
         wanted = Outcome.FAILED if self.verdict is Verdict.NOT_CERTIFIED else Outcome.UNDECIDED
         said = "; ".join(f"{c.title}: {c.text}" for c in self.checks if c.outcome is wanted)
-        if self.verdict is Verdict.NOT_CERTIFIED:
-            return f"Not certified {on}: {said}."
-        return f"Undecided {on}: {said}. {self.what_it_takes}"
+        return f"{said}. {self.what_it_takes}".rstrip()
 
     @property
     def what_it_takes(self) -> str:

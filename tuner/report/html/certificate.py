@@ -25,10 +25,8 @@ def badge(past: PastRun) -> str:
     certificate = past.result.conclusion.certificate
     if certificate is None:
         return ""
-    said = certificate.sentence
-    verdict = certificate.verdict.value
-    rest = said[len(verdict) :] if said.lower().startswith(verdict) else said
-    return f'<p class="badge">{_word(verdict)} {escape(rest.strip())}</p>'
+    said = f"{certificate.basis}: {certificate.details}"
+    return f'<p class="badge">{_word(certificate.verdict.value)} {escape(said)}</p>'
 
 
 def certificate_html(certificate: Certificate) -> str:
