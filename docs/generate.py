@@ -16,7 +16,7 @@ from typing import Any
 from tuner.commands import COMMANDS
 from tuner.core.limits import METRICS
 from tuner.core.measurement import Measurement
-from tuner.report.trial_columns import COLUMNS
+from tuner.report.trials_table import COLUMNS
 from tuner.run import make_parser
 from tuner.spec.json_schema import study_schema
 from tuner.testing.stage_reports import report_keys

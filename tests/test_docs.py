@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +12,13 @@ import pytest
 import yaml
 
 from docs.generate import measured, pages, unit
+from tests.browser import needs_chromium, open_browser
 from tests.processes import ROOT
 from tests.studies import make_study
 from tuner.commands import COMMANDS
 from tuner.core.measurement import Measurement
-from tuner.report.files import RunResult, trials_csv
-from tuner.report.trial_columns import COLUMNS
+from tuner.report.result import RunResult
+from tuner.report.trials_table import COLUMNS, trials_csv
 from tuner.run import main, make_parser
 from tuner.spec import study_from_text
 
@@ -225,19 +225,12 @@ def test_the_site_builds_strictly_and_asks_nothing_of_the_network(site):
         assert (site / f"{page}.html").exists()
 
 
-@pytest.mark.skipif(not (shutil.which("chromium") and shutil.which("chromedriver")), reason="no Chromium")
+@needs_chromium
 def test_its_search_works_from_a_disk(site, tmp_path):
-    from selenium import webdriver
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.wait import WebDriverWait
 
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    arguments = "--headless=new --no-sandbox --disable-gpu --no-first-run --window-size=1400,900"
-    for argument in [*arguments.split(), f"--user-data-dir={tmp_path}"]:
-        options.add_argument(argument)
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    with webdriver.Chrome(options=options, service=service) as driver:
+    with open_browser(tmp_path, "1400,900") as driver:
         driver.get((site / "tutorial/first-run.html").as_uri())
         wait = WebDriverWait(driver, 30)
         field = wait.until(lambda d: d.find_element(By.CSS_SELECTOR, "input.md-search__input"))

@@ -9,8 +9,10 @@ from tuner.advisor import Advisor, replay
 from tuner.core.conclusion import StudyOutcome, conclude
 from tuner.core.goal import Objective
 from tuner.records.journal import read_journal
-from tuner.report.files import RunResult, recommended_yaml, result_dict, summary, trials_csv
+from tuner.report.files import recommended_yaml, result_dict, summary
 from tuner.report.progress import Progress
+from tuner.report.result import RunResult
+from tuner.report.trials_table import trials_csv
 
 PROVENANCE = {"device": {"name": "simulated", "kind": "simulated"}, "hardware_mismatch": ""}
 

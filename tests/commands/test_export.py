@@ -14,8 +14,9 @@ from tests.commands.calls import call, cut
 from tests.processes import ROOT, run_tuner
 from tuner.commands.export import DEFAULT_KEYS
 from tuner.errors import TunerError
-from tuner.report.files import PIPELINE_KEYS, RunResult
+from tuner.report.files import PIPELINE_KEYS
 from tuner.report.past import PastRun
+from tuner.report.result import RunResult
 
 PIPELINE = ROOT / "docs/examples/pipeline"
 

@@ -8,7 +8,7 @@ from tests.studies import make_record, make_study
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
 from tuner.core.trial import Purpose, TrialRecord, TrialState
-from tuner.report.files import RunResult
+from tuner.report.result import RunResult
 from tuner.sinks.contract import Sink
 from tuner.spec import StudySpec
 

@@ -1,7 +1,6 @@
 """The real optuna-dashboard on a real port in a real Chromium shows of a run what its report shows."""
 
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -9,20 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import needs_chromium, open_browser
 from tests.processes import wait_until
 from tests.sinks.cases import play
 from tuner.sinks.optuna_storage import OptunaStorage
 
 pytest.importorskip("selenium")
 pytest.importorskip("optuna_dashboard")
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")),
-    reason="needs chromium and chromium-driver (apt-get install chromium chromium-driver)",
-)
-ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1500,1300"
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +49,7 @@ def address(played):
 @pytest.fixture(scope="module")
 def text_of(address, tmp_path_factory):
     """The text of a page of the study, once it holds some words."""
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in [*ARGUMENTS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(argument)
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
+    driver = open_browser(tmp_path_factory.mktemp("profile"), "1500,1300")
 
     def read(page, until):
         driver.get(address + page)

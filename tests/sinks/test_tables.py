@@ -6,7 +6,7 @@ import io
 import pyarrow.parquet as pq
 
 from tests.sinks.cases import play
-from tuner.report.files import trials_csv
+from tuner.report.trials_table import trials_csv
 from tuner.sinks.tables import Parquet
 
 

@@ -7,12 +7,9 @@ here, and not a crash. Knows what to ask, not what is good.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 GIB = 1024**3
@@ -35,6 +32,11 @@ text = lambda value: value.decode() if isinstance(value, bytes) else value
 handles = [pynvml.nvmlDeviceGetHandleByIndex(k) for k in range(pynvml.nvmlDeviceGetCount())]
 print(json.dumps({"driver": text(pynvml.nvmlSystemGetDriverVersion()),
                   "cards": [text(pynvml.nvmlDeviceGetName(handle)) for handle in handles]}))
+"""
+_CPU = """
+import json
+from trainables.telemetry.device import describe
+print(json.dumps(describe("cpu")))
 """
 _RAY = """
 import json, ray
@@ -77,14 +79,4 @@ def device_of(torch: Mapping[str, Any]) -> dict[str, Any]:
     cards = torch.get("cards") or []
     if cards:
         return {"kind": "cuda", "name": cards[0]["name"], "memory_gib": round(cards[0]["memory_gib"], 2)}
-    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
-    return {"kind": "cpu", "name": _cpu_name(), "memory_gib": round(memory_gib, 2)}
-
-
-def _cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return _ask(_CPU)

@@ -17,7 +17,7 @@ from tuner.errors import TunerError
 
 if TYPE_CHECKING:
     from tuner.ray_adapter.session import SessionOptions
-    from tuner.report.files import RunResult
+    from tuner.report.result import RunResult
     from tuner.report.screens import Screen
     from tuner.spec import StudySpec
 
@@ -34,6 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "exit codes: 0 recommended, 1 nothing to recommend, 2 mistake or failure, "
         "130/143 interrupted by SIGINT/SIGTERM"
     )
+    _add_what(parser)
+    _add_how(parser)
+    _add_where(parser)
+    parser.add_argument("--version", action="version", version=f"distill-tuner {__version__}")
+
+
+def _add_what(parser: argparse.ArgumentParser) -> None:
+    """What is run; one of them must be given."""
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--space", metavar="FILE", help="study YAML: a path, or a shipped one's name")
     what.add_argument(
@@ -43,6 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on with a run that was killed or interrupted, where it stood",
     )
     what.add_argument("--list-spaces", action="store_true", help="show the shipped studies")
+
+
+def _add_how(parser: argparse.ArgumentParser) -> None:
+    """What of the study is otherwise than its file says."""
     add = parser.add_argument
     add("--trials", type=_at_least_one, metavar="N", help="N trials instead of the study's budget")
     add(
@@ -64,6 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run as many pairs of baseline and winner as a firm certificate needs, within the budget",
     )
+
+
+def _add_where(parser: argparse.ArgumentParser) -> None:
+    """On what it runs, if at all, and where it shows itself."""
+    add = parser.add_argument
     add("--address", metavar="ADDR", help="Ray cluster (default: RAY_ADDRESS, else a private Ray)")
     add("--dashboard", action="store_true", help="start the private Ray with its dashboard")
     add("--simulate", action="store_true", help="run in virtual time by supposed laws: no Ray, no training")
@@ -79,7 +96,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print result.json on standard output, and everything else on standard error",
     )
-    add("--version", action="version", version=f"distill-tuner {__version__}")
 
 
 def _at_least_one(text: str) -> int:
@@ -155,7 +171,7 @@ def _resume(args: argparse.Namespace, out: Output) -> int:
 def _run_for_real(study: StudySpec, options: SessionOptions, args: argparse.Namespace, out: Output) -> int:
     from tuner.ray_adapter.interrupts import Interrupted
     from tuner.ray_adapter.session import run_study
-    from tuner.report.files import exit_code
+    from tuner.report.result import exit_code
 
     try:
         with _screen(study.name, args, out) as screen:
@@ -224,7 +240,7 @@ def _plan(study: StudySpec, out: Output) -> int:
 
 
 def _simulate(study: StudySpec, args: argparse.Namespace, out: Output) -> int:
-    from tuner.report.files import exit_code
+    from tuner.report.result import exit_code
     from tuner.report.warm_start import warm_start_line
     from tuner.simulate.guess import suppositions
     from tuner.simulate.session import run_simulated, simulated, simulated_prior

@@ -29,8 +29,9 @@ from tuner.ray_adapter.resume import Held, OpenRun, check_same_device, hold, res
 from tuner.records.folder import create_run_folder
 from tuner.records.journal import Journal
 from tuner.report.ending import end_run
-from tuner.report.files import RunResult, write_study
+from tuner.report.files import write_study
 from tuner.report.progress import Progress
+from tuner.report.result import RunResult
 from tuner.report.screens import Screen
 from tuner.report.warm_start import warm_start_line
 from tuner.sinks import Sinks, open_sinks

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuner.records.journal import Journal
-from tuner.report.files import RunResult, write_outputs
+from tuner.report.files import write_outputs
 from tuner.report.html import try_report
 from tuner.report.past import write_end
+from tuner.report.result import RunResult
 
 
 def end_run(folder: Path, journal: Journal, elapsed_s: float, result: RunResult) -> str:

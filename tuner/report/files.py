@@ -6,26 +6,22 @@ and more, so that any of them can be made again.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tuner.advisor import Advisor
-from tuner.core.certificate import Device
-from tuner.core.conclusion import Conclusion, Row, StudyOutcome, conclude
+from tuner.core.conclusion import Conclusion, Row
 from tuner.core.estimate import Estimate
-from tuner.core.goal import Goal, Objective, TimeToTarget
-from tuner.core.recommend import Certified, Recommendation, baseline_estimate
-from tuner.core.trial import TrialRecord
+from tuner.core.goal import Goal, Objective
+from tuner.core.recommend import Recommendation
 from tuner.records.folder import write_atomically
 from tuner.report.certificate import certificate_text
+from tuner.report.result import RunResult
 from tuner.report.text import TITLES, result_table, work_table
+from tuner.report.trials_table import trials_csv
 from tuner.report.warm_start import warm_start_line
 from tuner.spec import StudySpec
 
@@ -36,86 +32,6 @@ PIPELINE_KEYS = {
     "accum_steps": "accum_steps",
 }
 """Our names as the guide's pipeline spells them; others keep theirs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """Everything the outputs are made from.
-
-    Attributes:
-        study: As resolved.
-        records: Every trial, in the order of asking.
-        provenance: Versions, device, seed, study hash, times: plain JSON values.
-        interrupted_by: The signal that ended the run, empty when none did.
-        failure: The error that ended the run, empty when none did.
-        finish_reason: Why nothing more was asked.
-        certified: What may be recommended, with its probability to meet the target.
-        prior_contradiction: Why what an earlier run taught was dropped; empty when it was not.
-        pooling_contradiction: Why runs were not pooled as the stage says they may be; empty when they were.
-        has_ended: False: it goes on, or was killed.
-    """
-
-    study: StudySpec
-    records: tuple[TrialRecord, ...]
-    provenance: Mapping[str, Any]
-    interrupted_by: str = ""
-    failure: str = ""
-    finish_reason: str = ""
-    certified: Certified
-    prior_contradiction: str = ""
-    pooling_contradiction: str = ""
-    has_ended: bool = True
-
-    @classmethod
-    def of(
-        cls, advisor: Advisor, provenance: Mapping[str, Any], *, interrupted_by: str = "", failure: str = ""
-    ) -> RunResult:
-        """What an advisor that is asked no more has to say."""
-        return cls(
-            study=advisor.study,
-            records=advisor.records,
-            provenance=provenance,
-            interrupted_by=interrupted_by,
-            failure=failure,
-            finish_reason=advisor.finish_reason,
-            certified=advisor.certified,
-            prior_contradiction=advisor.prior_contradiction,
-            pooling_contradiction=advisor.pooling_contradiction,
-        )
-
-    @property
-    def conclusion(self) -> Conclusion:
-        """What the records say."""
-        memory_gib = self.provenance["device"].get("memory_gib")
-        row = None if self.provenance["hardware_mismatch"] else self.study.hardware.guide
-        device = Device(memory_gib=memory_gib, guide_speedup=row.speedup if row else None)
-        terms = self.study.certificate
-        return conclude(self.records, self.study.goal, self.certified, terms=terms, device=device)
-
-    @property
-    def status(self) -> str:
-        """`failed`, `not ended`, `interrupted`, or the study's outcome."""
-        if self.failure:
-            return "failed"
-        if not self.has_ended:
-            return "not ended"
-        return "interrupted" if self.interrupted_by else self.conclusion.outcome.value
-
-    @property
-    def finding(self) -> str:
-        """What was found in one honest sentence, told apart when the run did not come to its end."""
-        if self.failure:
-            return f"The run failed ({self.failure}); so far: {self.conclusion.sentence}"
-        if not self.has_ended:
-            return f"This run has not ended; so far: {self.conclusion.sentence}"
-        early = f"Interrupted by {self.interrupted_by}; so far: " if self.interrupted_by else ""
-        return early + self.conclusion.sentence
-
-    @property
-    def sentence(self) -> str:
-        """What was found, and what the certificate says of it."""
-        certificate = self.conclusion.certificate
-        return self.finding + (f" {certificate.sentence}" if certificate else "")
 
 
 def write_outputs(folder: Path, result: RunResult) -> list[Path]:
@@ -276,89 +192,3 @@ def recommended_yaml(found: Recommendation, result: RunResult) -> str:
     }
     head = f"# {result.sentence}\n"
     return head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=1000)
-
-
-def trials_csv(result: RunResult) -> str:
-    """`trials_table` as CSV."""
-    columns, rows = trials_table(result)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def trials_table(result: RunResult) -> tuple[list[str], list[dict[str, Any]]]:
-    """Columns, and a row a trial; figures of one that did not run to its full budget are marked censored."""
-    records, baseline = result.records, baseline_estimate(result.records)
-    names = sorted({name for record in records for name in dict(record.config.extra)})
-    goal = result.study.goal
-    rows = [_row(record, goal.reached_by(record, baseline)) for record in records]
-    return ["trial_id", "purpose", "state", *PIPELINE_KEYS, *names, *_CSV_FIGURES], rows
-
-
-_FROM_LAST = (
-    "setup_time_s",
-    "warmup_time_s",
-    "evaluate_time_s",
-    "cpu_time_s",
-    "load_average",
-    "checkpoint_time_s",
-    "data_wait_s",
-    "step_time_median_s",
-    "step_time_mad_s",
-    "contended",
-    "contended_reason",
-    "peak_reserved_gib",
-    "num_alloc_retries",
-    "gpu_util_pct",
-    "gpu_memory_gib",
-    "power_w",
-    "energy_j",
-    "temperature_c",
-    "sm_clock_mhz",
-    "device",
-)
-_CSV_FIGURES = (
-    "seed",
-    "epoch",
-    "num_epochs",
-    "nrmse",
-    "time_s",
-    "projected_time_s",
-    "censored",
-    "time_to_target_s",
-    "time_to_target_censored",
-    "peak_memory_gib",
-    *_FROM_LAST,
-    "constraint",
-    "reason",
-)
-
-
-def _row(record: TrialRecord, reached: TimeToTarget | None) -> dict[str, Any]:
-    last = record.last
-    return {
-        "trial_id": record.trial_id,
-        "purpose": record.purpose.value,
-        "state": record.state.value,
-        **record.config.as_dict(),
-        "seed": record.seed,
-        "epoch": record.epoch,
-        "num_epochs": record.num_epochs,
-        "nrmse": record.nrmse,
-        "time_s": record.time_s,
-        "projected_time_s": record.projected_time_s,
-        "censored": record.is_censored,
-        "time_to_target_s": reached.seconds if reached else None,
-        "time_to_target_censored": reached.is_censored if reached else None,
-        "peak_memory_gib": record.peak_memory_gib,
-        **({name: getattr(last, name) for name in _FROM_LAST} if last else {}),
-        "constraint": record.constraint,
-        "reason": record.reason,
-    }
-
-
-def exit_code(result: RunResult) -> int:
-    """0 exactly when a configuration is recommended, else 1; signals have codes of their own."""
-    return 0 if result.conclusion.outcome is StudyOutcome.RECOMMENDED else 1

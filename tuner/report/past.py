@@ -19,7 +19,7 @@ from tuner.core.recommend import Certified
 from tuner.core.trial import TrialRecord
 from tuner.errors import RecordsError
 from tuner.records.journal import Event, Journal, read_journal
-from tuner.report.files import RunResult
+from tuner.report.result import RunResult
 from tuner.spec import StudySpec, load_study
 
 

@@ -24,8 +24,9 @@ from tuner.errors import TunerError
 from tuner.records.folder import create_run_folder
 from tuner.records.journal import Journal
 from tuner.report.ending import end_run
-from tuner.report.files import RunResult, write_study
+from tuner.report.files import write_study
 from tuner.report.progress import Progress
+from tuner.report.result import RunResult
 from tuner.simulate.guess import supposed_instance, suppositions
 from tuner.simulate.instance import Instance
 from tuner.simulate.loop import Account, VirtualClock

@@ -14,7 +14,7 @@ from typing import Any
 
 from tuner.core.trial import TrialRecord
 from tuner.errors import TunerError
-from tuner.report.files import RunResult
+from tuner.report.result import RunResult
 from tuner.sinks.contract import Sink
 from tuner.spec import StudySpec
 

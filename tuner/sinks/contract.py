@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.core.trial import TrialRecord
-from tuner.report.files import RunResult
+from tuner.report.result import RunResult
 from tuner.spec import StudySpec
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tuner.report.files import RunResult, basis, tables, why_ended
+from tuner.report.files import basis, tables, why_ended
+from tuner.report.result import RunResult
 
 _VERSION, _PART = "dashboard:note_ver", "dashboard:note_str:"
 _PART_LENGTH = 2045

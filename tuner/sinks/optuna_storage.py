@@ -23,7 +23,7 @@ from optuna.trial import create_trial
 from tuner.core.parameters import Continuous, Parameter
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.errors import SpecError
-from tuner.report.files import RunResult
+from tuner.report.result import RunResult
 from tuner.search.spaces import distribution_of
 from tuner.sinks.contract import Sink
 from tuner.sinks.facts import Judge, facts

@@ -8,7 +8,8 @@ from typing import Any, get_args, get_type_hints
 
 from tuner.core.measurement import Measurement
 from tuner.core.trial import TrialRecord
-from tuner.report.files import RunResult, trials_table
+from tuner.report.result import RunResult
+from tuner.report.trials_table import trials_table
 from tuner.sinks.contract import Sink
 from tuner.spec import StudySpec
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.report.files import RunResult
+from tuner.report.result import RunResult
 from tuner.sinks.event_file import EventFile
 from tuner.sinks.per_trial import PerTrial
 from tuner.spec import StudySpec

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.errors import TunerError
-from tuner.report.files import RunResult
+from tuner.report.result import RunResult
 from tuner.sinks.facts import facts
 from tuner.sinks.per_trial import PerTrial
 from tuner.spec import StudySpec

@@ -1,38 +1,23 @@
 """The page in a real Chromium: it draws every figure, says nothing on the console and asks for nothing."""
 
 import csv
-import shutil
 
 import pytest
 
+from tests.browser import needs_chromium, open_browser
 from tuner.report.html.figures import figures
 from tuner.report.model import model_of
 from tuner.report.past import read_past_run
 from tuner.simulate.session import run_simulated, simulated
 from tuner.spec import load_study
 
-selenium = pytest.importorskip("selenium")
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")),
-    reason="needs chromium and chromium-driver (apt-get install chromium chromium-driver)",
-)
-ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1200,900"
-)
+pytest.importorskip("selenium")
+pytestmark = needs_chromium
 
 
 @pytest.fixture
 def browser(tmp_path):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in [*ARGUMENTS.split(), f"--user-data-dir={tmp_path / 'profile'}"]:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
+    driver = open_browser(tmp_path / "profile")
     yield driver
     driver.quit()
 

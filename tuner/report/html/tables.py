@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from tuner.report.files import trials_csv
 from tuner.report.past import PastRun
 from tuner.report.text import duration, result_rows, work_rows
+from tuner.report.trials_table import trials_csv
 
 
 def cards(past: PastRun) -> str:

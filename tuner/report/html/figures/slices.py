@@ -72,45 +72,44 @@ def _panel(
     place, ticks = _places(model, name, points)
     rows = model.rows([point.config for point in points])
     middle, spread = predicted[0][rows], predicted[1][rows]
+    labels = [
+        f"{name} {p.value}, measured: {v or 0:.4g}{_moved(p)}" for p, v in zip(points, measured, strict=True)
+    ]
+    is_known = [value is not None for value in measured]
+    series = [
+        *_predicted(name, points, place, middle, spread, color=0 if figure == "time_s" else 8),
+        _some("measured", place, tuple(measured), labels, is_known, "named", 4),
+        *_centre(model, points, place, measured, middle.tolist()),
+    ]
+    label = f"{figure} (s)" if figure == "time_s" else "NRMSE"
+    kept = tuple(one for one in series if one.x)
+    return Panel(series=kept, x_label=name, y_label=label, lines=lines, x_ticks=ticks)
+
+
+def _predicted(
+    name: str,
+    points: Sequence[SlicePoint],
+    place: tuple[float, ...],
+    middle: Floats,
+    spread: Floats,
+    *,
+    color: int,
+) -> list[Series]:
+    """The model's line and band, and a point for every value: hollow where others had to change."""
     low, high = middle * np.exp(-2 * spread), middle * np.exp(2 * spread)
     labels = [
         f"{name} {point.value}\nmodel: {m:.4g} ({a:.4g} to {b:.4g}){_moved(point)}"
         for point, m, a, b in zip(points, middle, low, high, strict=True)
     ]
-    color = 0 if figure == "time_s" else 8
-    line = tuple(middle.tolist())
-    is_there = [not point.moved for point in points]
-    series = [
-        Series(
-            name="two standard deviations",
-            x=place,
-            y=tuple(high.tolist()),
-            low=tuple(low.tolist()),
-            kind="band",
-            color=color,
-        ),
+    line, band = tuple(middle.tolist()), (tuple(low.tolist()), tuple(high.tolist()))
+    has_moved = [bool(point.moved) for point in points]
+    is_there = [not moved for moved in has_moved]
+    return [
+        Series(name="two standard deviations", x=place, y=band[1], low=band[0], kind="band", color=color),
         Series(name="model", x=place, y=line, kind="line", mark="none", color=color),
         _some("all others kept", place, line, labels, is_there, "dot", color),
-        _some(
-            "others had to change", place, line, labels, [not there for there in is_there], "hollow", color
-        ),
-        _some(
-            "measured",
-            place,
-            tuple(measured),
-            [
-                f"{name} {p.value}, measured: {v or 0:.4g}{_moved(p)}"
-                for p, v in zip(points, measured, strict=True)
-            ],
-            [value is not None for value in measured],
-            "named",
-            4,
-        ),
-        *_centre(model, points, place, measured, line),
+        _some("others had to change", place, line, labels, has_moved, "hollow", color),
     ]
-    label = f"{figure} (s)" if figure == "time_s" else "NRMSE"
-    kept = tuple(one for one in series if one.x)
-    return Panel(series=kept, x_label=name, y_label=label, lines=lines, x_ticks=ticks)
 
 
 def _centre(
