@@ -189,7 +189,7 @@ class Lattice:
             reason = why_not_value(parameter, values[parameter.name])
             if reason:
                 return reason
-        return next((rule.why(values) for rule in self._rules if not rule.holds(values)), None)
+        return self.why_excluded(values)
 
     def why_excluded(self, values: Mapping[str, ParameterValue]) -> str | None:
         """None where the values keep every constraint; else the first that they break, in words.

@@ -55,9 +55,10 @@ def _order(
     rounds: Rounds, seed: int, winner: TrialConfig, baseline: TrialConfig, guide: TrialConfig | None
 ) -> list[TrialConfig]:
     """Of the runs of a round: first what both others are compared with."""
-    is_audited = guide is not None and guide not in (winner, baseline)
-    is_early = seed in rounds.seeds[:AUDITED_ROUNDS]
-    return [baseline, *([guide] if guide is not None and is_audited and is_early else []), winner]
+    order = [baseline, winner]
+    if guide is not None and guide not in order and seed in rounds.seeds[:AUDITED_ROUNDS]:
+        order.insert(1, guide)
+    return order
 
 
 def _is_enough(
