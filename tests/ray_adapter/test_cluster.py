@@ -9,6 +9,7 @@ import sys
 import tempfile
 import urllib.request
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.error import URLError
 
@@ -29,7 +30,8 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def head():
     """A head node; its addresses. The token is in the environment: see tests/conftest.py."""
-    ports = {name: free_port() for name in ("port", "dashboard-port", "metrics-export-port")}
+    names = ("port", "dashboard-port", "dashboard-agent-listen-port", "metrics-export-port")
+    ports = {name: free_port() for name in names}
     # Socket paths may have 107 characters, so pytest's own folders are too deep.
     with tempfile.TemporaryDirectory(prefix="dt-", ignore_cleanup_errors=True) as temp_dir:
         command = [
@@ -49,7 +51,9 @@ def head():
         with (Path(temp_dir) / "head.log").open("w") as log:
             process = subprocess.Popen(command, env=os.environ | {"PATH": path}, stdout=log, stderr=log)
             try:
-                wait_until(lambda: answers(ports["dashboard-port"]), timeout_s=120)
+                # The dashboard takes a job only when its agent is up, which on a busy machine is much later.
+                for name in ("dashboard-port", "dashboard-agent-listen-port"):
+                    wait_until(partial(answers, ports[name]), timeout_s=120)
                 yield {name: f"127.0.0.1:{port}" for name, port in ports.items()}
             finally:
                 process.terminate()
