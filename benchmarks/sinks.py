@@ -1,14 +1,15 @@
 """What writing a run to Optuna, TensorBoard, W&B and Parquet costs: wall-clock of 40 short real trials.
 
-    python -m benchmarks.sinks            # 5 repeats of 40 trials, about 12 minutes on 2 cores
-    python -m benchmarks.sinks --quick    # 1 repeat of 6 trials, under a minute
+    python -m benchmarks.sinks                # 5 repeats of 40 trials, about 7 minutes on 2 cores
+    python -m benchmarks.sinks --arms wandb   # only without any, and with W&B
+    python -m benchmarks.sinks --quick        # 1 repeat of 6 trials, under a minute
 
 Whole processes of the command line on a private Ray, with the stage of docs/examples/own_stage.py, which
-really trains: without any of them, with W&B offline alone, and with all four (the defaults, W&B offline). The
-three take turns within a repeat, in another order each time, so that a change of the machine's speed hits
-them alike; what is reported is the median over repeats of the ratio to the run without, minus one. The CPU
-seconds of the driver and of what it waited for (W&B's process, not Ray's) are beside it, since other tenants
-of a machine disturb them less.
+really trains: without any of them, with W&B offline alone, and with all four (the defaults, W&B offline).
+They take turns within a repeat, in another order each time, so that a change of the machine's speed hits
+them alike; what is reported is the median over repeats of the ratio to the run without, minus one, with its
+95 % bootstrap interval. The CPU seconds of the driver and of what it waited for (W&B's process, not Ray's)
+are beside it, since other tenants of a machine disturb them less.
 
 Timed are the first 40 trials, from the first ask to the last of their ends, and what comes after the
 journal's last event: report, flush of the sinks, end of Ray and of the process. Ray's start is left out,
@@ -24,9 +25,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from tuner.records.journal import read_journal
@@ -47,26 +50,36 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="1 repeat of 6 trials")
     parser.add_argument("--repeats", type=int, default=5)
+    others = [name for name in ARMS if name != "none"]
+    parser.add_argument("--arms", nargs="+", choices=others, default=others, help="beside the run without")
     args = parser.parse_args()
     repeats, trials = (1, 6) if args.quick else (args.repeats, 40)
     print(f"{trials} trials a run, {repeats} repeats, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
+    names = ["none", *args.arms]
     rows, cpu = [], []
     for repeat in range(repeats):
-        names = list(ARMS)
-        order = names[repeat % 3 :] + names[: repeat % 3]
+        first = repeat % len(names)
+        order = names[first:] + names[:first]
         both = {name: timed(ARMS[name], trials) for name in order}
         rows.append({name: wall_s for name, (wall_s, _) in both.items()})
         cpu.append({name: cpu_s for name, (_, cpu_s) in both.items()})
         shown = ", ".join(f"{name} {both[name][0]:.2f} s (CPU {both[name][1]:.2f})" for name in names)
         print(f"repeat {repeat}: {shown}, load {os.getloadavg()[0]:.2f}", flush=True)
     summary: dict[str, Any] = {}
-    for name in ("wandb", "all"):
+    for name in args.arms:
         pct = [100 * (row[name] / row["none"] - 1) for row in rows]
         summary[f"{name}_overhead_pct"] = round(statistics.median(pct), 2)
-        summary[f"{name}_overhead_pct_range"] = [round(min(pct), 2), round(max(pct), 2)]
-    summary["driver_cpu_s"] = {name: round(statistics.median(c[name] for c in cpu), 2) for name in ARMS}
+        summary[f"{name}_overhead_pct_interval"] = [round(bound, 2) for bound in median_interval(pct)]
+    summary["driver_cpu_s"] = {name: round(statistics.median(c[name] for c in cpu), 2) for name in names}
     without = statistics.median(row["none"] for row in rows)
     print(json.dumps(summary | {"seconds_without": round(without, 2), "trials": trials, "repeats": repeats}))
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % bootstrap interval of the median (percentiles)."""
+    drawn = np.random.default_rng(0).choice(values, (10_000, len(values)))
+    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
+    return float(low), float(high)
 
 
 def timed(outputs: dict[str, Any], trials: int) -> tuple[float, float]:
