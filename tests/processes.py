@@ -23,12 +23,14 @@ def write_study(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def run_tuner(*args: str | Path, timeout_s: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command line to its end; standard output is a pipe."""
+def run_tuner(
+    *args: str | Path, timeout_s: float = 120, cwd: Path = ROOT, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command line to its end, in ``cwd``; standard output is a pipe."""
     command = [*TUNER, *map(str, args)]
-    environment = os.environ | env
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | env
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, env=environment, check=False
+        command, cwd=cwd, capture_output=True, text=True, timeout=timeout_s, env=environment, check=False
     )
 
 

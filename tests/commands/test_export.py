@@ -165,7 +165,8 @@ def test_the_default_keys_are_the_guides():
 
 def test_the_pipeline_is_tuned_patched_and_runs_with_what_was_recommended(tmp_path):
     """The whole way, with real processes: study, export by the study's own keys, script."""
-    done = run_tuner("--space", PIPELINE / "study.yaml", "--runs-dir", tmp_path / "runs")
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    done = run_tuner("--space", PIPELINE / "study.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     last, config = tmp_path / "runs/last", tmp_path / "train_config.yaml"
     shutil.copy(PIPELINE / "train_config.yaml", config)

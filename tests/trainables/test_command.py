@@ -264,6 +264,7 @@ def test_what_would_fail_in_every_trial_is_said_before_the_first(tmp_path, monke
 
 def test_a_study_with_a_missing_script_ends_with_exit_code_2_before_any_trial(tmp_path):
     study = yaml.safe_load(Path("docs/examples/pipeline/study.yaml").read_text())
+    study["stage"]["options"] |= {"logs": str(tmp_path / "logs")}
     study["stage"]["options"]["command"][1] = "no-such.py"
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     done = run_tuner("--space", tmp_path / "study.yaml", "--runs-dir", tmp_path)
@@ -281,7 +282,9 @@ def test_a_script_that_somebody_kills_is_asked_again_by_a_study_on_real_ray(tmp_
         "print('{\"nrmse\": 0.05}')\n"
     )
     command = ["{python}", "-c", once, "{config}", str(tmp_path / "killed")]
-    study["stage"]["options"] |= {"command": command, "start": "", "keys": {}, "per_epoch": False}
+    logs = str(tmp_path / "logs")
+    changes = {"command": command, "start": "", "keys": {}, "per_epoch": False, "logs": logs}
+    study["stage"]["options"] |= changes
     study["budget"] = {"trials": 3, "hours": 0.05}
     study["certificate"] = {"pairs": 0}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
@@ -295,11 +298,18 @@ def test_a_script_that_somebody_kills_is_asked_again_by_a_study_on_real_ray(tmp_
     assert json.loads((tmp_path / "last/result.json").read_text())["baseline"]["nrmse"] == 0.05
 
 
-def test_the_pipeline_of_the_guide_is_tuned_on_real_ray(tmp_path):
-    done = run_tuner("--space", "docs/examples/pipeline/study.yaml", "--runs-dir", tmp_path)
+def test_the_pipeline_of_the_guide_is_tuned_on_real_ray_and_keeps_every_trials_output(tmp_path):
+    (tmp_path / "docs").symlink_to(Path("docs").resolve())
+    done = run_tuner("--space", "docs/examples/pipeline/study.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads(Path(tmp_path, "last/result.json").read_text())
+    result = json.loads(Path(tmp_path, "runs/last/result.json").read_text())
     assert result["recommended"]["time_s"] < result["baseline"]["time_s"]
+    folders = list((tmp_path / "runs/pipeline-logs").iterdir())
+    assert len(folders) >= 6
+    for folder in folders:
+        assert "training begins" in (folder / "output.log").read_text()
+    kept = [json.loads((folder / "trial.json").read_text())["params"] for folder in folders]
+    assert result["recommended"]["config"] in kept
 
 
 def test_runs_may_learn_from_each_other_when_command_and_config_file_say_the_same(tmp_path):
