@@ -75,8 +75,8 @@ class Plan:
         if output.resolve() == DOCUMENTED.resolve() and (quick or arguments.seeds < NUM_SEEDS):
             asked = "--quick" if quick else f"--seeds {arguments.seeds}"
             raise SystemExit(
-                f"{asked} measures less than docs/stage.md shows, of {NUM_SEEDS} seeds, and would replace it in "
-                f"{DOCUMENTED}. Fix: give --output another folder."
+                f"{asked} measures less than docs/stage.md shows, of {NUM_SEEDS} seeds, and would replace it "
+                f"in {DOCUMENTED}. Fix: give --output another folder."
             )
         return cls(
             quality_grid=QUICK_GRID if quick else QUALITY_GRID,
@@ -148,9 +148,7 @@ def _print_final(calibration: Calibration) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Calibrates the bundled stage.")
     parser.add_argument("--quick", action="store_true", help="three configurations, two epochs, two seeds")
-    parser.add_argument(
-        "--seeds", type=int, default=NUM_SEEDS, help=f"seeds 0, 1, ... (default {NUM_SEEDS})"
-    )
+    parser.add_argument("--seeds", type=int, default=NUM_SEEDS, help=f"seeds 0, 1, ... (default {NUM_SEEDS})")
     parser.add_argument("--rounds", type=int, default=3, help="timings of each epoch (default 3)")
     parser.add_argument("--final-report", action="store_true", help="look at the third split, and print it")
     parser.add_argument(

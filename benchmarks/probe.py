@@ -5,10 +5,10 @@
     python -m benchmarks.probe --quick            # 5 of them in under a minute
     python -m benchmarks.probe --space h100.yaml  # another study's, on the device that it gets
 
-It probes two configurations at a time. Each lot is then trained: two first epochs of each, more of those whose
-two least disagree; the least counts. So prediction and measurement are seconds apart, and what the machine's own
-speed drifts by from one minute to the next (up to 14 % was seen) is left out of the comparison: the errors
-are the probe's own. The cost law t = a steps + b launches + c rows is fitted for comparison.
+It probes two configurations at a time. Each lot is then trained: two first epochs of each, more of those
+whose two least disagree; the least counts. So prediction and measurement are seconds apart, and what the
+machine's own speed drifts by from minute to minute (up to 14 % was seen) is left out of the comparison: the
+errors are the probe's own. The cost law t = a steps + b launches + c rows is fitted for comparison.
 """
 
 from __future__ import annotations

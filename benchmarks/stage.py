@@ -1,198 +1,214 @@
 """The speed ladder of the bundled stage: naive to fast, trick by trick, at equal loss.
 
     python -m benchmarks.stage            # a few minutes
-    python -m benchmarks.stage --quick    # under a minute: shows that it works, no more
+    python -m benchmarks.stage --quick    # under a minute, on 100 pairs: shows that it works, no more
 
-Rungs are timed in turn, so that whoever else uses the machine hits all alike; the least of each counts.
-The last line is one line of JSON.
+Rungs are timed in turn, so that whoever else uses the machine hits all alike; the least of each counts, on a
+CPU in CPU seconds of the process (one thread that never waits: what the clock would show had nobody else
+used the core). A rung is also compared with the one before it round by round, since those two ran one after
+the other: where the rounds do not agree which is faster, the trick was not told apart from noise. What
+the tricks are is in ``benchmarks/rungs.py``. The last line is one line of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from benchmarks.roofline import Machine, RowLimit
+from benchmarks.rungs import BASELINE, FAST, LADDER, NAIVE, TUNED, TUNED_FAST, Rung
 from benchmarks.runs import Runs
-from trainables.consistency.engine import DistillationEngine
-from trainables.consistency.fast import Tricks
-from trainables.consistency.networks import TokenNet
 from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
 from trainables.consistency.stage import ConsistencyStage, load_operator, load_problem, load_teacher
+from trainables.consistency.teacher import Problem, Split
 from trainables.telemetry import device
-from trainables.telemetry.clock import synchronizer
 
-BASELINE = {"batch_size": 6, "micro_batch": 3, "num_taus": 5}
-TUNED = {"batch_size": 24, "micro_batch": 24, "num_taus": 2}
 NUM_EPOCHS = 6
 SAME_LOSS = 1e-4
 """Relative difference after an epoch that rounding explains."""
-# A row costs a teacher, a target and a student pass, and a backward pass of two more.
-PASSES_PER_ROW = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
-    """One implementation of one configuration, and what was measured of it."""
+class Plan:
+    """What one call measures.
 
-    name: str
-    params: dict[str, Any]
-    tricks: Tricks | None = None
+    Attributes:
+        rounds: How often each rung's epoch is timed.
+        num_samples: Training pairs of a timed epoch, of the first ones.
+        seeds: Seeds of whole runs, for the NRMSE.
+    """
+
+    rounds: int
+    num_samples: int
+    seeds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """What was measured of a rung.
+
+    Attributes:
+        rung: It.
+        num_rows: Rows of its epoch.
+        epoch_s: Seconds of each round's epoch.
+        losses: Mean loss of each.
+    """
+
+    rung: Rung
+    num_rows: int
     epoch_s: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
 
+    @property
+    def best_s(self) -> float:
+        """The least."""
+        return min(self.epoch_s)
 
-def ladder() -> list[Rung]:
-    naive = {"implementation": "naive"}
-    return [
-        Rung(name="naive, baseline", params=BASELINE | naive),
-        Rung(
-            name="+ vectorised levels, cached operator, fused Adam, no .item()",
-            params=BASELINE,
-            tricks=Tricks(flat=False, ahead=False, by_hand=False),
-        ),
-        Rung(
-            name="+ flat weights, gradients, averages",
-            params=BASELINE,
-            tricks=Tricks(ahead=False, by_hand=False),
-        ),
-        Rung(
-            name="+ teacher per part, target per batch",
-            params=BASELINE,
-            tricks=Tricks(by_hand=False, graphs=False),
-        ),
-        Rung(name="+ hand-written gradient (CPU) or graphs (CUDA) = fast, baseline", params=BASELINE),
-        Rung(name="naive, tuned", params=TUNED | naive),
-        Rung(name="fast, tuned", params=TUNED),
-    ]
+    def gains_on(self, before: Timed) -> list[float]:
+        """How many times faster than another, round by round."""
+        return [theirs / ours for theirs, ours in zip(before.epoch_s, self.epoch_s, strict=True)]
 
 
-def roofline(kind: str) -> tuple[float, float]:
-    """FLOP/s of a square matrix product and bytes/s of a 256 MiB copy, read and written."""
-    size = 1024 if kind == "cpu" else 8192
-    a = torch.randn(size, size, device=kind)
-    big = torch.ones(2**26, device=kind)
-    out = torch.empty_like(big)
-    flops = 2 * size**3 / min(_seconds(lambda: a @ a, kind) for _ in range(8))
-    return flops, 2 * big.nbytes / min(_seconds(lambda: out.copy_(big), kind) for _ in range(5))
+def main() -> None:
+    """Measures the machine, the ladder and the NRMSE; prints the table and the summary."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="two rounds of 100 pairs, one seed")
+    quick = parser.parse_args().quick
+    torch.set_num_threads(1)
+    raw: dict[str, Any] = {"problem": "burgers"}  # its rows are what is timed and counted below
+    options = StageOptions.parse(raw)
+    full = Plan(rounds=7, num_samples=options.num_samples, seeds=4)
+    plan = Plan(rounds=2, num_samples=100, seeds=1) if quick else full
+    kind = options.resolved_device()
+    machine = Machine.measure(kind)
+    limit = RowLimit.of(machine, options, BASELINE["num_taus"])
+    print_machine(kind, machine, limit)
+    ladder = time_ladder(options, plan)
+    print(f"an epoch is of {plan.num_samples} pairs; {plan.rounds} rounds")
+    print_ladder(ladder, limit)
+    require_same_losses(ladder)
+    tuned, baseline = (nrmses(raw, params, plan.seeds) for params in (TUNED, BASELINE))
+    print(f"NRMSE over {plan.seeds} paired seeds: tuned {tuned}, baseline {baseline}")
+    print(json.dumps(summary(ladder, limit, tuned)))
 
 
-def _seconds(work: Callable[[], Any], kind: str) -> float:
-    wait = synchronizer(kind)
-    wait()
-    start = time.perf_counter()
-    work()
-    wait()
-    return time.perf_counter() - start
+def time_ladder(options: StageOptions, plan: Plan) -> list[Timed]:
+    """Every rung once a round, in alternating order."""
+    problem, kind = load_problem(options), options.resolved_device()
+    train = _first(problem.splits["train"], plan.num_samples).to(kind)
+    seconds = time.process_time if kind == "cpu" else time.perf_counter
+    ladder = [Timed(rung=rung, num_rows=_num_rows(rung, plan.num_samples)) for rung in LADDER]
+    for number in range(plan.rounds):
+        for timed in ladder if number % 2 == 0 else ladder[::-1]:
+            _time_once(timed, problem, train, options, seconds)
+    return ladder
 
 
-def flops_per_row(net: TokenNet, num_points: int) -> float:
-    """Matrix products of one forward pass of one row, counted from the network's layers."""
-    assert net.sigma is not None
-    tokens = num_points // 4
-    per_token = [net.embed, *net.blocks, net.head]
-    per_row = [net.sigma.mlp[0], net.sigma.mlp[2]]
-    return 2.0 * sum(tokens * m.weight.numel() for m in per_token) + 2.0 * sum(
-        m.weight.numel() for m in per_row
+def _time_once(
+    timed: Timed, problem: Problem, train: Split, options: StageOptions, seconds: Callable[[], float]
+) -> None:
+    """One epoch of a fresh engine."""
+    kind, rung = options.resolved_device(), timed.rung
+    engine = rung.engine(
+        load_teacher(problem, options).to(kind),
+        train,
+        DistillParams.parse(rung.params, num_samples=len(train.u_next)),
+        make=rung.make,
+        operator=load_operator(problem, options, kind),
+        residual_std=problem.residual_std,
+        num_epochs=NUM_EPOCHS,
+    )
+    engine.warm_up()
+    start = seconds()
+    counts = engine.train_epoch(1)  # fetches the loss, so the device has finished
+    timed.epoch_s.append(seconds() - start)
+    timed.losses.append(counts.loss)
+
+
+def _first(split: Split, num: int) -> Split:
+    return Split(cond=split.cond[:num], residual=split.residual[:num], u_next=split.u_next[:num])
+
+
+def _num_rows(rung: Rung, num_samples: int) -> int:
+    params = DistillParams.parse(rung.params, num_samples=num_samples)
+    return params.samples_in_epoch(num_samples) * params.num_taus
+
+
+def print_machine(kind: str, machine: Machine, limit: RowLimit) -> None:
+    """What is measured on, and what it can do at most."""
+    where = "a CPU core" if kind == "cpu" else "the card"
+    print(f"{device.describe(kind)['name']}, 1 thread, torch {torch.__version__}")
+    print(
+        f"{where}: {machine.flops / 1e9:.0f} GFLOP/s in fp32, {machine.bytes_per_s / 1e9:.1f} GB/s; {limit}"
     )
 
 
-def time_ladder(rungs: list[Rung], options: StageOptions, rounds: int) -> None:
-    problem, kind = load_problem(options), options.resolved_device()
-    train = problem.splits["train"].to(kind)
-    for number in range(rounds):
-        for rung in rungs if number % 2 == 0 else rungs[::-1]:
-            engine = DistillationEngine(
-                load_teacher(problem, options).to(kind),
-                train,
-                DistillParams.parse(rung.params, num_samples=options.num_samples),
-                seed=0,
-                num_epochs=NUM_EPOCHS,
-                operator=load_operator(problem, options, kind),
-                residual_std=problem.residual_std,
-                tricks=rung.tricks,
-            )
-            engine.warm_up()
-            start = time.perf_counter()
-            counts = engine.train_epoch(1)  # fetches the loss, so the device has finished
-            rung.epoch_s.append(time.perf_counter() - start)
-            rung.losses.append(counts.loss)
+def print_ladder(ladder: Sequence[Timed], limit: RowLimit) -> None:
+    """A line each."""
+    base = _named(ladder, NAIVE).best_s
+    print("| rung | s/epoch | us/row | of roofline | against naive | against the rung before | loss |")
+    print("|---|---|---|---|---|---|---|")
+    for before, timed in zip([ladder[0], *ladder], ladder, strict=False):
+        cells = [
+            timed.rung.name,
+            f"{timed.best_s:.3f}",
+            f"{1e6 * timed.best_s / timed.num_rows:.1f}",
+            f"{100 * limit.seconds * timed.num_rows / timed.best_s:.0f} %",
+            f"{base / timed.best_s:.2f} x",
+            _against(timed.gains_on(before)) if timed.rung.follows else "",
+            f"{timed.losses[0]:.6f}",
+        ]
+        print(f"| {' | '.join(cells)} |")
 
 
-def print_ladder(rungs: list[Rung], num_samples: int, row_s: float) -> None:
-    """A line each; ``row_s`` is what a row takes at the limit of the machine."""
-    base = min(rungs[0].epoch_s)
-    print("| rung | s/epoch | us/row | of roofline | against naive baseline | loss of epoch 1 |")
-    print("|---|---|---|---|---|---|")
-    for rung in rungs:
-        best = min(rung.epoch_s)
-        params = DistillParams.parse(rung.params, num_samples=num_samples)
-        rows = params.samples_in_epoch(num_samples) * params.num_taus
-        print(
-            f"| {rung.name} | {best:.3f} | {1e6 * best / rows:.1f} | {100 * row_s * rows / best:.0f} % | "
-            f"{base / best:.1f} x | {rung.losses[0]:.6f} |"
-        )
+def _against(gains: Sequence[float]) -> str:
+    """The median of the rounds, and how far they lie apart."""
+    least, most = min(gains), max(gains)
+    doubt = ", not told apart" if least <= 1.0 <= most else ""
+    return f"{statistics.median(gains):.2f} x ({least:.2f} to {most:.2f}{doubt})"
 
 
-def require_same_losses(rungs: list[Rung]) -> None:
+def require_same_losses(ladder: Sequence[Timed]) -> None:
     """Ends the benchmark where a rung has another loss than the first of its batch size."""
     first: dict[int, float] = {}
+    compared = [timed for timed in ladder if timed.rung.same_loss]
     apart = max(
-        abs(rung.losses[0] / first.setdefault(rung.params["batch_size"], rung.losses[0]) - 1.0)
-        for rung in rungs
+        abs(t.losses[0] / first.setdefault(t.rung.params["batch_size"], t.losses[0]) - 1.0) for t in compared
     )
-    print(f"losses of a configuration are at most {apart:.1e} apart (relative)")
+    print(f"losses of a configuration, in fp32, are at most {apart:.1e} apart (relative)")
     if apart > SAME_LOSS:
         raise SystemExit("another loss is another problem: these rungs are not to be compared.")
 
 
 def nrmses(options: dict[str, Any], params: dict[str, Any], seeds: int) -> list[float]:
+    """Of whole runs on paired seeds, with the product's own engine."""
     runs = Runs(ConsistencyStage, options)
     found = [runs.train(params, seed=s, num_epochs=NUM_EPOCHS)[-1]["nrmse"] for s in range(seeds)]
     runs.stop()
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    arguments = parser.parse_args()
-    rounds, seeds = (2, 1) if arguments.quick else (7, 4)
-    torch.set_num_threads(1)
-    raw: dict[str, Any] = {"problem": "burgers"}  # its rows are what is timed and counted below
-    options = StageOptions.parse(raw)
-    kind = options.resolved_device()
-    machine = device.describe(kind)
-    flops, bytes_per_s = roofline(kind)
-    print(f"{machine['name']}, 1 thread, torch {torch.__version__}")
-    limits = f"{flops / 1e9:.0f} GFLOP/s in fp32, {bytes_per_s / 1e9:.1f} GB/s"
-    print(f"roofline of {'a CPU core' if kind == 'cpu' else 'the card'}: {limits}")
-    rungs = ladder()
-    time_ladder(rungs, options, rounds)
-    teacher = load_teacher(load_problem(options), options)
-    row_s = PASSES_PER_ROW * flops_per_row(teacher, options.grid_points) / flops
-    print_ladder(rungs, options.num_samples, row_s)
-    require_same_losses(rungs)
-    tuned = nrmses(raw, TUNED, seeds)
-    baseline = nrmses(raw, BASELINE, seeds)
-    print(f"NRMSE over {seeds} paired seeds: tuned {tuned}, baseline {baseline}")
-    base, fast = min(rungs[0].epoch_s), min(rungs[4].epoch_s)
-    samples = DistillParams.parse(BASELINE, num_samples=options.num_samples).samples_in_epoch(
-        options.num_samples
-    )
-    result = {
-        "fast_over_naive_same_config": round(base / fast, 2),
-        "tuned_fast_over_baseline_naive": round(base / min(rungs[6].epoch_s), 2),
-        "tuned_nrmse_mean": round(sum(tuned) / len(tuned), 5),
-        "roofline_fraction": round(row_s * samples * BASELINE["num_taus"] / fast, 3),
+def summary(ladder: Sequence[Timed], limit: RowLimit, tuned_nrmses: Sequence[float]) -> dict[str, float]:
+    """The figures that are tracked."""
+    naive, fast, tuned = (_named(ladder, rung) for rung in (NAIVE, FAST, TUNED_FAST))
+    return {
+        "fast_over_naive_same_config": round(naive.best_s / fast.best_s, 2),
+        "tuned_fast_over_baseline_naive": round(naive.best_s / tuned.best_s, 2),
+        "tuned_nrmse_mean": round(statistics.mean(tuned_nrmses), 5),
+        "roofline_fraction": round(limit.seconds * fast.num_rows / fast.best_s, 3),
     }
-    print(json.dumps(result))
+
+
+def _named(ladder: Sequence[Timed], rung: Rung) -> Timed:
+    return next(timed for timed in ladder if timed.rung is rung)
 
 
 if __name__ == "__main__":

@@ -44,14 +44,14 @@ class Naive(Implementation):
     def prepare(self, part: Part) -> None:
         """Nothing."""
 
-    def add_gradient(self, part: Part, chunk: slice, share: float) -> float:
+    def add_gradient(self, part: Part, chunk: slice, share: float) -> Tensor | float:
         """One forward per noise level, one backward."""
-        u, u_next = part.rows["cond"][chunk][..., 0], part.rows["u_next"][chunk]
-        with torch.no_grad():
-            u_hat = self._operator(u)
-        residual = (u_next - u_hat) / self._residual_std
-        cond = torch.stack([u, u_hat], dim=-1)
-        loss = torch.zeros((), device=u.device)
+        return self._add_chunk_gradient(part, chunk, share).item()
+
+    def _add_chunk_gradient(self, part: Part, chunk: slice, share: float) -> Tensor:
+        """The loss of a chunk, its gradient added."""
+        residual, cond = self._pairs(part, chunk)
+        loss = cond.new_zeros(())
         for j in range(part.s1.shape[1]):
             rows = Rows(
                 residual=residual,
@@ -63,7 +63,14 @@ class Naive(Implementation):
             loss = loss + consistency_loss(self.student, self.target, self.teacher, rows)
         loss = share * loss
         loss.backward()  # type: ignore[no-untyped-call]
-        return loss.item()
+        return loss.detach()
+
+    def _pairs(self, part: Part, chunk: slice) -> tuple[Tensor, Tensor]:
+        """Residuals (m, N) and conditions (m, N, 2) of a chunk, from the operator's answer."""
+        u, u_next = part.rows["cond"][chunk][..., 0], part.rows["u_next"][chunk]
+        with torch.no_grad():
+            u_hat = self._operator(u)
+        return (u_next - u_hat) / self._residual_std, torch.stack([u, u_hat], dim=-1)
 
     @torch.no_grad()
     def step(self, lr: float, target_decay: float, evaluation_decay: float) -> None:
@@ -72,6 +79,10 @@ class Naive(Implementation):
             group["lr"] = lr
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self._move_averages(target_decay, evaluation_decay)
+
+    def _move_averages(self, target_decay: float, evaluation_decay: float) -> None:
+        """Towards the student."""
         for average, decay in ((self.target, target_decay), (self.evaluated, evaluation_decay)):
             for mean, parameter in zip(average.parameters(), self.student.parameters(), strict=True):
                 mean.mul_(decay).add_(parameter, alpha=1.0 - decay)
