@@ -61,7 +61,6 @@ def test_stopped_trials_counts_what_is_on_the_front() -> None:
 
 
 def test_sinks_quick_times_runs_with_and_without_them() -> None:
-    pytest.importorskip("wandb")
     printed, summary = last_line("benchmarks.sinks", "--quick")
     assert set(summary) == {
         *("wandb_overhead_pct", "wandb_overhead_pct_interval"),

@@ -117,7 +117,6 @@ def test_little_shared_memory_warns(tmp_path, monkeypatch):
 def test_wandb_is_said_as_a_run_would_take_it_and_no_key_is_shown(
     environment, is_installed, seen, monkeypatch, tmp_path
 ):
-    pytest.importorskip("wandb")
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     for name, value in environment.items():

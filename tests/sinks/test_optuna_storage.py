@@ -1,28 +1,60 @@
 """The storage says of every trial what the report says, to Optuna itself."""
 
+import sys
 from dataclasses import replace
 
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState as OptunaState
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 from tests.sinks.cases import PROVENANCE, play, records
+from tests.sinks.postgresql import PASSWORD, QUOTED, postgresql
 from tests.studies import make_record, make_study, study_dict
 from tuner.core.trial import Purpose, TrialState
-from tuner.errors import SpecError
+from tuner.errors import SpecError, TunerError
 from tuner.sinks.optuna_note import note_attributes
 from tuner.sinks.optuna_storage import OptunaStorage, storage_url
+from tuner.spec.outputs import check_optuna_output
 
 
-def opened(folder):
-    return optuna.load_study(study_name=folder.name, storage=f"sqlite:///{folder / 'optuna.sqlite3'}")
+def opened(folder, output="sqlite"):
+    """The study as any script reads it."""
+    url = f"sqlite:///{folder / 'optuna.sqlite3'}" if output == "sqlite" else output
+    storage = RDBStorage(
+        url.replace("${DB_PASSWORD}", QUOTED),
+        engine_kwargs={"poolclass": NullPool},  # a connection left open is a warning
+    )
+    return optuna.load_study(study_name=folder.name, storage=storage)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def output(request):
+    """What a study says of `outputs.optuna`: a file, and a database on a real server."""
+    if request.param == "sqlite":
+        yield "sqlite"
+        return
+    with postgresql() as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DB_PASSWORD", PASSWORD)
+        yield url
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory):
+def played(output, tmp_path_factory):
     folder = tmp_path_factory.mktemp("optuna") / "mine-20260101-000000"
-    return play(OptunaStorage("sqlite"), folder), opened(folder)
+    return play(OptunaStorage(output), folder), opened(folder, output)
+
+
+@pytest.fixture
+def open_sink(output):
+    """Opens sinks of that output; the connections of those that a test leaves unfinished are closed."""
+    made = []
+    yield lambda: made.append(OptunaStorage(output)) or made[-1]
+    for sink in made:
+        sink._storage.engine.dispose()
 
 
 def test_states_and_values_are_those_of_the_trials(played):
@@ -97,36 +129,36 @@ def test_the_note_is_one_the_dashboard_reads_and_the_next_one_replaces_it():
     assert get_note(attributes, None) == {"version": 2, "body": "short"}
 
 
-def test_a_trial_shows_as_running_and_grows(tmp_path):
-    sink, folder = OptunaStorage("sqlite"), tmp_path / "grows"
+def test_a_trial_shows_as_running_and_grows(open_sink, output, tmp_path):
+    sink, folder = open_sink(), tmp_path / "grows"
     folder.mkdir()
     sink.start(make_study(), PROVENANCE, folder)
     begun = make_record(curve=[], state=TrialState.RUNNING)
     sink.show(begun)
-    assert opened(folder).trials[0].state is OptunaState.RUNNING
+    assert opened(folder, output).trials[0].state is OptunaState.RUNNING
     sink.show(make_record(curve=[0.1], state=TrialState.RUNNING))
-    assert opened(folder).trials[0].intermediate_values == {1: 0.1}
+    assert opened(folder, output).trials[0].intermediate_values == {1: 0.1}
     sink.show(make_record(curve=[0.1, 0.09], purpose=Purpose.BASELINE))
-    (trial,) = opened(folder).trials
+    (trial,) = opened(folder, output).trials
     assert (trial.state, trial.values) == (OptunaState.COMPLETE, [2.0, 0.09])
     assert trial.intermediate_values == {1: 0.1, 2: 0.09}
     assert trial.datetime_complete is not None
 
 
-def test_a_resumed_run_goes_on_in_the_same_study(tmp_path):
+def test_a_resumed_run_goes_on_in_the_same_study(open_sink, output, tmp_path):
     folder = tmp_path / "resumed"
     folder.mkdir()
-    first = OptunaStorage("sqlite")
+    first = open_sink()
     first.start(make_study(), PROVENANCE, folder)
     for record in records():
         first.show(record)
-    second = OptunaStorage("sqlite")
+    second = open_sink()
     second.start(make_study(), PROVENANCE, folder)
     for record in records()[:-1]:
         second.show(record)
     second.show(records()[-1].ended(TrialState.FAILED, reason="the run was killed"))
     second.show(make_record("0008", curve=(0.1, 0.093)))
-    trials = opened(folder).trials
+    trials = opened(folder, output).trials
     assert [t.user_attrs["trial_id"] for t in trials] == [f"{k:04d}" for k in range(1, 9)]
     assert (trials[6].state, trials[6].user_attrs["reason"]) == (OptunaState.FAIL, "the run was killed")
     assert trials[7].values == [2.0, 0.093]
@@ -150,11 +182,11 @@ def test_a_relative_target_and_limits_are_constraints_from_the_baseline_on(tmp_p
     assert kept == {"0001": [True, False], "0002": [False, False], "0003": [False, True]}
 
 
-def test_a_run_that_was_interrupted_and_resumed_has_one_conclusion_and_no_trial_twice(tmp_path):
+def test_a_run_that_was_interrupted_and_resumed_has_one_conclusion_and_no_trial_twice(output, tmp_path):
     folder = tmp_path / "twice"
-    play(OptunaStorage("sqlite"), folder)
-    play(OptunaStorage("sqlite"), folder, make_study(target="nrmse < 0.01"))
-    study = opened(folder)
+    play(OptunaStorage(output), folder)
+    play(OptunaStorage(output), folder, make_study(target="nrmse < 0.01"))
+    study = opened(folder, output)
     assert len(study.trials) == len(records())
     assert study.user_attrs["recommended"] is None
     assert study.user_attrs["status"] != "recommended"
@@ -184,16 +216,57 @@ def test_distributions_are_the_lattices(tmp_path):
     }
 
 
-def test_a_variable_in_the_url_is_the_environments(tmp_path, monkeypatch):
-    monkeypatch.setenv("DB_PASSWORD", "a$b")
-    url = "postgresql://me:${DB_PASSWORD}@host/db"
-    assert storage_url(url, tmp_path) == "postgresql://me:a$b@host/db"
-    monkeypatch.delenv("DB_PASSWORD")
-    with pytest.raises(
-        SpecError, match=r"names \$\{DB_PASSWORD\}, which is not set. Fix: export DB_PASSWORD"
-    ):
-        storage_url(url, tmp_path)
-    assert storage_url("sqlite", tmp_path) == f"sqlite:///{tmp_path}/optuna.sqlite3"
+@pytest.mark.parametrize(
+    ("output", "url"),
+    [
+        ("postgresql://me:${DB_PASSWORD}@host/db", "postgresql://me:p%40ss%2Fw%231@host/db"),
+        ("postgresql://${DB_PASSWORD}@host/db", "postgresql://p%40ss%2Fw%231@host/db"),
+        ("postgresql://host/db?user=me&password=${DB_PASSWORD}", None),
+        ("postgresql://me@${HOST}:${PORT}/${DB}", "postgresql://me@db.host:5432/runs"),
+        ("${URL}", "postgresql://me:p%40ss@host/db?sslmode=require"),
+    ],
+)
+def test_a_variable_is_the_environments_quoted_where_the_url_is_decoded(output, url, tmp_path, monkeypatch):
+    given = {"DB_PASSWORD": "p@ss/w#1", "HOST": "db.host", "PORT": "5432", "DB": "runs"}
+    for name, value in (given | {"URL": "postgresql://me:p%40ss@host/db?sslmode=require"}).items():
+        monkeypatch.setenv(name, value)
+    check_optuna_output(output)
+    told = storage_url(output, tmp_path)
+    assert told == url or url is None
+    if "DB_PASSWORD" in output:
+        read = make_url(told)
+        assert "p@ss/w#1" in (read.username, read.password, read.query.get("password"))
+        assert (read.host, read.database) == ("host", "db")
+
+
+def test_a_variable_that_is_not_set_is_told(tmp_path, monkeypatch):
+    monkeypatch.delenv("DB_PASSWORD", raising=False)
+    told = r"names \$\{DB_PASSWORD\}, which is not set. Fix: export DB_PASSWORD"
+    with pytest.raises(SpecError, match=told):
+        storage_url("postgresql://me:${DB_PASSWORD}@host/db", tmp_path)
+
+
+def test_a_folder_of_any_name_holds_its_file(tmp_path):
+    folder = tmp_path / "50%25 of {these}, why? #1"
+    play(OptunaStorage("sqlite"), folder)
+    assert (folder / "optuna.sqlite3").is_file()
+
+
+@pytest.mark.parametrize(
+    ("module", "url", "fix"),
+    [
+        ("psycopg", "postgresql+psycopg", "'psycopg[binary]'"),
+        ("psycopg2", "postgresql+psycopg2", "psycopg2-binary"),
+        ("MySQLdb", "mysql", "mysqlclient"),
+        ("pymysql", "mysql+pymysql", "pymysql"),
+    ],
+)
+def test_a_driver_that_is_not_installed_is_told_with_what_to_install(module, url, fix, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(TunerError) as raised:
+        OptunaStorage(f"{url}://me@host/db").start(make_study(), PROVENANCE, tmp_path)
+    assert raised.value.message.startswith(f"outputs.optuna: the driver of {url} does not load (")
+    assert raised.value.hint == f"pip install {fix}."
 
 
 def test_any_url_will_do_and_holds_several_runs(tmp_path):

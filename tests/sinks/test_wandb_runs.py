@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import wandb
 
 from tests.sinks.cases import FAST, PROVENANCE, a_result, play, records
 from tests.sinks.wandb_file import read_wandb
@@ -13,8 +14,6 @@ from tuner.sinks import wandb_runs
 from tuner.sinks.selection import wandb_mode
 from tuner.sinks.wandb_runs import WandbRuns
 from tuner.spec import OutputSpec
-
-wandb = pytest.importorskip("wandb")
 
 
 def read_all(folder):

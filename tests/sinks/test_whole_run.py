@@ -8,12 +8,15 @@ import time
 import optuna
 import pyarrow.parquet as pq
 import pytest
+import wandb
 
 from tests.processes import ROOT
+from tests.sinks.cases import PROVENANCE, a_result, records
 from tests.sinks.wandb_file import read_wandb
 from tests.studies import make_study
 from tuner.report.past import read_past_run
 from tuner.simulate.session import run_simulated, simulated
+from tuner.sinks import open_sinks
 
 NO_DISK = """
 import json, pathlib, subprocess, sys, time
@@ -45,7 +48,6 @@ def outcome(result):
 
 
 def test_every_sink_has_every_trial_of_the_journal(tmp_path):
-    wandb = pytest.importorskip("wandb")
     result, folder, said = run(tmp_path, "offline")
     assert said == []
     ids = [record.trial_id for record in read_past_run(folder).records]
@@ -62,9 +64,17 @@ def test_every_sink_has_every_trial_of_the_journal(tmp_path):
     assert report["summary"]["conclusion"] == result.sentence
 
 
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """What the run finds without W&B."""
+    result, _, _ = run(tmp_path_factory.mktemp("without"), "off")
+    return outcome(result)
+
+
 @pytest.mark.parametrize("how", ["absent", "raises", "exits"])
-def test_a_wandb_that_is_absent_or_raises_is_one_line_and_the_run_is_the_same(how, tmp_path, monkeypatch):
-    expected, _, _ = run(tmp_path / "without", "off")
+def test_a_wandb_that_is_absent_or_raises_is_one_line_and_the_run_is_the_same(
+    how, expected, tmp_path, monkeypatch
+):
     for name in [name for name in sys.modules if name.partition(".")[0] == "wandb"]:
         monkeypatch.delitem(sys.modules, name)
     if how == "absent":
@@ -77,7 +87,7 @@ def test_a_wandb_that_is_absent_or_raises_is_one_line_and_the_run_is_the_same(ho
     (line,) = said
     assert line.startswith("wandb is off from here on, the run goes on without: ")
     assert {"absent": "pip install", "raises": "broken installation", "exits": "no"}[how] in line
-    assert outcome(result) == outcome(expected)
+    assert outcome(result) == expected
     assert (folder / "errors" / "output-wandb.txt").is_file()
     assert (folder / "optuna.sqlite3").is_file()
 
@@ -91,10 +101,22 @@ def test_a_database_that_is_not_there_is_one_line(tmp_path):
     assert (folder / "trials.parquet").is_file()
 
 
+def test_a_driver_that_is_not_installed_is_one_line_with_its_fix(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    outputs = {"optuna": "postgresql+psycopg://me@host/db", "tensorboard": False, "wandb": "off"}
+    said = []
+    sinks = open_sinks(make_study(outputs=outputs), PROVENANCE, tmp_path, said.append, records())
+    sinks.finish(a_result())
+    assert said == [
+        "optuna is off from here on, the run goes on without: outputs.optuna: the driver of "
+        "postgresql+psycopg does not load (import of psycopg halted; None in sys.modules). "
+        "Fix: pip install 'psycopg[binary]'."
+    ]
+    assert (tmp_path / "trials.parquet").is_file()
+
+
 @pytest.mark.parametrize("wandb", ["off", "offline"])
 def test_a_full_disk_is_a_line_a_sink_and_ends_within_the_limit(wandb, tmp_path):
-    if wandb == "offline":
-        pytest.importorskip("wandb")
     unshare = ["unshare", "--map-root-user", "--mount"]
     try:
         subprocess.run([*unshare, "true"], check=True, capture_output=True)

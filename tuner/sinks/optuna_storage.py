@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
@@ -19,10 +21,11 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
+from sqlalchemy.engine import URL
 
 from tuner.core.parameters import Continuous, Parameter
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.errors import SpecError
+from tuner.errors import SpecError, TunerError
 from tuner.report.result import RunResult
 from tuner.search.spaces import distribution_of
 from tuner.sinks.contract import Sink
@@ -39,6 +42,13 @@ attribute `constraints`. Optuna 5 would write one key each, which the dashboard 
 
 METRIC_NAMES = "study:metric_names"
 """The key that `Study.set_metric_names` writes; that one warns of being experimental, in Optuna 5 still."""
+
+_DRIVERS = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+"""What is installed of a driver whose package has another name; the others have their module's."""
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_DECODED = re.compile(r"(?<=://)[^/?@]*@|\?.*")
+"""The parts of a URL that whoever opens it decodes: user with password, and query."""
 
 
 @dataclass(slots=True)
@@ -71,7 +81,7 @@ class OptunaStorage(Sink):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._judge = Judge(study.goal)
         self._distributions = {p.name: _distribution(p) for p in study.parameters}
-        self._storage = RDBStorage(storage_url(self._url, folder))
+        self._storage = _opened(storage_url(self._url, folder))
         made = optuna.create_study(
             study_name=folder.name,
             storage=self._storage,
@@ -176,6 +186,7 @@ class OptunaStorage(Sink):
         for name, value in note_attributes(body, old).items():
             self._storage.set_study_system_attr(self._study_key, name, value)
         self._storage.remove_session()
+        self._storage.engine.dispose()  # a server would keep the connections until the process ends
 
     def _number_of(self, trial_id: str) -> int | None:
         shown = self._shown.get(trial_id)
@@ -185,15 +196,42 @@ class OptunaStorage(Sink):
 def storage_url(output: str, folder: Path) -> str:
     """The URL of a study's `outputs.optuna`.
 
+    A variable that stands for user or password, or in the query, is quoted: it may hold any character.
+
     Raises:
         SpecError: It names a variable that the environment lacks.
     """
     if output == SQLITE:
-        return f"sqlite:///{folder / FILE_NAME}"
-    missing = [name for name in re.findall(r"\$\{(\w+)\}", output) if name not in os.environ]
+        path = URL.create("sqlite", database=str(folder / FILE_NAME))
+        return path.render_as_string(hide_password=False)
+    missing = [name for name in _VARIABLE.findall(output) if name not in os.environ]
     if missing:
         raise SpecError(f"outputs.optuna names ${{{missing[0]}}}, which is not set.", f"export {missing[0]}.")
-    return re.sub(r"\$\{(\w+)\}", lambda found: os.environ[found[1]], output)
+    quoted = _DECODED.sub(lambda part: _filled(part[0], partial(quote, safe="")), output)
+    return _filled(quoted, str)
+
+
+def _filled(text: str, told: Callable[[str], str]) -> str:
+    """With what `told` makes of the environment's values."""
+    return _VARIABLE.sub(lambda found: told(os.environ[found[1]]), text)
+
+
+def _opened(url: str) -> RDBStorage:
+    """The storage, its tables made.
+
+    Raises:
+        TunerError: What speaks to that database is not installed.
+    """
+    try:
+        return RDBStorage(url)
+    except ImportError as error:
+        cause = error.__cause__ or error
+        module = (getattr(cause, "name", None) or "").partition(".")[0]
+        scheme, line = url.partition(":")[0], str(cause).splitlines()[0]
+        raise TunerError(
+            f"outputs.optuna: the driver of {scheme} does not load ({line}).",
+            f"pip install {_DRIVERS.get(module, module)}." if module else "install it anew.",
+        ) from error
 
 
 def _distribution(parameter: Parameter) -> BaseDistribution:

@@ -9,7 +9,7 @@ from tuner.errors import SpecError
 
 SQLITE, OFF = "sqlite", "off"
 
-_URL = re.compile(r"[A-Za-z][\w.+-]*://\S*")
+_URL = re.compile(r"[A-Za-z][\w.+-]*://\S*|\$\{\w+\}")
 _PASSWORD = re.compile(r"://[^/@:\s]*:(?!\$\{\w+\}@)[^@\s]+@|[?&](password|passwd|pwd)=(?!\$\{)")
 _PROJECT = re.compile(r"[^/\\#?%:\s][^/\\#?%:]*")
 
@@ -20,7 +20,7 @@ class OutputSpec:
 
     Attributes:
         optuna: `sqlite` (a file in the run's folder), `off`, or the URL of a database that Optuna knows; a
-            `${NAME}` in it is replaced by the environment's when the database is opened.
+            `${NAME}` in it, or in its place, is replaced by the environment's when the database is opened.
         tensorboard: Whether scalars and hyperparameters are written for TensorBoard.
         wandb: `auto`, `offline`, `online` or `off`.
         wandb_project: The project of W&B.
