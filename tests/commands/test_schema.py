@@ -8,7 +8,6 @@ import pytest
 from tests.commands.calls import call
 from tests.processes import ROOT
 from tests.studies import study_dict
-from tuner.spec import list_spaces
 from tuner.spec.document import read_document
 from tuner.spec.json_schema import study_schema
 
@@ -40,10 +39,11 @@ def test_shipped_studies_are_valid(path):
     assert errors_of(read_document(path.read_bytes(), path.name).value) == []
 
 
-@pytest.mark.parametrize("space", list_spaces(), ids=lambda space: space.name)
-def test_a_shipped_study_names_the_schema_beside_it_in_its_first_line(space):
-    first = (ROOT / "search_spaces" / f"{space.name}.yaml").read_text().splitlines()[0]
-    assert first == f"# yaml-language-server: $schema={SHIPPED.name}"
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_names_the_shipped_schema_in_its_first_line(path):
+    key, _, named = path.read_text().splitlines()[0].partition("=")
+    assert key == "# yaml-language-server: $schema"
+    assert (path.parent / named).resolve() == SHIPPED
 
 
 @pytest.mark.parametrize(
