@@ -48,7 +48,7 @@ def problem(tiny: dict[str, Any]) -> Problem:
 def trial(tiny: dict[str, Any]) -> Callable[..., TrialConfig]:
     """Makes trial dicts of the tiny problem; keyword arguments replace parameters or keys."""
 
-    def make(*, num_epochs: int = 3, seed: int = 0, **params: int) -> TrialConfig:
+    def make(*, num_epochs: int = 3, seed: int = 0, **params: int | str) -> TrialConfig:
         base = {"batch_size": 4, "micro_batch": 2, "num_taus": 3, "accum_steps": 1}
         return {
             "params": base | params,

@@ -13,11 +13,12 @@ from torch import Tensor
 from trainables.consistency import engine as engine_module
 from trainables.consistency.draws import EpochNoise, epoch_order
 from trainables.consistency.engine import DistillationEngine
+from trainables.consistency.fast import Tricks
 from trainables.consistency.networks import TokenNet
 from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
 from trainables.consistency.stage import load_teacher
-from trainables.consistency.teacher import Problem, Split
+from trainables.consistency.teacher import Problem, Split, new_operator
 
 
 @pytest.fixture
@@ -31,10 +32,6 @@ def engine_for(
     base = {"batch_size": 4, "micro_batch": 2, "num_taus": 3, "accum_steps": 1}
     distill = DistillParams(**(base | params))
     return DistillationEngine(copy.deepcopy(teacher), train, distill, seed=seed, num_epochs=num_epochs)
-
-
-def doubled(split: Split) -> Split:
-    return Split(cond=split.cond.double(), residual=split.residual.double(), u_next=split.u_next.double())
 
 
 def gradients(engine: DistillationEngine) -> Tensor:
@@ -51,17 +48,74 @@ def test_student_starts_as_the_teacher(problem: Problem, teacher: TokenNet) -> N
         assert torch.equal(weights(net), weights(teacher))
 
 
-def test_accumulated_gradient_equals_the_full_batch_gradient(problem: Problem, teacher: TokenNet) -> None:
-    """In float64, 6 micro-batches of 2 give what one of 12 gives, to 1e-12."""
-    train, net = doubled(problem.splits["train"]), teacher.double()
+WAYS: dict[str, dict[str, Any]] = {
+    "naive": {"implementation": "naive"},
+    "autograd": {"tricks": Tricks(by_hand=False)},
+    "by hand": {"tricks": Tricks()},
+}
+
+
+@pytest.fixture
+def in_float64(problem: Problem, tiny: dict[str, Any]) -> Any:
+    """Engines of 36 training pairs, a multiple of 6 and of 12: both then draw the same."""
+    options = StageOptions.parse(tiny)
+    network = new_operator(options)
+    network.load_state_dict(problem.operator)
+    network.double().requires_grad_(False)
+    u, u_next = (
+        column[:36].double()
+        for column in (problem.splits["train"].cond[..., 0], problem.splits["train"].u_next)
+    )
+    u_hat = network(u[..., None])
+    residual = (u_next - u_hat) / problem.residual_std
+    train = Split(cond=torch.stack([u, u_hat], dim=-1), residual=residual, u_next=u_next)
+
+    def make(*, tricks: Tricks | None = None, **params: Any) -> DistillationEngine:
+        return DistillationEngine(
+            load_teacher(problem, options).double(),
+            train,
+            DistillParams(**({"num_taus": 3} | params)),
+            seed=0,
+            num_epochs=2,
+            operator=lambda u: network(u[..., None]),
+            residual_std=problem.residual_std,
+            tricks=tricks,
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("batch", "micro", "accum"), [(12, 2, 1), (6, 6, 2), (6, 3, 2)], ids=["within", "across", "both"]
+)
+def test_accumulated_gradient_equals_the_full_batch_gradient(
+    in_float64: Any, way: str, batch: int, micro: int, accum: int
+) -> None:
+    """To 1e-12: micro-batches of a batch of 12, and two batches of 6 in one optimizer step."""
     found = []
-    for micro in (2, 12):
-        engine = engine_for(net, train, batch_size=12, micro_batch=micro)
-        part = engine.prepare(next(engine.draw(1)))  # in the split's float64
-        for start in range(0, 12, micro):
-            engine.backward_chunk(part, start)
+    for sizes in ((12, 12, 1), (batch, micro, accum)):
+        names = ("batch_size", "micro_batch", "accum_steps")
+        engine = in_float64(**dict(zip(names, sizes, strict=True)), **WAYS[way])
+        part = engine.prepare(next(engine.draw(1)))
+        assert part.z.dtype == torch.float64
+        for first in range(0, 12, sizes[0]):
+            for start in engine.chunk_starts(part, first):
+                engine.backward_chunk(part, start)
         found.append(gradients(engine))
-    torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=1e-14)
+    assert found[0].dtype == torch.float64
+    assert found[0].abs().max() > 0.01
+    torch.testing.assert_close(found[1], found[0], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("way", ["autograd", "by hand"])
+@pytest.mark.parametrize("accum", [1, 4])
+def test_in_float64_fast_trains_as_naive_to_the_tenth_digit(in_float64: Any, way: str, accum: int) -> None:
+    sizes = {"batch_size": 6, "micro_batch": 3, "accum_steps": accum}
+    naive, fast = in_float64(**sizes, **WAYS["naive"]), in_float64(**sizes, **WAYS[way])
+    for epoch in (1, 2):
+        assert fast.train_epoch(epoch).loss == pytest.approx(naive.train_epoch(epoch).loss, rel=1e-10)
+    torch.testing.assert_close(weights(fast.evaluated), weights(naive.evaluated), rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("micro", [1, 4, 12])

@@ -48,12 +48,13 @@ def test_a_whole_trial_has_every_key_and_ends_at_its_budget(trial: TrialOf) -> N
     stage.stop()
 
 
+@pytest.mark.parametrize("implementation", ["fast", "naive"])
 @pytest.mark.parametrize("killed_after", [1, 2, 3])
 def test_resume_is_bitwise_what_an_undisturbed_run_gives(
-    trial: TrialOf, checkpoint_dir: str, killed_after: int
+    trial: TrialOf, checkpoint_dir: str, killed_after: int, implementation: str
 ) -> None:
-    """accum_steps = 4 with 10 batches an epoch: gradients are pending at every epoch's end."""
-    config = trial(num_epochs=4, accum_steps=4)
+    """accum_steps = 4 with 10 batches an epoch: gradients are pending at the end of epochs 1 and 3."""
+    config = trial(num_epochs=4, accum_steps=4, implementation=implementation)
     undisturbed = run(ConsistencyStage(config=config), 4)
     killed = ConsistencyStage(config=config)
     before = run(killed, killed_after)
