@@ -7,7 +7,9 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
+import pandas
 import pytest
 import yaml
 
@@ -140,6 +142,77 @@ def test_every_study_of_every_page_loads(page):
     for text in blocks:
         if "stage" in yaml.safe_load(text):
             study_from_text(text.encode(), label=page.name)
+
+
+PARTS = [
+    (page.relative_to(ROOT).as_posix(), number, text)
+    for page in PAGES
+    for number, text in enumerate(re.findall(r"^```yaml-part\n(.*?)^```", page.read_text(), re.M | re.S))
+]
+
+
+@pytest.mark.parametrize(("page", "number", "text"), PARTS, ids=[f"{page}-{k}" for page, k, _ in PARTS])
+def test_every_part_of_a_study_is_one(page, number, text):
+    """In the place of the shipped A100 study's own; an indented one belongs to its stage."""
+    study = yaml.safe_load((ROOT / "search_spaces/a100.yaml").read_text())
+    part = yaml.safe_load(dedent(text))
+    place = study["stage"] if text.startswith("  ") else study
+    place.update(part)
+    loaded = study_from_text(yaml.safe_dump(study, sort_keys=False).encode(), label=page)
+    written = yaml.safe_load(loaded.as_yaml())
+    kept = written["stage"] if place is not study else written
+    assert part.keys() <= kept.keys()
+
+
+def test_there_is_no_other_yaml_that_nothing_loads():
+    fences = [re.findall(r"^```(yaml\S*)", page.read_text(), re.M) for page in PAGES]
+    assert {name for names in fences for name in names} == {"yaml", "yaml-part"}
+    bare = [
+        page_id(page)
+        for page in PAGES
+        for text in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.M | re.S)
+        if "stage" not in yaml.safe_load(text)
+    ]
+    assert bare == ["README.md"], "compared with the shipped CPU study above"
+
+
+@pytest.fixture(scope="module")
+def certified_run(tmp_path_factory):
+    """Where runs/last is what the certificate's page says to run, simulated and cut short."""
+    folder = tmp_path_factory.mktemp("certified")
+    page = ROOT / "docs/explanation/certificate.md"
+    (line,) = (line for line in commands_of(page) if "--space" in line)
+    assert "--certify" in line
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        # the report is half of the time, and nobody asks for it here
+        patch.setattr("tuner.report.ending.try_report", lambda *_: "")
+        assert main([*words_of(line), "--simulate", "--trials", "8", "--quiet"]) == 0
+    return folder
+
+
+def test_what_the_certificates_page_says_to_run_ends_in_a_firm_verdict(certified_run):
+    """Its other command goes on with a real run: tests/ray_adapter/test_certify.py."""
+    told = json.loads((certified_run / "runs/last/certificate.json").read_text())
+    assert told["verdict"] in ("certified", "not certified")
+
+
+def test_the_scripts_of_the_page_on_outputs_say_what_the_result_says(certified_run, monkeypatch, capsys):
+    monkeypatch.chdir(certified_run)
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/outputs.md").read_text(), re.M | re.S)
+    by_optuna, by_pandas = {}, {}
+    with pandas.option_context("display.max_rows", None):
+        for block, names in zip(blocks, (by_optuna, by_pandas), strict=True):
+            exec(block, names)  # noqa: S102  # code of our own page
+    printed = capsys.readouterr().out
+    result = json.loads(Path("runs/last/result.json").read_text())
+    assert result["sentence"] in printed
+    best = by_optuna["study"].best_trials
+    assert best
+    assert all(trial.values[1] < 0.095 and trial.user_attrs["trial_id"] in printed for trial in best)
+    complete = by_pandas["trials"].query("state == 'complete'")
+    assert len(complete) >= len(best)
+    assert {f"{nrmse:.6f}" for nrmse in complete.nrmse} <= set(re.findall(r"\b0\.\d{6}\b", printed))
 
 
 def test_the_study_of_the_tutorial_is_the_example():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,16 @@ def test_sinks_quick_times_runs_with_and_without_them() -> None:
     }
     assert summary["seconds_without"] > 0.0
     assert printed.count("repeat ") == 1
+
+
+def test_report_quick_times_a_report_of_the_size_it_says() -> None:
+    printed, summary = last_line("benchmarks.report", "--quick")
+    opened = {"open_s", "drawn_s"} if shutil.which("chromium") and shutil.which("chromedriver") else set()
+    assert set(summary) == {"build_s", "size_mb", "num_trials"} | opened
+    assert summary["num_trials"] == 600
+    assert summary["build_s"] > 0.0
+    assert 4.6 < summary["size_mb"] < 15, "Plotly alone is 4.6"
+    assert printed.startswith("load average ")
 
 
 def test_a_real_study_is_judged_by_what_it_tried_and_continues(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from tests.processes import run_tuner
+from tests.processes import ROOT, run_tuner
 from tests.studies import study_dict
 from tuner.core.trial import Purpose
 from tuner.report.past import read_past_run
@@ -41,9 +41,12 @@ def test_one_pair_is_undecided_and_is_not_exported(undecided, tmp_path):
 
 
 def test_an_ended_run_goes_on_with_its_certificate_until_it_is_firm(undecided):
+    """By the command of docs/explanation/certificate.md."""
     run, _ = undecided
     before = read_past_run(run).records
-    done = run_tuner("--resume", run, "--certify", "--json")
+    page = (ROOT / "docs/explanation/certificate.md").read_text()
+    (words,) = re.findall(r"^    python -m tuner\.run (--resume runs/last --certify .*)$", page, re.M)
+    done = run_tuner(*words.replace("runs/last", str(run)).split(), "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     past = read_past_run(run)
