@@ -1,4 +1,7 @@
-"""Every benchmark of this folder runs with one command and ends with the JSON it promises."""
+"""Benchmarks run with one command and end with the JSON they promise.
+
+Of the others, whose runs are long, the parts are tested in the files beside this one.
+"""
 
 import json
 import os
@@ -28,6 +31,34 @@ def last_line(*arguments: str) -> tuple[str, dict[str, Any]]:
     return done.stdout, json.loads(done.stdout.splitlines()[-1])
 
 
+def test_stage_quick_prints_every_rung_of_the_ladder_at_equal_loss() -> None:
+    printed, summary = last_line("benchmarks.stage", "--quick")
+    assert set(summary) == {
+        *("fast_over_naive_same_config", "tuned_fast_over_baseline_naive", "tuned_nrmse_mean"),
+        "roofline_fraction",
+    }
+    assert summary["tuned_fast_over_baseline_naive"] > summary["fast_over_naive_same_config"] > 1.0
+    assert 0.05 < summary["tuned_nrmse_mean"] < 0.2
+    assert 0.0 < summary["roofline_fraction"] < 1.0
+    rungs = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")][1:]
+    assert len(rungs) == 14
+    followed = [cells for cells in rungs if cells[0].startswith("| + ")]
+    assert len(followed) == 9
+    assert all(" to " in cells[5] for cells in followed)
+    assert "in fp32, are at most" in printed
+    assert "arithmetic binds" in printed or "memory binds" in printed
+
+
+def test_telemetry_quick_says_what_watching_costs() -> None:
+    printed, summary = last_line("benchmarks.telemetry", "--quick")
+    assert set(summary) == {
+        *("mark_us", "epoch_without_card_us", "epoch_with_card_us", "sampler_overhead_pct"),
+        *("load_average", "card"),
+    }
+    assert 0.0 < summary["mark_us"] < summary["epoch_without_card_us"]
+    assert "sampler_overhead_pct" in printed
+
+
 def test_probe_quick_predicts_real_epochs() -> None:
     printed, summary = last_line("benchmarks.probe", "--quick")
     assert set(summary) == {"median_error_pct", "max_error_pct", "seconds_per_config"}
@@ -53,6 +84,18 @@ def test_calibration_quick_writes_table_and_plots_and_continues(tmp_path: Path) 
     assert "Final split" not in printed
     _, summary_again = last_line(*command)
     assert (summary_again, log.read_text()) == (summary, trained), "a rerun trained again"
+
+
+@pytest.mark.parametrize("less", [("--quick", "--output", "docs/figures"), ("--seeds", "4")])
+def test_calibration_never_replaces_the_documented_figures_with_fewer_seeds(
+    monkeypatch: pytest.MonkeyPatch, less: tuple[str, ...]
+) -> None:
+    calibration = pytest.importorskip("benchmarks.calibration", reason="needs matplotlib")
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["calibration", *less])
+    monkeypatch.setattr(calibration, "_measure", lambda _: pytest.fail("measured"))
+    with pytest.raises(SystemExit, match=r"measures less than docs/stage\.md shows.*Fix: give --output"):
+        calibration.main()
 
 
 def test_stopped_trials_counts_what_is_on_the_front() -> None:
