@@ -15,14 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from benchmarks.roofline import Machine, RowLimit
+from benchmarks.roofline import Machine, RowLimit, clock_of
 from benchmarks.rungs import BASELINE, FAST, LADDER, NAIVE, TUNED, TUNED_FAST, Rung
 from benchmarks.runs import Runs
 from trainables.consistency.options import StageOptions
@@ -89,9 +88,10 @@ def main() -> None:
     plan = Plan(rounds=2, num_samples=100, seeds=1) if quick else full
     kind = options.resolved_device()
     machine = Machine.measure(kind)
+    ladder = time_ladder(options, plan)
+    machine = machine.or_better(Machine.measure(kind))
     limit = RowLimit.of(machine, options, BASELINE["num_taus"])
     print_machine(kind, machine, limit)
-    ladder = time_ladder(options, plan)
     print(f"an epoch is of {plan.num_samples} pairs; {plan.rounds} rounds")
     print_ladder(ladder, limit)
     require_same_losses(ladder)
@@ -104,7 +104,7 @@ def time_ladder(options: StageOptions, plan: Plan) -> list[Timed]:
     """Every rung once a round, in alternating order."""
     problem, kind = load_problem(options), options.resolved_device()
     train = _first(problem.splits["train"], plan.num_samples).to(kind)
-    seconds = time.process_time if kind == "cpu" else time.perf_counter
+    seconds = clock_of(kind)
     ladder = [Timed(rung=rung, num_rows=_num_rows(rung, plan.num_samples)) for rung in LADDER]
     for number in range(plan.rounds):
         for timed in ladder if number % 2 == 0 else ladder[::-1]:
