@@ -1,11 +1,14 @@
 """W&B offline: one run a trial, whose files say what the report says and can be synced later."""
 
+import os
+import socket
 import subprocess
 import sys
 
 import pytest
 import wandb
 
+from tests.processes import ROOT
 from tests.sinks.cases import FAST, PROVENANCE, a_result, play, records
 from tests.sinks.wandb_file import read_wandb
 from tests.studies import make_record, make_study
@@ -107,6 +110,35 @@ def test_a_resumed_run_leaves_what_it_has(tmp_path):
     sink.finish(a_result())
     names = [path.name.rsplit("-", 1)[1] for path in (folder / "wandb").glob("offline-run-*")]
     assert sorted(names) == ["0001", "0008", "report"]
+
+
+def test_offline_says_nothing_and_connects_to_nothing(tmp_path):
+    """In a process of its own without a key, whose connections would all go through a proxy."""
+    code = (
+        "import pathlib, sys\n"
+        "from tests.sinks.cases import play\n"
+        "from tuner.sinks.wandb_runs import WandbRuns\n"
+        "play(WandbRuns('offline', 'p'), pathlib.Path(sys.argv[1]))"
+    )
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_")}
+    with socket.socket() as proxy:
+        proxy.bind(("127.0.0.1", 0))
+        proxy.listen()
+        proxy.setblocking(False)
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), address)
+        done = subprocess.run(
+            [sys.executable, "-c", code, tmp_path / "silent"],
+            cwd=ROOT,
+            env=kept | proxies | {"HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+    assert len(read_all(tmp_path / "silent")) == len(records()) + 1
 
 
 def test_a_server_that_does_not_answer_makes_it_offline(tmp_path, monkeypatch):
