@@ -28,6 +28,7 @@ from tuner.advisor.messages import (
 )
 from tuner.advisor.planner import Planner, Task, certified, recommended
 from tuner.advisor.telling import evidence, outcome
+from tuner.core.certificate import Rounds
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement, Status
@@ -167,8 +168,15 @@ class Advisor:
         Args:
             hours: The budget's, from the beginning, from now on; None: as they were.
         """
-        self.study = self.study.with_overrides(hours=hours, until_firm=True)
+        self.study = self.study.with_overrides(hours=hours, until_firm=True, looked=self.num_judged)
         self._finished = None
+
+    @property
+    def num_judged(self) -> int:
+        """Pairs after which the certificate was judged, once, at the study's end; 0: it was not."""
+        found = self.recommend()
+        num_run = len(Rounds.of(self.records).seeds_of(found.estimate.config)) if found else 0
+        return self.study.certificate.firm(num_run, is_over=bool(self._finished)).looked
 
     def recommend(self) -> Recommendation | None:
         """What to run instead of the baseline, as far as is known; None when nothing deserves it."""

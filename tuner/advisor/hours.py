@@ -63,7 +63,7 @@ class Hours:
 
     def _kept_s(self) -> float:
         """Seconds that the search leaves to the certificate of what it has found."""
-        num_pairs = min(self.study.certificate.looks, default=0)
+        num_pairs = self.study.certificate.num_planned
         best = self.find_best() if num_pairs else None
         if best is None:
             return 0.0

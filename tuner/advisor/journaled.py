@@ -113,7 +113,8 @@ class JournaledAdvisor:
 
     def certify(self, hours: float | None) -> None:
         """See `Advisor.certify`."""
-        self._journal.append("certify", elapsed_s=self.elapsed_s, hours=hours)
+        looked = self.advisor.num_judged
+        self._journal.append("certify", elapsed_s=self.elapsed_s, hours=hours, looked=looked)
         self.advisor.certify(hours)
 
     def _show(self, trial_id: str) -> None:

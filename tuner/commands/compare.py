@@ -68,6 +68,7 @@ def facts_of(past: PastRun) -> dict[str, Any]:
         "baseline": _figures(result["baseline"]),
         "winner": _figures(result["recommended"]),
         "speedup": result["speedup"],
+        "speedup_basis": result["speedup_basis"],
         "certificate": result["certificate"]["verdict"] if result["certificate"] else None,
         "num_trials": result["num_trials"],
         "states": dict(Counter(record.state.value for record in past.records)),
@@ -156,6 +157,7 @@ def _table(facts: list[dict[str, Any]]) -> str:
         rows.append([f"  {title}'s time_s", *(_figure(fact[title], "time_s", ".2f") for fact in facts)])
         rows.append([f"  {title}'s nrmse", *(_figure(fact[title], "nrmse", ".4f") for fact in facts)])
     rows.append(["speed-up", *("-" if f["speedup"] is None else f"{f['speedup']:.2f}x" for f in facts)])
+    rows.append(["speed-up of", *(f["speedup_basis"] or "-" for f in facts)])
     rows.append(["certificate", *(fact["certificate"] or "none" for fact in facts)])
     rows.append(["trials", *(_counts(fact) for fact in facts)])
     rows.append([unit, *(f"{fact['worker_s_total']:.1f}" for fact in facts)])

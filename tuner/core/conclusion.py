@@ -47,6 +47,29 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Speedup:
+    """The baseline's objective over the recommended one's, as it is shown.
+
+    Attributes:
+        ratio: How many times.
+        low: Lower bound of its interval; None: it has none.
+        high: Upper bound.
+        basis: What it is of, in words.
+    """
+
+    ratio: float
+    low: float | None = None
+    high: float | None = None
+    basis: str
+
+    @property
+    def text(self) -> str:
+        """The ratio with its interval: `3.88x [3.60, 4.19]`."""
+        interval = "" if self.low is None or self.high is None else f" [{self.low:.2f}, {self.high:.2f}]"
+        return f"{self.ratio:.2f}x{interval}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
     """What a study found, complete enough to write every output from.
 
@@ -72,6 +95,11 @@ class Conclusion:
         return self.certificate is not None and self.certificate.verdict is Verdict.CERTIFIED
 
     @property
+    def speedup(self) -> Speedup | None:
+        """The one to show: of the certificate's pairs where there is one, else of the shortest runs."""
+        return _speedup(self.recommendation, self.certificate, self.goal) if self.recommendation else None
+
+    @property
     def baseline(self) -> Estimate | None:
         """What was measured of the baseline."""
         row = self.rows.get("baseline")
@@ -85,6 +113,7 @@ def conclude(
     *,
     terms: Terms | None = None,
     device: Device | None = None,
+    is_over: bool = True,
 ) -> Conclusion:
     """What the records say, with one honest sentence.
 
@@ -94,13 +123,14 @@ def conclude(
         certified: See `recommend`.
         terms: What a certificate is to prove; None: none is wanted.
         device: What the trials ran on, as far as a certificate must know.
+        is_over: Whether the study has ended; see `certify`.
     """
     known = estimates(records)
     trial, baseline = reference(records, Purpose.BASELINE), baseline_estimate(records, known)
     best, found = incumbent(records, goal, known=known), recommend(records, goal, certified, known)
     miss = None if best else _nearest_miss(records, goal)
     to_beat = goal.value(baseline, baseline) if baseline else None
-    certificate = _certificate(records, found, goal, terms, device) if found and terms else None
+    certificate = _certificate(records, found, goal, terms, device, is_over) if found and terms else None
     if found:
         outcome, sentence = StudyOutcome.RECOMMENDED, _recommended(found, trial, baseline, goal, certificate)
     elif to_beat is None and (trial is None or trial.state is not TrialState.INFEASIBLE):
@@ -131,7 +161,12 @@ def conclude(
 
 
 def _certificate(
-    records: Sequence[TrialRecord], found: Recommendation, goal: Goal, terms: Terms, device: Device | None
+    records: Sequence[TrialRecord],
+    found: Recommendation,
+    goal: Goal,
+    terms: Terms,
+    device: Device | None,
+    is_over: bool,
 ) -> Certificate | None:
     baseline, guide = (reference(records, purpose) for purpose in (Purpose.BASELINE, Purpose.GUIDE))
     if baseline is None or not terms.looks:
@@ -144,6 +179,7 @@ def _certificate(
         terms,
         guide=guide.config if guide else None,
         device=device,
+        is_over=is_over,
     )
 
 
@@ -171,10 +207,20 @@ _VERB = {
     Objective.ENERGY: "uses",
 }
 _AGAINST = {
-    Objective.TIME: "faster than the baseline's",
-    Objective.TIME_TO_TARGET: "sooner than the baseline's",
-    Objective.ENERGY: "less energy than the baseline's",
+    Objective.TIME: "faster than the baseline",
+    Objective.TIME_TO_TARGET: "sooner than the baseline",
+    Objective.ENERGY: "less energy than the baseline",
 }
+_OVERALL = {Objective.TIME: "the shortest of all runs"}
+
+
+def _speedup(found: Recommendation, certificate: Certificate | None, goal: Goal) -> Speedup | None:
+    if found.speedup is None:
+        return None
+    if certificate is not None and (paired := certificate.speedup) is not None:
+        ratio, low, high = paired
+        return Speedup(ratio=ratio, low=low, high=high, basis=f"{certificate.num_timed} fresh pairs")
+    return Speedup(ratio=found.speedup, basis=_OVERALL.get(goal.objective, "all runs"))
 
 
 def _recommended(
@@ -186,11 +232,17 @@ def _recommended(
 ) -> str:
     best, objective = found.estimate, goal.objective
     assert trial is not None  # recommend() compares with it
-    if found.speedup is not None and baseline is not None:
+    speedup = _speedup(found, certificate, goal)
+    if found.speedup is not None and speedup is not None and baseline is not None:
         is_censored = goal.is_censored(baseline, baseline)
         least = "at least " if is_censored else ""
         theirs = amount(found.speedup * found.value, objective, is_censored=is_censored)
-        against = f"{least}{found.speedup:.2f}x {_AGAINST[objective]} {theirs}"
+        against = f"{least}{speedup.text} {_AGAINST[objective]}"
+        if speedup.low is None:
+            against += f"'s {theirs}"
+        else:
+            overall = _OVERALL.get(objective, "all runs")
+            against += f" on {speedup.basis} ({overall}: {found.speedup:.2f}x, the baseline's {theirs})"
     else:
         against = f"where the baseline cannot run ({trial.reason})"
     mine = amount(found.value, objective, is_censored=goal.is_censored(best, baseline))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.advisor import Advisor, Ending, JournaledAdvisor, rebuild
-from tuner.core.certificate import Verdict
+from tuner.core.certificate import Verdict, next_run
 from tuner.errors import TunerError
 from tuner.records.journal import Journal
 from tuner.report.past import PastRun, read_past_run
@@ -91,6 +91,21 @@ def _check_resumable(past: PastRun, *, certify: bool) -> None:
         raise TunerError(
             f"--resume {past.folder} --certify: there is nothing left to decide. {said}",
             "start a new run with --space.",
+        )
+    wanted = next_run(
+        past.records,
+        certificate.config,
+        certificate.baseline,
+        past.study.goal,
+        certificate.firm_terms,
+        guide=past.study.guide,
+        first_seed=past.study.seed,
+    )
+    if wanted is None:
+        raise TunerError(
+            f"--resume {past.folder} --certify: there is nothing more to run. {certificate.sentence}",
+            "start a new run with --space FILE --certify: with a wider certificate.nrmse_margin_pct or "
+            "another target in its study, or on a quieter machine.",
         )
 
 

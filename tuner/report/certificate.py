@@ -11,12 +11,12 @@ Rows = Sequence[tuple[str, ...]]
 
 
 def check_rows(certificate: Certificate) -> Rows:
-    """Of each check: what is to be true, what became of it, and what was seen."""
-    return [(check.title, check.outcome.value, check.text) for check in certificate.checks]
+    """Of each check: what is to be true, what became of it, what was seen, and by which test, if by one."""
+    return [(check.title, check.outcome.value, check.text, check.test) for check in certificate.checks]
 
 
 def claim_rows(certificate: Certificate) -> Rows:
-    """Of each claim of the guide: the claim, what became of it, and what was seen."""
+    """Of each claim of the guide: the claim, what became of it, and what was seen. No check depends on it."""
     return [(claim.text, claim.finding.value, claim.seen) for claim in certificate.claims]
 
 
@@ -25,12 +25,26 @@ def cost_text(certificate: Certificate) -> str:
     return f"its runs took {certificate.cost_s:.1f} s of the workers' time"
 
 
+def disturbed_texts(certificate: Certificate) -> list[str]:
+    """Why fewer pairs count for time than for NRMSE, and what disturbed each; none when all were clean."""
+    disturbed = certificate.disturbed
+    if not disturbed:
+        return []
+    why = (
+        f"others disturbed {len(disturbed)} of {len(certificate.seeds)} pairs, which count for NRMSE "
+        "and not for time, so that n differs:"
+    )
+    return [why, *(f"seed {seed}, {by}" for seed, by in disturbed.items())]
+
+
 def certificate_text(certificate: Certificate) -> str:
     """Checks and audit as two plain tables."""
-    lines = [
-        f"certificate: {certificate.verdict}, {certificate.basis}; {cost_text(certificate)}",
-        aligned(check_rows(certificate)),
-    ]
-    if certificate.claims:
-        lines += ["the guide's row:", aligned(claim_rows(certificate))]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"certificate: {certificate.verdict}, {certificate.basis}; {cost_text(certificate)}",
+            aligned(check_rows(certificate)),
+            *disturbed_texts(certificate),
+            "what the guide promises, of its own row where nothing else is said:",
+            aligned(claim_rows(certificate)),
+        ]
+    )

@@ -121,7 +121,7 @@ def result_dict(result: RunResult) -> dict[str, Any]:
         "limits": [limit.text for limit in result.study.limits],
         "num_trials": len(result.records),
         **{title: _row_dict(conclusion.rows.get(title), conclusion) for title in TITLES},
-        "speedup": found.speedup if found else None,
+        **_speedups(conclusion),
         "margin_pct": found.margin_pct if found else None,
         "certified": conclusion.is_certified,
         "certificate": None if certificate is None else certificate.as_dict(),
@@ -130,6 +130,19 @@ def result_dict(result: RunResult) -> dict[str, Any]:
         "prior_contradiction": result.prior_contradiction,
         "pooling_contradiction": result.pooling_contradiction,
         "provenance": dict(result.provenance),
+    }
+
+
+def _speedups(conclusion: Conclusion) -> dict[str, Any]:
+    """The one that is shown and of what it is, and beside it the other."""
+    found, shown = conclusion.recommendation, conclusion.speedup
+    is_paired = shown is not None and shown.low is not None
+    return {
+        "speedup": shown.ratio if shown else None,
+        "speedup_basis": shown.basis if shown else None,
+        "speedup_paired": shown.ratio if shown and is_paired else None,
+        "speedup_paired_interval": [shown.low, shown.high] if shown and is_paired else None,
+        "speedup_all_runs": found.speedup if found else None,
     }
 
 
@@ -173,7 +186,7 @@ def _judged(measured: Estimate | None, conclusion: Conclusion) -> dict[str, Any]
 
 def recommended_yaml(found: Recommendation, result: RunResult) -> str:
     """The recommended configuration under the pipeline's own keys, with its provenance."""
-    best = found.estimate
+    best, speedup = found.estimate, result.conclusion.speedup
     config = {PIPELINE_KEYS.get(name, name): v for name, v in best.config.as_dict().items()}
     body = config | {
         "provenance": {
@@ -184,7 +197,8 @@ def recommended_yaml(found: Recommendation, result: RunResult) -> str:
             "nrmse": round(best.nrmse, 5),
             "objective": result.study.objective.value,
             "objective_value": round(found.value, 3),
-            "speedup": None if found.speedup is None else round(found.speedup, 3),
+            "speedup": None if speedup is None else round(speedup.ratio, 3),
+            "speedup_basis": speedup.basis if speedup else None,
             "target": result.study.target.text,
             "limits": [limit.text for limit in result.study.limits],
             **result.provenance,

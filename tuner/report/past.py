@@ -64,7 +64,8 @@ class PastRun:
         study = self.study
         for event in self.events:
             if event["event"] == "certify":
-                study = study.with_overrides(hours=event["hours"], until_firm=True)
+                hours, looked = event["hours"], event["looked"]
+                study = study.with_overrides(hours=hours, until_firm=True, looked=looked)
         return study
 
     @property

@@ -67,7 +67,14 @@ class RunResult:
         row = None if self.provenance["hardware_mismatch"] else self.study.hardware.guide
         device = Device(memory_gib=memory_gib, guide_speedup=row.speedup if row else None)
         terms = self.study.certificate
-        return conclude(self.records, self.study.goal, self.certified, terms=terms, device=device)
+        return conclude(
+            self.records,
+            self.study.goal,
+            self.certified,
+            terms=terms,
+            device=device,
+            is_over=bool(self.finish_reason),
+        )
 
     @property
     def status(self) -> str:

@@ -48,7 +48,8 @@ TITLES = {
 def result_table(conclusion: Conclusion) -> str:
     """The closing table: time_s is the shortest, nrmse the mean over the seeds a configuration ran with.
 
-    Another objective and limited figures have columns of their own; the speed-up is in the objective.
+    Another objective and limited figures have columns of their own; the speed-up is in the objective
+    and of all runs, which is said where the certificate has another.
     """
     return _aligned(result_rows(conclusion)) or "no trial was run"
 
@@ -59,7 +60,9 @@ def result_rows(conclusion: Conclusion) -> list[list[str]]:
         return []
     names = list(next(iter(conclusion.rows.values())).trial.config.as_dict())
     extra = _extra_columns(conclusion.goal)
-    header = ["", *names, "seeds", "time_s", "nrmse", "peak_memory_gib", *extra, "speed-up"]
+    is_paired = conclusion.speedup is not None and conclusion.speedup.low is not None
+    speedup = "speed-up, all runs" if is_paired else "speed-up"
+    header = ["", *names, "seeds", "time_s", "nrmse", "peak_memory_gib", *extra, speedup]
     body = [
         [
             TITLES[title],

@@ -178,9 +178,10 @@ class OptunaStorage(Sink):
         self._study.set_user_attr("status", result.status)
         self._study.set_user_attr("conclusion", result.sentence)
         self._study.set_user_attr("finish_reason", result.finish_reason)
-        found = result.conclusion.recommendation
+        found, speedup = result.conclusion.recommendation, result.conclusion.speedup
         self._study.set_user_attr("recommended", found.estimate.config.as_dict() if found else None)
-        self._study.set_user_attr("speedup", found.speedup if found else None)
+        self._study.set_user_attr("speedup", speedup.ratio if speedup else None)
+        self._study.set_user_attr("speedup_basis", speedup.basis if speedup else None)
         body = note(result, self._number_of)
         old = self._storage.get_study_system_attrs(self._study_key)
         for name, value in note_attributes(body, old).items():

@@ -134,14 +134,16 @@ class WandbRuns(PerTrial[Any]):
         for run in self._open_places:
             run.finish(exit_code=1)
         run = self._init("report", "report", self._provenance)
-        found, certificate = result.conclusion.recommendation, result.conclusion.certificate
+        conclusion = result.conclusion
+        found, certificate, speedup = conclusion.recommendation, conclusion.certificate, conclusion.speedup
         run.summary.update(
             {
                 "status": result.status,
                 "conclusion": result.sentence,
                 "finish_reason": result.finish_reason,
                 "num_trials": len(result.records),
-                "speedup": found.speedup if found else None,
+                "speedup": speedup.ratio if speedup else None,
+                "speedup_basis": speedup.basis if speedup else None,
                 "certificate": certificate.verdict.value if certificate else None,
                 "recommended": found.estimate.config.as_dict() if found else None,
             }

@@ -196,8 +196,16 @@ class StudySpec:
         hours: float | None = None,
         seed: int | None = None,
         until_firm: bool = False,
+        looked: int = 0,
     ) -> StudySpec:
         """The study with another budget or seed, or a firm certificate; None leaves a value as it is.
+
+        Args:
+            trials: Of the budget.
+            hours: Of the budget.
+            seed: The study's own.
+            until_firm: Whether the certificate is to become firm; one that is to be already stays as it is.
+            looked: See `Terms`.
 
         Raises:
             SpecError: A value is not positive (the seed: negative).
@@ -211,7 +219,9 @@ class StudySpec:
             trials=self.budget.trials if trials is None else trials,
             hours=self.budget.hours if hours is None else hours,
         )
-        certificate = replace(self.certificate, until_firm=self.certificate.until_firm or until_firm)
+        certificate = self.certificate
+        if until_firm and not certificate.until_firm:
+            certificate = replace(certificate, until_firm=True, looked=looked)
         seed = self.seed if seed is None else seed
         return replace(self, budget=budget, certificate=certificate, seed=seed)
 
@@ -243,7 +253,7 @@ class StudySpec:
             "search": {"sampler": self.search.sampler, "options": dict(self.search.options)},
             "scheduler": {"rule": self.scheduler.rule, "options": dict(self.scheduler.options)},
             "decision": asdict(self.decision),
-            "certificate": asdict(self.certificate),
+            "certificate": {k: v for k, v in asdict(self.certificate).items() if k != "looked"},
             "resources": asdict(self.resources),
             "outputs": asdict(self.outputs),
             "seed": self.seed,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tuner.core.certificate.paired import POWER, PairedMean
+from tuner.core.certificate.paired import MAX_PAIRS, POWER, PairedMean
 
 DIFFERENCES = st.lists(st.floats(-10, 10), min_size=2, max_size=20).filter(lambda d: np.std(d) > 1e-3)
 
@@ -52,4 +52,8 @@ def test_with_the_pairs_said_to_be_needed_the_bound_is_shown_about_as_often_as_p
 
 
 def test_what_lies_on_the_bound_cannot_be_decided_by_any_number_of_pairs():
-    assert PairedMean(mean=0.0, sd=1.0, num=5).pairs_needed(0.0, 0.05) is None
+    assert PairedMean(mean=0.0, sd=1.0, num=5).pairs_needed(0.0, 0.05) > MAX_PAIRS
+
+
+def test_a_single_pair_says_nothing_of_how_many_it_takes():
+    assert PairedMean.of([0.1]).pairs_needed(0.0, 0.05) is None

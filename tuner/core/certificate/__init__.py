@@ -6,7 +6,7 @@ Pure: `next_run` says what to run, `certify` what the runs prove; neither runs a
 from tuner.core.certificate.certificate import Certificate, Device, Verdict, certify
 from tuner.core.certificate.checks import Check, Outcome
 from tuner.core.certificate.plan import next_run
-from tuner.core.certificate.rounds import AUDITED_ROUNDS
+from tuner.core.certificate.rounds import AUDITED_ROUNDS, Rounds
 from tuner.core.certificate.terms import Terms
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Check",
     "Device",
     "Outcome",
+    "Rounds",
     "Terms",
     "Verdict",
     "certify",

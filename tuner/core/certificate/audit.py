@@ -1,7 +1,8 @@
-"""What the guide promises of its own row, held against what this device measured.
+"""What the guide promises of its own row, and of any change, held against what this device measured.
 
 Each claim is confirmed when the interval of what was measured lies within it, refuted when it lies outside,
-and undecided otherwise. The speed-up is the one promised for the study's card, where the guide names one.
+and undecided otherwise. The speed-up is the one promised for the study's card, where the guide names one. No
+claim is a check: the verdict does not depend on it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuner.core.certificate.checks import MIN_WATCHED_S, percent
+from tuner.core.certificate.checks import MIN_WATCHED_S, Outcome, judged, percent
 from tuner.core.certificate.paired import PairedMean
 from tuner.core.certificate.rounds import Pair
 
@@ -67,6 +68,32 @@ def audit(pairs: Sequence[Pair], speedup: tuple[float, float] | None = None) -> 
         _claim("GPU utilisation 75-80 %", used, UTILISATION_PCT, float, "{:.0f} %", may_lack=True),
         _claim("NRMSE changes by less than 1 %", changes, NRMSE_CHANGE_PCT, percent, "{:+.1f} %"),
     )
+
+
+_FINDINGS = {
+    Outcome.PASSED: Finding.CONFIRMED,
+    Outcome.FAILED: Finding.REFUTED,
+    Outcome.UNDECIDED: Finding.UNDECIDED,
+}
+
+
+def unchanged(pairs: Sequence[Pair], level: float) -> Claim:
+    """Whether what is recommended keeps NRMSE as unchanged as the guide wants, whatever the study's margin.
+
+    Args:
+        pairs: Of the baseline and what is recommended.
+        level: Of the test, one-sided: that of the checks.
+    """
+    bound_pct = NRMSE_CHANGE_PCT[1]
+    text = f"recommended: NRMSE changes by less than {bound_pct:g} %"
+    if len(pairs) < 2:
+        return Claim(text=text, finding=Finding.UNDECIDED, seen=f"{len(pairs)} pairs say too little")
+    change = PairedMean.of([math.log(p.winner.nrmse / p.baseline.nrmse) for p in pairs])
+    outcome, _ = judged(change, math.log1p(bound_pct / 100), level)
+    low, high = percent(change.lower(level)), percent(change.upper(level))
+    seen = f"{percent(change.mean):+.1f} %, at least {low:+.1f} %, at most {high:+.1f} %"
+    test = f"paired t-test, one-sided level {level:.4g}, n = {change.num}"
+    return Claim(text=text, finding=_FINDINGS[outcome], seen=f"{seen}; {test}")
 
 
 def _claim(

@@ -49,7 +49,8 @@ class Check:
         text: What was seen, in one sentence without its full stop.
         test: Its name, level and number of pairs; empty when it is no statistical test.
         figures: What the text holds, for programs.
-        pairs_needed: Pairs that would probably decide it, in all; None when it is decided, or none would.
+        pairs_needed: Pairs that would probably decide it at the level of the next look, in all; see
+            `PairedMean.pairs_needed`. None when it is decided, or when nothing can be said.
     """
 
     key: str
@@ -66,13 +67,22 @@ def percent(log_ratio: float) -> float:
     return 100 * math.expm1(log_ratio)
 
 
-def judged(seen: PairedMean, bound: float, level: float) -> tuple[Outcome, int | None]:
-    """Whether a mean lies under `bound`, and the pairs that would probably show it."""
+def judged(
+    seen: PairedMean, bound: float, level: float, next_level: float | None = None
+) -> tuple[Outcome, int | None]:
+    """Whether a mean lies under `bound`, and the pairs that would probably show it.
+
+    Args:
+        seen: The mean.
+        bound: See above.
+        level: Of the test.
+        next_level: Of the test after more pairs; None: the same.
+    """
     if seen.upper(level) < bound:
         return Outcome.PASSED, None
     if seen.lower(level) > bound:
         return Outcome.FAILED, None
-    return Outcome.UNDECIDED, seen.pairs_needed(bound, level)
+    return Outcome.UNDECIDED, seen.pairs_needed(bound, next_level or level)
 
 
 def undecided(key: str, title: str, text: str) -> Check:
@@ -80,7 +90,9 @@ def undecided(key: str, title: str, text: str) -> Check:
     return Check(key=key, title=title, outcome=Outcome.UNDECIDED, text=text)
 
 
-def check_objective(pairs: Sequence[Pair], goal: Goal, level: float) -> Check:
+def check_objective(
+    pairs: Sequence[Pair], goal: Goal, level: float, next_level: float | None = None
+) -> Check:
     """Whether the study's objective decreased: the training time, unless the study wants something else."""
     objective = goal.objective
     what = "Training time" if objective is Objective.TIME else objective.value
@@ -94,7 +106,7 @@ def check_objective(pairs: Sequence[Pair], goal: Goal, level: float) -> Check:
             return undecided(key, title, text)
         return undecided(key, title, f"{len(logs)} pairs say too little")
     gain = PairedMean.of(logs)
-    outcome, needed = judged(PairedMean(mean=-gain.mean, sd=gain.sd, num=gain.num), 0.0, level)
+    outcome, needed = judged(PairedMean(mean=-gain.mean, sd=gain.sd, num=gain.num), 0.0, level, next_level)
     low, high = (math.exp(bound(level / 2)) for bound in (gain.lower, gain.upper))
     share = f"{100 * (1 - level):.4g} %"
     return Check(
@@ -115,7 +127,9 @@ def _log_gain(pair: Pair, goal: Goal) -> float | None:
     return None if not before or not after else math.log(before / after)
 
 
-def check_nrmse(pairs: Sequence[Pair], goal: Goal, level: float, margin_pct: float) -> Check:
+def check_nrmse(
+    pairs: Sequence[Pair], goal: Goal, level: float, margin_pct: float, next_level: float | None = None
+) -> Check:
     """Whether NRMSE is no worse than the baseline's by more than the margin, and within the target."""
     key, title = "nrmse", f"NRMSE unchanged within {margin_pct:g} %, and {goal.target.text}"
     if len(pairs) < 2:
@@ -124,8 +138,8 @@ def check_nrmse(pairs: Sequence[Pair], goal: Goal, level: float, margin_pct: flo
     target = goal.target
     against = change if target.is_relative else PairedMean.of([math.log(p.winner.nrmse) for p in pairs])
     tests = (
-        judged(change, math.log1p(margin_pct / 100), level),
-        judged(against, math.log(target.bound), level),
+        judged(change, math.log1p(margin_pct / 100), level, next_level),
+        judged(against, math.log(target.bound), level, next_level),
     )
     outcomes = [outcome for outcome, _ in tests]
     mean = fmean(pair.winner.nrmse for pair in pairs)
@@ -198,7 +212,7 @@ def _held_gib(run: TrialRecord) -> float:
     return max([run.peak_memory_gib, *reserved])
 
 
-def check_utilisation(pairs: Sequence[Pair], level: float) -> Check:
+def check_utilisation(pairs: Sequence[Pair], level: float, next_level: float | None = None) -> Check:
     """Whether the card was busier than with the baseline (NVML's share of time in which a kernel ran)."""
     key, title = "utilisation", "GPU utilisation increased"
     both = [(p.baseline.last, p.winner.last) for p in pairs]
@@ -224,7 +238,7 @@ def check_utilisation(pairs: Sequence[Pair], level: float) -> Check:
         )
     before, after = fmean(a for a, _ in seen), fmean(b for _, b in seen)
     change = PairedMean.of([a - b for a, b in seen])
-    outcome, needed = judged(change, 0.0, level)
+    outcome, needed = judged(change, 0.0, level, next_level)
     saturated = f", from {SATURATED_PCT:g} % there is nothing to increase"
     is_saturated = after >= SATURATED_PCT
     return Check(

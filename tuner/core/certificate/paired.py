@@ -57,8 +57,8 @@ class PairedMean:
         """Pairs with which the mean would be shown to differ from `bound`, to the side where it lies.
 
         With probability `POWER`, were mean and deviation the true ones: the least n with
-        (t(1 - level) + t(POWER)) sd / sqrt(n) <= |mean - bound|. None when a single pair gives no deviation,
-        or when it would take more than `MAX_PAIRS`.
+        (t(1 - level) + t(POWER)) sd / sqrt(n) <= |mean - bound|. None when a single pair gives no deviation;
+        `MAX_PAIRS` + 1 when it would take more than `MAX_PAIRS`.
         """
         if self.num < 2:
             return None
@@ -67,4 +67,4 @@ class PairedMean:
             quantiles = float(stdtrit(num - 1, 1 - level) + stdtrit(num - 1, POWER))
             if quantiles * self.sd <= gap * math.sqrt(num):
                 return num
-        return None
+        return MAX_PAIRS + 1

@@ -45,7 +45,7 @@ def next_run(
         seed = rounds.seeds[-1]
         if (missing := rounds.missing(seed, _order(rounds, seed, winner, baseline, guide))) is not None:
             return missing, seed
-    num_run = sum((winner, seed) in rounds.runs for seed in rounds.seeds)
+    num_run = len(rounds.seeds_of(winner))
     if _is_enough(records, rounds, num_run, winner, baseline, goal, terms):
         return None
     return baseline, rounds.next_seed(first_seed)
@@ -70,16 +70,15 @@ def _is_enough(
     goal: Goal,
     terms: Terms,
 ) -> bool:
-    if num_run < terms.looks[0]:
-        return False
     pairs = rounds.pairs(baseline, winner)
     disturbed = sum(not pair.is_clean for pair in pairs)
-    if terms.until_firm:
-        if num_run >= terms.looks[-1]:
-            return True
-        is_hopeless = disturbed == len(pairs)  # whatever is measured here, its time is not to be trusted
-        return num_run in terms.looks and (is_hopeless or _is_firm(records, winner, baseline, goal, terms))
-    return num_run >= terms.looks[0] + min(disturbed, MAX_DISTURBED)
+    if not terms.until_firm:
+        return num_run >= terms.pairs + min(disturbed, MAX_DISTURBED)
+    looks = [look.num_pairs for look in terms.looks if look.num_pairs > terms.looked]
+    if not looks or num_run >= looks[-1]:
+        return True
+    is_hopeless = disturbed == len(pairs)  # whatever is measured here, its time is not to be trusted
+    return num_run in looks and (is_hopeless or _is_firm(records, winner, baseline, goal, terms))
 
 
 def _is_firm(

@@ -37,6 +37,12 @@ class Pair:
         """Whether nobody disturbed either of them, so that their times may be compared."""
         return not (self.baseline.is_contended or self.winner.is_contended)
 
+    @property
+    def disturbance(self) -> str:
+        """Which of them others disturbed, and how, in words; empty when it is clean."""
+        both = (("baseline", self.baseline), ("recommended", self.winner))
+        return "; ".join(f"{what}: {_disturbance(run)}" for what, run in both if run.is_contended)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounds:
@@ -64,9 +70,20 @@ class Rounds:
         """The first of `order` that was not run with `seed`; None when all were."""
         return next((config for config in order if (config, seed) not in self.runs), None)
 
-    def pairs(self, baseline: TrialConfig, winner: TrialConfig) -> tuple[Pair, ...]:
-        """The rounds in which both ran to their full budget, in the order of running."""
-        found = ((self.runs.get((baseline, s)), self.runs.get((winner, s))) for s in self.seeds)
+    def seeds_of(self, config: TrialConfig) -> tuple[int, ...]:
+        """Of the rounds in which a configuration was run, whatever became of it, ascending."""
+        return tuple(seed for seed in self.seeds if (config, seed) in self.runs)
+
+    def pairs(self, baseline: TrialConfig, winner: TrialConfig, first: int | None = None) -> tuple[Pair, ...]:
+        """The rounds in which both ran to their full budget, in the order of running.
+
+        Args:
+            baseline: Of all of them.
+            winner: The other one.
+            first: Only of that many rounds in which the winner was run; None: of all.
+        """
+        seeds = self.seeds_of(winner)[:first]
+        found = ((self.runs.get((baseline, s)), self.runs.get((winner, s))) for s in seeds)
         return tuple(
             Pair(baseline=a, winner=b)
             for a, b in found
@@ -76,6 +93,12 @@ class Rounds:
     def of_config(self, config: TrialConfig) -> tuple[TrialRecord, ...]:
         """The runs of a configuration, in the order of running."""
         return tuple(run for (run_config, _), run in self.runs.items() if run_config == config)
+
+
+def _disturbance(run: TrialRecord) -> str:
+    """The reasons its reports give, each once."""
+    reasons = dict.fromkeys(m.contended_reason for m in run.measurements if m.contended)
+    return ", ".join(filter(None, reasons)) or "no reason was given"
 
 
 def wall_s(record: TrialRecord) -> float:

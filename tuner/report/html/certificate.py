@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 from tuner.core.certificate import Certificate
-from tuner.report.certificate import claim_rows, cost_text
+from tuner.report.certificate import check_rows, claim_rows, cost_text, disturbed_texts
 from tuner.report.past import PastRun
 
 _STYLES = {
@@ -31,23 +31,27 @@ def badge(past: PastRun) -> str:
 
 def certificate_html(certificate: Certificate) -> str:
     """Every check with its test, the audit of the guide's row, and what all this cost."""
-    checks = (
-        (check.title, check.outcome.value, check.text, check.test or "no statistical test")
-        for check in certificate.checks
-    )
+    checks = ((*row[:3], row[3] or "no statistical test") for row in check_rows(certificate))
     num, margin = len(certificate.seeds), certificate.terms.nrmse_margin_pct
     how = (
         f"Baseline ({certificate.baseline}) and recommendation ({certificate.config}) took turns with {num} "
         "seeds that the search never used, one run at a time. A check passes when what it says is shown at "
         f"its level, fails when the opposite is. An NRMSE within {margin:g} % of the baseline's counts as "
-        f"unchanged, as the study says; {cost_text(certificate)}."
+        f"unchanged, as the study says, whatever the guide wants (below); {cost_text(certificate)}."
     )
     parts = [f"<p>{escape(how)}</p>", _table(("check", "outcome", "seen", "test"), checks)]
     if takes := certificate.what_it_takes:
         parts.append(f"<p>{escape(takes)}</p>")
-    if certificate.claims:
-        parts.append("<p>What the optimization guide promises of its own row, on this device:</p>")
-        parts.append(_table(("claim", "finding", "seen"), claim_rows(certificate)))
+    if disturbed := disturbed_texts(certificate):
+        why, *pairs = (escape(text) for text in disturbed)
+        parts.append(
+            f"<p>{why[0].upper()}{why[1:]}</p><ul>{''.join(f'<li>{pair}</li>' for pair in pairs)}</ul>"
+        )
+    parts.append(
+        "<p>What the optimization guide promises, of its own row where nothing else is said, on this device. "
+        "No check depends on it:</p>"
+    )
+    parts.append(_table(("claim", "finding", "seen"), claim_rows(certificate)))
     return "".join(parts)
 
 

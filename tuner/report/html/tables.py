@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from tuner.core.conclusion import Speedup
+from tuner.core.trial import Purpose
 from tuner.report.past import PastRun
 from tuner.report.text import duration, result_rows, work_rows
 from tuner.report.trials_table import trials_csv
@@ -15,7 +17,8 @@ from tuner.report.trials_table import trials_csv
 
 def cards(past: PastRun) -> str:
     """The figures of the recommendation, large; empty while there is none."""
-    found = past.result.conclusion.recommendation
+    conclusion = past.result.conclusion
+    found, speedup = conclusion.recommendation, conclusion.speedup
     if found is None:
         return ""
     best = found.estimate
@@ -23,17 +26,30 @@ def cards(past: PastRun) -> str:
     target = past.study.target.text
     likely = "" if found.probability is None else f"met with probability {found.probability:.3f}"
     shown = [
-        *([("speed-up", f"{found.speedup:.2f}x", "over the baseline")] if found.speedup else []),
+        *([("speed-up", f"{speedup.ratio:.2f}x", _speedup_text(speedup))] if speedup else []),
         ("training time", f"{best.time_s:.2f} s", f"shortest of {len(best.records)} run(s)"),
         ("NRMSE", f"{best.nrmse:.4f}", f"{spread} over {len(best.seeds)} seed(s)".strip()),
         ("room to the target", f"{found.margin_pct:.1f} %", f"{target}; {likely}".strip("; ")),
-        ("search", duration(past.elapsed_s), f"{len(past.records)} trials"),
+        ("whole run", duration(past.elapsed_s), _trials_text(past)),
     ]
     cells = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(more)}</small></dd></div>"
         for name, value, more in shown
     )
     return f'<dl class="cards">{cells}</dl>'
+
+
+def _speedup_text(speedup: Speedup) -> str:
+    """Of which runs it is, with its interval where it has one."""
+    if speedup.low is None or speedup.high is None:
+        return f"over the baseline, by {speedup.basis}"
+    return f"[{speedup.low:.2f}, {speedup.high:.2f}] over the baseline, on {speedup.basis}"
+
+
+def _trials_text(past: PastRun) -> str:
+    """How many there were, and how many of them for the certificate."""
+    num = sum(record.purpose is Purpose.CERTIFY for record in past.records)
+    return f"{len(past.records)} trials" + (f", {num} of them for the certificate" if num else "")
 
 
 def result_tables(past: PastRun) -> str:
