@@ -26,7 +26,10 @@ class EpochUnits:
         self._next_sample = 0
 
     def units(self) -> tuple[TimeUnit, ...]:
-        """One draw for every part of an epoch, and ``accum_steps`` batches for every optimizer step."""
+        """One draw for every part of an epoch, and ``accum_steps`` batches for every optimizer step.
+
+        Of epoch 1: with a ``tau_schedule`` the later ones take other times, which a probe does not see.
+        """
         engine, accum_steps = self._engine, self._params.accum_steps
         return (
             TimeUnit(name="draw", run=self.draw, per_epoch=engine.parts_in_epoch),
