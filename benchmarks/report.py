@@ -11,6 +11,7 @@ when they come near, or when there is nothing else to do. The last line is JSON.
 
 import argparse
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -39,6 +40,18 @@ CAPACITY_GIB = 40.0
 CHROMIUM = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --window-size=1200,900"
+)
+
+
+_OUT_OF_MEMORY = Measurement(
+    status=Status.OOM,
+    epoch=0,
+    nrmse=math.nan,
+    time_s=0.0,
+    epoch_time_s=0.0,
+    peak_memory_gib=CAPACITY_GIB,
+    device="made up",
+    error="CUDA out of memory",
 )
 
 
@@ -96,7 +109,8 @@ def _write_trial(
     end: dict[str, Any] = {"state": "complete", "reason": "", "constraint": "", "is_lost": False}
     if gib > CAPACITY_GIB:
         end |= {"state": "infeasible", "reason": "CUDA out of memory", "constraint": "memory"}
-        gib, num_ran = CAPACITY_GIB, 0
+        num_ran = 0
+        journal.append("observe", elapsed_s=now_s, trial_id=trial_id, measurement=_OUT_OF_MEMORY.as_dict())
     elif number >= 2 and rng.uniform() < 0.02:
         end |= {"state": "failed", "reason": "the stage raised ValueError: made up"}
         num_ran = 1

@@ -18,7 +18,8 @@ def legend(figure: Figure) -> str:
         name = next(one.name for one in figure.series if one.kind == "cells")
         scale = f'<span class="scale" style="background:linear-gradient(90deg,{shades})"></span>'
         entries.insert(0, f"<li>0 {scale} 1 {escape(name)}</li>")
-    return f'<ul class="legend">{"".join(entries)}</ul>' if len(entries) > 1 else ""
+    kind = "legend map" if figure.has_cells else "legend"
+    return f'<ul class="{kind}">{"".join(entries)}</ul>' if len(entries) > 1 else ""
 
 
 def _swatch(series: Series) -> str:

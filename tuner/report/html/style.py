@@ -22,22 +22,27 @@ DARK = (
 
 
 def _variables(colors: tuple[str, ...]) -> str:
-    return ":root{" + ";".join(f"--c{k}:{color}" for k, color in enumerate(colors)) + "}"
+    return "{" + ";".join(f"--c{k}:{color}" for k, color in enumerate(colors)) + "}"
 
 
-COLOR_CSS = f"{_variables(COLORS)}@media(prefers-color-scheme:dark){{{_variables(DARK)}}}"
-"""The colours of series as `--c0`, `--c1` ..., for legends."""
+COLOR_CSS = (
+    f":root,.legend.map{_variables(COLORS)}"
+    f"@media screen and (prefers-color-scheme:dark){{:root:not(.paper){_variables(DARK)}}}"
+)
+"""The colours of series as `--c0`, `--c1` ..., for legends. A map's stay, as its cells do."""
 
 CSS = """:root{color-scheme:light dark;--text:#1c1e21;--soft:#5b616b;--page:#fff;--card:#f5f6f8;
 --line:#dfe2e7;
 --good:#00724f;--warn:#b34700;--link:#0063a0}
-@media(prefers-color-scheme:dark){:root{--text:#e6e7ea;--soft:#a3a9b3;--page:#15171b;--card:#1e2127;--line:#343943;
---good:#3ecf9b;--warn:#ff9a52;--link:#6cb8f0}}
+@media screen and (prefers-color-scheme:dark){:root:not(.paper){--text:#e6e7ea;--soft:#a3a9b3;
+--page:#15171b;--card:#1e2127;--line:#343943;--good:#3ecf9b;--warn:#ff9a52;--link:#6cb8f0}
+.legend.map svg{background:#ededed;border-radius:3px}}
 *{box-sizing:border-box}
 body{font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;color:var(--text);
 background:var(--page);max-width:1120px;margin:0 auto;padding:1.5rem 1.25rem 4rem}
 h1{font-size:1.1rem;margin:0;color:var(--soft);font-weight:600}h2{font-size:1.25rem;margin:0 0 .25rem}
-h3{font-size:.8rem;font-weight:500;margin:0;text-align:center;color:var(--soft)}
+h3{font-size:.8rem;font-weight:500;margin:0;text-align:center;color:var(--soft);
+text-wrap:balance}
 a{color:var(--link)}p{margin:.35rem 0;max-width:110ch}.soft,figcaption,.notes{color:var(--soft);
 font-size:.9rem}
 #verdict{font-size:1.3rem;line-height:1.4;font-weight:600;margin:.5rem 0 1rem;max-width:none}
@@ -73,19 +78,28 @@ tr.stopped td{color:var(--soft)}tr.infeasible td,tr.failed td{color:var(--warn)}
 pre,code{font-size:.82rem}pre{background:var(--card);border-radius:8px;padding:.6rem .8rem;
 white-space:pre-wrap;
 overflow-wrap:anywhere}
-@media(max-width:600px){body{padding:1rem .75rem 3rem}#verdict{font-size:1.1rem}}
-@media print{body{max-width:none;padding:0;font-size:12px}nav{display:none}section{margin-top:1rem}
-.scroll,.scroll.tall{max-height:none;overflow:visible;border:0;font-size:.72rem}.scroll.tall{font-size:.42rem}
-.tall td,.tall th{padding:.05rem .15rem}
-#all-trials td,#all-trials th{white-space:normal;overflow-wrap:anywhere}thead th{position:static}
-.panel,.cards,figcaption,h2{break-inside:avoid}h2{break-after:avoid}}"""
+@media screen and (max-width:600px){body{padding:1rem .75rem 3rem}#verdict{font-size:1.1rem}
+.words thead{display:none}.words,.words tbody,.words tr,.words td{display:block}.words tr{padding:.4rem 0}
+.words td:first-child{font-weight:600}.words td:nth-child(n+4){color:var(--soft)}}
+.paper body{width:690px;padding:0}.paper .panels{gap:.5rem}
+@page wide{size:landscape}
+@media print{:root{color-scheme:light;print-color-adjust:exact;font-size:12px}
+body{font-size:1rem}nav{display:none}section{margin-top:1rem}
+.scroll,.scroll.tall{max-height:none;overflow:visible;border:0}td,th{padding:.2rem .4rem}
+.scroll.tall{font-size:.56rem}.tall td,.tall th{padding:.05rem .2rem}
+#all-trials{page:wide;margin-inline:-120px}
+.tall th,.tall td:last-child{white-space:normal;overflow-wrap:anywhere}.tall td:last-child{min-width:11rem}
+thead th{position:static}.tall thead{display:table-row-group}
+.panel,.cards,figcaption,h2,tr,.legend,figure:has(.panel:only-child){break-inside:avoid}
+h2,h3,figcaption,.legend{break-after:avoid}}"""
+"""While it prints the root is `paper`: in the colours of the day and as wide as A4 or US letter."""
 
 SCRIPT = (
     f"'use strict';const DARK={json.dumps(dict(zip(COLORS, DARK, strict=True)))};"
     + """
 const plots=JSON.parse(document.getElementById('plots').textContent);
-const night=matchMedia('(prefers-color-scheme: dark)');
-function tint(v){if(typeof v!=='string'||!night.matches)return v;
+const night=matchMedia('(prefers-color-scheme: dark)'),paper=document.documentElement.classList;
+function tint(v){if(typeof v!=='string'||!night.matches||paper.contains('paper'))return v;
  const dark=DARK[v.slice(0,7)];return dark?dark+v.slice(7):v;}
 function tinted(t){const u={...t};
  if(t.fillcolor)u.fillcolor=tint(t.fillcolor);if(t.line)u.line={...t.line,color:tint(t.line.color)};
@@ -102,7 +116,7 @@ function drawn(p){const style=getComputedStyle(document.body),root=getComputedSt
   showlegend:false,hovermode:'closest',hoverlabel:{align:'left',font:{size:12}}};
  if(layout.shapes)layout.shapes=layout.shapes.map(s=>({...s,line:{...s.line,color:tint(s.line.color)}}));
  const data=p.data.some(t=>t.type==='heatmap')?p.data.map(edged):p.data.map(tinted);
- return Plotly.react(p.id,data,layout,{responsive:true,displaylogo:false,displayModeBar:false});}
+ return Plotly.newPlot(p.id,data,layout,{responsive:true,displaylogo:false,displayModeBar:false});}
 const mark=document.documentElement.dataset,waiting=new Set(plots);
 const idle=window.requestIdleCallback??(f=>setTimeout(f,20));
 function near(p){const box=document.getElementById(p.id).getBoundingClientRect();
@@ -119,8 +133,8 @@ const rows=[...document.getElementById('rows').content.querySelectorAll('tr')];l
 function more(most){body.append(...rows.slice(shown,most));shown=Math.min(rows.length,most);}
 more(STEP);box.addEventListener('scroll',()=>{
  if(box.scrollTop+box.clientHeight>box.scrollHeight-400)more(shown+STEP);});
-addEventListener('beforeprint',()=>{more(rows.length);
- for(const p of plots){const e=document.getElementById(p.id);e.data?Plotly.Plots.resize(e):drawn(p);}});
+addEventListener('beforeprint',()=>{more(rows.length);paper.add('paper');waiting.clear();plots.forEach(drawn);});
+addEventListener('afterprint',()=>{paper.remove('paper');plots.forEach(drawn);});
 document.querySelectorAll('#trials th button').forEach((button,k)=>{let up=false;button.onclick=()=>{up=!up;
  const value=r=>r.cells[k].textContent;
  rows.sort((a,b)=>{const x=value(a),y=value(b);if(x===''||y==='')return (x==='')-(y==='');const n=x-y;
