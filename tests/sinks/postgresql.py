@@ -62,7 +62,7 @@ def postgresql() -> Iterator[str]:
         free.close()
         with (folder / "log").open("w") as log:
             server = subprocess.Popen(
-                [postgres, "-D", folder / "data", "-k", folder, "-h", "127.0.0.1", "-p", str(port), "-F"],
+                [postgres, "-D", folder / "data", "-k", "", "-h", "127.0.0.1", "-p", str(port), "-F"],
                 stdout=log, stderr=log, user=user, cwd=folder,
             )  # fmt: skip
         try:
