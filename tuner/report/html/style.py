@@ -56,7 +56,7 @@ nav{font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2rem 1rem;border-block:1px 
 padding:.5rem 0;margin:1rem 0}nav a{text-decoration:none}
 section{margin-top:2.25rem}figure{margin:.75rem 0 0}
 .panels{display:grid;gap:.5rem 1rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,var(--least)),1fr))}
-.panel{min-width:0}.plot{width:100%}
+.panel{min-width:0}.plot{width:100%;overflow:hidden}
 .legend{display:flex;flex-wrap:wrap;gap:.15rem 1.1rem;font-size:.85rem;margin:.25rem 0 .35rem;padding:0;
 list-style:none}.legend li{display:flex;align-items:center;gap:.4rem}.legend svg{flex:none}
 .scale{display:inline-block;width:7rem;height:.7rem;border-radius:2px}
