@@ -1,12 +1,14 @@
 """The certificate as the advisor runs it: after the search, alone, within the hours, gone on with later."""
 
 import math
+import re
 
 import pytest
 
 from tests.advisor.laws import out_of_memory_above, run_study, smooth
 from tests.studies import make_study
 from tuner.advisor import Advisor, JournaledAdvisor, rebuild
+from tuner.advisor.hours import Hours
 from tuner.core.certificate import Verdict
 from tuner.core.conclusion import conclude
 from tuner.core.trial import Purpose
@@ -72,6 +74,37 @@ def test_the_search_leaves_it_the_hours_it_needs(tmp_path):
     assert "kept for the certificate, are too short for one more trial" in last.reason
     assert len(concluded(advisor).certificate.seeds) == 3
     assert clock.now_s <= 0.6 * 3600
+
+
+def test_a_certificate_that_is_to_be_firm_is_left_no_fewer_pairs_than_a_plain_one(tmp_path):
+    """Four looks, the first at 4 pairs: reserving for these alone left less than `pairs` wants."""
+    advisor, _, _ = run_study(study(pairs=0), smooth, tmp_path / "journal.jsonl")
+
+    def kept_s(**certificate):
+        hours = Hours(
+            study=study(**certificate),
+            knowledge=advisor.knowledge,
+            elapsed_s=20 * 3600 - 1,
+            find_best=lambda: advisor.incumbent.config,
+        )
+        return float(re.search(r"with (\d+) s kept for the certificate", hours.too_short_to_search())[1])
+
+    assert kept_s(pairs=12, until_firm=True) == kept_s(pairs=12) > kept_s(pairs=4)
+    assert kept_s(pairs=0, until_firm=True) == kept_s(pairs=4)
+
+
+def test_a_look_of_the_ended_study_is_remembered_when_it_goes_on(tmp_path):
+    """Its journal says so, and what reads the folder alone gets the same levels."""
+    path, clock = tmp_path / "journal.jsonl", VirtualClock()
+    advisor = Advisor(study(pairs=3))
+    journal = Journal(path)
+    told = JournaledAdvisor(advisor, journal, clock)
+    simulate(told, smooth, clock)
+    told.certify(None)
+    journal.close()
+    assert [event["looked"] for event in read_journal(path) if event["event"] == "certify"] == [3]
+    assert advisor.study.certificate.looked == 3
+    assert sum(look.level for look in advisor.study.certificate.looks) <= 0.05 + 1e-12
 
 
 def test_an_ended_study_goes_on_until_its_certificate_is_firm_and_its_journal_replays(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from tests.core.certificate.cases import BASELINE, FIRST, GOAL, GUIDE, WINNER, paired, run
-from tuner.core.certificate import Device, Terms, Verdict, certify
+from tuner.core.certificate import Device, Terms, Verdict, certify, next_run
 from tuner.core.certificate.audit import Finding
 from tuner.core.certificate.paired import PairedMean
 from tuner.core.goal import Goal
@@ -73,6 +73,17 @@ def test_what_needs_more_pairs_than_certify_runs_says_so_and_does_not_advise_it(
     assert "a wider margin, another target or a quieter machine" in found.sentence
     assert "--resume" not in found.sentence
     assert (found.more_pairs, found.as_dict()["more_s"]) == (None, None)
+
+
+def test_what_was_given_up_since_every_pair_was_disturbed_does_not_advise_what_would_run_nothing():
+    records = paired([0.0] * 4, winner={"contended": True})
+    found = certificate(records, terms=Terms(until_firm=True, nrmse_margin_pct=4))
+    guided = {"guide": None, "first_seed": 0}
+    assert next_run(records, WINNER, BASELINE, GOAL, found.firm_terms, **guided) is None
+    assert "a new run with --certify, on an idle device" in found.what_it_takes
+    single = certificate(records, terms=Terms(pairs=4, nrmse_margin_pct=4))
+    assert next_run(records, WINNER, BASELINE, GOAL, single.firm_terms, **guided) is not None
+    assert "--resume RUN --certify" in single.what_it_takes
 
 
 def test_after_the_last_look_nothing_is_advised_that_would_run_nothing():

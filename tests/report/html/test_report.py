@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tuner.core.trial import Purpose, TrialState
+from tuner.report.files import result_dict, summary
 from tuner.report.html import try_report, write_report
 from tuner.report.html.figures.trials import curves, pareto
 from tuner.report.html.figures.workers import budget, timeline
@@ -79,6 +80,74 @@ def test_a_report_and_every_figure_are_written(past):
     text = paths[0].read_text()
     assert "simulated: nothing below was measured" in text
     assert 'src="http' not in text
+
+
+def with_record(past, index, **last):
+    """The same run, the last report of one of its records changed."""
+    record = past.records[index]
+    measured = (*record.measurements[:-1], replace(record.last, **last))
+    other = PastRun(folder=past.folder, study=past.study, events=past.events)
+    changed_record = replace(record, measurements=measured)
+    other.__dict__["records"] = (*past.records[:index], changed_record, *past.records[index + 1 :])
+    return other
+
+
+def test_the_speed_up_that_is_shown_is_the_certificates_and_says_so(past):
+    """A lucky run of the winner makes the least of all runs less than their mean."""
+    winner = past.result.conclusion.certificate.config
+    index = next(k for k, r in enumerate(past.records) if r.purpose is Purpose.CERTIFY and r.config == winner)
+    past = with_record(past, index, time_s=0.9 * past.records[index].time_s)
+    conclusion = past.result.conclusion
+    ratio, low, high = conclusion.certificate.speedup
+    num = conclusion.certificate.num_timed
+    assert f"{ratio:.2f}x" != f"{conclusion.recommendation.speedup:.2f}x"  # else this test would show nothing
+    text = page(past, ())
+    assert f"<dt>speed-up</dt><dd>{ratio:.2f}x<small>[{low:.2f}, {high:.2f}]" in text
+    assert f"{ratio:.2f}x [{low:.2f}, {high:.2f}] faster than the baseline on {num} fresh pairs" in text
+    assert "speed-up, all runs" in text
+    result = result_dict(past.result)
+    assert result["speedup"] == result["speedup_paired"] == ratio
+    assert result["speedup_basis"] == f"{num} fresh pairs"
+    assert result["speedup_all_runs"] == conclusion.recommendation.speedup
+
+
+def test_without_a_certificate_the_speed_up_is_that_of_all_runs(past):
+    records = tuple(r for r in past.records if r.purpose is not Purpose.CERTIFY)
+    bare = PastRun(folder=past.folder, study=past.study, events=past.events)
+    bare.__dict__["records"] = records
+    found = bare.result.conclusion
+    assert found.speedup.ratio == found.recommendation.speedup
+    assert f"{found.speedup.ratio:.2f}x<small>over the baseline, by the shortest of all runs" in page(
+        bare, ()
+    )
+    assert result_dict(bare.result)["speedup_paired"] is None
+
+
+def test_the_whole_run_is_not_called_the_search(past):
+    num = sum(record.purpose is Purpose.CERTIFY for record in past.records)
+    assert f"{len(past.records)} trials, {num} of them for the certificate" in page(past, ())
+    assert "<dt>search</dt>" not in page(past, ())
+
+
+def test_a_disturbed_pair_is_named_on_the_page_and_in_the_summary_with_what_disturbed_it(past):
+    k = next(k for k, r in enumerate(past.records) if r.purpose is Purpose.CERTIFY)
+    other = with_record(past, k, contended=True, contended_reason="2 <other> processes")
+    text, seed = page(other, ()), past.records[k].seed
+    assert f"<li>seed {seed}, baseline: 2 &lt;other&gt; processes</li>" in text
+    assert "which count for NRMSE and not for time, so that n differs" in text
+    assert f"seed {seed}, baseline: 2 <other> processes\n" in summary(other.result)
+
+
+def test_each_check_of_the_summary_names_its_test_level_and_n_as_certificate_json_does(past):
+    certificate = past.result.conclusion.certificate
+    lines = summary(past.result).splitlines()
+    tested = [check for check in certificate.as_dict()["checks"] if check["test"]]
+    assert {check["key"] for check in tested} >= {"time", "nrmse"}
+    for check in tested:
+        assert "level 0.04" in check["test"]
+        [line] = [line for line in lines if line.startswith(f"{check['title']}  ")]
+        assert line.endswith(check["test"])
+    assert any(line.startswith("recommended: NRMSE changes by less than 1 %  ") for line in lines)
 
 
 def test_html_in_a_reason_is_escaped(past):

@@ -42,6 +42,7 @@ _VERDICTS = {
 }
 
 
+_WOULD = "A firm verdict would probably take"
 _COMMAND = "--resume RUN --certify"
 _REMEDY = "a wider margin, another target or a quieter machine would help, in a new run"
 
@@ -126,6 +127,12 @@ class Certificate:
         return next((look.num_pairs - self.num_run for look in later if look.num_pairs >= needed), None)
 
     @property
+    def _is_hopeless(self) -> bool:
+        """Whether `next_run` has given it up before its last look."""
+        is_given_up = self.terms.until_firm and self.look is not None and self.look.num_pairs == self.num_run
+        return is_given_up and self.num_run > self.terms.looked and len(self.disturbed) == len(self.seeds)
+
+    @property
     def _pairs_needed(self) -> int | None:
         """Pairs in all that what is undecided would probably take; None when that cannot be said."""
         if self.verdict is not Verdict.UNDECIDED:
@@ -164,19 +171,29 @@ class Certificate:
         """To decide what is undecided, in words; empty when nothing is."""
         if self.verdict is not Verdict.UNDECIDED:
             return ""
+        return self._why_not_more or self._how_many_more
+
+    @property
+    def _why_not_more(self) -> str:
+        """Why more pairs would not be run, or not help, and what would; empty when they would."""
         if self.look is None and not self.is_over and not self.terms.until_firm:
             return "It is judged when the run has come to its end (--resume RUN)."
         most = LOOKS[-1]
         if not self.terms.later(self.num_run, is_over=self.is_over):
             return f"--certify runs {most} pairs at most, and {self.num_run} have been run: {_REMEDY}."
-        if self._pairs_needed is None:
-            return f"It takes more pairs, on an idle device ({_COMMAND}); how many cannot be said yet."
-        would = "A firm verdict would probably take"
+        if self._is_hopeless:
+            return "Others disturbed every pair: a new run with --certify, on an idle device, would tell."
+        if self._pairs_needed is not None and self.more_pairs is None:
+            return f"{_WOULD} more than the {most} pairs that --certify runs: {_REMEDY}."
+        return ""
+
+    @property
+    def _how_many_more(self) -> str:
         if self.more_pairs is None:
-            return f"{would} more than the {most} pairs that --certify runs: {_REMEDY}."
+            return f"It takes more pairs, on an idle device ({_COMMAND}); how many cannot be said yet."
         word = "pair" if self.more_pairs == 1 else "pairs"
         minutes = "" if self.round_s is None else f", about {self.more_pairs * self.round_s / 60:.2g} min"
-        would = would if self.look else "The next look takes"
+        would = _WOULD if self.look else "The next look takes"
         return f"{would} {self.more_pairs} more {word}{minutes} ({_COMMAND})."
 
     def as_dict(self) -> dict[str, Any]:
