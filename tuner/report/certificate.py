@@ -30,10 +30,11 @@ def disturbed_texts(certificate: Certificate) -> list[str]:
     disturbed = certificate.disturbed
     if not disturbed:
         return []
-    why = (
-        f"others disturbed {len(disturbed)} of {len(certificate.seeds)} pairs, which count for NRMSE "
-        "and not for time, so that n differs:"
-    )
+    num = len(certificate.seeds)
+    count = "which count for NRMSE and not for time, so that n differs"
+    if certificate.num_timed == num:
+        count = "which count: what is wanted does not depend on the clock"
+    why = f"others disturbed {len(disturbed)} of {num} pairs, {count}:"
     return [why, *(f"seed {seed}, {by}" for seed, by in disturbed.items())]
 
 

@@ -64,7 +64,8 @@ class PastRun:
         study = self.study
         for event in self.events:
             if event["event"] == "certify":
-                hours, looked = event["hours"], event["looked"]
+                looked = event.get("looked", 0)  # a journal of before that was written lacks it
+                hours = event["hours"]
                 study = study.with_overrides(hours=hours, until_firm=True, looked=looked)
         return study
 
