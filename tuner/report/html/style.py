@@ -116,6 +116,7 @@ function drawn(p){const style=getComputedStyle(document.body),root=getComputedSt
   showlegend:false,hovermode:'closest',hoverlabel:{align:'left',font:{size:12}}};
  if(layout.shapes)layout.shapes=layout.shapes.map(s=>({...s,line:{...s.line,color:tint(s.line.color)}}));
  const data=p.data.some(t=>t.type==='heatmap')?p.data.map(edged):p.data.map(tinted);
+ // not react, which keeps the width that a figure had on the screen when it goes to paper
  return Plotly.newPlot(p.id,data,layout,{responsive:true,displaylogo:false,displayModeBar:false});}
 const mark=document.documentElement.dataset,waiting=new Set(plots);
 const idle=window.requestIdleCallback??(f=>setTimeout(f,20));
