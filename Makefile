@@ -27,7 +27,7 @@ tune: $(STAMP) ## Find the fastest feasible configuration (SPACE=cpu.yaml)
 	$(BIN)/python -m tuner.run --space $(SPACE)
 
 test: lint ## Linters, types, layers and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 lint: $(STAMP) ## Linters, types and layers only
 	$(BIN)/ruff check .
