@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+# Several test files run at a time, and the model's matrices are small: a second thread only waits for a core.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 # Ray reads these when it is imported, which some test modules do at once.
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = uuid.uuid4().hex

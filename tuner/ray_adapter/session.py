@@ -10,11 +10,14 @@ import os
 import platform
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from threadpoolctl import threadpool_limits
 
 from tuner import __version__
 from tuner.advisor import Advisor, JournaledAdvisor, write_start
@@ -84,7 +87,7 @@ def run_study(
         address=options.address, dashboard=options.dashboard, num_cpus=study.resources.cpus
     )
     screen.say(_start_line(options))
-    with Interrupts() as interrupts, connect(cluster, interrupts) as resources:
+    with Interrupts() as interrupts, connect(cluster, interrupts) as resources, _one_thread():
         if resources.dashboard:
             screen.say(f"dashboard: {resources.dashboard}")
         device = look_at_device(study, resources, interrupts, require_hardware=options.require_hardware)
@@ -97,6 +100,12 @@ def run_study(
             prior = prior_from(earlier, study, device.traits) if earlier else None
             run = _begin(study, device, prior, options.runs_dir, provenance, screen)
         return _run_on(study, device, run, interrupts, screen)
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Lets the model compute on one core: its matrices are small, and the others are the trials'."""
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 def _earlier_run(study: StudySpec, options: SessionOptions) -> EarlierRun | None:
