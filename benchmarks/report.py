@@ -13,7 +13,6 @@ import argparse
 import json
 import math
 import os
-import shutil
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from unittest import mock
 
 import numpy as np
 
+from benchmarks.browser import has_browser, open_browser
 from tuner.advisor import Advisor, write_start
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
@@ -37,11 +37,6 @@ from tuner.report.past import read_past_run
 from tuner.spec import StudySpec, load_study
 
 CAPACITY_GIB = 40.0
-CHROMIUM = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1200,900"
-)
-
 
 _OUT_OF_MEMORY = Measurement(
     status=Status.OOM,
@@ -163,20 +158,12 @@ def opened_s(page: Path) -> tuple[float, float] | None:
 
     None without a Chromium.
     """
-    browser, driver_path = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (browser and driver_path):
+    if not has_browser():
         return None
-    from selenium import webdriver
     from selenium.webdriver.support.ui import WebDriverWait
 
     with tempfile.TemporaryDirectory() as profile:
-        options = webdriver.ChromeOptions()
-        options.binary_location = browser
-        for argument in [*CHROMIUM.split(), f"--user-data-dir={profile}"]:
-            options.add_argument(argument)
-        driver = webdriver.Chrome(
-            options=options, service=webdriver.ChromeService(executable_path=driver_path)
-        )
+        driver = open_browser(Path(profile))
         try:
             driver.get(page.as_uri())
             marks = "const mark = document.documentElement.dataset;"

@@ -5,13 +5,14 @@ Of the others, whose runs are long, the parts are tested in the files beside thi
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from benchmarks.browser import has_browser
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,7 +118,7 @@ def test_sinks_quick_times_runs_with_and_without_them() -> None:
 
 def test_report_quick_times_a_report_of_the_size_it_says() -> None:
     printed, summary = last_line("benchmarks.report", "--quick")
-    opened = {"open_s", "drawn_s"} if shutil.which("chromium") and shutil.which("chromedriver") else set()
+    opened = {"open_s", "drawn_s"} if has_browser() else set()
     assert set(summary) == {"build_s", "size_mb", "num_trials"} | opened
     assert summary["num_trials"] == 600
     assert summary["build_s"] > 0.0

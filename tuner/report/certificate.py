@@ -39,13 +39,17 @@ def disturbed_texts(certificate: Certificate) -> list[str]:
 
 
 def certificate_text(certificate: Certificate) -> str:
-    """Checks and audit as two plain tables."""
+    """Checks and audit as two plain tables; a check's test is on a line of its own."""
     return "\n".join(
         [
             f"certificate: {certificate.verdict}, {certificate.basis}; {cost_text(certificate)}",
-            aligned(check_rows(certificate)),
+            aligned([line for row in check_rows(certificate) for line in _on_lines(*row)]),
             *disturbed_texts(certificate),
             "what the guide promises, of its own row where nothing else is said:",
             aligned(claim_rows(certificate)),
         ]
     )
+
+
+def _on_lines(title: str, outcome: str, seen: str, test: str) -> Rows:
+    return [(title, outcome, seen), *([("", "", test)] if test else [])]
