@@ -238,11 +238,7 @@ def _recommended(
         least = "at least " if is_censored else ""
         theirs = amount(found.speedup * found.value, objective, is_censored=is_censored)
         against = f"{least}{speedup.text} {_AGAINST[objective]}"
-        if speedup.low is None:
-            against += f"'s {theirs}"
-        else:
-            overall = _OVERALL.get(objective, "all runs")
-            against += f" on {speedup.basis} ({overall}: {found.speedup:.2f}x, the baseline's {theirs})"
+        against += f"'s {theirs}" if speedup.low is None else f" on {speedup.basis}"
     else:
         against = f"where the baseline cannot run ({trial.reason})"
     mine = amount(found.value, objective, is_censored=goal.is_censored(best, baseline))
