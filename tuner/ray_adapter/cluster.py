@@ -97,6 +97,7 @@ def connect(options: ClusterOptions, interrupts: Interrupts) -> Iterator[Resourc
 @contextmanager
 def _private(options: ClusterOptions) -> Iterator[str]:
     _use_a_token_of_our_own()
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 lets whatever else runs slow what is timed
     # The folder's path is short: Ray puts sockets into it, whose paths may have 107 characters.
     temp_dir = Path(tempfile.mkdtemp(prefix="dt-"))
     try:

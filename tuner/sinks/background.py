@@ -5,6 +5,8 @@ The first failure of a sink switches it off: one line says so, the traceback is 
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 import traceback
@@ -15,6 +17,7 @@ from typing import Any
 from tuner.core.trial import TrialRecord
 from tuner.errors import TunerError
 from tuner.report.result import RunResult
+from tuner.sinks.apart import ElsewhereError
 from tuner.sinks.contract import Sink
 from tuner.spec import StudySpec
 
@@ -25,6 +28,9 @@ FLUSH_S, INTERRUPTED_FLUSH_S = 20.0, 5.0
 
 PATIENCE_S = 1.0
 """How long it waits before it says that it does."""
+
+LEAST_PRIORITY = 19
+"""As a nice value."""
 
 _MAKING = threading.Lock()
 """Sinks are made one after the other: making one imports what it needs."""
@@ -138,6 +144,7 @@ class _Worker:
         return new
 
     def _run(self, study: StudySpec, provenance: Mapping[str, Any], folder: Path) -> None:
+        _yield_to_trials()
         try:
             with _MAKING:
                 sink = self._sink = self._make()
@@ -148,7 +155,8 @@ class _Worker:
             sink.finish(self._result)
         except (Exception, SystemExit) as error:
             line = (str(error).strip().splitlines() or [""])[0]
-            self.trouble = line if isinstance(error, TunerError) else f"{type(error).__name__}: {line}"
+            says_all = isinstance(error, TunerError | ElsewhereError)
+            self.trouble = line if says_all else f"{type(error).__name__}: {line}"
             _keep(folder / "errors" / f"output-{self.name}.txt", traceback.format_exc())
 
     def _next(self) -> TrialRecord | None:
@@ -158,6 +166,15 @@ class _Worker:
             if not self._pending:
                 return None
             return self._pending.pop(next(iter(self._pending)))
+
+
+def _yield_to_trials() -> None:
+    """Gives this thread, and the processes it starts, what no trial wants of the processor.
+
+    Linux alone has priorities of single threads.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST_PRIORITY)
 
 
 def _keep(path: Path, text: str) -> None:

@@ -154,3 +154,4 @@ class WandbRuns(PerTrial[Any]):
                 artifact.add_file(str(self._folder / name), policy="immutable", skip_cache=True)
         run.log_artifact(artifact)
         run.finish(exit_code=0)
+        self._wandb.teardown()  # the last is written when its service has ended
