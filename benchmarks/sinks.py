@@ -5,11 +5,13 @@
     python -m benchmarks.sinks --quick        # 1 repeat of 6 trials, under a minute
 
 Whole processes of the command line on a private Ray, with the stage of docs/examples/own_stage.py, which
-really trains: without any of them, with W&B offline alone, and with all four (the defaults, W&B offline).
-They take turns within a repeat, in another order each time, so that a change of the machine's speed hits
-them alike; what is reported is the median over repeats of the ratio to the run without, minus one, with its
-95 % bootstrap interval. The CPU seconds of the driver and of what it waited for (W&B's process, not Ray's)
-are beside it, since other tenants of a machine disturb them less.
+really trains, .4 s a trial: without any of them, with W&B offline alone, and with all four (the defaults,
+W&B offline). They take turns within a repeat, in another order each time, so that a change of the machine's
+speed hits them alike. All runs have the same trials in the same order, so of each trial, from its ask to
+the next one's, and of the end, the median over the repeats counts: a burst of somebody else's work hits
+single trials. What these medians add up to, against the run without, is the overhead; its interval is the
+95 % bootstrap one over repeats. The CPU seconds of the driver and of what it waited for (not Ray's) are
+beside it.
 
 Timed are the first 40 trials, from the first ask to the last of their ends, and what comes after the
 journal's last event: report, flush of the sinks, end of Ray and of the process. Ray's start is left out,
@@ -26,14 +28,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import yaml
 
 from tuner.records.journal import read_journal
 
+Floats = npt.NDArray[np.float64]
 ROOT = Path(__file__).parents[1]
 NONE = {"optuna": "off", "tensorboard": False, "wandb": "off", "parquet": False}
 ARMS: dict[str, dict[str, Any]] = {
@@ -56,34 +61,56 @@ def main() -> None:
     repeats, trials = (1, 6) if args.quick else (args.repeats, 40)
     print(f"{trials} trials a run, {repeats} repeats, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
     names = ["none", *args.arms]
-    rows, cpu = [], []
+    runs: list[dict[str, Timed]] = []
     for repeat in range(repeats):
         first = repeat % len(names)
         order = names[first:] + names[:first]
-        both = {name: timed(ARMS[name], trials) for name in order}
-        rows.append({name: wall_s for name, (wall_s, _) in both.items()})
-        cpu.append({name: cpu_s for name, (_, cpu_s) in both.items()})
-        shown = ", ".join(f"{name} {both[name][0]:.2f} s (CPU {both[name][1]:.2f})" for name in names)
+        runs.append({name: timed(ARMS[name], trials) for name in order})
+        shown = ", ".join(f"{name} {runs[-1][name]}" for name in names)
         print(f"repeat {repeat}: {shown}, load {os.getloadavg()[0]:.2f}", flush=True)
     summary: dict[str, Any] = {}
     for name in args.arms:
-        pct = [100 * (row[name] / row["none"] - 1) for row in rows]
-        summary[f"{name}_overhead_pct"] = round(statistics.median(pct), 2)
-        summary[f"{name}_overhead_pct_interval"] = [round(bound, 2) for bound in median_interval(pct)]
-    summary["driver_cpu_s"] = {name: round(statistics.median(c[name] for c in cpu), 2) for name in names}
-    without = statistics.median(row["none"] for row in rows)
+        parts, others = (np.array([run[arm].parts_s for run in runs]) for arm in (name, "none"))
+        summary[f"{name}_overhead_pct"] = round(overhead_pct(parts, others), 2)
+        summary[f"{name}_overhead_pct_interval"] = [round(bound, 2) for bound in interval(parts, others)]
+    summary["driver_cpu_s"] = {
+        name: round(statistics.median(run[name].cpu_s for run in runs), 2) for name in names
+    }
+    without = statistics.median(sum(run["none"].parts_s) for run in runs)
     print(json.dumps(summary | {"seconds_without": round(without, 2), "trials": trials, "repeats": repeats}))
 
 
-def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % bootstrap interval of the median (percentiles)."""
-    drawn = np.random.default_rng(0).choice(values, (10_000, len(values)))
-    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A run.
+
+    Attributes:
+        parts_s: Seconds of its first trials, each from its ask to the next one's, and of its end.
+        cpu_s: CPU seconds of its driver.
+    """
+
+    parts_s: Sequence[float]
+    cpu_s: float
+
+    def __str__(self) -> str:
+        return f"{sum(self.parts_s):.2f} s (end {self.parts_s[-1]:.2f}, CPU {self.cpu_s:.2f})"
+
+
+def overhead_pct(parts: Floats, others: Floats) -> float:
+    """Of two arms, each (repeats, parts): what the medians over the repeats add up to, in percent more."""
+    return float(100 * (np.median(parts, axis=0).sum() / np.median(others, axis=0).sum() - 1))
+
+
+def interval(parts: Floats, others: Floats) -> tuple[float, float]:
+    """95 % bootstrap interval of the overhead (percentiles), repeats drawn as pairs."""
+    rng = np.random.default_rng(0)
+    drawn = (rng.integers(len(parts), size=len(parts)) for _ in range(2_000))
+    low, high = np.percentile([overhead_pct(parts[rows], others[rows]) for rows in drawn], [2.5, 97.5])
     return float(low), float(high)
 
 
-def timed(outputs: dict[str, Any], trials: int) -> tuple[float, float]:
-    """Seconds of a run's first trials and of its end; CPU seconds of its driver."""
+def timed(outputs: dict[str, Any], trials: int) -> Timed:
+    """Runs and times one arm."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         study = folder / "sinks.yaml"
@@ -106,9 +133,9 @@ def timed(outputs: dict[str, Any], trials: int) -> tuple[float, float]:
         events = list(read_journal(journal))
         check_written(journal.parent, outputs, sum(event["event"] == "tell" for event in events))
         after_s = ended - journal.stat().st_mtime
-    asked_s = next(event["elapsed_s"] for event in events if event["event"] == "ask")
+    asked_s = [event["elapsed_s"] for event in events if event["event"] == "ask"][:trials]
     told_s = [event["elapsed_s"] for event in events if event["event"] == "tell"]
-    return float(told_s[trials - 1] - asked_s + after_s), cpu_s
+    return Timed([*np.diff([*asked_s, told_s[trials - 1]]).tolist(), after_s], cpu_s)
 
 
 def cpu_seconds() -> float:

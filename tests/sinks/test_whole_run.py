@@ -8,7 +8,6 @@ import time
 import optuna
 import pyarrow.parquet as pq
 import pytest
-import wandb
 
 from tests.processes import ROOT
 from tests.sinks.cases import PROVENANCE, a_result, records
@@ -16,7 +15,7 @@ from tests.sinks.wandb_file import read_wandb
 from tests.studies import make_study
 from tuner.report.past import read_past_run
 from tuner.simulate.session import run_simulated, simulated
-from tuner.sinks import open_sinks
+from tuner.sinks import background, open_sinks
 
 NO_DISK = """
 import json, pathlib, subprocess, sys, time
@@ -34,6 +33,12 @@ for record in records():
 sinks.finish(a_result())
 print(json.dumps({"said": said, "troubles": sinks.troubles, "seconds": time.monotonic() - begun}))
 """
+
+
+@pytest.fixture(autouse=True)
+def _nobody_says_that_he_waits(monkeypatch):
+    """A simulated run is over before W&B's process has begun."""
+    monkeypatch.setattr(background, "PATIENCE_S", background.FLUSH_S)
 
 
 def run(folder, wandb):
@@ -56,7 +61,6 @@ def test_every_sink_has_every_trial_of_the_journal(tmp_path):
     assert sorted(t.user_attrs["trial_id"] for t in study.trials) == ids
     assert sorted(path.name for path in (folder / "tensorboard").iterdir()) == ids
     assert pq.read_table(folder / "trials.parquet").column("trial_id").to_pylist() == ids
-    wandb.teardown()  # its process writes the last of the files
     runs = [read_wandb(path) for path in (folder / "wandb").glob("offline-run-*/*.wandb")]
     assert sorted(run["name"] for run in runs) == [*ids, "report"]
     report = next(run for run in runs if run["name"] == "report")

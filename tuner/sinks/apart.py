@@ -48,10 +48,9 @@ class Apart(Sink):
         self._call("show", record)
 
     def finish(self, result: RunResult) -> None:
-        """Ends the process too."""
+        """Ends the process too, which nobody waits for: what it was told is done."""
         self._call("finish", result)
         self._pipe.close()
-        self._process.join()
 
     def _call(self, name: str, *args: Any) -> None:
         try:
