@@ -29,8 +29,8 @@ FLUSH_S, INTERRUPTED_FLUSH_S = 20.0, 5.0
 PATIENCE_S = 1.0
 """How long it waits before it says that it does."""
 
-LEAST_PRIORITY = 19
-"""As a nice value."""
+LOW_PRIORITY = 5
+"""As a nice value: a quarter of a core that somebody else wants too, so that the end is not kept waiting."""
 
 _MAKING = threading.Lock()
 """Sinks are made one after the other: making one imports what it needs."""
@@ -169,12 +169,13 @@ class _Worker:
 
 
 def _yield_to_trials() -> None:
-    """Gives this thread, and the processes it starts, what no trial wants of the processor.
+    """Lets trials go before this thread and the processes it starts.
 
     Linux alone has priorities of single threads.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST_PRIORITY)
+        value = max(LOW_PRIORITY, os.getpriority(os.PRIO_PROCESS, 0))  # it may only be lowered
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), value)
 
 
 def _keep(path: Path, text: str) -> None:

@@ -55,12 +55,12 @@ def page(past: PastRun, shown: Sequence[Figure]) -> str:
 
 def sections(past: PastRun, shown: Sequence[Figure]) -> tuple[Section, ...]:
     """All sections below the verdict, in the order of the page."""
-    front, *others = (Section(key=one.key, title=one.title, html=_figure(one)) for one in shown)
+    drawn = [Section(key=one.key, title=one.title, html=_figure(one)) for one in shown]
     return (
-        front,
+        *drawn[:1],
         *certificate_section(past),
         Section(key="results", title="Side by side", html=result_tables(past)),
-        *others,
+        *drawn[1:],
         Section(key="environment", title="Environment and provenance", html=facts(past)),
         Section(key="all-trials", title="All trials", html=trials_table(past)),
     )
