@@ -1,8 +1,8 @@
 """A run on W&B: one of its runs a trial, grouped by the run's folder, and a closing one with the report.
 
-Own runs of the driver, not Ray's callback, which starts an actor a trial and wants a key (measured: 37 s
-instead of 9 for 4 trials). All of them share W&B's one service process. Offline, everything is in `wandb/` of
-the run's folder, where `wandb sync` finds it.
+Own runs, not Ray's callback, which starts an actor a trial and wants a key (measured: 37 s instead of 9 for 4
+trials). All of them are written by one process (see `apart`) and share W&B's one service. Offline, everything
+is in `wandb/` of the run's folder, where `wandb sync` finds it.
 """
 
 from __future__ import annotations
