@@ -1,14 +1,15 @@
 """Predicted against measured epoch time and memory: the probe on the lattice of a study.
 
-    python -m benchmarks.probe                    # cpu.yaml's, every point: 12 minutes
+    python -m benchmarks.probe                    # cpu.yaml's, every point: 30 minutes
     python -m benchmarks.probe --points 12        # a random sample
     python -m benchmarks.probe --quick            # 5 of them in under a minute
     python -m benchmarks.probe --space h100.yaml  # another study's, on the device that it gets
 
-It probes two configurations at a time. Each lot is then trained: two first epochs of each, more of those
-whose two least disagree; the least counts. So prediction and measurement are seconds apart, and what the
-machine's own speed drifts by from minute to minute (up to 14 % was seen) is left out of the comparison: the
-errors are the probe's own. The cost law t = a steps + b launches + c rows is fitted for comparison.
+Each configuration is probed and then trained for its first epoch, in turns, until two such pairs agree, or
+there are six. The two that agree best count, by their mean: a shared machine's speed changes by half from
+one second to the next, and where it does between the two halves of a pair, no other pair agrees. So the
+errors are the probe's own; those of each configuration's first pair, the machine's whims included, are
+printed beside them. The cost law t = a steps + b launches + c rows is fitted for comparison.
 """
 
 from __future__ import annotations
@@ -18,79 +19,98 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
 from benchmarks.cost_law import CostLaw, Floats, errors_pct
 from benchmarks.runs import Runs
 from trainables.consistency.stage import ConsistencyStage
-from trainables.probe import MAX_SPREAD, ProbeResult, probe
+from trainables.probe import ProbeResult, probe
 from tuner.core.config import TrialConfig
 from tuner.core.workload import Workload
 from tuner.spec import StudySpec, load_study
 
-LOT = 2
-"""Configurations that are probed and then trained: few, so that the machine is the same for both."""
-MAX_EPOCHS = 6
-
-
-@dataclass(slots=True, kw_only=True)
-class Measured:
-    """Real first epochs of a configuration.
-
-    Attributes:
-        on_card: Whether a card trains, and not a CPU.
-        cpu_s: Process CPU seconds of each: on one thread of a CPU, where training neither sleeps nor waits,
-            what the wall clock would show had nobody else used the core.
-        wall_s: Synchronised wall seconds of each.
-        peak_gib: Peak memory of each.
-    """
-
-    on_card: bool
-    cpu_s: list[float] = field(default_factory=list)
-    wall_s: list[float] = field(default_factory=list)
-    peak_gib: list[float] = field(default_factory=list)
-
-    @property
-    def undisturbed_s(self) -> Sequence[float]:
-        """What each took as far as others had no part in it."""
-        return self.wall_s if self.on_card else self.cpu_s
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the two least agree as the probe's rounds must, or there are enough."""
-        first, second = sorted(self.undisturbed_s)[:2]
-        return second <= (1 + MAX_SPREAD) * first or len(self.wall_s) == MAX_EPOCHS
-
-    @property
-    def epoch_s(self) -> float:
-        """The least."""
-        return min(self.undisturbed_s)
+AGREED_PCT = 5.0
+"""Two pairs agree if their errors are no further apart than so many percent of an epoch."""
+MAX_PAIRS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A prediction and a real first epoch, one right after the other.
+
+    Attributes:
+        predicted: What the probe says.
+        epoch_s: What the epoch took as far as others had no part in it: process CPU seconds on one thread of
+            a CPU, where training neither sleeps nor waits; synchronised wall seconds on a card.
+        wall_s: Synchronised wall seconds of the epoch.
+        peak_gib: Its peak memory.
+        probe_s: What probing took.
+    """
+
+    predicted: ProbeResult
+    epoch_s: float
+    wall_s: float
+    peak_gib: float
+    probe_s: float
+
+    @property
+    def error_pct(self) -> float:
+        """Of the predicted epoch's time."""
+        return float(errors_pct([self.predicted["epoch_time_s"]], [self.epoch_s])[0])
+
+
+@dataclass(slots=True, kw_only=True)
 class Comparison:
     """One configuration, predicted and measured.
 
     Attributes:
         config: The configuration.
-        predicted: What the probe says.
-        measured: What real epochs took.
+        pairs: In their order.
     """
 
     config: TrialConfig
-    predicted: ProbeResult
-    measured: Measured
+    pairs: list[Pair] = field(default_factory=list)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether two pairs agree, or there are enough."""
+        if len(self.pairs) < 2:
+            return False
+        one, other = (pair.error_pct for pair in self.agreed)
+        return abs(one - other) <= AGREED_PCT or len(self.pairs) >= MAX_PAIRS
+
+    @property
+    def agreed(self) -> tuple[Pair, Pair]:
+        """The two whose errors lie nearest to each other."""
+        by_error = sorted(self.pairs, key=lambda pair: pair.error_pct)
+        return min(pairwise(by_error), key=lambda two: two[1].error_pct - two[0].error_pct)
 
     @property
     def error_pct(self) -> float:
-        """Of the epoch's time, against what an undisturbed one takes."""
-        return float(errors_pct([self.predicted["epoch_time_s"]], [self.measured.epoch_s])[0])
+        """Of the epoch's time."""
+        return float(np.mean([pair.error_pct for pair in self.agreed]))
 
     @property
-    def memory_error_gib(self) -> float:
-        """Of the peak, against the highest measured."""
-        return self.predicted["peak_memory_gib"] - max(self.measured.peak_gib)
+    def predicted_s(self) -> float:
+        """Of an epoch; the mean."""
+        return float(np.mean([pair.predicted["epoch_time_s"] for pair in self.agreed]))
+
+    @property
+    def epoch_s(self) -> float:
+        """The mean."""
+        return float(np.mean([pair.epoch_s for pair in self.agreed]))
+
+    @property
+    def predicted_gib(self) -> float:
+        """The highest peak predicted."""
+        return max(pair.predicted["peak_memory_gib"] for pair in self.pairs)
+
+    @property
+    def peak_gib(self) -> float:
+        """The highest peak measured."""
+        return max(pair.peak_gib for pair in self.pairs)
 
 
 def main() -> None:
@@ -99,24 +119,18 @@ def main() -> None:
     study = load_study(arguments.space)
     configs = _sampled(list(study.lattice), 5 if arguments.quick else arguments.points, arguments.seed)
     ConsistencyStage.prepare(study.stage.options)
-    comparisons, probing_s = [], 0.0
-    for first in range(0, len(configs), LOT):
-        lot = configs[first : first + LOT]
-        begin = time.perf_counter()
-        predicted = _probed(study, lot, 0.4 if arguments.quick else 1.0)
-        probing_s += time.perf_counter() - begin
-        comparisons += [
-            Comparison(config=c, predicted=p, measured=m)
-            for c, p, m in zip(lot, predicted, _measured(study, lot), strict=True)
-        ]
-    _print_table(comparisons)
-    _print_cost_law(comparisons, study.stage.num_samples)
-    _print_memory(comparisons)
-    errors = np.abs([comparison.error_pct for comparison in comparisons])
+    compared = [_compared(study, config, 0.4 if arguments.quick else 1.0) for config in configs]
+    _print_table(compared)
+    _print_cost_law(compared, study.stage.num_samples)
+    _print_memory(compared)
+    firsts = [comparison.pairs[0].error_pct for comparison in compared]
+    print(f"First pairs, whatever the machine did: {_of_errors(firsts)}.")
+    errors = [comparison.error_pct for comparison in compared]
+    print(f"Pairs that agree: bias {np.median(errors):+.1f} %; {_of_errors(errors)}.")
     summary = {
-        "median_error_pct": float(np.median(errors)),
-        "max_error_pct": float(errors.max()),
-        "seconds_per_config": probing_s / len(configs),
+        "median_error_pct": float(np.median(np.abs(errors))),
+        "max_error_pct": float(np.abs(errors).max()),
+        "seconds_per_config": float(np.mean([pair.probe_s for c in compared for pair in c.pairs])),
     }
     print(json.dumps({name: round(value, 2) for name, value in summary.items()}))
 
@@ -129,76 +143,92 @@ def _sampled(configs: Sequence[TrialConfig], num: int | None, seed: int) -> list
     return [configs[i] for i in sorted(chosen)]
 
 
-def _probed(study: StudySpec, configs: Sequence[TrialConfig], budget_s: float) -> list[ProbeResult]:
-    return probe(
+def _compared(study: StudySpec, config: TrialConfig, budget_s: float) -> Comparison:
+    """Pairs, each begun with what the one before ended with."""
+    found = Comparison(config=config)
+    while not found.is_settled:
+        if len(found.pairs) % 2 == 0:
+            predicted, probe_s = _probed(study, config, budget_s)
+            epoch = _trained(study, config)
+        else:
+            epoch = _trained(study, config)
+            predicted, probe_s = _probed(study, config, budget_s)
+        found.pairs.append(Pair(predicted=predicted, probe_s=probe_s, **epoch))
+    return found
+
+
+def _probed(study: StudySpec, config: TrialConfig, budget_s: float) -> tuple[ProbeResult, float]:
+    """The prediction, and the seconds it took."""
+    begin = time.perf_counter()
+    (predicted,) = probe(
         ConsistencyStage,
-        [config.as_dict() for config in configs],
+        [config.as_dict()],
         study.stage.options,
         num_threads=study.resources.threads,
         budget_s_per_config=budget_s,
     )
+    return predicted, time.perf_counter() - begin
 
 
-def _measured(study: StudySpec, configs: Sequence[TrialConfig]) -> list[Measured]:
-    """Rounds over all that are not settled, in alternating order."""
+def _trained(study: StudySpec, config: TrialConfig) -> dict[str, float]:
+    """A first epoch's time and memory; see `Pair`."""
     runs = Runs(ConsistencyStage, study.stage.options, study.resources.threads)
-    on_card = ConsistencyStage.device_kind(study.stage.options) != "cpu"
-    found = [Measured(on_card=on_card) for _ in configs]
-    for number in range(MAX_EPOCHS):
-        left = [i for i, m in enumerate(found) if number < 2 or not m.is_settled]
-        for i in left if number % 2 == 0 else reversed(left):
-            params, epochs = configs[i].as_dict(), study.stage.num_epochs
-            result = runs.train(params, seed=study.seed, num_epochs=epochs, stop_after=1)[0]
-            found[i].cpu_s.append(result["cpu_time_s"])
-            found[i].wall_s.append(result["time_s"])
-            found[i].peak_gib.append(result["peak_memory_gib"])
+    (result,) = runs.train(config.as_dict(), seed=study.seed, num_epochs=study.stage.num_epochs, stop_after=1)
     runs.stop()
-    return found
+    on_card = ConsistencyStage.device_kind(study.stage.options) != "cpu"
+    return {
+        "epoch_s": result["time_s" if on_card else "cpu_time_s"],
+        "wall_s": result["time_s"],
+        "peak_gib": result["peak_memory_gib"],
+    }
 
 
-def _print_table(comparisons: Sequence[Comparison]) -> None:
+def _print_table(compared: Sequence[Comparison]) -> None:
     print(
-        "| batch, micro, taus, accum | steps timed | spread | predicted s | CPU s | wall s | error % "
+        "| batch, micro, taus, accum | steps timed | pairs | predicted s | CPU s | wall s | error % | first "
         "| predicted GiB | GiB |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
-    for c in comparisons:
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for c in compared:
         cells = [
             f"{c.config.batch_size}, {c.config.micro_batch}, {c.config.num_taus}, {c.config.accum_steps}",
-            str(c.predicted["num_steps_timed"]),
-            f"{c.predicted['spread']:.2f}",
-            f"{c.predicted['epoch_time_s']:.3f}",
-            f"{min(c.measured.cpu_s):.3f}",
-            f"{min(c.measured.wall_s):.3f}",
+            str(c.pairs[0].predicted["num_steps_timed"]),
+            str(len(c.pairs)),
+            f"{c.predicted_s:.3f}",
+            f"{c.epoch_s:.3f}",
+            f"{min(pair.wall_s for pair in c.pairs):.3f}",
             f"{c.error_pct:+.1f}",
-            f"{c.predicted['peak_memory_gib']:.3f}",
-            f"{max(c.measured.peak_gib):.3f}",
+            f"{c.pairs[0].error_pct:+.1f}",
+            f"{c.predicted_gib:.3f}",
+            f"{c.peak_gib:.3f}",
         ]
         print(f"| {' | '.join(cells)} |")
 
 
-def _print_cost_law(comparisons: Sequence[Comparison], num_samples: int) -> None:
+def _print_cost_law(compared: Sequence[Comparison], num_samples: int) -> None:
     """How well the law does: fitted to all that was measured, and fitted to five probes."""
-    work = [Workload(config=c.config, num_samples=num_samples) for c in comparisons]
-    measured = np.array([c.measured.epoch_s for c in comparisons])
-    probed = np.array([c.predicted["epoch_time_s"] for c in comparisons])
+    work = [Workload(config=c.config, num_samples=num_samples) for c in compared]
+    measured = np.array([c.epoch_s for c in compared])
     law = CostLaw.fit(work, measured)
-    print(f"Cost law, fitted to every measured epoch: {law}; {_errors(law.predict(work), measured)}.")
+    print(f"Cost law, fitted to every measured epoch: {law}; {_of_errors(_off(law, work, measured))}.")
     five = np.linspace(0, len(work) - 1, 5).astype(int)
-    law = CostLaw.fit([work[i] for i in five], probed[five])
-    print(f"Cost law, fitted to five probes: {law}; {_errors(law.predict(work), measured)}.")
-    print(f"Probe: bias {np.median(errors_pct(probed, measured)):+.1f} %; {_errors(probed, measured)}.")
+    law = CostLaw.fit([work[i] for i in five], np.array([compared[i].predicted_s for i in five]))
+    print(f"Cost law, fitted to five probes: {law}; {_of_errors(_off(law, work, measured))}.")
 
 
-def _errors(predicted: Floats, measured: Floats) -> str:
-    errors = np.abs(errors_pct(predicted, measured))
-    return f"error {np.median(errors):.1f} % in the median, {errors.max():.1f} % at most"
+def _off(law: CostLaw, work: Sequence[Workload], measured: Floats) -> Floats:
+    return errors_pct(law.predict(work), measured)
 
 
-def _print_memory(comparisons: Sequence[Comparison]) -> None:
+def _of_errors(errors: Sequence[float] | Floats) -> str:
+    sizes = np.abs(errors)
+    return f"error {np.median(sizes):.1f} % in the median, {sizes.max():.1f} % at most"
+
+
+def _print_memory(compared: Sequence[Comparison]) -> None:
     """On a CPU the peak is the process's, and the configurations hardly differ in it."""
-    errors = 1024 * np.array([c.memory_error_gib for c in comparisons])
-    peaks = 1024 * np.array([max(c.measured.peak_gib) for c in comparisons])
+    errors = 1024 * np.array([c.predicted_gib - c.peak_gib for c in compared])
+    peaks = 1024 * np.array([c.peak_gib for c in compared])
     print(
         f"Peak memory: predicted {np.median(errors):+.0f} MiB in the median, {np.abs(errors).max():.0f} "
         f"MiB off at most; measured {peaks.min():.0f} to {peaks.max():.0f} MiB."

@@ -6,17 +6,26 @@ import subprocess
 import sys
 
 import pytest
-import wandb
 
 from tests.processes import ROOT
 from tests.sinks.cases import FAST, PROVENANCE, a_result, play, records
 from tests.sinks.wandb_file import read_wandb
 from tests.studies import make_record, make_study
 from tuner.core.trial import TrialState
-from tuner.sinks import wandb_runs
+from tuner.sinks import wandb_runs, wandb_writer
 from tuner.sinks.selection import wandb_mode
 from tuner.sinks.wandb_runs import WandbRuns
 from tuner.spec import OutputSpec
+
+
+class Here(wandb_writer.Writer):
+    """Its writer without a process."""
+
+    def call(self, name, *args):
+        getattr(self, name)(*args)
+
+    def end(self):
+        pass
 
 
 def read_all(folder):
@@ -31,7 +40,6 @@ def played(tmp_path_factory):
     for name in ("report.html", "result.json", "certificate.json", "trials.parquet"):
         (folder / name).write_text("made before the sinks are finished")
     result = play(WandbRuns("offline", "my-project"), folder)
-    wandb.teardown()  # its process writes the last of the files
     return result, folder, read_all(folder)
 
 
@@ -102,10 +110,11 @@ def test_wandb_sync_takes_the_folder(played, tmp_path):
 def test_a_resumed_run_leaves_what_it_has(tmp_path):
     folder = tmp_path / "resumed"
     folder.mkdir()
-    for _ in range(2):
-        sink = WandbRuns("offline", "p")
-        sink.start(make_study(), PROVENANCE, folder)
-        sink.show(records()[0])
+    killed, sink = WandbRuns("offline", "p"), WandbRuns("offline", "p")
+    for one in (killed, sink):
+        one.start(make_study(), PROVENANCE, folder)
+        one.show(records()[0])
+    killed._process.end()
     sink.show(make_record("0008"))
     sink.finish(a_result())
     names = [path.name.rsplit("-", 1)[1] for path in (folder / "wandb").glob("offline-run-*")]
@@ -142,14 +151,14 @@ def test_offline_says_nothing_and_connects_to_nothing(tmp_path):
 
 
 def test_a_server_that_does_not_answer_makes_it_offline(tmp_path, monkeypatch):
-    monkeypatch.setattr(wandb_runs, "INIT_TIMEOUT_S", 1.0)
-    wandb.teardown()  # so that the address below is read
+    """In this process, where waiting can be made short."""
+    monkeypatch.setattr(wandb_writer, "INIT_TIMEOUT_S", 1.0)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    monkeypatch.setattr(wandb_runs, "WandbProcess", Here)
     sink = WandbRuns("online", "p")
     play(sink, tmp_path / "lonely")
     assert sink.notice.startswith("offline from here on, `wandb sync` sends it later: ")
-    wandb.teardown()  # its process writes the last of the files
     assert len(read_all(tmp_path / "lonely")) == len(records()) + 1
 
 

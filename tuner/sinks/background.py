@@ -17,8 +17,7 @@ from typing import Any
 from tuner.core.trial import TrialRecord
 from tuner.errors import TunerError
 from tuner.report.result import RunResult
-from tuner.sinks.apart import ElsewhereError
-from tuner.sinks.contract import Sink
+from tuner.sinks.contract import ElsewhereError, Sink
 from tuner.spec import StudySpec
 
 Maker = Callable[[], Sink]

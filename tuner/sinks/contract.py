@@ -41,3 +41,15 @@ class Sink(ABC):
     @abstractmethod
     def finish(self, result: RunResult) -> None:
         """Called once, after the run's own files are written and every trial was shown."""
+
+
+class ElsewhereError(Exception):
+    """What was raised in another process, in its words: the type and the message.
+
+    Attributes:
+        kind: The name of the type.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind

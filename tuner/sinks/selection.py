@@ -5,14 +5,12 @@ from __future__ import annotations
 import netrc
 import os
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tuner.core.trial import TrialRecord
-from tuner.sinks.apart import Apart
 from tuner.sinks.background import Maker, Sinks
 from tuner.sinks.contract import Sink
 from tuner.spec import OutputSpec, StudySpec
@@ -52,7 +50,7 @@ def wanted(outputs: OutputSpec, *, is_simulated: bool) -> dict[str, Maker]:
     if outputs.parquet:
         makers["parquet"] = _parquet
     if mode := wandb_mode(outputs, is_simulated=is_simulated):
-        makers["wandb"] = lambda: Apart(partial(_wandb, mode, outputs.wandb_project))
+        makers["wandb"] = lambda: _wandb(mode, outputs.wandb_project)
     return makers
 
 
