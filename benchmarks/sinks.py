@@ -10,8 +10,8 @@ W&B offline). They take turns within a repeat, in another order each time, so th
 speed hits them alike. All runs have the same trials in the same order, so of each trial, from its ask to
 the next one's, and of the end, the median over the repeats counts: a burst of somebody else's work hits
 single trials. What these medians add up to, against the run without, is the overhead; its interval is the
-95 % bootstrap one over repeats. The CPU seconds of the driver and of what it waited for (not Ray's) are
-beside it.
+95 % bootstrap one over repeats. The CPU seconds of the driver are beside it, without those of Ray's
+processes and of W&B's, which it does not wait for.
 
 Timed are the first 40 trials, from the first ask to the last of their ends, and what comes after the
 journal's last event: report, flush of the sinks, end of Ray and of the process. Ray's start is left out,
