@@ -109,6 +109,21 @@ def test_a_slow_sink_is_shown_the_newest_record_of_a_trial_only(tmp_path, said):
     assert len(shown) <= 2
 
 
+def test_epochs_that_follow_each_other_are_shown_together_and_the_end_waits_for_no_more(
+    tmp_path, said, monkeypatch
+):
+    monkeypatch.setattr(background, "PACE_S", 60.0)
+    sink = Kept()
+    sinks = Sinks({"kept": lambda: sink}, said.append)
+    sinks.start(make_study(), PROVENANCE, tmp_path)
+    for epoch in (1, 2, 3):
+        sinks.show(make_record(curve=[0.1] * epoch, num_epochs=4, state=TrialState.RUNNING))
+        time.sleep(0.05)
+    sinks.finish(a_result())
+    assert sink.calls[1:] == [("0001", 3), ("finish", "recommended")]
+    assert said == []
+
+
 def test_a_notice_is_said_once(tmp_path, said):
     sink = Kept()
     sink.notice = "offline from here on"

@@ -31,6 +31,10 @@ PATIENCE_S = 1.0
 LOW_PRIORITY = 5
 """As a nice value: a quarter of a core that somebody else wants too, so that the end is not kept waiting."""
 
+PACE_S = 0.5
+"""How long a sink waits for more before it writes. When an epoch ends the driver has something better to do:
+it says how the trial goes on."""
+
 _MAKING = threading.Lock()
 """Sinks are made one after the other: making one imports what it needs."""
 
@@ -148,9 +152,10 @@ class _Worker:
             with _MAKING:
                 sink = self._sink = self._make()
             sink.start(study, provenance, folder)
-            while (record := self._next()) is not None:
-                sink.show(record)
-            assert self._result is not None  # there is no next record because of it
+            while records := self._next():
+                for record in records:
+                    sink.show(record)
+            assert self._result is not None  # there are no more records because of it
             sink.finish(self._result)
         except (Exception, SystemExit) as error:
             line = (str(error).strip().splitlines() or [""])[0]
@@ -158,13 +163,14 @@ class _Worker:
             self.trouble = line if says_all else f"{type(error).__name__}: {line}"
             _keep(folder / "errors" / f"output-{self.name}.txt", traceback.format_exc())
 
-    def _next(self) -> TrialRecord | None:
-        """Waits for a record; None once there is a result and every record was shown."""
+    def _next(self) -> Sequence[TrialRecord]:
+        """Waits for records; none once there is a result and every record was shown."""
         with self._changed:
             self._changed.wait_for(lambda: self._pending or self._result is not None)
-            if not self._pending:
-                return None
-            return self._pending.pop(next(iter(self._pending)))
+            self._changed.wait_for(lambda: self._result is not None, timeout=PACE_S)
+            records = list(self._pending.values())
+            self._pending.clear()
+            return records
 
 
 def _yield_to_trials() -> None:
