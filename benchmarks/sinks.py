@@ -1,6 +1,6 @@
 """What writing a run to Optuna, TensorBoard, W&B and Parquet costs: wall-clock of 40 short real trials.
 
-    python -m benchmarks.sinks                # 5 repeats of 40 trials, about 7 minutes on 2 cores
+    python -m benchmarks.sinks                # 5 repeats of 40 trials, about 8 minutes on 2 cores
     python -m benchmarks.sinks --arms wandb   # only without any, and with W&B
     python -m benchmarks.sinks --quick        # 1 repeat of 6 trials, under a minute
 
