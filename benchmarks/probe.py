@@ -1,15 +1,16 @@
 """Predicted against measured epoch time and memory: the probe on the lattice of a study.
 
-    python -m benchmarks.probe                    # cpu.yaml's, every point: 30 minutes
+    python -m benchmarks.probe                    # cpu.yaml's, every point: 45 minutes
     python -m benchmarks.probe --points 12        # a random sample
     python -m benchmarks.probe --quick            # 5 of them in under a minute
     python -m benchmarks.probe --space h100.yaml  # another study's, on the device that it gets
 
-Each configuration is probed and then trained for its first epoch, in turns, until two such pairs agree, or
-there are six. The two that agree best count, by their mean: a shared machine's speed changes by half from
-one second to the next, and where it does between the two halves of a pair, no other pair agrees. So the
-errors are the probe's own; those of each configuration's first pair, the machine's whims included, are
-printed beside them. The cost law t = a steps + b launches + c rows is fitted for comparison.
+Each configuration is probed and then trained for its first epoch, in turns, until the two least predictions
+agree and the two least epochs do, or there are six pairs. The least of each are compared: a shared machine's
+speed changes by half from one second to the next, so both have had the same chances of an undisturbed one.
+The errors of each configuration's first pair, the machine's whims included, are printed beside them: that is
+what one probe is worth there and then. The cost law t = a steps + b launches + c rows is fitted for
+comparison.
 """
 
 from __future__ import annotations
@@ -19,20 +20,17 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 
 from benchmarks.cost_law import CostLaw, Floats, errors_pct
 from benchmarks.runs import Runs
 from trainables.consistency.stage import ConsistencyStage
-from trainables.probe import ProbeResult, probe
+from trainables.probe import MAX_SPREAD, ProbeResult, probe
 from tuner.core.config import TrialConfig
 from tuner.core.workload import Workload
 from tuner.spec import StudySpec, load_study
 
-AGREED_PCT = 5.0
-"""Two pairs agree if their errors are no further apart than so many percent of an epoch."""
 MAX_PAIRS = 6
 
 
@@ -75,32 +73,33 @@ class Comparison:
 
     @property
     def is_settled(self) -> bool:
-        """Whether two pairs agree, or there are enough."""
+        """Whether the two least of both agree as the probe's own rounds must, or there are enough."""
         if len(self.pairs) < 2:
             return False
-        one, other = (pair.error_pct for pair in self.agreed)
-        return abs(one - other) <= AGREED_PCT or len(self.pairs) >= MAX_PAIRS
-
-    @property
-    def agreed(self) -> tuple[Pair, Pair]:
-        """The two whose errors lie nearest to each other."""
-        by_error = sorted(self.pairs, key=lambda pair: pair.error_pct)
-        return min(pairwise(by_error), key=lambda two: two[1].error_pct - two[0].error_pct)
+        return len(self.pairs) >= MAX_PAIRS or all(map(_agree, (self._predictions_s, self._epochs_s)))
 
     @property
     def error_pct(self) -> float:
         """Of the epoch's time."""
-        return float(np.mean([pair.error_pct for pair in self.agreed]))
+        return float(errors_pct([self.predicted_s], [self.epoch_s])[0])
 
     @property
     def predicted_s(self) -> float:
-        """Of an epoch; the mean."""
-        return float(np.mean([pair.predicted["epoch_time_s"] for pair in self.agreed]))
+        """Of an epoch; the least."""
+        return min(self._predictions_s)
 
     @property
     def epoch_s(self) -> float:
-        """The mean."""
-        return float(np.mean([pair.epoch_s for pair in self.agreed]))
+        """The least."""
+        return min(self._epochs_s)
+
+    @property
+    def _predictions_s(self) -> list[float]:
+        return [pair.predicted["epoch_time_s"] for pair in self.pairs]
+
+    @property
+    def _epochs_s(self) -> list[float]:
+        return [pair.epoch_s for pair in self.pairs]
 
     @property
     def predicted_gib(self) -> float:
@@ -111,6 +110,11 @@ class Comparison:
     def peak_gib(self) -> float:
         """The highest peak measured."""
         return max(pair.peak_gib for pair in self.pairs)
+
+
+def _agree(seconds: Sequence[float]) -> bool:
+    first, second = sorted(seconds)[:2]
+    return second <= (1 + MAX_SPREAD) * first
 
 
 def main() -> None:
@@ -126,7 +130,7 @@ def main() -> None:
     firsts = [comparison.pairs[0].error_pct for comparison in compared]
     print(f"First pairs, whatever the machine did: {_of_errors(firsts)}.")
     errors = [comparison.error_pct for comparison in compared]
-    print(f"Pairs that agree: bias {np.median(errors):+.1f} %; {_of_errors(errors)}.")
+    print(f"The least of each: bias {np.median(errors):+.1f} %; {_of_errors(errors)}.")
     summary = {
         "median_error_pct": float(np.median(np.abs(errors))),
         "max_error_pct": float(np.abs(errors).max()),
