@@ -189,7 +189,7 @@ def _trained(study: StudySpec, config: TrialConfig) -> dict[str, float]:
 
 def _print_table(compared: Sequence[Comparison]) -> None:
     print(
-        "| batch, micro, taus, accum | steps timed | pairs | predicted s | CPU s | wall s | error % | first "
+        "| batch, micro, taus, accum | steps timed | pairs | predicted s | epoch s | wall s | error % | first "
         "| predicted GiB | GiB |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
