@@ -189,8 +189,8 @@ def _trained(study: StudySpec, config: TrialConfig) -> dict[str, float]:
 
 def _print_table(compared: Sequence[Comparison]) -> None:
     print(
-        "| batch, micro, taus, accum | steps timed | pairs | predicted s | epoch s | wall s | error % | first "
-        "| predicted GiB | GiB |"
+        "| batch, micro, taus, accum | steps timed | pairs | predicted s | epoch s | wall s | error % "
+        "| first | predicted GiB | GiB |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for c in compared:
