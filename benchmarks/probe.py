@@ -1,16 +1,17 @@
 """Predicted against measured epoch time and memory: the probe on the lattice of a study.
 
-    python -m benchmarks.probe                    # cpu.yaml's, every point: 45 minutes
+    python -m benchmarks.probe                    # cpu.yaml's, every point: half an hour
     python -m benchmarks.probe --points 12        # a random sample
     python -m benchmarks.probe --quick            # 5 of them in under a minute
     python -m benchmarks.probe --space h100.yaml  # another study's, on the device that it gets
 
-Each configuration is probed and then trained for its first epoch, in turns, until the two least predictions
-agree and the two least epochs do, or there are six pairs. The least of each are compared: a shared machine's
-speed changes by half from one second to the next, so both have had the same chances of an undisturbed one.
-The errors of each configuration's first pair, the machine's whims included, are printed beside them: that is
-what one probe is worth there and then. The cost law t = a steps + b launches + c rows is fitted for
-comparison.
+A shared machine's core changes its speed by half from one second to the next, and a prediction some seconds
+before an epoch is then off by that, however good the probe. So on a CPU both happen at once: a second process
+trains first epochs of the configuration on the very core the probe runs on, the kernel gives each a few
+milliseconds in turn, and each is timed by the seconds it had the core. That goes on until there are two
+predictions and two epochs; the means of both are compared. On a card, which cannot be shared so, they take
+turns. The error of the first prediction against the first epoch is printed beside that. The cost law
+t = a steps + b launches + c rows is fitted for comparison.
 """
 
 from __future__ import annotations
@@ -19,44 +20,40 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from benchmarks.cost_law import CostLaw, Floats, errors_pct
+from benchmarks.first_epochs import Epoch, FirstEpochs, first_epoch
 from benchmarks.runs import Runs
 from trainables.consistency.stage import ConsistencyStage
-from trainables.probe import MAX_SPREAD, ProbeResult, probe
+from trainables.probe import ProbeResult, probe
 from tuner.core.config import TrialConfig
 from tuner.core.workload import Workload
 from tuner.spec import StudySpec, load_study
 
-MAX_PAIRS = 6
+MIN_REPEATS = 2
+"""Predictions and epochs of a configuration, each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """A prediction and a real first epoch, one right after the other.
+class Prediction:
+    """What the probe said.
 
     Attributes:
-        predicted: What the probe says.
-        epoch_s: What the epoch took as far as others had no part in it: process CPU seconds on one thread of
-            a CPU, where training neither sleeps nor waits; synchronised wall seconds on a card.
-        wall_s: Synchronised wall seconds of the epoch.
-        peak_gib: Its peak memory.
-        probe_s: What probing took.
+        result: The whole of it.
+        took_s: What probing took; beside an epoch about half of it is the epoch's.
     """
 
-    predicted: ProbeResult
-    epoch_s: float
-    wall_s: float
-    peak_gib: float
-    probe_s: float
+    result: ProbeResult
+    took_s: float
 
     @property
-    def error_pct(self) -> float:
-        """Of the predicted epoch's time."""
-        return float(errors_pct([self.predicted["epoch_time_s"]], [self.epoch_s])[0])
+    def epoch_s(self) -> float:
+        """Of an epoch, predicted."""
+        return self.result["epoch_time_s"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,56 +62,48 @@ class Comparison:
 
     Attributes:
         config: The configuration.
-        pairs: In their order.
+        predictions: In their order.
+        epochs: In their order.
     """
 
     config: TrialConfig
-    pairs: list[Pair] = field(default_factory=list)
+    predictions: list[Prediction] = field(default_factory=list)
+    epochs: list[Epoch] = field(default_factory=list)
 
     @property
-    def is_settled(self) -> bool:
-        """Whether the two least of both agree as the probe's own rounds must, or there are enough."""
-        if len(self.pairs) < 2:
-            return False
-        return len(self.pairs) >= MAX_PAIRS or all(map(_agree, (self._predictions_s, self._epochs_s)))
-
-    @property
-    def error_pct(self) -> float:
-        """Of the epoch's time."""
-        return float(errors_pct([self.predicted_s], [self.epoch_s])[0])
+    def is_enough(self) -> bool:
+        """Whether there are enough of both."""
+        return min(len(self.predictions), len(self.epochs)) >= MIN_REPEATS
 
     @property
     def predicted_s(self) -> float:
-        """Of an epoch; the least."""
-        return min(self._predictions_s)
+        """Of an epoch; the mean."""
+        return float(np.mean([prediction.epoch_s for prediction in self.predictions]))
 
     @property
     def epoch_s(self) -> float:
-        """The least."""
-        return min(self._epochs_s)
+        """The mean."""
+        return float(np.mean([epoch.own_s for epoch in self.epochs]))
 
     @property
-    def _predictions_s(self) -> list[float]:
-        return [pair.predicted["epoch_time_s"] for pair in self.pairs]
+    def error_pct(self) -> float:
+        """Of the mean epoch's time."""
+        return float(errors_pct([self.predicted_s], [self.epoch_s])[0])
 
     @property
-    def _epochs_s(self) -> list[float]:
-        return [pair.epoch_s for pair in self.pairs]
+    def first_error_pct(self) -> float:
+        """Of the first prediction, against the first epoch."""
+        return float(errors_pct([self.predictions[0].epoch_s], [self.epochs[0].own_s])[0])
 
     @property
     def predicted_gib(self) -> float:
         """The highest peak predicted."""
-        return max(pair.predicted["peak_memory_gib"] for pair in self.pairs)
+        return max(prediction.result["peak_memory_gib"] for prediction in self.predictions)
 
     @property
     def peak_gib(self) -> float:
         """The highest peak measured."""
-        return max(pair.peak_gib for pair in self.pairs)
-
-
-def _agree(seconds: Sequence[float]) -> bool:
-    first, second = sorted(seconds)[:2]
-    return second <= (1 + MAX_SPREAD) * first
+        return max(epoch.peak_gib for epoch in self.epochs)
 
 
 def main() -> None:
@@ -123,18 +112,20 @@ def main() -> None:
     study = load_study(arguments.space)
     configs = _sampled(list(study.lattice), 5 if arguments.quick else arguments.points, arguments.seed)
     ConsistencyStage.prepare(study.stage.options)
-    compared = [_compared(study, config, 0.4 if arguments.quick else 1.0) for config in configs]
+    on_card = ConsistencyStage.device_kind(study.stage.options) != "cpu"
+    budget_s = 0.4 if arguments.quick else 1.0
+    with nullcontext() if on_card else FirstEpochs(study) as epochs:
+        compared = [_compared(study, config, budget_s, epochs) for config in configs]
     _print_table(compared)
     _print_cost_law(compared, study.stage.num_samples)
     _print_memory(compared)
-    firsts = [comparison.pairs[0].error_pct for comparison in compared]
-    print(f"First pairs, whatever the machine did: {_of_errors(firsts)}.")
+    print(f"First predictions, against first epochs: {_of_errors([c.first_error_pct for c in compared])}.")
     errors = [comparison.error_pct for comparison in compared]
-    print(f"The least of each: bias {np.median(errors):+.1f} %; {_of_errors(errors)}.")
+    print(f"The means: bias {np.median(errors):+.1f} %; {_of_errors(errors)}.")
     summary = {
         "median_error_pct": float(np.median(np.abs(errors))),
         "max_error_pct": float(np.abs(errors).max()),
-        "seconds_per_config": float(np.mean([pair.probe_s for c in compared for pair in c.pairs])),
+        "seconds_per_config": float(np.mean([p.took_s for c in compared for p in c.predictions])),
     }
     print(json.dumps({name: round(value, 2) for name, value in summary.items()}))
 
@@ -147,62 +138,57 @@ def _sampled(configs: Sequence[TrialConfig], num: int | None, seed: int) -> list
     return [configs[i] for i in sorted(chosen)]
 
 
-def _compared(study: StudySpec, config: TrialConfig, budget_s: float) -> Comparison:
-    """Pairs, each begun with what the one before ended with."""
+def _compared(
+    study: StudySpec, config: TrialConfig, budget_s: float, epochs: FirstEpochs | None
+) -> Comparison:
+    """Predictions while the other process trains, both on the core that trials pin themselves to.
+
+    In turns without the other process.
+    """
     found = Comparison(config=config)
-    while not found.is_settled:
-        if len(found.pairs) % 2 == 0:
-            predicted, probe_s = _probed(study, config, budget_s)
-            epoch = _trained(study, config)
-        else:
-            epoch = _trained(study, config)
-            predicted, probe_s = _probed(study, config, budget_s)
-        found.pairs.append(Pair(predicted=predicted, probe_s=probe_s, **epoch))
+    if epochs is None:
+        runs = Runs(ConsistencyStage, study.stage.options, study.resources.threads)
+        while not found.is_enough:
+            found.predictions.append(_probed(study, config, budget_s))
+            found.epochs.append(first_epoch(runs, study, config))
+            runs.stop()
+        return found
+    epochs.begin(config)
+    while not found.is_enough:
+        found.predictions.append(_probed(study, config, budget_s))
+        found.epochs += epochs.finished()
+    epochs.end()
     return found
 
 
-def _probed(study: StudySpec, config: TrialConfig, budget_s: float) -> tuple[ProbeResult, float]:
-    """The prediction, and the seconds it took."""
+def _probed(study: StudySpec, config: TrialConfig, budget_s: float) -> Prediction:
     begin = time.perf_counter()
-    (predicted,) = probe(
+    (result,) = probe(
         ConsistencyStage,
         [config.as_dict()],
         study.stage.options,
         num_threads=study.resources.threads,
         budget_s_per_config=budget_s,
     )
-    return predicted, time.perf_counter() - begin
-
-
-def _trained(study: StudySpec, config: TrialConfig) -> dict[str, float]:
-    """A first epoch's time and memory; see `Pair`."""
-    runs = Runs(ConsistencyStage, study.stage.options, study.resources.threads)
-    (result,) = runs.train(config.as_dict(), seed=study.seed, num_epochs=study.stage.num_epochs, stop_after=1)
-    runs.stop()
-    on_card = ConsistencyStage.device_kind(study.stage.options) != "cpu"
-    return {
-        "epoch_s": result["time_s" if on_card else "cpu_time_s"],
-        "wall_s": result["time_s"],
-        "peak_gib": result["peak_memory_gib"],
-    }
+    return Prediction(result=result, took_s=time.perf_counter() - begin)
 
 
 def _print_table(compared: Sequence[Comparison]) -> None:
     print(
-        "| batch, micro, taus, accum | steps timed | pairs | predicted s | epoch s | wall s | error % "
+        "| batch, micro, taus, accum | steps timed | predictions | epochs | predicted s | epoch s | error % "
         "| first | predicted GiB | GiB |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for c in compared:
         cells = [
             f"{c.config.batch_size}, {c.config.micro_batch}, {c.config.num_taus}, {c.config.accum_steps}",
-            str(c.pairs[0].predicted["num_steps_timed"]),
-            str(len(c.pairs)),
+            str(c.predictions[0].result["num_steps_timed"]),
+            str(len(c.predictions)),
+            str(len(c.epochs)),
             f"{c.predicted_s:.3f}",
             f"{c.epoch_s:.3f}",
-            f"{min(pair.wall_s for pair in c.pairs):.3f}",
             f"{c.error_pct:+.1f}",
-            f"{c.pairs[0].error_pct:+.1f}",
+            f"{c.first_error_pct:+.1f}",
             f"{c.predicted_gib:.3f}",
             f"{c.peak_gib:.3f}",
         ]

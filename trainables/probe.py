@@ -2,7 +2,7 @@
 
 All configurations are built, timed for a few steps and thrown away in one process, in two rounds, so
 that a disturbance of the machine hits all alike. What is left of the budget goes to those whose rounds
-disagree most. Knows clocks, medians and the contract of ``MeasuredTrainable.time_units``. Does not know
+disagree most. Knows clocks, means and the contract of ``MeasuredTrainable.time_units``. Does not know
 what a unit does, nor which configurations are wanted.
 """
 
@@ -25,6 +25,7 @@ from trainables.telemetry.failures import out_of_memory
 from trainables.telemetry.memory import memory_meter
 from trainables.trial import TimeUnit
 
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 _SCHEDSTAT = Path("/proc/thread-self/schedstat")
@@ -32,8 +33,11 @@ _SCHEDSTAT = Path("/proc/thread-self/schedstat")
 NUM_ROUNDS = 2
 """Everybody's; a third of the budget is kept for those whose rounds disagree."""
 
-MAX_SPREAD = 0.03
-"""The two least rounds of a configuration disagree if they are further apart than this."""
+MAX_STANDARD_ERROR = 0.015
+"""Rounds of a configuration disagree if the standard error of their mean, relative to it, is above this."""
+
+DISTURBED = 1.3
+"""A round that took more than so many times the median round was disturbed, and does not count."""
 
 MAX_VISITS = 6
 MIN_SAMPLES = 8
@@ -57,8 +61,8 @@ class ProbeResult(TypedDict):
         epoch_time_s: Training time of an epoch, as ``epoch_time_s`` of a trial.
         peak_memory_gib: Peak up to and including optimizer steps, as ``peak_memory_gib`` of a trial.
         num_steps_timed: Runs of the unit that makes up most of an epoch.
-        spread: How far the second least of the rounds lies above the least, relative to it: how well the
-            prediction is confirmed.
+        standard_error: Of the mean of the undisturbed rounds, relative to it: how well they confirm each
+            other. Infinite for a single one.
     """
 
     params: dict[str, Any]
@@ -66,7 +70,7 @@ class ProbeResult(TypedDict):
     epoch_time_s: float
     peak_memory_gib: float
     num_steps_timed: int
-    spread: float
+    standard_error: float
 
 
 def probe(
@@ -128,13 +132,18 @@ class _UnitTally:
     rounds: list[list[float]] = field(default_factory=list)
     num_runs: int = 0
 
-    def epoch_times_s(self) -> Floats:
-        """Seconds that this unit adds to an epoch, as each round sees it.
+    def rounds_s(self) -> Floats:
+        """Seconds that this unit adds to an epoch, as each round sees it."""
+        return self.per_epoch * np.array([np.mean(samples) for samples in self.rounds])
 
-        The median, since most of an epoch's runs are like it; not the least, which is 5 to 8 percent
-        below what any whole epoch averages.
+    def epoch_s(self, counts: Bools) -> float:
+        """Seconds that it adds to an epoch: the mean of all samples of the rounds that count.
+
+        An epoch has its slow runs too: their median is 3 percent below what whole epochs average, the
+        least round 7.
         """
-        return self.per_epoch * np.array([np.median(samples) for samples in self.rounds])
+        counted = [samples for samples, is_in in zip(self.rounds, counts, strict=True) if is_in]
+        return self.per_epoch * float(np.mean(np.concatenate(counted)))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,31 +157,48 @@ class _Tally:
     num_visits: int = 0
 
     @property
-    def spread(self) -> float:
-        """The two least rounds' distance, relative to the least; 0 for a single one."""
-        rounds_s = np.sort(np.sum([unit.epoch_times_s() for unit in self.units.values()], axis=0))
-        return float(rounds_s[1] / rounds_s[0]) - 1.0 if len(rounds_s) > 1 else 0.0
+    def standard_error(self) -> float:
+        """Of the mean of the rounds that count, relative to it; infinite for a single one."""
+        rounds_s = self._rounds_s[self._counts]
+        if len(rounds_s) < 2:
+            return math.inf
+        return float(rounds_s.std(ddof=1) / rounds_s.mean() / math.sqrt(len(rounds_s)))
 
     def result(self) -> ProbeResult:
-        """The prediction: of each unit the least round, since others who use the machine only add time."""
+        """The prediction, from the rounds in which nobody disturbed much."""
         if self.is_oom:
             return _out_of_memory(self.trial["params"])
-        least_s = {name: float(unit.epoch_times_s().min()) for name, unit in self.units.items()}
-        main = max(least_s, key=lambda name: least_s[name])
+        counts = self._counts
+        epoch_s = {name: unit.epoch_s(counts) for name, unit in self.units.items()}
+        main = max(epoch_s, key=lambda name: epoch_s[name])
         return ProbeResult(
             params=self.trial["params"],
             status="ok",
-            epoch_time_s=sum(least_s.values()),
+            epoch_time_s=sum(epoch_s.values()),
             peak_memory_gib=self.peak_gib,
             num_steps_timed=self.units[main].num_runs,
-            spread=self.spread,
+            standard_error=self.standard_error,
         )
+
+    @property
+    def _rounds_s(self) -> Floats:
+        """Of an epoch, by round."""
+        total: Floats = np.sum([unit.rounds_s() for unit in self.units.values()], axis=0)
+        return total
+
+    @property
+    def _counts(self) -> Bools:
+        """Which rounds were not disturbed."""
+        rounds_s = self._rounds_s
+        undisturbed: Bools = rounds_s <= DISTURBED * np.median(rounds_s)
+        return undisturbed
 
 
 def _least_sure(tallies: Sequence[_Tally]) -> _Tally | None:
     """Whoever's rounds disagree most; None when all agree, or have been visited often enough."""
-    unsure = [t for t in tallies if not t.is_oom and t.num_visits < MAX_VISITS and t.spread > MAX_SPREAD]
-    return max(unsure, key=lambda tally: tally.spread, default=None)
+    open_ = [tally for tally in tallies if not tally.is_oom and tally.num_visits < MAX_VISITS]
+    unsure = [tally for tally in open_ if tally.standard_error > MAX_STANDARD_ERROR]
+    return max(unsure, key=lambda tally: tally.standard_error, default=None)
 
 
 class _Bench:
@@ -273,5 +299,5 @@ def _out_of_memory(params: Mapping[str, Any]) -> ProbeResult:
         epoch_time_s=math.nan,
         peak_memory_gib=math.nan,
         num_steps_timed=0,
-        spread=math.nan,
+        standard_error=math.nan,
     )

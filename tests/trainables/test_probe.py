@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 from tests.stages import SyntheticStage
@@ -88,7 +89,7 @@ def test_an_epoch_is_the_sum_of_its_units() -> None:
     # A unit cannot take less than it spins; how much more is the machine's affair, not a test's.
     for result, spun_s in zip(results, (0.04, 0.05), strict=True):
         assert 0.9 * spun_s <= result["epoch_time_s"] < 20 * spun_s
-    assert all(r["spread"] >= 0.0 for r in results)
+    assert all(r["standard_error"] >= 0.0 for r in results)
     assert all(r["peak_memory_gib"] > 0.01 for r in results)
     assert all(r["num_steps_timed"] >= 16 for r in results)
 
@@ -136,18 +137,25 @@ def test_what_is_left_of_the_budget_goes_to_whose_rounds_disagree(
     disturbed = {"name": "disturbed", "step_s": 0.004, "num_steps": 10, "disturbed_on": 1}
     result = probe(DisturbedStage, [calm, disturbed], {}, budget_s_per_config=budget_s)[1]
     assert (DisturbedStage.visits["disturbed"] > 2) == revisited
-    # The undisturbed round counts; a unit cannot take less than it spins.
+    # The disturbed round does not count; a unit cannot take less than it spins.
     assert 0.9 * 0.04 <= result["epoch_time_s"] < 4 * 0.04
 
 
-def test_of_each_unit_the_least_round_counts_and_spread_is_the_distance_to_the_second() -> None:
-    """A draw disturbed in one round and steps disturbed in another leave the prediction alone."""
+def test_the_mean_of_all_samples_counts_and_disturbed_rounds_do_not() -> None:
     tally = _Tally(trial={"params": {}})
-    tally.units["draw"] = _UnitTally(per_epoch=1.0, rounds=[[1.0], [3.0], [1.0]])
-    tally.units["step"] = _UnitTally(per_epoch=10.0, rounds=[[0.9, 0.9, 7.0], [0.4, 0.4, 0.4], [0.5]])
-    result = tally.result()
-    assert result["epoch_time_s"] == 1.0 + 4.0
-    assert result["spread"] == pytest.approx(7.0 / 6.0 - 1.0)
+    tally.units["draw"] = _UnitTally(per_epoch=1.0, rounds=[[1.0], [1.0], [3.0], [1.6]])
+    tally.units["step"] = _UnitTally(per_epoch=10.0, rounds=[[0.3, 0.3, 0.6], [0.4], [0.9], [0.4, 0.4]])
+    result = tally.result()  # rounds of 5, 5, 12 and 5.6 s
+    assert result["epoch_time_s"] == pytest.approx(3.6 / 3 + 10 * 2.4 / 6)
+    rounds_s = np.array([5.0, 5.0, 5.6])
+    assert result["standard_error"] == pytest.approx(rounds_s.std(ddof=1) / 3**0.5 / rounds_s.mean())
+
+
+def test_of_two_rounds_far_apart_only_one_counts_and_nothing_confirms_it() -> None:
+    tally = _Tally(trial={"params": {}}, units={"step": _UnitTally(per_epoch=1.0, rounds=[[1.0], [4.0]])})
+    assert tally.result()["epoch_time_s"] == 1.0
+    assert tally.standard_error == math.inf
+    assert _least_sure([tally]) is tally
 
 
 def test_the_least_sure_is_visited_next_and_none_when_all_agree_or_had_their_turns() -> None:
