@@ -103,7 +103,7 @@ def test_what_nrmse_depends_on_is_settled_and_free_of_places(monkeypatch: pytest
     assert said({"device": "cpu"}) != said({"device": "cpu", "data_seed": 1})
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert said({"problem": "auto"})["problem"] == "turbulence2d"
-    assert said({"problem": "auto"})["grid_points"] == 192
+    assert said({"problem": "auto"})["grid_points"] == 128
 
 
 def test_cache_folder_follows_option_then_xdg_then_home(

@@ -137,13 +137,21 @@ def test_the_boundary_condition_holds_on_a_grid() -> None:
 
 
 def test_learning_rates_are_scaled_by_fan_in_and_depth() -> None:
-    """Stored weights times the scale are an ordinary convolution's."""
+    """Stored weights times the scale are an ordinary linear layer's."""
     net = GridNet(channels=3, width=64, depth=16, with_sigma=True)
     block = net.blocks[0]
-    assert isinstance(block, networks.ScaledConv)
-    assert (block.scale, net.branch) == (96 / 576, 0.5)
-    used = block.scale * block.weight
-    assert float(used.detach().abs().max()) == pytest.approx(1 / 24, rel=1e-2)
+    assert isinstance(block, networks.ScaledLinear)
+    assert (block.scale, net.branch) == (96 / 320, 0.5)
+    used = block.scale * block.weight.detach()
+    assert float(used.abs().max()) == pytest.approx(320**-0.5, rel=1e-2)
+    h = torch.randn(2, 3, 4, 320)
+    torch.testing.assert_close(block(h), torch.nn.functional.linear(h, used, block.bias))
+
+
+def test_a_block_sees_the_four_neighbours_of_its_distance() -> None:
+    points = torch.arange(25.0).reshape(1, 5, 5, 1)
+    found = networks.gather_cross(points, 2)[0, 1, 4]
+    assert sorted(found.tolist()) == sorted([9.0, 7.0, 6.0, 24.0, 19.0])
 
 
 def test_training_batches_are_rolled_along_both_axes() -> None:
@@ -165,7 +173,7 @@ SMALL = {
     "operator_depth": 2,
     "operator_steps": 40,
     "teacher_width": 8,
-    "teacher_depth": 4,
+    "teacher_depth": 8,
     "teacher_steps": 300,
     "device": "cpu",
 }
@@ -221,12 +229,12 @@ def test_the_engine_is_the_same_one(small: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("available", "raw", "expected"),
     [
-        (True, {}, ("turbulence2d", 192, 64, 48)),
+        (True, {}, ("turbulence2d", 128, 16, 144)),
         (False, {}, ("burgers", 64, 32, 4)),
         (True, {"device": "cpu"}, ("burgers", 64, 32, 4)),
         (True, {"problem": "burgers"}, ("burgers", 64, 32, 4)),
-        (False, {"problem": "turbulence2d", "grid_points": 32}, ("turbulence2d", 32, 64, 48)),
-        (True, {"problem": "auto", "teacher_width": 8}, ("turbulence2d", 192, 8, 48)),
+        (False, {"problem": "turbulence2d", "grid_points": 32}, ("turbulence2d", 32, 16, 144)),
+        (True, {"problem": "auto", "teacher_width": 8}, ("turbulence2d", 128, 8, 144)),
     ],
 )
 def test_auto_is_turbulence_on_a_card_and_burgers_elsewhere(
@@ -251,17 +259,29 @@ def test_wrong_problems_are_refused_with_a_fix(raw: dict[str, Any], message: str
 
 
 def test_counted_bytes_are_those_of_a_real_graph_and_follow_their_law() -> None:
-    """Counted without memory, equal to counted with it; 2 L W values a point and a little more."""
+    """Counted without memory, equal to counted with it; 6 L W values a point and a little more."""
     options = StageOptions.parse(SMALL | {"teacher_width": 16, "teacher_depth": 8})
     cost = row_cost(options)
     real = teacher.new_network(options)
     assert saved_bytes(real, 1024, 3) - saved_bytes(real, 1024, 1) == 2 * cost.saved_bytes
-    # Padding by 1, 2, 4 and 8 on either side; h and the pre-activation of every block.
-    padded = sum(((32 + 2 * d) / 32) ** 2 for d in (1, 2, 4, 8)) / 4
-    law = 4 * 1024 * 16 * 8 * (1.0 + padded)
-    assert law < cost.saved_bytes < 1.3 * law
-    conv = 2 * 9 * 16 * 16 * 1024 * 8
-    assert 5.0 * conv < cost.flops < 6.0 * conv
+    # What a product reads and the pre-activation, of every block; what the last product reads.
+    law = 4 * 1024 * 16 * (8 * (5 + 1) + 5)
+    assert law < cost.saved_bytes < 1.1 * law
+    product = 2 * 5 * 16 * 16 * 1024 * 8
+    assert 5.0 * product < cost.flops < 5.2 * product
+
+
+def test_launches_and_traffic_are_what_a_real_loss_needs() -> None:
+    """As many operations for any number of rows; a wider network moves more in as many of them."""
+    small, wide, deep = (
+        row_cost(StageOptions.parse(SMALL | sizes))
+        for sizes in ({}, {"teacher_width": 16}, {"teacher_depth": 12})
+    )
+    assert small.num_launches == wide.num_launches < deep.num_launches
+    # Of each block 4 rolls, cat, product, bias, SiLU and add, in three networks and at least once backward.
+    assert deep.num_launches - small.num_launches >= 4 * (3 * 9 + 9)
+    assert 1.9 < wide.moved_bytes / small.moved_bytes < 2.0
+    assert small.moved_bytes > 5 * small.saved_bytes
 
 
 def test_a_full_size_row_is_about_a_gigabyte() -> None:

@@ -20,7 +20,6 @@ POINTS_PER_TOKEN = 4
 DILATIONS = (1, 2, 4)
 NUM_FREQUENCIES = 16
 GRID_DILATIONS = (1, 2, 4, 8)
-KERNEL_SIZE = 3
 REFERENCE_FAN_IN = 96
 REFERENCE_DEPTH = 4
 """Fan-in and depth of the TokenNet for which the learning rates of this stage were found."""
@@ -101,42 +100,38 @@ class TokenNet(FieldNet):
         return out.reshape(rows, points)
 
 
-class ScaledConv(nn.Module):
-    """A periodic 3 x 3 convolution whose stored weights are ``1 / scale`` times the ones used.
+class ScaledLinear(nn.Module):
+    """A linear layer whose stored weights are ``1 / scale`` times the ones used.
 
     Under Adam its learning rate is thus ``scale`` times the optimizer's (equalised learning rate,
     Karras et al., 2018, section 4.1). With scale ~ 1 / fan-in a rate holds across widths (Yang et al., 2022,
     Tensor Programs V, table 8).
 
     Args:
-        inputs: Input channels.
-        outputs: Output channels.
-        dilation: Distance of the taps.
+        inputs: Input features.
+        outputs: Output features.
     """
 
-    def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        fan_in = inputs * KERNEL_SIZE**2
-        self.scale = min(1.0, REFERENCE_FAN_IN / fan_in)
-        bound = fan_in**-0.5  # nn.Conv2d's own
-        self.weight = nn.Parameter(torch.empty(outputs, inputs, KERNEL_SIZE, KERNEL_SIZE))
-        nn.init.uniform_(self.weight, -bound / self.scale, bound / self.scale)
+        self.scale = min(1.0, REFERENCE_FAN_IN / inputs)
+        bound = inputs**-0.5  # nn.Linear's own
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound) / self.scale)
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
-        self.dilation = dilation
 
-    def forward(self, h_rwgg: Tensor) -> Tensor:
-        """Maps (R, inputs, G, G) to (R, outputs, G, G)."""
-        padded = nn.functional.pad(h_rwgg, (self.dilation,) * 4, mode="circular")
-        weight = self.scale * self.weight
-        return nn.functional.conv2d(padded, weight, self.bias, dilation=self.dilation)
+    def forward(self, h: Tensor) -> Tensor:
+        """Maps (..., inputs) to (..., outputs); the scale is part of the product."""
+        product = torch.addmm(self.bias, h.flatten(0, -2), self.weight.t(), alpha=self.scale)
+        return product.unflatten(0, h.shape[:-1])
 
 
 class GridNet(FieldNet):
-    """Convolution -> L residual blocks of dilated convolutions -> convolution, all at full resolution.
+    """TokenNet on a grid: points are tokens, and a block sees four dilated neighbours.
 
-    A block is h + sqrt(4 / L) SiLU(conv(h) + bias(sigma)), the factor at most 1; it keeps two activations of
-    W values per point. Periodic, so the network is equivariant to every shift. The last layer
-    starts at zero.
+    A block is h + sqrt(4 / L) SiLU(Linear([h, its four neighbours d away along an axis]) + bias(sigma)),
+    the factor at most 1; it keeps six activations of W values per point. First and last layer see the
+    nearest neighbours; the last starts at zero. Periodic, so the network is equivariant to every shift.
+    What it costs is memory traffic and launches, not arithmetic (docs/stage.md).
 
     Args:
         channels: C, input channels.
@@ -147,12 +142,10 @@ class GridNet(FieldNet):
 
     def __init__(self, *, channels: int, width: int, depth: int, with_sigma: bool) -> None:
         super().__init__()
-        self.embed = ScaledConv(channels, width)
-        self.blocks = nn.ModuleList(
-            ScaledConv(width, width, GRID_DILATIONS[i % len(GRID_DILATIONS)]) for i in range(depth)
-        )
+        self.embed = nn.Linear(5 * channels, width)
+        self.blocks = nn.ModuleList(ScaledLinear(5 * width, width) for _ in range(depth))
         self.sigma = SigmaEmbedding(width, depth) if with_sigma else None
-        self.head = ScaledConv(width, 1)
+        self.head = nn.Linear(5 * width, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.branch = min(1.0, math.sqrt(REFERENCE_DEPTH / depth))
@@ -161,15 +154,14 @@ class GridNet(FieldNet):
         """Maps (R, N, C), N = G^2, and noise levels (R,) where the network has them, to (R, N)."""
         rows, points, channels = x_rnc.shape
         side = math.isqrt(points)
-        # A view in channels-last order, the one that tensor cores like; convolutions keep it.
-        h = self.embed(x_rnc.reshape(rows, side, side, channels).permute(0, 3, 1, 2))  # (R, W, G, G)
+        h = self.embed(gather_cross(x_rnc.reshape(rows, side, side, channels), 1))  # (R, G, G, W)
         biases = self.sigma(sigma_r) if self.sigma is not None else None
         for i, block in enumerate(self.blocks):
-            pre = block(h)
+            pre = block(gather_cross(h, GRID_DILATIONS[i % len(GRID_DILATIONS)]))  # (R, G, G, W)
             if biases is not None:
-                pre = pre + biases[i][:, 0, :, None, None]
+                pre = pre + biases[i][:, None]
             h = torch.add(h, nn.functional.silu(pre), alpha=self.branch)
-        out: Tensor = self.head(h)  # (R, 1, G, G)
+        out: Tensor = self.head(gather_cross(h, 1))  # (R, G, G, 1)
         return out.reshape(rows, points)
 
 
@@ -177,6 +169,12 @@ def gather_neighbours(h_rtw: Tensor, dilation: int) -> Tensor:
     """Concatenates tokens t - d, t and t + d (mod T): (R, T, W) -> (R, T, 3 W)."""
     before, after = h_rtw.roll(dilation, 1), h_rtw.roll(-dilation, 1)
     return torch.cat([before, h_rtw, after], dim=-1)
+
+
+def gather_cross(h_rggw: Tensor, distance: int) -> Tensor:
+    """Concatenates a point and its four neighbours at a distance along the axes: to (R, G, G, 5 W)."""
+    rolled = [h_rggw.roll(shift, axis) for axis in (1, 2) for shift in (distance, -distance)]
+    return torch.cat([h_rggw, *rolled], dim=-1)
 
 
 def teacher_denoise(net: FieldNet, x_rn: Tensor, sigma_r: Tensor, cond_rn2: Tensor) -> Tensor:

@@ -20,9 +20,9 @@ PROBLEMS = ("burgers", "turbulence2d")
 GRID_POINTS = {"burgers": (16, 32, 64, 128), "turbulence2d": (16, 32, 64, 128, 192, 256)}
 TURBULENCE_SIZES: dict[str, int] = {
     "num_eval_trajectories": 100,
-    "grid_points": 192,
-    "teacher_width": 64,
-    "teacher_depth": 48,
+    "grid_points": 128,
+    "teacher_width": 16,
+    "teacher_depth": 144,
     "teacher_steps": 4000,
 }
 """What ``turbulence2d`` has instead of the defaults: a row then costs about a gigabyte (docs/stage.md)."""

@@ -1,7 +1,7 @@
-"""What one row (a sample at one noise level) costs: bytes kept for the backward pass, and FLOPs.
+"""What one row (a sample at one noise level) costs: bytes kept and moved, FLOPs, and launches of a pass.
 
-Counted, not timed: the student's own graph is built on tensors without memory, so full size costs nothing.
-Does not know cards, allocators or batches.
+Counted, not timed: the loss itself runs on tensors without memory, so full size costs nothing. Does not
+know cards, allocators or batches.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainables.consistency.feeding import batches_per_part
+from trainables.consistency.loss import Rows, consistency_loss
 from trainables.consistency.networks import FieldNet, consistency_function
 from trainables.consistency.options import WINDOWS_PER_TRAJECTORY, StageOptions
 from trainables.consistency.teacher import new_network
@@ -29,10 +32,15 @@ class RowCost:
         saved_bytes: Activations that wait for the backward pass; a peak holds them for every row.
         flops: Of all it takes to train on a row: student forward and backward, teacher and target
             network forward.
+        moved_bytes: What the operations of that read and write when none are fused: the traffic between
+            a device and its memory, if nothing stays in a cache.
+        num_launches: Operations of that which compute something, for any number of rows at once.
     """
 
     saved_bytes: int
     flops: int
+    moved_bytes: int
+    num_launches: int
 
 
 def row_cost(options: StageOptions) -> RowCost:
@@ -40,7 +48,13 @@ def row_cost(options: StageOptions) -> RowCost:
     with torch.device("meta"):
         net = new_network(options)
     one, two = (saved_bytes(net, options.num_points, rows) for rows in (1, 2))
-    return RowCost(saved_bytes=two - one, flops=_flops(net, options.num_points))
+    (flops_1, seen_1), (flops_2, seen_2) = (_training_work(options, rows) for rows in (1, 2))
+    return RowCost(
+        saved_bytes=two - one,
+        flops=flops_2 - flops_1,
+        moved_bytes=seen_2.moved_bytes - seen_1.moved_bytes,
+        num_launches=seen_2.num_launches,
+    )
 
 
 def saved_bytes(net: FieldNet, num_points: int, rows: int) -> int:
@@ -71,15 +85,41 @@ def resident_bytes(options: StageOptions, num_taus: int, batch_size: int) -> int
     return FLOAT_BYTES * options.num_points * (4 * options.num_samples + held_out + part)
 
 
-def _flops(net: FieldNet, num_points: int) -> int:
-    """Of one forward and backward pass, and two forward passes without gradient."""
-    inputs = _inputs(net, num_points, 1)
-    with FlopCounterMode(display=False) as counter:
-        consistency_function(net, *inputs).sum().backward()  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            for _ in range(2):
-                consistency_function(net, *inputs)
-    return int(counter.get_total_flops())
+class _Launches(TorchDispatchMode):
+    """Counts operations that compute something, and the bytes of what they read and write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_launches = self.moved_bytes = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        read, written = _tensors((args, kwargs)), _tensors(result)
+        storages = {tensor.untyped_storage()._cdata for tensor in read}
+        is_view = not func._schema.is_mutable and all(t.untyped_storage()._cdata in storages for t in written)
+        if not is_view:
+            self.num_launches += 1
+            self.moved_bytes += sum(tensor.numel() * tensor.element_size() for tensor in read + written)
+        return result
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def _training_work(options: StageOptions, num_rows: int) -> tuple[int, _Launches]:
+    """FLOPs and launches of the loss of so many rows and its gradient."""
+    points = options.num_points
+    with torch.device("meta"):
+        student, target, teacher = (new_network(options) for _ in range(3))
+        fields, levels = torch.ones(num_rows, points), torch.ones(num_rows)
+        cond = torch.ones(num_rows, points, 2)
+    rows = Rows(residual=fields, cond=cond, z=fields, s1=levels, s0=levels)
+    with FlopCounterMode(display=False) as counter, _Launches() as launches:
+        consistency_loss(student, target, teacher, rows).backward()  # type: ignore[no-untyped-call]
+    return int(counter.get_total_flops()), launches
 
 
 def _inputs(net: FieldNet, num_points: int, rows: int) -> tuple[Any, ...]:

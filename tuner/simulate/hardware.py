@@ -98,8 +98,8 @@ _A100 = HardwareLaw(
     launch_s=35 / 666,  # 10 % launches,
     row_s=56 / 9990,  # 16 % rows
     saturation_rows=8.0,
-    base_gib=7.5,  # 6.0 GiB resident and 1.5 GiB of context, workspace, gradients: docs/stage.md, "GPU size"
-    row_gib=0.887,  # counted on the student's graph: docs/stage.md
+    base_gib=7.5,  # 6.0 GiB resident and 1.5 GiB of context, workspace, gradients
+    row_gib=0.887,  # of the first 2-D network, counted; an H100 showed 3 % more: docs/LOG.md
 )
 _CPU = HardwareLaw(  # docs/stage.md, "Calibration"
     batch_s=0.0,
