@@ -122,7 +122,7 @@ class ScaledLinear(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """Maps (..., inputs) to (..., outputs); the scale is part of the product."""
         product = torch.addmm(self.bias, h.flatten(0, -2), self.weight.t(), alpha=self.scale)
-        return product.unflatten(0, h.shape[:-1])
+        return product.view(*h.shape[:-1], -1)
 
 
 class GridNet(FieldNet):

@@ -85,11 +85,11 @@ def resident_bytes(options: StageOptions, num_taus: int, batch_size: int) -> int
     return FLOAT_BYTES * options.num_points * (4 * options.num_samples + held_out + part)
 
 
-class _Launches(TorchDispatchMode):
+class _Launches(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts operations that compute something, and the bytes of what they read and write."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.num_launches = self.moved_bytes = 0
 
     def __torch_dispatch__(
