@@ -2,7 +2,7 @@
 
     python -m benchmarks.probe                    # cpu.yaml's, every point: half an hour
     python -m benchmarks.probe --points 12        # a random sample
-    python -m benchmarks.probe --quick            # 5 of them in under a minute
+    python -m benchmarks.probe --quick            # 3 of them in half a minute
     python -m benchmarks.probe --space h100.yaml  # another study's, on the device that it gets
 
 A shared machine's core changes its speed by half from one second to the next, and a prediction some seconds
@@ -110,7 +110,7 @@ def main() -> None:
     """Probes, measures, prints the table and the summary."""
     arguments = _arguments()
     study = load_study(arguments.space)
-    configs = _sampled(list(study.lattice), 5 if arguments.quick else arguments.points, arguments.seed)
+    configs = _sampled(list(study.lattice), 3 if arguments.quick else arguments.points, arguments.seed)
     ConsistencyStage.prepare(study.stage.options)
     on_card = ConsistencyStage.device_kind(study.stage.options) != "cpu"
     budget_s = 0.4 if arguments.quick else 1.0
@@ -228,7 +228,7 @@ def _print_memory(compared: Sequence[Comparison]) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Predicted against measured epoch time of a study.")
     parser.add_argument("--space", default="cpu.yaml", metavar="FILE", help="the study (default: cpu.yaml)")
-    parser.add_argument("--quick", action="store_true", help="a random sample of 5 points")
+    parser.add_argument("--quick", action="store_true", help="a random sample of 3 points")
     parser.add_argument("--points", type=int, help="a random sample of so many points (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample of points")
     return parser.parse_args()

@@ -256,7 +256,7 @@ def _arguments() -> argparse.Namespace:
     add_arguments(parser)
     args = parser.parse_args()
     if args.quick:
-        args.master_seeds, args.trials, args.seeds, args.fresh_seeds = 1, 4, 1, 1
+        args.master_seeds, args.trials, args.seeds, args.fresh_seeds = 1, 2, 1, 1
         args.rounds = args.final_rounds = 1
     return args
 

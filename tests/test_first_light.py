@@ -10,13 +10,14 @@ from tuner.spec import load_study
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize(("space", "num_pairs"), [("cpu.yaml", 2), ("a100.yaml", 0)])
-def test_a_shipped_study_finds_a_feasible_configuration_faster_than_the_baseline(space, num_pairs, tmp_path):
+@pytest.mark.parametrize(("space", "num_trials"), [("cpu.yaml", 3), ("a100.yaml", 2)])
+def test_a_shipped_study_finds_a_feasible_configuration_faster_than_the_baseline(space, num_trials, tmp_path):
+    """Without a certificate, which a machine that runs other tests beside it disturbs; see test_certify."""
     study = load_study(space)
-    shorter = replace(study, certificate=replace(study.certificate, pairs=num_pairs))
+    shorter = replace(study, certificate=replace(study.certificate, pairs=0))
     path = tmp_path / space
     path.write_text(shorter.as_yaml())
-    done = run_tuner("--space", path, "--trials", "3", "--runs-dir", tmp_path, timeout_s=360)
+    done = run_tuner("--space", path, "--trials", num_trials, "--runs-dir", tmp_path, timeout_s=360)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads((tmp_path / "last/result.json").read_text())
     best, baseline = result["recommended"], result["baseline"]
@@ -28,7 +29,4 @@ def test_a_shipped_study_finds_a_feasible_configuration_faster_than_the_baseline
     assert 0.088 < baseline["nrmse"] < 0.095
     on_cpu = result["provenance"]["device"]["kind"] == "cpu"
     assert bool(result["provenance"]["hardware_mismatch"]) == (space == "a100.yaml" and on_cpu)
-    certificate = tmp_path / "last/certificate.json"
-    assert certificate.exists() == bool(num_pairs)
-    if num_pairs:
-        assert json.loads(certificate.read_text())["num_pairs_run"] >= num_pairs
+    assert not (tmp_path / "last/certificate.json").exists()

@@ -196,8 +196,8 @@ class _Tally:
 
 def _least_sure(tallies: Sequence[_Tally]) -> _Tally | None:
     """Whoever's rounds disagree most; None when all agree, or have been visited often enough."""
-    open_ = [tally for tally in tallies if not tally.is_oom and tally.num_visits < MAX_VISITS]
-    unsure = [tally for tally in open_ if tally.standard_error > MAX_STANDARD_ERROR]
+    in_question = [tally for tally in tallies if not tally.is_oom and tally.num_visits < MAX_VISITS]
+    unsure = [tally for tally in in_question if tally.standard_error > MAX_STANDARD_ERROR]
     return max(unsure, key=lambda tally: tally.standard_error, default=None)
 
 
