@@ -24,7 +24,7 @@ def write_study(folder: Path, **changes: Any) -> Path:
 
 
 def run_tuner(
-    *args: str | int | Path, timeout_s: float = 120, cwd: Path = ROOT, **env: str
+    *args: str | Path, timeout_s: float = 120, cwd: Path = ROOT, **env: str
 ) -> subprocess.CompletedProcess[str]:
     """Runs the command line to its end, in ``cwd``; standard output is a pipe."""
     command = [*TUNER, *map(str, args)]
