@@ -55,7 +55,7 @@ def test_an_ended_run_goes_on_with_its_certificate_until_it_is_firm(undecided):
     assert len(result["certificate"]["seeds"]) in (4, 8, 16, 32), result["sentence"]
     assert past.result.conclusion.is_certified == result["certified"]
     if not result["certified"]:  # this machine was not idle, and that is said
-        assert "others disturbed" in result["sentence"]
+        assert re.search("others disturbed|a quieter machine would help", result["sentence"])
         return
     again = run_tuner("--resume", run, "--certify")
     assert again.returncode == 2
