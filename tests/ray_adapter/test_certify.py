@@ -17,7 +17,9 @@ def undecided(tmp_path_factory):
     """A run whose single pair decides nothing."""
     folder = tmp_path_factory.mktemp("certify")
     study = study_dict(
-        stage={"class": "tests.stages:SyntheticStage", "options": {}, "num_epochs": 2, "num_samples": 240},
+        # Trials of milliseconds would scatter so much beside other tests that no number of pairs decides.
+        stage=study_dict()["stage"]
+        | {"options": {"epoch_time_s": 0.05}, "num_epochs": 2, "num_samples": 240},
         budget={"trials": 8, "hours": 0.2},
         certificate={"pairs": 1, "nrmse_margin_pct": 50},
     )
@@ -55,7 +57,7 @@ def test_an_ended_run_goes_on_with_its_certificate_until_it_is_firm(undecided):
     assert len(result["certificate"]["seeds"]) in (4, 8, 16, 32), result["sentence"]
     assert past.result.conclusion.is_certified == result["certified"]
     if not result["certified"]:  # this machine was not idle, and that is said
-        assert re.search("others disturbed|a quieter machine would help", result["sentence"])
+        assert "others disturbed" in result["sentence"]
         return
     again = run_tuner("--resume", run, "--certify")
     assert again.returncode == 2

@@ -111,10 +111,8 @@ def test_a_run_that_was_ended_goes_on_where_it_stood_and_runs_nothing_twice(runn
     assert "that run has come to its end" in ended.stderr
 
 
-@pytest.mark.parametrize(
-    ("moment", "signum", "code"),
-    [("starting Ray", signal.SIGTERM, 143), ("preparing", signal.SIGINT, 130)],
-)
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("moment", ["starting Ray", "preparing"])
 def test_a_signal_before_the_first_trial_is_one_line(moment, signum, code, tmp_path):
     """Ray's own start-up and its C code are the places where a signal could do harm."""
     output = tmp_path / "output.txt"

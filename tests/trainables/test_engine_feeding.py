@@ -91,7 +91,7 @@ def test_noise_does_not_depend_on_what_the_stage_declares(make: Any, change: dic
 
 
 def test_a_part_holds_whole_batches_and_little_noise() -> None:
-    """At full size one batch, or a few; never the 1.5 GB of an epoch. All of a Burgers epoch is one."""
+    """At full size one batch, or a few; never the .7 GB of an epoch. All of a Burgers epoch is one."""
     assert batches_per_part(6, 5, 128**2) == 8
     assert batches_per_part(64, 7, 128**2) == 1
     assert batches_per_part(6, 5, 64) * 6 > 2000
