@@ -1,5 +1,6 @@
 # make tune [SPACE=a100.yaml]   finds the fastest feasible configuration by real training
 # make test                     linters, types, layers and all tests
+# make check                    the same without the slow tests, for while you work
 # make docs                     this documentation as a site, in site/
 # Both make .venv and install into it when needed; nothing else has to be prepared.
 
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install tune test lint docs format clean
+.PHONY: help install tune test check coverage lint docs format clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -26,8 +27,20 @@ install: $(STAMP) ## Make .venv and install everything into it
 tune: $(STAMP) ## Find the fastest feasible configuration (SPACE=cpu.yaml)
 	$(BIN)/python -m tuner.run --space $(SPACE)
 
+# A file's tests share what they start, such as a Ray; tests/slow.py says which files begin first.
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+
 test: lint ## Linters, types, layers and all tests
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+	$(PYTEST) --durations=20
+
+check: lint ## Linters, types, layers and the tests that are fast
+	$(PYTEST) -m 'not slow'
+
+coverage: $(STAMP) ## All tests, and which lines of the packages no test ran
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 lint: $(STAMP) ## Linters, types and layers only
 	$(BIN)/ruff check .

@@ -1,5 +1,5 @@
-"""Where the figures of README and docs come from; every script runs with one command.
+"""The scripts that the figures of the README and the documentation come from.
 
-Scripts print what they find and end with one line of JSON. They know `tuner` and `trainables`;
-neither knows them.
+Every script runs with one command, prints what it finds and ends with one line of JSON; benchmarks/README.md
+lists them. They know `tuner` and `trainables`; neither knows them.
 """

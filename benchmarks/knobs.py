@@ -1,13 +1,14 @@
-"""What the knobs around the four parameters do to NRMSE and time: each alone, against its default.
+"""Measures what each knob around the four parameters does to NRMSE and time, alone, against its default.
 
     python -m benchmarks.knobs            # what docs/stage.md shows; about five minutes
     python -m benchmarks.knobs --quick    # under a minute: shows that it works, no more
 
-A trial with a knob and the one without it have the same seed, hence the same data order; their difference is
-taken seed by seed. A knob is measured only where it can do something: at an effective batch of 6 every rule
-of ``lr_scaling`` and ``ema_unit`` is the same, and ``drop_last`` needs a batch that does not divide the
-samples (30 of 2,000: by default 67 whole batches, 66 with true, 66 and one of 20 with false). Seconds are of
-whole runs, on a CPU in CPU seconds, the least over the seeds. The last line is one line of JSON.
+A trial with a knob and the trial without it have the same seed, and so the same order of data. Their
+difference is taken seed by seed. A knob is measured only where it can do something: at an effective batch of
+6, every rule of ``lr_scaling`` and ``ema_unit`` is the same, and ``drop_last`` needs a batch that does not
+divide the number of samples (30 and 2,000: by default 67 whole batches, 66 with true, 66 and one of 20 with
+false). Seconds are those of whole runs, CPU seconds on a CPU, and the least over the seeds counts. The last
+line is one line of JSON.
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.calibration_results import Key
-from benchmarks.cost_law import errors_pct
-from benchmarks.runs import Runs
-from benchmarks.trial_log import params_of
+from benchmarks.training.cost_law import errors_pct
+from benchmarks.training.runs import Runs
+from benchmarks.training.trial_log import Key, params_of
 from trainables.consistency.stage import ConsistencyStage
 from tuner.spec import load_study
 
@@ -48,7 +48,7 @@ KNOBS: Mapping[Key, Sequence[Knob]] = {
     ),
     (30, 30, 4, 1): ({"drop_last": True}, {"drop_last": False}),
 }
-"""By configuration (batch_size, micro_batch, num_taus, accum_steps)."""
+"""The knobs to turn at each configuration (batch_size, micro_batch, num_taus, accum_steps)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +56,10 @@ class Setting:
     """A configuration with one knob turned, or none.
 
     Attributes:
-        key: The configuration.
-        knob: What differs from the defaults.
+        key: Configuration that is trained.
+        knob: Options that differ from the defaults.
         nrmses: Held-out NRMSE by seed.
-        epoch_s: Least seconds of an epoch, averaged over a run.
+        epoch_s: Mean seconds of an epoch in the fastest run.
     """
 
     key: Key
@@ -69,17 +69,17 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """The knob as it is written."""
+        """The knob as a study file writes it, or "defaults"."""
         return ", ".join(f"{name}: {json.dumps(value)}" for name, value in self.knob.items()) or "defaults"
 
     def effect_pct(self, default: Setting) -> tuple[float, float]:
-        """Mean of the paired differences of NRMSE, and its standard error."""
+        """Returns the mean of the paired differences in NRMSE and its standard error, in percent."""
         paired = errors_pct(self.nrmses, default.nrmses)
         return float(paired.mean()), float(paired.std(ddof=1)) / math.sqrt(len(paired))
 
 
 def main() -> None:
-    """Trains, prints the table and the summary."""
+    """Trains every setting, and prints the table and the summary."""
     arguments = _arguments()
     study = load_study("cpu.yaml")
     knobs = {key: knobs[:1] for key, knobs in KNOBS.items()} if arguments.quick else KNOBS
@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def measure(runs: Runs, key: Key, knobs: Sequence[Knob], num_epochs: int, num_seeds: int) -> list[Setting]:
-    """The defaults, then every knob; a seed's trials one after another."""
+    """Trains the defaults and then every knob, seed by seed, and returns them in this order."""
     tried = [{}, *knobs]
     lasts = [
         [runs.train({**params_of(key), **knob}, seed=seed, num_epochs=num_epochs)[-1] for knob in tried]
@@ -112,13 +112,13 @@ def measure(runs: Runs, key: Key, knobs: Sequence[Knob], num_epochs: int, num_se
 
 
 def _training_s(last: Mapping[str, Any]) -> float:
-    """What a run's training took as far as others had no part in it; a card has no CPU seconds of it."""
+    """Returns the training seconds of a run: CPU seconds on a CPU, device-synchronised ones on a card."""
     on_card = last["device_time_s"] is not None
     return float(last["time_s"] if on_card else last["cpu_time_s"])
 
 
 def markdown_table(groups: Sequence[Sequence[Setting]]) -> str:
-    """The table that docs/stage.md shows."""
+    """Returns the table that docs/stage.md shows."""
     rows = [
         "| batch, micro, taus, accum | knob | NRMSE, mean | against defaults, paired ± se | s/epoch, ratio |",
         "|---|---|---|---|---|",
@@ -140,7 +140,11 @@ def _row(setting: Setting, effect: str, ratio: str) -> str:
 
 
 def summary(groups: Sequence[Sequence[Setting]]) -> dict[str, Any]:
-    """By configuration and knob: effect on NRMSE and its standard error in percent, ratio of seconds."""
+    """Returns the line of JSON.
+
+    For each configuration and knob it has the effect on NRMSE and its standard error, both in percent, and
+    the ratio of the seconds with the knob to those without it.
+    """
     effects = {}
     for default, *turned in groups:
         for setting in turned:

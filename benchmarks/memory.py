@@ -1,10 +1,11 @@
-"""Memory, traffic and launches of the 2-D problem at full size, on the cards of the GPU studies.
+"""Computes memory, traffic and launches of the 2-D problem at full size, on the cards of the GPU studies.
 
     python -m benchmarks.memory            # a quarter of a minute, on any machine
 
-Bytes, FLOPs and launches are counted without memory (trainables.consistency.row_cost), after a check of the
-bytes against graphs that have it, at small sizes. What a card then holds and how long it takes is ARITHMETIC
-from those, the studies' ranges, data sheets and what one H100 was seen to do (docs/LOG.md).
+The script counts bytes, FLOPs and launches without allocating memory (trainables.consistency.row_cost). It
+first checks the bytes against real graphs of small sizes. What a card then holds, and how long it takes, is
+ARITHMETIC from these counts, the studies' ranges, data sheets and measurements of one H100
+(docs/log/index.md). The last line is one line of JSON.
 """
 
 from __future__ import annotations
@@ -17,40 +18,41 @@ import numpy as np
 from trainables.consistency.options import StageOptions
 from trainables.consistency.row_cost import RowCost, resident_bytes, row_cost, saved_bytes
 from trainables.consistency.teacher import new_network
+from tuner.core.study import StudySpec
 from tuner.core.workload import Workload
-from tuner.spec import StudySpec, load_study
+from tuner.spec import load_study
 
 GIB = 2**30
 STUDIES = ("rtx4090", "a100", "h100")
 OVERHEAD_GIB = 1.5
-"""CUDA context, weights, gradients in flight: a guess."""
+"""Assumed GiB for the CUDA context, weights and gradients in flight."""
 
 WORKSPACE_GIB = 0.1
-"""For fragments and what a block needs in passing, a row: a guess."""
+"""Assumed GiB per row for fragmentation and for what a block needs temporarily."""
 
 BANDWIDTH_SHARE = 0.6
-"""Of the data sheet's, that operations which hardly compute reach: a guess."""
+"""Assumed share of the data sheet's bandwidth that operations with little arithmetic reach."""
 
 LAUNCH_US = 15.0
-"""What a launch costs the host: 13.5 s for an epoch of *naive* Burgers on an H100's host (docs/LOG.md), whose
-334 batches are 2,654 operations each."""
+"""Microseconds that a launch costs the host. An epoch of *naive* Burgers took 13.5 s on an H100's host
+(docs/log), and has 334 batches of 2,654 operations each."""
 
 SMALL_SIZES = ((32, 16, 4), (32, 32, 8), (64, 16, 8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnCard:
-    """What a card makes of a study.
+    """The memory and the time that a study needs on a card.
 
     Attributes:
-        resident_gib: Of the baseline, whatever the micro-batch.
-        rows_that_fit: At once, beside that.
-        baseline_rows: Of a chunk of the baseline.
-        guide_rows: Of the guide's largest configuration.
-        study_rows: Of the study's largest.
-        fitting_share: Of the study's configurations.
-        epoch_s: Of the baseline's rows, however many at once.
-        naive_host_s: What launching the baseline level by level takes the host.
+        resident_gib: GiB that the baseline holds at any micro-batch.
+        rows_that_fit: Number of rows that fit at once beside these.
+        baseline_rows: Number of rows in a chunk of the baseline.
+        guide_rows: Number of rows in a chunk of the guide's largest configuration.
+        study_rows: Number of rows in a chunk of the study's largest configuration.
+        fitting_share: Share of the study's configurations that fit.
+        epoch_s: Seconds that the card needs for an epoch of the baseline.
+        naive_host_s: Seconds that the host needs to launch such an epoch level by level.
     """
 
     resident_gib: float
@@ -64,11 +66,12 @@ class OnCard:
 
     @property
     def naive_busy_share(self) -> float:
-        """Of the time of a *naive* epoch, that the card works."""
+        """The share of a *naive* epoch's time in which the card works."""
         return min(1.0, self.epoch_s / self.naive_host_s)
 
 
 def main() -> None:
+    """Checks the counts, and prints the table and one line of JSON."""
     error = max(abs(counted / real - 1.0) for counted, real in map(_small, SMALL_SIZES))
     options = StageOptions.parse({"problem": "turbulence2d"})
     cost = row_cost(options)
@@ -108,7 +111,7 @@ def main() -> None:
 
 
 def _on_card(study: StudySpec, options: StageOptions, cost: RowCost) -> OnCard:
-    """Arithmetic."""
+    """Computes by arithmetic what the study's card can hold, and how long it takes."""
     card, columns, baseline = study.hardware, study.lattice.columns, study.baseline
     assert card.memory_gib is not None
     assert card.bandwidth_gb_s is not None
@@ -133,7 +136,7 @@ def _on_card(study: StudySpec, options: StageOptions, cost: RowCost) -> OnCard:
 
 
 def _small(size: tuple[int, int, int]) -> tuple[float, float]:
-    """Bytes of a row of (grid, width, depth): counted without memory, and of a real graph."""
+    """Returns the bytes of a row at a size (grid, width, depth), as counted and as in a real graph."""
     grid, width, depth = size
     options = StageOptions(
         problem="turbulence2d", grid_points=grid, teacher_width=width, teacher_depth=depth, device="cpu"

@@ -1,10 +1,11 @@
-"""The pictures of README and documentation, all of one real run.
+"""Makes the pictures of the README and the documentation, all of them from one real run.
 
     make tune
     python -m benchmarks.pictures runs/last    # into docs/images
 
-Photographs of the run's report and of the real optuna-dashboard on its storage, in a headless Chromium; and
-the terminal's live view as it was when `--share` of the run's events had happened, drawn from its journal.
+The script photographs the run's report and the real optuna-dashboard on its storage, in a headless Chromium.
+It also draws the terminal's live view from the run's journal, as it was when `--share` of the run's events
+had happened. The last line is one line of JSON: where the run stood in that view.
 """
 
 import argparse
@@ -25,22 +26,24 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.browser import open_browser
-from tuner.advisor import rebuild
+from benchmarks.report.browser import open_browser
 from tuner.report.live import LiveView
-from tuner.report.past import PastRun, read_past_run
-from tuner.report.progress import Progress
+from tuner.runs.past_run import PastRun, read_past_run
+from tuner.runs.progress import Progress
+from tuner.runs.restore import advisor_of
 
 PATIENCE_S = 60
 
 
 def main() -> None:
-    """Writes all pictures and prints where the run stood on the terminal's."""
+    """Writes all pictures, and prints where the run stood when the terminal's picture was taken."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="of the run")
-    parser.add_argument("--share", type=float, default=0.7, help="of its events, on the terminal")
+    parser.add_argument("folder", type=Path, help="folder of the run")
+    parser.add_argument(
+        "--share", type=float, default=0.7, help="share of its events that the terminal shows"
+    )
     parser.add_argument("--output", type=Path, default=Path("docs/images"))
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
@@ -51,7 +54,7 @@ def main() -> None:
 
 
 def photograph_report(page: Path, output: Path) -> None:
-    """Its top by day, its models' figures by night, and its top on a telephone."""
+    """Photographs the page's top, its models' figures in dark colours, and its top on a phone."""
     with browser("1200,900") as driver:
         driver.get(page.resolve().as_uri())
         wait_for(lambda: driver.execute_script("return document.documentElement.dataset.drawnMs"))
@@ -69,13 +72,13 @@ def photograph_report(page: Path, output: Path) -> None:
 
 
 def edges(driver: Any, key: str, edge: str) -> float:
-    """Pixels from the top of the page to an edge of a section."""
+    """Returns the pixels from the top of the page to an edge of a section."""
     box = f"document.getElementById('{key}').getBoundingClientRect().{edge}"
     return float(driver.execute_script(f"return {box} + window.scrollY"))
 
 
 def photograph(driver: Any, path: Path, top: float, bottom: float) -> None:
-    """Writes a part of a page as a picture."""
+    """Photographs the page between two heights in pixels, and writes the picture."""
     time.sleep(1)  # colours fade in
     width = driver.execute_script("return document.documentElement.clientWidth")
     clip = {"x": 0, "y": top, "width": width, "height": bottom - top + 16, "scale": 1}
@@ -84,7 +87,7 @@ def photograph(driver: Any, path: Path, top: float, bottom: float) -> None:
 
 
 def photograph_dashboard(storage: Path, output: Path) -> None:
-    """The study's page in optuna-dashboard."""
+    """Photographs the study's page in optuna-dashboard."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -105,11 +108,11 @@ def photograph_dashboard(storage: Path, output: Path) -> None:
 
 
 def draw_terminal(past: PastRun, share: float, path: Path) -> dict[str, float]:
-    """The live view at a moment of the run; its figures then."""
+    """Draws the live view as it was after a share of the run's events, and returns its figures then."""
     until = max(2, round(len(past.events) * share))
     cut = replace(past, events=past.events[:until])
     told_s = Progress.of_past(cut, cut.elapsed_s).told_s
-    progress = replace(Progress.of(rebuild(cut.study, cut.events), cut.elapsed_s), told_s=told_s)
+    progress = replace(Progress.of(advisor_of(cut.study, cut.facts), cut.elapsed_s), told_s=told_s)
     console = Console(
         record=True, width=100, height=32, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
@@ -122,7 +125,7 @@ def draw_terminal(past: PastRun, share: float, path: Path) -> dict[str, float]:
 
 @contextmanager
 def browser(size: str) -> Iterator[Any]:
-    """One of its own, gone afterwards."""
+    """Gives a browser with a profile of its own, and removes both at the end."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         driver = open_browser(Path(profile), size)
         try:
@@ -132,10 +135,10 @@ def browser(size: str) -> Iterator[Any]:
 
 
 def wait_for(condition: Any) -> None:
-    """Returns once it holds.
+    """Waits until the condition holds.
 
     Raises:
-        TimeoutError: It does not within `PATIENCE_S`.
+        TimeoutError: If it does not hold within `PATIENCE_S`.
     """
     deadline = time.monotonic() + PATIENCE_S
     while not condition():

@@ -1,27 +1,29 @@
-"""What writing a run to Optuna, TensorBoard, W&B and Parquet costs: wall-clock of 40 short real trials.
+"""Measures what writing a run to Optuna, TensorBoard, W&B and Parquet costs, over 40 short real trials.
 
     python -m benchmarks.sinks                # 5 repeats of 40 trials, about 8 minutes on 2 cores
     python -m benchmarks.sinks --arms wandb   # only without any, and with W&B
-    python -m benchmarks.sinks --quick        # 1 repeat of 6 trials, under a minute
+    python -m benchmarks.sinks --trials 12    # shorter runs
+    python -m benchmarks.sinks --quick        # 1 repeat of 2 trials, under a minute
 
-Whole processes of the command line on a private Ray, with the stage of docs/examples/own_stage.py, which
-really trains, .4 s a trial: without any of them, with W&B offline alone, and with all four (the defaults,
-W&B offline). They take turns within a repeat, in another order each time, so that a change of the machine's
-speed hits them alike. All runs have the same trials in the same order, so of each trial, from its ask to
-the next one's, and of the end, the median over the repeats counts: a burst of somebody else's work hits
-single trials. What these medians add up to, against the run without, is the overhead; its interval is the
-95 % bootstrap one over repeats. The CPU seconds of the driver are beside it, without those of Ray's
-processes and of W&B's, which it does not wait for.
+The script runs whole processes of the command line on a private Ray, with the stage of
+docs/examples/own_stage.py, which really trains, 0.4 s a trial. One run has no sink, one has W&B offline
+alone, and one has all four (the defaults, W&B offline). The runs take turns within a repeat, in another order
+each time, so that a change of the machine's speed affects them alike. All runs have the same trials in the
+same order. So the script takes the median over the repeats for each trial, from its ask to the next one's,
+and for the end: other load on the machine comes in bursts that affect single trials. The overhead is the sum
+of these medians against the sum of the run without sinks, with a 95 % bootstrap interval over repeats. The
+CPU seconds of the driver are shown beside it, without those of Ray's processes and of the process that
+follows the run.
 
-Timed are the first 40 trials, from the first ask to the last of their ends, and what comes after the
-journal's last event: report, flush of the sinks, end of Ray and of the process. Ray's start is left out,
-since it would hide much; so are the further seeds that a disturbed machine may ask for at the end.
+The script times the trials of the budget, from the first ask to the last of their ends, and what comes after
+the journal's last event: report, flush of the sinks, end of Ray and of the process. It leaves out Ray's
+start, which would hide much, and the further seeds that a disturbed machine may ask for at the end. The last
+line is one line of JSON.
 """
 
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -34,9 +36,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
-from tuner.records.journal import read_journal
+from benchmarks.bootstrap import Interval, bootstrap
+from tuner.runs.follower import alone
+from tuner.runs.journal import read_journal
+from tuner.runs.wanted import NAMES
+from tuner.spec.document import read_document
+from tuner.spec.yaml_format import write_yaml
 
 Floats = npt.NDArray[np.float64]
 ROOT = Path(__file__).parents[1]
@@ -47,18 +53,30 @@ ARMS: dict[str, dict[str, Any]] = {
     "all": {"wandb": "offline"},
 }
 
+MEASURED = """
+import pathlib, resource, sys
+from tuner.run import main
+path = pathlib.Path(sys.argv.pop(1))
+code = main()
+used = resource.getrusage(resource.RUSAGE_SELF)
+path.write_text(str(used.ru_utime + used.ru_stime))
+sys.exit(code)
+"""
+"""A program that runs the command line, and then writes down the CPU seconds of its own process."""
+
 
 def main() -> None:
-    """Times the runs and prints a line each, a table and one line of JSON."""
+    """Times the runs, and prints a line for each repeat and one line of JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="1 repeat of 6 trials")
+    parser.add_argument("--quick", action="store_true", help="1 repeat of 2 trials")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--trials", type=int, default=40)
     others = [name for name in ARMS if name != "none"]
     parser.add_argument("--arms", nargs="+", choices=others, default=others, help="beside the run without")
     args = parser.parse_args()
-    repeats, trials = (1, 6) if args.quick else (args.repeats, 40)
+    repeats, trials = (1, 2) if args.quick else (args.repeats, args.trials)
     print(f"{trials} trials a run, {repeats} repeats, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
     names = ["none", *args.arms]
     runs: list[dict[str, Timed]] = []
@@ -71,8 +89,9 @@ def main() -> None:
     summary: dict[str, Any] = {}
     for name in args.arms:
         parts, others = (np.array([run[arm].parts_s for run in runs]) for arm in (name, "none"))
-        summary[f"{name}_overhead_pct"] = round(overhead_pct(parts, others), 2)
-        summary[f"{name}_overhead_pct_interval"] = [round(bound, 2) for bound in interval(parts, others)]
+        overhead = interval(parts, others)
+        summary[f"{name}_overhead_pct"] = round(overhead.value, 2)
+        summary[f"{name}_overhead_pct_interval"] = [round(overhead.low, 2), round(overhead.high, 2)]
     summary["driver_cpu_s"] = {
         name: round(statistics.median(run[name].cpu_s for run in runs), 2) for name in names
     }
@@ -82,10 +101,10 @@ def main() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A run.
+    """The times of a run.
 
     Attributes:
-        parts_s: Seconds of its first trials, each from its ask to the next one's, and of its end.
+        parts_s: Seconds of its first trials, each from its ask to the next one's, and then of its end.
         cpu_s: CPU seconds of its driver.
     """
 
@@ -97,16 +116,23 @@ class Timed:
 
 
 def overhead_pct(parts: Floats, others: Floats) -> float:
-    """Of two arms, each (repeats, parts): what the medians over the repeats add up to, in percent more."""
+    """Returns the overhead of one arm over another in percent, from the sums of their medians over repeats.
+
+    Args:
+        parts: Seconds of the arm, shape (repeats, parts).
+        others: Seconds of the arm without sinks, of the same shape.
+    """
     return float(100 * (np.median(parts, axis=0).sum() / np.median(others, axis=0).sum() - 1))
 
 
-def interval(parts: Floats, others: Floats) -> tuple[float, float]:
-    """95 % bootstrap interval of the overhead (percentiles), repeats drawn as pairs."""
-    rng = np.random.default_rng(0)
-    drawn = (rng.integers(len(parts), size=len(parts)) for _ in range(2_000))
-    low, high = np.percentile([overhead_pct(parts[rows], others[rows]) for rows in drawn], [2.5, 97.5])
-    return float(low), float(high)
+def interval(parts: Floats, others: Floats) -> Interval:
+    """Returns the overhead with its 95 % bootstrap interval, with repeats drawn as pairs."""
+
+    def resampled(rng: np.random.Generator) -> float:
+        rows = rng.integers(len(parts), size=len(parts))
+        return overhead_pct(parts[rows], others[rows])
+
+    return bootstrap(overhead_pct(parts, others), resampled)
 
 
 def timed(outputs: dict[str, Any], trials: int) -> Timed:
@@ -114,23 +140,27 @@ def timed(outputs: dict[str, Any], trials: int) -> Timed:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         study = folder / "sinks.yaml"
-        study.write_text(yaml.safe_dump(study_of(outputs, trials), sort_keys=False))
+        study.write_text(write_yaml(study_of(outputs, trials)))
         path = os.pathsep.join([str(ROOT), str(ROOT / "docs/examples")])
         options = ["--space", str(study), "--runs-dir", str(folder / "runs")]
-        before_s = cpu_seconds()
+        cpu = folder / "cpu"
         done = subprocess.run(  # noqa: S603  # this interpreter, with options made here
-            [sys.executable, "-m", "tuner.run", *options],
+            [sys.executable, "-c", MEASURED, str(cpu), *options],
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": path},
             capture_output=True,
             text=True,
             check=False,
         )
-        ended, cpu_s = time.time(), cpu_seconds() - before_s
+        ended = time.time()
+        # 1: it recommends nothing, which costs as much. A failure ends with 2; a crash writes no `cpu`.
         assert done.returncode in (0, 1), done.stdout + done.stderr
         assert " is off from here on" not in done.stdout, done.stdout
         journal = folder / "runs" / "last" / "journal.jsonl"
+        cpu_s = float(cpu.read_text())
         events = list(read_journal(journal))
+        with alone(journal.parent, NAMES, lambda: None):  # what was left working in the background
+            pass
         check_written(journal.parent, outputs, sum(event["event"] == "tell" for event in events))
         after_s = ended - journal.stat().st_mtime
     asked_s = [event["elapsed_s"] for event in events if event["event"] == "ask"][:trials]
@@ -138,22 +168,17 @@ def timed(outputs: dict[str, Any], trials: int) -> Timed:
     return Timed([*np.diff([*asked_s, told_s[trials - 1]]).tolist(), after_s], cpu_s)
 
 
-def cpu_seconds() -> float:
-    """Of all processes that were started here and have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def check_written(run: Path, outputs: dict[str, Any], num_trials: int) -> None:
-    """A sink that wrote nothing would cost nothing."""
+    """Checks that the sinks wrote their files, because a sink that writes nothing costs nothing."""
     if outputs["wandb"] == "offline":
         assert len(list((run / "wandb").glob("offline-run-*/*.wandb"))) == num_trials + 1
     assert (run / "optuna.sqlite3").exists() == ("optuna" not in outputs)
 
 
 def study_of(outputs: dict[str, Any], trials: int) -> dict[str, Any]:
-    """The example's study with an order of trials that no timing changes."""
-    study = yaml.safe_load((ROOT / "docs/examples/own_stage.yaml").read_text())
+    """Returns the example's study, changed so that no timing affects the order of trials."""
+    path = ROOT / "docs/examples/own_stage.yaml"
+    study = read_document(path.read_bytes(), path.name).value
     changes = {
         "budget": {"trials": trials, "hours": 1},
         "certificate": {"pairs": 0},

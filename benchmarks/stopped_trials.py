@@ -1,9 +1,10 @@
-"""What stock Ray Tune tells stock OptunaSearch of trials that a scheduler has stopped.
+"""Shows what stock Ray Tune tells stock OptunaSearch about trials that a scheduler has stopped.
 
     python -m benchmarks.stopped_trials           # some minutes on 2 cores: Ray starts a process a trial
 
-A made-up training of 8 epochs; ASHA stops what is poor; OptunaSearch minimises seconds and NRMSE. The last
-line is JSON: how many trials are on Optuna's Pareto front, and how many of those had been stopped.
+A made-up training has 8 epochs. ASHA stops poor trials, and OptunaSearch minimises seconds and NRMSE. The
+last line is one line of JSON: how many trials are on Optuna's Pareto front, and how many of those had been
+stopped.
 """
 
 import argparse
@@ -19,7 +20,7 @@ EPOCH_S = 0.01
 
 
 def training(config: dict[str, Any]) -> None:
-    """Reports seconds so far and NRMSE after every epoch."""
+    """Trains a made-up model, and reports the seconds so far and the NRMSE after every epoch."""
     from ray import tune
 
     begun = time.perf_counter()
@@ -32,7 +33,7 @@ def training(config: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Runs the search and counts."""
+    """Runs the search, and prints the front and one line of JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

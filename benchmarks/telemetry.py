@@ -1,8 +1,9 @@
-"""What the watching costs: per epoch, per marked step, and as a share of an epoch of one second.
-
-Where there is no card, one is played that takes ``ASSUMED_READ_S`` for each look.
+"""Measures what watching a training costs: per epoch, per marked step, and as a share of the training time.
 
     python -m benchmarks.telemetry [--quick]
+
+If there is no card, the script stands one in that takes ``ASSUMED_READ_S`` for each reading. The last line is
+one line of JSON.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from trainables.telemetry.steps import StepTimer
 from trainables.telemetry.watch import TrialWatch
 
 ASSUMED_READ_S = 0.002
-"""Assumed seconds of one look at a card (about ten questions to the driver); not measured here."""
+"""Assumed seconds of one reading of a card (about ten calls of its driver); not measured here."""
 
 
 class DelayedMonitor(GpuMonitor):
-    """A card whose driver keeps a core busy all that time, and says nothing new."""
+    """A stand-in for a card whose driver keeps a core busy during a reading and always says the same."""
 
     def read(self) -> GpuReading:
         spin(ASSUMED_READ_S)
@@ -34,14 +35,14 @@ class DelayedMonitor(GpuMonitor):
 
 
 def spin(seconds: float) -> None:
-    """Keeps this thread busy."""
+    """Keeps this thread busy for some seconds."""
     stop = time.perf_counter() + seconds
     while time.perf_counter() < stop:
         pass
 
 
 def mark_s(repeats: int) -> float:
-    """Seconds of one marked step by the clock."""
+    """Returns the wall-clock seconds that marking one step takes."""
     timer = StepTimer()
     timer.start()
     begin = time.perf_counter()
@@ -51,7 +52,7 @@ def mark_s(repeats: int) -> float:
 
 
 def epoch_s(monitor: GpuMonitor, repeats: int) -> float:
-    """Median seconds that watching an empty epoch takes, none of them inside ``time_s``."""
+    """Returns the median seconds that watching an empty epoch takes; none of them count in ``time_s``."""
     watch, clock, seconds = TrialWatch(monitor, "cpu"), PhaseClock(lambda: None), []
     for _ in range(repeats):
         begin = time.perf_counter()
@@ -62,10 +63,10 @@ def epoch_s(monitor: GpuMonitor, repeats: int) -> float:
 
 
 def sampler_pct(monitor: GpuMonitor, rounds: int, span_s: float) -> float:
-    """CPU time of the sampler's thread as a share of the training time.
+    """Returns the CPU time of the sampler's thread in percent of the training time.
 
-    It is all that is not of the busy training thread: unlike a race of two loops, it does not depend
-    on who else uses the machine.
+    It is the process's CPU time without that of the busy training thread. Unlike a race of two loops, it does
+    not depend on other load on the machine.
     """
     shares = []
     for _ in range(rounds):
@@ -79,6 +80,7 @@ def sampler_pct(monitor: GpuMonitor, rounds: int, span_s: float) -> float:
 
 
 def main() -> None:
+    """Measures the costs, and prints them and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer repeats, about 5 s")
     quick = parser.parse_args().quick

@@ -1,12 +1,13 @@
-"""What a warm start saves: a study on an A100, then the same quality law on an H100, with and without it.
+"""Measures what a warm start saves: a study on an A100, then on an H100 with and without what it learned.
 
     python -m benchmarks.transfer --quick       # under a minute: shows that it works, no more
     python -m benchmarks.transfer               # minutes
 
-All figures are simulated. Cost is in trainings of the second card's optimum; what the first card cost is not
-counted: it was wanted for its own sake. Two controls: a second card whose every NRMSE is 0.5 % higher (a
-small offset must not make the search lie), and a prior of another draw of the law (not to be believed).
-The last line is one line of JSON; a figure in it is [value, low, high] with a 95 % bootstrap interval.
+All figures are simulated. Both cards have the same quality law. Cost is counted in trainings of the second
+card's optimum. The first card's cost is not counted, because its study was wanted for its own sake. There are
+two controls: a second card whose every NRMSE is 0.5 % higher (a small offset must not make the search lie),
+and a prior from another draw of the law (which the search should not believe). The last line is one line of
+JSON; a figure in it is [value, low, high] with a 95 % bootstrap interval.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # the runs are parallel; before numpy is imported
 
-from benchmarks.search_arms import Ours  # noqa: E402
-from benchmarks.search_play import Task, play  # noqa: E402
-from benchmarks.search_results import (  # noqa: E402
-    Outcome,
+from benchmarks.search.arms import Ours  # noqa: E402
+from benchmarks.search.play import Task, play  # noqa: E402
+from benchmarks.search.results import (  # noqa: E402
+    ArmRun,
     cost_of_success,
     grouped,
     interval,
@@ -35,7 +36,7 @@ from benchmarks.search_results import (  # noqa: E402
     save,
     success_pct,
 )
-from tuner.core.prior import Prior, prior_run  # noqa: E402
+from tuner.core.warm_start import WarmStart, warm_start_run  # noqa: E402
 from tuner.simulate import Instance, VirtualClock  # noqa: E402
 from tuner.simulate.transfer import transfer_pair  # noqa: E402
 
@@ -56,7 +57,13 @@ ARMS = ("cold", "warm", "warm +0.5 %", "warm, other law")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One law, drawn once."""
+    """One draw of a quality law, for a pair of cards.
+
+    Attributes:
+        instance: Name of the instance whose law is drawn.
+        seed: Seed of the draw.
+        arms: Arms that are played on the second card.
+    """
 
     instance: str
     seed: int
@@ -64,21 +71,21 @@ class Pair:
 
 
 class _Kept:
-    """Makes arms and keeps the last one, to ask it what it learnt."""
+    """Makes arms, and keeps the last one so that it can be asked what it learned."""
 
-    def __init__(self, prior: Prior | None = None) -> None:
-        self._prior = prior
+    def __init__(self, warm_start: WarmStart | None = None) -> None:
+        self._warm_start = warm_start
         self.arm: Ours | None = None
 
     def __call__(self, instance: Instance, clock: VirtualClock, num_workers: int) -> Ours:
-        self.arm = Ours(instance, clock, num_workers, self._prior)
+        self.arm = Ours(instance, clock, num_workers, self._warm_start)
         return self.arm
 
-    def learnt(self, instance: Instance) -> Prior:
-        """What the arm's run taught of NRMSE."""
+    def learnt(self, instance: Instance) -> WarmStart:
+        """Returns what the arm's run taught about NRMSE."""
         assert self.arm is not None  # it has been played
-        found = [prior_run(record, instance.name) for record in self.arm.advisor.records]
-        return Prior(
+        found = [warm_start_run(record, instance.name) for record in self.arm.advisor.records]
+        return WarmStart(
             source=instance.name,
             device=instance.device,
             num_epochs=instance.study.stage.num_epochs,
@@ -86,22 +93,22 @@ class _Kept:
         )
 
 
-def play_pair(pair: Pair) -> list[Outcome]:
-    """The study on the first card, then each arm on the second."""
+def play_pair(pair: Pair) -> list[ArmRun]:
+    """Plays the study on the first card, then each arm on the second, and returns the arms' outcomes."""
     there, here = transfer_pair(pair.instance, CARD, pair.seed)
     found = []
-    priors = {"warm": _learnt_on(there, pair), "cold": None}
+    warm_starts = {"warm": _learnt_on(there, pair), "cold": None}
     for arm in pair.arms:
-        instance, prior = here, priors["cold" if arm == "cold" else "warm"]
+        instance, warm_start = here, warm_starts["cold" if arm == "cold" else "warm"]
         if arm == "warm +0.5 %":
             instance = transfer_pair(pair.instance, CARD, pair.seed, offset_pct=OFFSET_PCT)[1]
         elif arm == "warm, other law":
-            prior = _learnt_on(transfer_pair(pair.instance, CARD, pair.seed + 1000)[0], pair)
-        found += play(_task(pair, arm), _Kept(prior), instance)
+            warm_start = _learnt_on(transfer_pair(pair.instance, CARD, pair.seed + 1000)[0], pair)
+        found += play(_task(pair, arm), _Kept(warm_start), instance)
     return found
 
 
-def _learnt_on(instance: Instance, pair: Pair) -> Prior:
+def _learnt_on(instance: Instance, pair: Pair) -> WarmStart:
     kept = _Kept()
     play(_task(pair, "first card"), kept, instance)
     return kept.learnt(instance)
@@ -112,7 +119,7 @@ def _task(pair: Pair, arm: str) -> Task:
 
 
 def main() -> None:
-    """Plays what was asked for, prints a table and the line of JSON."""
+    """Plays the pairs that were asked for, and prints a table and the line of JSON."""
     args = _arguments()
     pairs = [
         Pair(name, seed, args.arms)
@@ -150,7 +157,7 @@ def _arguments() -> argparse.Namespace:
     return args
 
 
-def _table(outcomes: Sequence[Outcome]) -> str:
+def _table(outcomes: Sequence[ArmRun]) -> str:
     lines = [
         f"Simulated: A100, then {CARD.upper()} with the same quality law; cost in trainings of its optimum",
         f"{'':<34}{'runs':>6}{'success %':>11}{'cost':>8}{'of a success':>14}{'lies %':>8}",
@@ -162,7 +169,7 @@ def _table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def _line(name: str, runs: Sequence[Outcome]) -> str:
+def _line(name: str, runs: Sequence[ArmRun]) -> str:
     mean_cost = sum(o.cost for o in runs) / len(runs)
     return (
         f"{name:<34}{len(runs):>6}{success_pct(runs):>11.0f}{mean_cost:>8.1f}{cost_of_success(runs):>14.1f}"
@@ -170,8 +177,8 @@ def _line(name: str, runs: Sequence[Outcome]) -> str:
     )
 
 
-def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
-    """The line for programs; None for what was not played. All simulated."""
+def summary(outcomes: Sequence[ArmRun]) -> dict[str, object]:
+    """Returns the line of JSON, with None for what was not played. All figures are simulated."""
     by_arm = grouped(outcomes, lambda o: o.arm)
     cold, warm = by_arm.get("cold"), by_arm.get("warm")
     return {

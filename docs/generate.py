@@ -63,7 +63,7 @@ def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
 def study_file() -> str:
     """Every key of a study, from the schema of the models that check it."""
     schema = study_schema()
-    models = {"StudyModel": schema, **schema["$defs"]}
+    models = {"Study": schema, **schema["$defs"]}
     parts = [
         "# Keys of the study file\n",
         "Every key, its type and its default, from the models that check a study. "
@@ -79,7 +79,7 @@ def study_file() -> str:
 
 def _places(models: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Where each model stands in a study, each once, those nearer the top first."""
-    seen, waiting = set(), [("", "StudyModel")]
+    seen, waiting = set(), [("", "Study")]
     while waiting:
         path, name = waiting.pop(0)
         if name in seen:
@@ -239,6 +239,8 @@ def _usage(parser: argparse.ArgumentParser) -> str:
 
 def _arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, ...]]:
     for action in parser._actions:
+        if action.help == argparse.SUPPRESS:
+            continue
         value = f" {action.metavar or action.dest.upper()}" if action.nargs != 0 else ""
         named = ", ".join(f"`{option}{value}`" for option in action.option_strings)
         yield named or f"`{action.metavar or action.dest}`", action.help or ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.browser import has_browser, open_browser
+from benchmarks.report.browser import has_browser, open_browser
 
 __all__ = ["needs_chromium", "open_browser"]
 

@@ -1,11 +1,18 @@
-"""What every test may rely on."""
+"""Fixtures and guarantees for every test."""
 
 import gc
 import os
+import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.processes import call_tuner
+from tests.slow import SLOW, place
 
 # Several test files run at a time, and the model's matrices are small: a second thread only waits for a core.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -13,10 +20,29 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # Ray reads these when it is imported, which some test modules do at once.
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = uuid.uuid4().hex
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # a private Ray listens on the loopback only
 os.environ.pop("RAY_ADDRESS", None)
+
+# No test is about time: a machine that others use draws examples slowly too.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 # No test sends anything anywhere: what wants W&B says `wandb: offline` in its study.
 os.environ["WANDB_MODE"] = "disabled"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files are marked and come first, the slowest at the front; the order within a file stays."""
+    for item in items:
+        if place(item.path.as_posix()) < len(SLOW):
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: place(item.path.as_posix()))
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_auto_num_workers() -> int:
+    """One file more at a time than there are cores: a test on real Ray waits for half of its time."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,3 +50,25 @@ def _garbage_is_collected_again() -> Iterator[None]:
     """A stage keeps what it finds out of collections; what looks for references at the end wants it back."""
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(scope="session")
+def ray_resources() -> Iterator[Any]:
+    """One private Ray for all tests of this process that only need a Ray."""
+    from tuner.ray_adapter.cluster import ClusterOptions, connect
+    from tuner.ray_adapter.interrupts import Interrupts
+
+    with Interrupts() as interrupts, connect(ClusterOptions(num_cpus=2), interrupts) as resources:
+        yield resources
+
+
+@pytest.fixture(scope="session")
+def call_on_ray(ray_resources: Any) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command line in this process, whose real runs are on that Ray instead of one of their own."""
+
+    def call(*words: Any) -> subprocess.CompletedProcess[str]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tuner.ray_adapter.session.connect", lambda *_: nullcontext(ray_resources))
+            return call_tuner(*words)
+
+    return call

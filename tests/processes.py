@@ -1,16 +1,20 @@
 """The command line as a real process, for tests that watch, signal or kill it."""
 
+import io
+import ipaddress
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.studies import study_dict
+from tuner.run import main
 
 ROOT = Path(__file__).parent.parent
 TUNER = [sys.executable, "-m", "tuner.run"]
@@ -24,7 +28,7 @@ def write_study(folder: Path, **changes: Any) -> Path:
 
 
 def run_tuner(
-    *args: str | Path, timeout_s: float = 120, cwd: Path = ROOT, **env: str
+    *args: str | Path, timeout_s: float = 280, cwd: Path = ROOT, **env: str
 ) -> subprocess.CompletedProcess[str]:
     """Runs the command line to its end, in ``cwd``; standard output is a pipe."""
     command = [*TUNER, *map(str, args)]
@@ -32,6 +36,19 @@ def run_tuner(
     return subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, timeout=timeout_s, env=environment, check=False
     )
+
+
+def call_tuner(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command line in this process: the same as `run_tuner` where a process is not what is tested.
+
+    An interpreter of its own takes seconds to import scipy, optuna and rich. Ray belongs to a process: what
+    starts it is for `run_tuner`, and what only runs on it for the fixture `call_on_ray`.
+    """
+    words = list(map(str, args))
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(words)
+    return subprocess.CompletedProcess([*TUNER, *words], code, out.getvalue(), err.getvalue())
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float = 90) -> None:
@@ -52,7 +69,7 @@ def is_alive(pid: int) -> bool:
 
 
 def title(pid: int) -> str:
-    """What `ps` shows of a process; a question mark when it is gone or a zombie."""
+    """Returns what `ps` shows of a process; a question mark if it is gone or a zombie."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip() or "?"
     except (FileNotFoundError, ProcessLookupError):
@@ -74,3 +91,49 @@ def descendants(pid: int) -> set[int]:
         frontier = {child for child, parent in parents.items() if parent in frontier} - found
         found |= frontier
     return found
+
+
+def in_namespaces(*options: str) -> list[str]:
+    """The words before a command that `unshare` is to run; none where the system does not allow that."""
+    words = ["unshare", "--user", *options]
+    with suppress(FileNotFoundError):
+        if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0:
+            return words
+    return []
+
+
+def own_processes() -> list[str]:
+    """The same for a command that is to see, and to leave, no process but its own, as in a container."""
+    return in_namespaces("--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child")
+
+
+def listening(pids: Iterable[int]) -> dict[str, str]:
+    """Every address and port that processes listen at by TCP, with who does."""
+    owners: dict[str, str] = {}
+    for pid in pids:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for fd in Path(f"/proc/{pid}/fd").iterdir():
+                with suppress(FileNotFoundError):
+                    owners[os.readlink(fd)] = title(pid)
+    found = {}
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        for line in table.read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            owner = owners.get(f"socket:[{inode}]")
+            if owner and state == "0A":  # TCP_LISTEN
+                found[_address(local)] = owner
+    return found
+
+
+def _address(text: str) -> str:
+    """An address as /proc shows it: words of four bytes, the least significant one first."""
+    words, port = text.split(":")
+    raw = b"".join(bytes.fromhex(words[at : at + 8])[::-1] for at in range(0, len(words), 8))
+    address = ipaddress.ip_address(raw)
+    mapped = getattr(address, "ipv4_mapped", None)
+    return f"{mapped or address}:{int(port, 16)}"
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches what `listening` found."""
+    return ipaddress.ip_address(address.rpartition(":")[0]).is_loopback

@@ -7,11 +7,16 @@ import yaml
 
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
+from tuner.core.study import StudySpec
 from tuner.core.trial import Purpose, TrialRecord, TrialState
-from tuner.spec import StudySpec, study_from_text
+from tuner.spec import study_from_text
 
 BASELINE = {"batch_size": 6, "micro_batch": 3, "num_taus": 5}
+NOWHERE = {"optuna": "off", "tensorboard": False, "wandb": "off", "parquet": False}
 GUIDE = {"batch_size": 12, "micro_batch": 4, "num_taus": 4, "accum_steps": 2}
+
+NO_SINKS = {"optuna": "off", "tensorboard": False, "parquet": False, "wandb": "off"}
+"""The outputs of a study whose test looks at no file beyond those of every run."""
 
 
 def study_dict(**changes: Any) -> dict[str, Any]:
@@ -42,8 +47,9 @@ def study_dict(**changes: Any) -> dict[str, Any]:
 
 
 def make_study(**changes: Any) -> StudySpec:
-    """`study_dict` through the loader."""
-    return study_from_text(yaml.safe_dump(study_dict(**changes), sort_keys=False).encode(), label="test.yaml")
+    """`study_dict` through the loader; a run of it is written nowhere else unless `changes` say so."""
+    text = yaml.safe_dump(study_dict(**{"outputs": NOWHERE, **changes}), sort_keys=False)
+    return study_from_text(text.encode(), label="test.yaml")
 
 
 def make_record(

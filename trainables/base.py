@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import math
 import os
+import random
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 from ray.tune import Trainable
 
-from trainables import checkpoint
+from trainables.probe import probe
 from trainables.progress import TrialProgress
-from trainables.seeding import seed_global_generators
+from trainables.resuming import Resuming
+from trainables.study_hooks import StudyHooks
 from trainables.telemetry import device
-from trainables.telemetry.failures import out_of_memory
+from trainables.telemetry.failures import SkippedWorkError, first_line, out_of_memory
 from trainables.telemetry.gpu import gpu_monitor
 from trainables.telemetry.memory import memory_meter
 from trainables.telemetry.steps import StepTimer
-from trainables.trial import EpochCounts, Outcome, ProbeSpec, TimeUnit, TrialSpec
+from trainables.trial import EpochCounts, EpochResult, ProbeSpec, TimeUnit, TrialSpec, nrmse_of
 
 
-class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is Any to mypy
+class MeasuredTrainable(Resuming, StudyHooks, Trainable, ABC):  # type: ignore[misc]  # ray's class is Any to mypy
     """A stage whose every ``train()`` is one epoch, honestly timed; base class for authors.
 
     Per trial, in this order; times are of the phase named in brackets:
@@ -35,39 +39,44 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
        ``self.num_epochs`` is known by then. Also called for every later trial of a reused process.
     2. ``warm_up()`` [warm-up]: throw-away work in the real shapes, so that the first epoch does not
        pay for what happens once. Must change no state and no private random generator.
-    3. ``load_state_dict(state)``: only if the trial resumes from a checkpoint.
-    4. ``train_epoch(epoch)`` [train], epoch from 1: train, return the work executed as
+    3. ``train_epoch(epoch)`` [train], epoch from 1: train, return the work executed as
        ``EpochCounts``. The only phase in ``time_s``. Never skip work for lack of memory: let the
        error out. Global generators are seeded by (seed, epoch) just before. Optional: call
        ``self.step_timer.mark()`` after every optimizer step (nothing waits), and load data
        ``with self.step_timer.data_wait():``.
-    5. ``evaluate()`` [evaluate]: return at least ``{"nrmse": float}``; change nothing.
-    6. ``state_dict()`` [checkpoint], between epochs: all that the following epochs depend on.
-    7. ``release()`` when the trial ends or has run out of memory, also after a ``build`` that got
+    4. ``evaluate()`` [evaluate]: return at least ``{"nrmse": float}``; change nothing.
+    5. ``release()`` when the trial ends or has run out of memory, also after a ``build`` that got
        only half way: drop every tensor.
+
+    A stage that says ``resumable = True`` has two more: ``state_dict()`` [checkpoint] between epochs, and
+    ``load_state_dict(state)`` after the warm-up of a trial that goes on where another was lost.
 
     A stage that also offers ``time_units()`` can be probed (``trainables.probe``): its epoch times
     and memory are then known in about a second a configuration, without training.
 
-    Before any trial, once per study: ``prepare(options)`` makes and caches what all trials share
+    Before Ray starts, ``check_parameters(options, varying, fixed)`` refuses what cannot work. Before any
+    trial, once per study: ``prepare(options)`` makes and caches what all trials share
     (two processes may ask at once), ``describe_device(options)`` says what the figures are
     measured on, ``device_kind(options)`` whether that is ``cuda`` or ``cpu``.
 
     Out-of-memory errors in ``build``, ``warm_up``, ``train_epoch`` and ``evaluate`` are data: the
-    next result has ``status: "oom"`` and ``done``. A loss or NRMSE that is not finite gives
-    ``status: "nan"``. Every other exception is a bug or a broken machine and propagates.
+    next result has ``status: "oom"`` and ``done``. So is an error that one of them led to
+    (``telemetry.failures.is_out_of_memory``). A loss or NRMSE that is not finite gives
+    ``status: "nan"``, and so does a ``SkippedWorkError``. Every other exception is a bug or a
+    broken machine and propagates.
 
     Attributes:
         quality_invariant_to: Parameters that cannot change the NRMSE beyond rounding, so that a
             study may pool quality over them.
-        resumable: Whether trials can be checkpointed; False says that a lost trial starts again.
+        resumable: Whether a lost trial can continue from its newest checkpoint; if False it starts again.
+        pins_cores: Whether a trial on a CPU keeps this process, and all that it starts, to
+            ``num_threads`` cores. False for a stage that starts programs which use other cores too.
         num_epochs: Full budget of the current trial.
     """
 
     quality_invariant_to: ClassVar[tuple[str, ...]] = ()
-    resumable: ClassVar[bool] = True
+    pins_cores: ClassVar[bool] = True
     num_epochs: int
-    _failure: Outcome | None
 
     # What an author writes.
 
@@ -81,68 +90,43 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
 
     @abstractmethod
     def train_epoch(self, epoch: int) -> EpochCounts:
-        """Trains one epoch (from 1) and says what was executed."""
+        """Trains one epoch (counted from 1) and returns the work executed."""
 
     @abstractmethod
     def evaluate(self) -> Mapping[str, float]:
-        """Measures quality now: ``{"nrmse": ...}``."""
-
-    @abstractmethod
-    def state_dict(self) -> dict[str, Any]:
-        """Everything the following epochs depend on; must pickle."""
-
-    @abstractmethod
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continues where ``state_dict`` was taken."""
+        """Measures quality now: ``{"nrmse": ...}``, a number; NaN where there is no answer."""
 
     @abstractmethod
     def release(self) -> None:
         """Drops everything ``build`` made; harmless when called twice or after a failed build."""
 
     def expected_counts(self, epoch: int) -> EpochCounts | None:
-        """What ``train_epoch(epoch)`` must execute; a difference is a RuntimeError.
+        """Returns the work that ``train_epoch(epoch)`` must execute; a difference raises RuntimeError.
 
         Its loss is not compared. Default: None, nothing is expected.
         """
         return None
 
     def time_units(self) -> Sequence[TimeUnit]:
-        """What an epoch is made of, in order: offered by a stage that ``probe`` can time.
+        """Returns the pieces of work that make up an epoch, in order, so that ``probe`` can time them.
 
         Called after ``warm_up``, on a trial that is thrown away. Default: not offered.
         """
         raise NotImplementedError
 
     @classmethod
-    def prepare(cls, options: Mapping[str, Any]) -> None:
-        """Makes and caches what all trials share. Default: nothing is shared."""
-
-    @classmethod
-    def device_kind(cls, options: Mapping[str, Any]) -> str:
-        """``cuda`` or ``cpu``: where trials with these options train. Default: ``cpu``."""
-        return "cpu"
-
-    @classmethod
-    def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The options as far as the NRMSE depends on them, settled for this machine.
-
-        Two runs that agree in them may learn from each other (``--warm-start``). Default: all, as given.
-        """
-        return dict(options)
-
-    @classmethod
-    def describe_device(cls, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What figures are measured on; see ``telemetry.device.describe``."""
-        return device.describe(cls.device_kind(options or {}))
+    def offers_probe(cls) -> bool:
+        """Whether the stage says what an epoch is made of, so that ``probe`` can time it."""
+        return cls.time_units is not MeasuredTrainable.time_units
 
     @property
     def step_timer(self) -> StepTimer:
-        """Where ``train_epoch`` marks its steps."""
+        """The timer with which ``train_epoch`` marks its steps."""
         return self._progress.watch.steps
 
     @property
-    def failure(self) -> Outcome | None:
-        """Why the current trial can go no further; None while it can."""
+    def failure(self) -> EpochResult | None:
+        """The reason why the current trial cannot continue; None while it can."""
         return self._failure
 
     # What Ray calls.
@@ -150,7 +134,9 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
     def setup(self, config: dict[str, Any]) -> None:
         """Starts the first trial of this process; out of memory is reported by the first step."""
         self._allowed_cores = os.sched_getaffinity(0)
-        kind = self.device_kind(config.get("stage", {}))
+        options = config.get("stage", {})
+        self._device_name = str(self.describe_device(options).get("name", ""))
+        kind = self.device_kind(options)
         self._meter = memory_meter(kind)
         self._card = gpu_monitor(kind)
         self._meter.reset()
@@ -179,24 +165,10 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
         """
         if self._probe is not None:
             return {"probe": self._probed(self._probe), "done": True}
-        outcome = self._failure or self._advance()
-        self._failure = None if outcome.status == "ok" else outcome
-        return self._progress.result(outcome, self.num_epochs)
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Writes what a resumed trial needs, measured times and counts included."""
-        with self._progress.clock.phase("checkpoint"):
-            stage = self.state_dict() if self._failure is None else None
-            state = {"progress": self._progress.state_dict(), "failure": self._failure, "stage": stage}
-            checkpoint.write(checkpoint_dir, state)
-
-    def load_checkpoint(self, checkpoint_dir: str) -> None:
-        """Resumes; from now on ``resumed`` is True, since the times are of two processes."""
-        state = checkpoint.read(checkpoint_dir)
-        self._progress.load_state_dict(state["progress"])
-        self._failure = self._failure or state["failure"]
-        if self._failure is None:
-            self.load_state_dict(state["stage"])
+        self._keep_checkpoint()
+        epoch_result = self._failure or self._advance()
+        self._failure = None if epoch_result.status == "ok" else epoch_result
+        return self._progress.result(epoch_result, self.num_epochs)
 
     def cleanup(self) -> None:
         """Ends the last trial and gives the process its cores back."""
@@ -217,12 +189,13 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
 
     def _begin(self, config: Mapping[str, Any]) -> None:
         self._probe = ProbeSpec.parse(config)
-        if self._probe is None:
-            self._start(TrialSpec.parse(config))
+        spec = self._probe or TrialSpec.parse(config)
+        device.require(spec.device, self._device_name)
+        if isinstance(spec, TrialSpec):
+            self._start(spec)
+            self._resume(spec)
 
     def _probed(self, spec: ProbeSpec) -> list[Any]:
-        from trainables.probe import probe  # it knows this class
-
         return list(
             probe(type(self), spec.configs, spec.options, seed=spec.seed, num_threads=spec.num_threads)
         )
@@ -230,39 +203,39 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
     def _start(self, spec: TrialSpec) -> None:
         """Builds and warms up a trial."""
         kind = self.device_kind(spec.options)
-        device.use_threads(spec.num_threads, self._allowed_cores, pin=kind == "cpu")
+        device.use_threads(spec.num_threads, self._allowed_cores, pin=self.pins_cores and kind == "cpu")
         self._spec = spec
         self.num_epochs = spec.num_epochs
-        self._progress = TrialProgress(kind, self._card, self._meter)
+        self._progress = TrialProgress(kind, self._card, self._meter, self._device_name)
         self._failure = None
-        self._failure = self._out_of_memory_in(self._build_and_warm_up)
+        self._failure = self._infeasible_in(self._build_and_warm_up)
 
     def _build_and_warm_up(self) -> None:
         spec, clock = self._spec, self._progress.clock
-        seed_global_generators(spec.seed, 0)
+        _seed_global_generators(spec.seed, 0)
         with clock.phase("setup"):
             self.build(spec.params, spec.seed, spec.options)
         with clock.phase("warm_up"):
             self.warm_up()
 
-    def _advance(self) -> Outcome:
-        """One epoch: ok, oom or nan."""
+    def _advance(self) -> EpochResult:
+        """Trains and evaluates one epoch, and returns its outcome: ok, oom or nan."""
         self._progress.begin_epoch()
         self._metrics: Mapping[str, float] = {}
-        failure = self._out_of_memory_in(self._train_and_evaluate)
+        failure = self._infeasible_in(self._train_and_evaluate)
         if failure is not None:
             return failure
         loss = self._progress.counts.loss
         if not math.isfinite(loss):
-            return Outcome(status="nan", error=f"training loss is {loss}")
-        nrmse = float(self._metrics["nrmse"])
+            return EpochResult(status="nan", error=f"training loss is {loss}")
+        nrmse = self._metrics["nrmse"]
         if not math.isfinite(nrmse):
-            return Outcome(status="nan", error=f"NRMSE is {nrmse}")
-        return Outcome(status="ok", nrmse=nrmse)
+            return EpochResult(status="nan", error=f"NRMSE is {nrmse}")
+        return EpochResult(status="ok", nrmse=nrmse)
 
     def _train_and_evaluate(self) -> None:
         progress = self._progress
-        seed_global_generators(self._spec.seed, progress.epoch)
+        _seed_global_generators(self._spec.seed, progress.epoch)
         with progress.watch.epoch(progress.clock):
             counts = self.train_epoch(progress.epoch)
         progress.finish_epoch(counts)
@@ -271,14 +244,32 @@ class MeasuredTrainable(Trainable, ABC):  # type: ignore[misc]  # ray's class is
             if expected is not None:
                 counts.require(expected, progress.epoch)
             with progress.clock.phase("evaluate"):
-                self._metrics = self.evaluate()
+                self._metrics = {"nrmse": nrmse_of(self.evaluate())}
 
-    def _out_of_memory_in(self, work: Callable[[], None]) -> Outcome | None:
-        """Runs ``work``; if memory runs out, frees the trial's and returns that as an outcome."""
-        message = out_of_memory(work)
+    def _infeasible_in(self, work: Callable[[], None]) -> EpochResult | None:
+        """Runs ``work``; if memory runs out or work was skipped, frees the trial's memory and says so."""
+        status = "oom"
+        try:
+            message = out_of_memory(work)
+        except SkippedWorkError as error:
+            status, message = "nan", first_line(error)
         if message is None:
             return None
         self._progress.keep_memory()
         self.release()
         self._meter.reset()
-        return Outcome(status="oom", error=message)
+        return EpochResult(status=status, error=message)
+
+
+def _seed_global_generators(seed: int, epoch: int) -> None:
+    """Seeds ``random``, numpy and (where it is loaded) torch for one epoch of one trial.
+
+    The bundled stage draws from generators of its own; a user's stage may not. Seeding afresh for every
+    epoch makes a resumed or reused trial draw what an undisturbed one would.
+    """
+    state = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint32)[0])
+    random.seed(state)
+    np.random.seed(state)  # the legacy global generator is the one to seed
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(state)

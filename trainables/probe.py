@@ -13,56 +13,84 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from trainables.base import MeasuredTrainable
 from trainables.telemetry.clock import synchronizer
 from trainables.telemetry.failures import out_of_memory
 from trainables.telemetry.memory import memory_meter
+from trainables.telemetry.procfs import THIS_THREAD, run_delay_s
 from trainables.trial import TimeUnit
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
-_SCHEDSTAT = Path("/proc/thread-self/schedstat")
-
 NUM_ROUNDS = 2
-"""Everybody's; a third of the budget is kept for those whose rounds disagree."""
+"""Rounds of every configuration; a third of the budget is kept for those whose rounds disagree."""
 
 MAX_STANDARD_ERROR = 0.015
 """Rounds of a configuration disagree if the standard error of their mean, relative to it, is above this."""
 
 DISTURBED = 1.3
-"""A round that took more than so many times the median round was disturbed, and does not count."""
+"""Ratio to the median round above which a round was disturbed, so that it does not count."""
 
 MAX_VISITS = 6
 MIN_SAMPLES = 8
 LONG_S = 0.05
-"""A unit is sampled ``MIN_SAMPLES`` times or for ``LONG_S``, whatever the budget; one that takes longer is
-sampled from its first run on, and once may do."""
+"""Seconds for which a unit is sampled whatever the budget, unless it has ``MIN_SAMPLES`` samples before.
+A unit that takes longer is sampled from its first run on, and one sample may do."""
 
 MIN_SAMPLE_S = 0.005
-"""Shorter units are repeated within a sample: a device is then waited for rarely, as in training."""
+"""Least seconds of a sample; shorter units are repeated within it, so that waits are rare, as in training."""
 
-_WARM: set[type[MeasuredTrainable]] = set()
+
+class Probeable(Protocol):
+    """The methods of a ``MeasuredTrainable`` that the probe needs; each is described there."""
+
+    def __init__(self, config: dict[str, Any]) -> None: ...
+
+    @classmethod
+    def offers_probe(cls) -> bool:
+        """Whether the stage can be probed."""
+
+    @classmethod
+    def device_kind(cls, options: Mapping[str, Any]) -> str:
+        """Returns where the stage trains: ``cuda`` or ``cpu``."""
+
+    @property
+    def failure(self) -> object | None:
+        """The reason why the trial cannot continue; None while it can."""
+
+    def time_units(self) -> Sequence[TimeUnit]:
+        """Returns the pieces of work that make up an epoch."""
+
+    def release(self) -> None:
+        """Drops the current trial."""
+
+    def reset(self, new_config: dict[str, Any]) -> object:
+        """Starts another trial."""
+
+    def stop(self) -> object:
+        """Ends the stage."""
+
+
+_WARM: set[type[Probeable]] = set()
 """Stages that this process has probed before."""
 
 
 class ProbeResult(TypedDict):
-    """What is predicted for a configuration; times and memory are NaN when its status is ``oom``.
+    """The prediction for a configuration; times and memory are NaN if its status is ``oom``.
 
     Keys:
         params: The configuration, as given.
         status: ``ok``, or ``oom`` when memory ran out.
         epoch_time_s: Training time of an epoch, as ``epoch_time_s`` of a trial.
         peak_memory_gib: Peak up to and including optimizer steps, as ``peak_memory_gib`` of a trial.
-        num_steps_timed: Runs of the unit that makes up most of an epoch.
-        standard_error: Of the mean of the undisturbed rounds, relative to it: how well they confirm each
-            other. Infinite for a single one.
+        num_steps_timed: Timed runs of the unit that makes up most of an epoch.
+        standard_error: Relative standard error of the mean of the undisturbed rounds: how well they agree.
+            Infinite if there is a single one.
     """
 
     params: dict[str, Any]
@@ -74,7 +102,7 @@ class ProbeResult(TypedDict):
 
 
 def probe(
-    stage_class: type[MeasuredTrainable],
+    stage_class: type[Probeable],
     configs: Sequence[Mapping[str, Any]],
     options: Mapping[str, Any],
     *,
@@ -105,7 +133,7 @@ def probe(
         TypeError: The stage offers no ``time_units``.
         ValueError: Parameters or options that make no sense.
     """
-    if stage_class.time_units is MeasuredTrainable.time_units:
+    if not stage_class.offers_probe():
         raise TypeError(
             f"{stage_class.__name__} cannot be probed. Fix: override time_units() to say what an epoch "
             "is made of; or measure whole epochs."
@@ -126,18 +154,18 @@ def probe(
 
 @dataclass(slots=True, kw_only=True)
 class _UnitTally:
-    """Samples of one unit of one configuration, by round."""
+    """The samples of one unit of one configuration, by round."""
 
     per_epoch: float
     rounds: list[list[float]] = field(default_factory=list)
     num_runs: int = 0
 
     def rounds_s(self) -> Floats:
-        """Seconds that this unit adds to an epoch, as each round sees it."""
+        """Returns the seconds that this unit adds to an epoch, by round."""
         return self.per_epoch * np.array([np.mean(samples) for samples in self.rounds])
 
     def epoch_s(self, counts: Bools) -> float:
-        """Seconds that it adds to an epoch: the mean of all samples of the rounds that count.
+        """Returns the seconds that this unit adds to an epoch: the mean of all samples in rounds that count.
 
         An epoch has its slow runs too: their median is 3 percent below what whole epochs average, the
         least round 7.
@@ -148,7 +176,7 @@ class _UnitTally:
 
 @dataclass(slots=True, kw_only=True)
 class _Tally:
-    """Everything sampled of one configuration."""
+    """All samples of one configuration."""
 
     trial: dict[str, Any]
     units: dict[str, _UnitTally] = field(default_factory=dict)
@@ -158,14 +186,14 @@ class _Tally:
 
     @property
     def standard_error(self) -> float:
-        """Of the mean of the rounds that count, relative to it; infinite for a single one."""
+        """The relative standard error of the mean of the rounds that count; infinite if there is only one."""
         rounds_s = self._rounds_s[self._counts]
         if len(rounds_s) < 2:
             return math.inf
         return float(rounds_s.std(ddof=1) / rounds_s.mean() / math.sqrt(len(rounds_s)))
 
     def result(self) -> ProbeResult:
-        """The prediction, from the rounds in which nobody disturbed much."""
+        """Returns the prediction from the undisturbed rounds."""
         if self.is_oom:
             return _out_of_memory(self.trial["params"])
         counts = self._counts
@@ -182,32 +210,32 @@ class _Tally:
 
     @property
     def _rounds_s(self) -> Floats:
-        """Of an epoch, by round."""
+        """Returns the seconds of an epoch, by round."""
         total: Floats = np.sum([unit.rounds_s() for unit in self.units.values()], axis=0)
         return total
 
     @property
     def _counts(self) -> Bools:
-        """Which rounds were not disturbed."""
+        """For each round, whether it was undisturbed."""
         rounds_s = self._rounds_s
         undisturbed: Bools = rounds_s <= DISTURBED * np.median(rounds_s)
         return undisturbed
 
 
 def _least_sure(tallies: Sequence[_Tally]) -> _Tally | None:
-    """Whoever's rounds disagree most; None when all agree, or have been visited often enough."""
+    """Returns the configuration whose rounds disagree most; None if all agree or had all their visits."""
     in_question = [tally for tally in tallies if not tally.is_oom and tally.num_visits < MAX_VISITS]
     unsure = [tally for tally in in_question if tally.standard_error > MAX_STANDARD_ERROR]
     return max(unsure, key=lambda tally: tally.standard_error, default=None)
 
 
 class _Bench:
-    """One stage object, given configuration after configuration."""
+    """One stage object, which is given one configuration after another."""
 
-    def __init__(self, stage_class: type[MeasuredTrainable], device_kind: str) -> None:
+    def __init__(self, stage_class: type[Probeable], device_kind: str) -> None:
         self._class = stage_class
         self._meter, self._synchronize = memory_meter(device_kind), synchronizer(device_kind)
-        self._stage: MeasuredTrainable | None = None
+        self._stage: Probeable | None = None
 
     def warm_process(self, tallies: Sequence[_Tally]) -> None:
         """Does on a first trial what is done once in a process, such as imports."""
@@ -217,7 +245,7 @@ class _Bench:
             _WARM.add(self._class)
 
     def visit(self, tally: _Tally, budget_s: float) -> None:
-        """Builds a trial and samples its units until the budget is used; half is always left for that."""
+        """Builds a trial and samples its units until the budget is used; half is always left for sampling."""
         if tally.is_oom:
             return
         start = time.perf_counter()
@@ -235,7 +263,7 @@ class _Bench:
         if self._stage is not None:
             self._stage.stop()
 
-    def _start(self, trial: dict[str, Any]) -> MeasuredTrainable:
+    def _start(self, trial: dict[str, Any]) -> Probeable:
         if self._stage is None:
             self._stage = self._class(config=trial)
         else:
@@ -243,7 +271,7 @@ class _Bench:
         return self._stage
 
     def _sample_all(self, units: Sequence[TimeUnit], tally: _Tally, deadline: float) -> None:
-        """Samples every unit, those that matter more for longer."""
+        """Samples every unit, longer if it matters more."""
         firsts = [self._first_sample(unit) for unit in units]
         epoch_s = sum(unit.per_epoch * first for unit, first in zip(units, firsts, strict=True))
         left_s = max(0.0, deadline - time.perf_counter())
@@ -256,7 +284,7 @@ class _Bench:
             unit_tally.num_runs += num_runs * len(samples)
 
     def _sample_for(self, seconds: float, unit: TimeUnit, num_runs: int, samples: list[float]) -> None:
-        """Adds samples until so much time is used, others' included; never fewer than ``_are_few`` says."""
+        """Adds samples until ``seconds`` are used, earlier samples included, and ``_are_few`` is false."""
         spent_s = num_runs * sum(samples)
         begin = time.perf_counter() - spent_s
         while not samples or spent_s + 0.5 * spent_s / len(samples) < seconds or _are_few(samples, num_runs):
@@ -264,35 +292,28 @@ class _Bench:
             spent_s = time.perf_counter() - begin
 
     def _first_sample(self, unit: TimeUnit) -> float:
-        """The first run, which pays for what happens once, if that is little; else the second."""
+        """Returns the seconds of the first run if it is long enough to hide start-up, else of the second."""
         first = self._sample(unit, 1)
         return first if first >= LONG_S else self._sample(unit, 1)
 
     def _sample(self, unit: TimeUnit, num_runs: int) -> float:
-        """Synchronised seconds of a run, without those in which others had its core."""
+        """Returns the synchronised seconds of a run, without those in which others had its core."""
         self._synchronize()
-        start, stolen_s = time.perf_counter(), _stolen_s()
+        # The clock is read first and last: what others take between two readings may only lengthen a time.
+        start, stolen_s = time.perf_counter(), (run_delay_s(THIS_THREAD) or 0.0)
         for _ in range(num_runs):
             unit.run()
         self._synchronize()
-        return (time.perf_counter() - start - (_stolen_s() - stolen_s)) / num_runs
+        stolen_s = (run_delay_s(THIS_THREAD) or 0.0) - stolen_s
+        return (time.perf_counter() - start - stolen_s) / num_runs
 
 
 def _are_few(samples: Sequence[float], num_runs: int) -> bool:
     return len(samples) < MIN_SAMPLES and num_runs * sum(samples) < LONG_S
 
 
-def _stolen_s() -> float:
-    """Seconds that this thread has been ready to run and had no core; 0 where Linux does not tell."""
-    try:
-        fields = _SCHEDSTAT.read_text().split()
-    except OSError:
-        return 0.0
-    return 1e-9 * int(fields[1])
-
-
 def _out_of_memory(params: Mapping[str, Any]) -> ProbeResult:
-    """The result of a configuration that does not fit."""
+    """Returns the result of a configuration that does not fit into memory."""
     return ProbeResult(
         params=dict(params),
         status="oom",

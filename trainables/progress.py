@@ -1,4 +1,4 @@
-"""What a trial has measured and counted so far: grows with its epochs, becomes its results and checkpoints.
+"""Collects what a trial has measured and counted so far, and turns it into results and checkpoints.
 
 Knows the names under which a trial reports. Does not know the stage, Ray or files.
 """
@@ -9,13 +9,12 @@ import math
 import os
 from typing import Any
 
-from trainables.telemetry import device
 from trainables.telemetry.clock import PhaseClock, synchronizer
 from trainables.telemetry.gpu import GpuMonitor
 from trainables.telemetry.memory import MemoryMeter
 from trainables.telemetry.steps import event_factory
 from trainables.telemetry.watch import TrialWatch
-from trainables.trial import EpochCounts, Outcome
+from trainables.trial import EpochCounts, EpochResult
 
 PHASES = {
     "train": "",
@@ -24,7 +23,7 @@ PHASES = {
     "warm_up": "warmup_",
     "checkpoint": "checkpoint_",
 }
-"""Phases, and what their keys begin with; data wait, a part of ``train``, is in ``TrialWatch``."""
+"""Phases and the prefixes of their keys; data wait, a part of ``train``, is in ``TrialWatch``."""
 
 _CARRIED_PHASES = ("train", "evaluate", "checkpoint")
 
@@ -34,49 +33,50 @@ class TrialProgress:
 
     Attributes:
         clock: Times the phases of ``PHASES``.
-        watch: Watches the training ones.
+        watch: Watches the training phases.
         epoch: The epoch under way or last trained, from 1; 0 before.
-        counts: Work of all epochs.
+        counts: Work executed in all epochs.
         resumed: Whether it was restored from a checkpoint.
 
     Args:
         device_kind: ``cuda`` or ``cpu``.
         card: The card that is watched.
-        meter: Its memory, reset before the trial starts.
+        meter: Meter of the device's memory, reset before the trial starts.
+        device_name: Name of the device, as the stage describes it.
     """
 
-    def __init__(self, device_kind: str, card: GpuMonitor, meter: MemoryMeter) -> None:
+    def __init__(self, device_kind: str, card: GpuMonitor, meter: MemoryMeter, device_name: str) -> None:
         self.clock = PhaseClock(synchronizer(device_kind), event_factory(device_kind))
         self.watch = TrialWatch(card, device_kind)
         self.epoch = 0
         self.counts = EpochCounts()
         self.resumed = False
-        self._device_name = device.device_name(device_kind)
+        self._device_name = device_name
         self._epoch_time_s = math.nan
         self._meter = meter
         self._memory_at_oom: dict[str, Any] = {}
 
     def begin_epoch(self) -> None:
-        """The next epoch is under way."""
+        """Notes that the next epoch is under way."""
         self.epoch += 1
         self._epoch_time_s = math.nan
 
     def finish_epoch(self, counts: EpochCounts) -> None:
-        """It was trained and did so much."""
+        """Notes the work of the epoch that was just trained."""
         self._epoch_time_s = self.clock.last("train").wall_s
         self.counts = self.counts.plus(counts)
 
     def keep_memory(self) -> None:
-        """Holds on to the memory figures of now: the trial ran out, and is about to be freed."""
+        """Keeps the current memory figures: the trial ran out of memory, and is about to be freed."""
         self._memory_at_oom = self._memory()
 
-    def result(self, outcome: Outcome, num_epochs: int) -> dict[str, Any]:
-        """The dict that Ray and the study see; ``docs/stage.md`` explains every key."""
+    def result(self, epoch_result: EpochResult, num_epochs: int) -> dict[str, Any]:
+        """Returns the dict that Ray and the study see; ``docs/stage.md`` explains every key."""
         return {
-            "status": outcome.status,
-            "error": outcome.error,
+            "status": epoch_result.status,
+            "error": epoch_result.error,
             "epoch": max(1, self.epoch),
-            "nrmse": outcome.nrmse,
+            "nrmse": epoch_result.nrmse,
             "loss": self.counts.loss,
             "epoch_time_s": self._epoch_time_s,
             **self._times(),
@@ -88,11 +88,11 @@ class TrialProgress:
             "resumed": self.resumed,
             "device": self._device_name,
             "load_average": os.getloadavg()[0],
-            "done": outcome.status != "ok" or self.epoch >= num_epochs,
+            "done": epoch_result.status != "ok" or self.epoch >= num_epochs,
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed trial's figures begin with."""
+        """Returns the figures with which a resumed trial begins."""
         return {
             "epoch": self.epoch,
             "counts": self.counts,
@@ -101,7 +101,7 @@ class TrialProgress:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continues; from now on ``resumed`` is True, since the times are of two processes."""
+        """Continues from a checkpoint; ``resumed`` is then True, since the times are from two processes."""
         self.resumed = True
         self.epoch = state["epoch"]
         self.counts = state["counts"]
@@ -109,7 +109,7 @@ class TrialProgress:
         self.watch.load_state_dict(state["watch"])
 
     def _times(self) -> dict[str, float | None]:
-        """Wall, process CPU and device seconds of every phase."""
+        """Returns wall, process CPU and device seconds of every phase."""
         times: dict[str, float | None] = {}
         for phase, start in PHASES.items():
             spent = self.clock.total(phase)
@@ -119,7 +119,7 @@ class TrialProgress:
         return times
 
     def _memory(self) -> dict[str, Any]:
-        """The peak, and what the device's allocator says beside it (None on a CPU)."""
+        """Returns peak memory, and the figures of the device's allocator (None on a CPU)."""
         return {
             "peak_memory_gib": self._meter.peak_gib(),
             "peak_reserved_gib": self._meter.peak_reserved_gib(),

@@ -1,25 +1,30 @@
-"""The dict that starts a trial, checked and turned into a value; and what an epoch reports.
+"""Checks the dict that starts a trial and turns it into a value; defines what an epoch reports.
 
 Knows the shape of the exchange with the study. Does not know Ray, torch or any stage's parameters.
 """
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSpec:
-    """One trial, as the study asks for it.
+    """A trial, as the study asks for it.
 
     Attributes:
-        params: What this trial tunes; only the stage knows the names.
+        params: The parameters that this trial tunes; only the stage knows the names.
         seed: Seed of everything random in training.
         num_epochs: Full budget; one ``train()`` call is one epoch.
         options: The stage's options (``stage`` in the dict), the same for a whole study.
         num_threads: CPU threads of compute.
+        device: Name of the device that the study measures; empty if any will do.
+        checkpoints: Folder that keeps the newest checkpoint, see ``checkpoint``; empty if none is kept.
+        from_epoch: Epoch from whose checkpoint the trial continues; 0 if it begins anew.
     """
 
     params: Mapping[str, Any]
@@ -27,9 +32,12 @@ class TrialSpec:
     num_epochs: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     num_threads: int = 1
+    device: str = ""
+    checkpoints: str = ""
+    from_epoch: int = 0
 
     def __post_init__(self) -> None:
-        for name, minimum in (("seed", 0), ("num_epochs", 1), ("num_threads", 1)):
+        for name, minimum in (("seed", 0), ("num_epochs", 1), ("num_threads", 1), ("from_epoch", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
                 raise ValueError(
@@ -47,10 +55,10 @@ class TrialSpec:
         Raises:
             ValueError: Unknown or missing key, or a value that makes no sense.
         """
-        known = ("params", "seed", "num_epochs", "stage", "num_threads")
+        known = {("stage" if field.name == "options" else field.name): None for field in fields(cls)}
         unknown = [key for key in config if key not in known]
         if unknown:
-            raise ValueError(f"unknown trial config key {unknown[0]!r}. Fix: known are {', '.join(known)}.")
+            raise ValueError(f"unknown trial config key {unknown[0]!r}. Fix: use one of {', '.join(known)}.")
         if "params" not in config:
             raise ValueError("trial config has no 'params'. Fix: give the stage's parameters.")
         values = {("options" if key == "stage" else key): value for key, value in config.items()}
@@ -62,20 +70,22 @@ class ProbeSpec:
     """Configurations to time instead of training one, as the study asks for it.
 
     Attributes:
-        configs: The parameters of each.
-        seed: Of the throw-away training.
+        configs: The parameters of each configuration.
+        seed: Seed of the throw-away training.
         options: The stage's options (``stage`` in the dict).
         num_threads: CPU threads of compute.
+        device: Name of the device that the study measures; empty if any will do.
     """
 
     configs: tuple[Mapping[str, Any], ...]
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     num_threads: int = 1
+    device: str = ""
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> Self | None:
-        """Reads the dict that Ray hands over; None when it is a trial's."""
+        """Reads the dict that Ray hands over; returns None if it is a trial's."""
         if "probe" not in config:
             return None
         values = {_PROBE_FIELDS.get(key, key): value for key, value in config.items()}
@@ -87,11 +97,11 @@ _PROBE_FIELDS = {"probe": "configs", "stage": "options"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochCounts:
-    """Work that was really executed, counted where it was done.
+    """The work that was really executed, counted where it was done.
 
     Attributes:
         num_chunks: Micro-batch launches (one forward and backward each).
-        num_sample_evals: Rows in them: samples x noise levels.
+        num_sample_evals: Rows in these launches: samples x noise levels.
         num_optimizer_steps: Optimizer steps.
         loss: Mean training loss of the epoch; used to notice a run that broke.
     """
@@ -102,7 +112,7 @@ class EpochCounts:
     loss: float = 0.0
 
     def plus(self, other: EpochCounts) -> EpochCounts:
-        """Work added up; the loss is the later one's."""
+        """Returns the sum of the work; the loss is that of the later epoch."""
         return EpochCounts(
             num_chunks=self.num_chunks + other.num_chunks,
             num_sample_evals=self.num_sample_evals + other.num_sample_evals,
@@ -116,7 +126,7 @@ class EpochCounts:
             executed, due = getattr(self, name), getattr(expected, name)
             if executed != due:
                 raise RuntimeError(
-                    f"epoch {epoch} executed {name}={executed}, its cost mathematics says {due}. "
+                    f"epoch {epoch} executed {name}={executed}, but its cost mathematics says {due}. "
                     "Fix: train_epoch must do, and count, all the work of expected_counts."
                 )
 
@@ -126,10 +136,10 @@ class TimeUnit:
     """A piece of work that an epoch repeats, for the probe to time.
 
     Attributes:
-        name: Tells it from the trial's other units.
-        run: Does it once, in real shapes and for real: the trial is thrown away afterwards. Need
+        name: Tells the unit from the trial's other units.
+        run: Does the work once, in real shapes and for real: the trial is thrown away afterwards. Need
             not wait for the device.
-        per_epoch: How often an epoch does it; need not be whole.
+        per_epoch: Times that an epoch does the work; need not be a whole number.
     """
 
     name: str
@@ -138,15 +148,28 @@ class TimeUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a trial stands after an epoch.
+class EpochResult:
+    """The state of a trial after an epoch.
 
     Attributes:
         status: ``ok``, ``oom`` or ``nan``.
-        error: Why it is not ok, one line; "" when ok.
-        nrmse: Quality after this epoch; NaN when not ok.
+        error: One line that says why it is not ok; "" if it is.
+        nrmse: NRMSE after this epoch; NaN if it is not ok.
     """
 
     status: str
     error: str = ""
     nrmse: float = float("nan")
+
+
+def nrmse_of(metrics: Mapping[str, Any]) -> float:
+    """Returns the NRMSE from ``evaluate``, a number or a tensor of one; TypeError for anything else."""
+    value: Any = metrics.get("nrmse") if isinstance(metrics, Mapping) else None
+    is_truth = isinstance(value, bool) or "bool" in str(getattr(value, "dtype", ""))
+    if hasattr(value, "__float__") and not is_truth:
+        with suppress(ValueError, TypeError):  # more than one number
+            return float(value)
+    raise TypeError(
+        f"evaluate() returned {reprlib.repr(metrics)}, which has no number under 'nrmse'. "
+        "Fix: return {'nrmse': float(...)}; NaN says that there is no answer."
+    )

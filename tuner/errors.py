@@ -11,7 +11,7 @@ class TunerError(Exception):
     """A mistake or an event the user can act on.
 
     Args:
-        message: What is wrong and where, in one line.
+        message: Says in one line what is wrong and where.
         hint: The fix, in one line; empty when the message already says it.
     """
 
@@ -46,9 +46,25 @@ class StageError(TunerError):
     """The stage class could not be imported, prepared or run."""
 
 
+class ReportError(StageError):
+    """A stage reported what cannot be: its trial has failed."""
+
+
+class WrongDeviceError(StageError):
+    """A trial ran on another device than the run's: it says nothing, and is asked again."""
+
+
 class RecordsError(TunerError):
     """A run folder cannot be written, or its journal cannot be read."""
 
 
 class WarmStartError(TunerError):
     """`--warm-start` names a run whose NRMSE says nothing about this study."""
+
+
+class ResumeError(TunerError):
+    """`--resume` names a run that cannot go on here: it has ended, or what it measures has changed since."""
+
+
+class InternalError(TunerError):
+    """Something failed that no study can be blamed for: a bug, in distill-tuner or in a plug-in."""

@@ -4,7 +4,7 @@ The only place that prints, exits or parses arguments; what each command does is
 Without a command it is `run`.
 
 Exit codes: 0 a configuration is recommended, or the command did what it is for; 1 it did, and the answer is
-no; 2 a mistake or a failure, said in one message; 130 and 143 after SIGINT and SIGTERM.
+no; 2 a mistake or a failure of any kind, said in one message; 130 and 143 after SIGINT and SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from contextlib import suppress
 
 from tuner.commands import COMMANDS, load
 from tuner.commands.output import Output
-from tuner.errors import TunerError
 
 _PROGRAM = "python -m tuner.run"
 
@@ -28,14 +27,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     is_named = bool(words) and not words[0].startswith("-")
     name = words.pop(0) if is_named else ""
     try:
-        args = make_parser(name).parse_args(words)
-        return load(name or "run").run(args, Output(say=_say, note=_note))
-    except TunerError as error:
-        _note(f"error: {error}")
-        return error.exit_code
+        return _call(name, make_parser(name).parse_args(words))
     except KeyboardInterrupt:
         _note("interrupted before the first trial; nothing was run")
         return 130
+    except Exception as error:
+        return _tell(error)
+
+
+def _call(name: str, args: argparse.Namespace) -> int:
+    """Runs a command; one that is made to exit by what it calls has failed, whatever code that gives."""
+    try:
+        return load(name or "run").run(args, Output(say=_say, note=_note))
+    except SystemExit as error:
+        return _tell(error)
+
+
+def _tell(error: BaseException) -> int:
+    """Says what went wrong in one message, and returns the exit code."""
+    from tuner.runs.unexpected import as_tuner_error
+
+    told = as_tuner_error(error)
+    _note(f"error: {told}")
+    return told.exit_code
 
 
 def make_parser(name: str = "") -> argparse.ArgumentParser:
@@ -50,9 +64,10 @@ def make_parser(name: str = "") -> argparse.ArgumentParser:
     )
     command.add_arguments(parser)
     parser.description = _wrapped(parser.description)
+    parser.epilog = _wrapped(parser.epilog)
     if not name:
         listed = "\n".join(f"  {command:<13}{does}" for command, does in COMMANDS.items())
-        parser.epilog = f"commands ({_PROGRAM} COMMAND --help):\n{listed}\n\n{_wrapped(parser.epilog)}"
+        parser.epilog = f"commands ({_PROGRAM} COMMAND --help):\n{listed}\n\n{parser.epilog}"
     return parser
 
 
@@ -67,8 +82,8 @@ def _say(line: str) -> None:
 
 
 def _note(line: str) -> None:
-    """The same on standard error."""
-    with suppress(BrokenPipeError):
+    """Prints on standard error; if that cannot be written to, the exit code says enough."""
+    with suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 
 

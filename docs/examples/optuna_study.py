@@ -9,7 +9,8 @@ from tuner.core.config import TrialConfig
 from tuner.core.lattice import Lattice
 from tuner.core.objectives import Target
 from tuner.core.parameters import Discrete
-from tuner.search import LatticeSampler, Problem
+from tuner.optuna_sampler import LatticeSampler
+from tuner.search import Problem
 
 PROBLEM = Problem(
     lattice=Lattice(
@@ -42,5 +43,5 @@ def objective(trial: optuna.Trial) -> tuple[float, float]:
 storage = sys.argv[1] if len(sys.argv) > 1 else None  # such as sqlite:///study.db
 study = optuna.create_study(storage=storage, directions=["minimize", "minimize"], sampler=sampler)
 study.optimize(objective, n_trials=60, callbacks=[sampler.stop_when_decided])
-print(f"{len(study.trials)} trials; certified, the fastest first:")  # noqa: T201
-print(*sampler.strategy(study).certified, sep="\n")  # noqa: T201
+print(f"{len(study.trials)} trials; qualified, the fastest first:")  # noqa: T201
+print(*sampler.strategy(study).qualified, sep="\n")  # noqa: T201

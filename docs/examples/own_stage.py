@@ -43,13 +43,6 @@ class OwnStage(MeasuredTrainable):
         x = torch.cat([self.held_out + 0.5 * noise, torch.full((len(noise), 1), 0.5)], dim=-1)
         return {"nrmse": ((self.net(x) - self.held_out).norm() / self.held_out.norm()).item()}
 
-    def state_dict(self):
-        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
-
-    def load_state_dict(self, state):
-        for name, part in state.items():
-            getattr(self, name).load_state_dict(part)
-
     def release(self):
         self.net = self.optimizer = self.clean = self.held_out = None
 

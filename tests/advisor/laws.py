@@ -4,12 +4,13 @@ import math
 from pathlib import Path
 
 from tests.studies import report
-from tuner.advisor import Advisor, JournaledAdvisor, Run
+from tuner.advisor import Advisor, Run
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
-from tuner.records.journal import Journal
+from tuner.core.study import StudySpec
+from tuner.runs.journal import Journal
+from tuner.runs.journaled import JournaledAdvisor
 from tuner.simulate import VirtualClock, simulate
-from tuner.spec import StudySpec
 
 EPOCH_S = 10.0
 

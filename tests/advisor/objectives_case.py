@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from tests.studies import make_study
-from tuner.advisor import Advisor, JournaledAdvisor
+from tuner.advisor import Advisor
 from tuner.core.traits import StageTraits
-from tuner.records.journal import Journal
+from tuner.runs.journal import Journal
+from tuner.runs.journaled import JournaledAdvisor
 from tuner.simulate import Costs, Instance, VirtualClock
 from tuner.simulate.instance import Noise
 from tuner.simulate.truth import Truth

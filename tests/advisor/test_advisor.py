@@ -7,13 +7,14 @@ import pytest
 
 from tests.advisor.laws import out_of_memory_above, run_study, smooth, smooth_epoch_s
 from tests.studies import make_study, report
-from tuner.advisor import Advisor, Ending, Finished, Probe, Run, Wait
+from tuner.advisor import Advisor, Broken, Ending, Finished, Probe, Run, Wait
+from tuner.advisor.agenda import MAX_LOST_PROBES
 from tuner.advisor.messages import ProbeResult
 from tuner.core.measurement import Status
 from tuner.core.pareto import front
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialState
-from tuner.records.journal import read_journal
+from tuner.runs.journal import read_journal
 from tuner.scheduling import Continue, Stop
 
 
@@ -233,9 +234,33 @@ def test_a_lost_trial_is_asked_again_under_a_new_id_as_often_as_the_study_allows
         advisor.observe(run.trial_id, report(1, 0.1, 1.0))
         advisor.tell(run.trial_id, Ending.failed("the node went", is_lost=True))
     assert len({run.trial_id for run in runs}) == 3
-    after = advisor.ask()
-    assert isinstance(after, Run)
-    assert after.config != advisor.study.baseline
+    assert advisor.ask() == Broken(reason="the baseline failed: the node went")
+
+
+@pytest.mark.parametrize("num_reports", [0, 1])
+def test_a_run_that_is_killed_again_and_again_never_gives_up_its_baseline(num_reports):
+    """Neither the retries of a lost trial nor its failures count what the end of the run caused."""
+    advisor = Advisor(make_study(resources={"retries": 0}))
+    for _ in range(10):
+        run = advisor.ask()
+        assert isinstance(run, Run)
+        assert run.config == advisor.study.baseline
+        for epoch in range(1, num_reports + 1):
+            advisor.observe(run.trial_id, smooth(run, epoch))
+        advisor.tell(run.trial_id, Ending.discarded("the run was killed"))
+    assert {record.state for record in advisor.records} == {TrialState.DISCARDED}
+    assert advisor.num_counted == 1
+    assert not advisor.knowledge.observations.infeasible
+    assert not advisor.knowledge.observations.failed
+
+
+def test_a_probe_that_the_runs_end_cut_off_is_asked_again_however_often():
+    advisor = probing()
+    finish(advisor, advisor.ask(), epoch_s=100.0)
+    for _ in range(MAX_LOST_PROBES + 2):
+        probe = advisor.ask()
+        assert isinstance(probe, Probe)
+        advisor.tell(probe.trial_id, Ending.discarded("the run was killed"))
 
 
 def test_a_lost_trial_does_not_use_up_the_budget(journal_path):
@@ -252,13 +277,32 @@ def test_a_lost_trial_does_not_use_up_the_budget(journal_path):
     assert advisor.recommend() is not None
 
 
-def test_a_stage_that_always_fails_ends_the_search_after_three_trials():
+def test_a_baseline_that_fails_ends_the_study_at_once_as_a_failure_and_can_be_tried_again():
+    """Without it there is nothing to compare with, so whatever else runs is spent in vain."""
     advisor = Advisor(make_study())
+    run = advisor.ask()
+    assert isinstance(run, Run)
+    advisor.tell(run.trial_id, Ending.failed("KeyError: 'u'"))
+    assert advisor.ask() == Broken(reason="the baseline failed: KeyError: 'u'")
+    assert advisor.is_broken
+    advisor.retry()
+    again = advisor.ask()
+    assert isinstance(again, Run)
+    assert (again.config, again.seed, again.purpose) == (run.config, run.seed, run.purpose)
+    finish(advisor, again)
+    assert isinstance(advisor.ask(), Run)
+
+
+def test_a_stage_of_which_nothing_reports_ends_the_study_after_three_failures():
+    """The baseline may run out of memory as long as something else runs."""
+    advisor = Advisor(make_study())
+    run = advisor.ask()
+    advisor.tell(run.trial_id, Ending.out_of_memory("too large"))
     for _ in range(3):
         run = advisor.ask()
         assert isinstance(run, Run)
         advisor.tell(run.trial_id, Ending.failed("KeyError: 'u'"))
-    assert advisor.ask() == Finished(reason="the first 3 trials failed without a report: KeyError: 'u'")
+    assert advisor.ask() == Broken(reason="the first 3 trials failed without a report: KeyError: 'u'")
 
 
 def test_saying_the_same_thing_twice_changes_nothing():

@@ -2,17 +2,21 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 
 from tests.advisor.laws import out_of_memory_above, run_study, smooth
+from tests.replay import START, rebuild
 from tests.studies import make_study
-from tuner.advisor import Advisor, JournaledAdvisor, rebuild
+from tuner.advisor import Advisor
 from tuner.advisor.hours import Hours
-from tuner.core.certificate import Verdict
-from tuner.core.conclusion import conclude
+from tuner.certificate import Verdict
+from tuner.certificate.conclusion import conclude
 from tuner.core.trial import Purpose
-from tuner.records.journal import Journal, read_journal
+from tuner.report.conclusion import conclusion_text
+from tuner.runs.journal import Journal, read_journal
+from tuner.runs.journaled import JournaledAdvisor
 from tuner.simulate import VirtualClock, simulate
 
 
@@ -25,7 +29,7 @@ def study(**certificate):
 
 
 def concluded(advisor):
-    return conclude(advisor.records, advisor.study.goal, advisor.certified, terms=advisor.study.certificate)
+    return conclude(advisor.records, advisor.study.goal, advisor.admitted, terms=advisor.study.certificate)
 
 
 def certifying(advisor):
@@ -85,7 +89,6 @@ def test_a_certificate_that_is_to_be_firm_is_left_no_fewer_pairs_than_a_plain_on
             study=study(**certificate),
             knowledge=advisor.knowledge,
             elapsed_s=20 * 3600 - 1,
-            find_best=lambda: advisor.incumbent.config,
         )
         return float(re.search(r"with (\d+) s kept for the certificate", hours.too_short_to_search())[1])
 
@@ -94,7 +97,7 @@ def test_a_certificate_that_is_to_be_firm_is_left_no_fewer_pairs_than_a_plain_on
 
 
 def test_a_look_of_the_ended_study_is_remembered_when_it_goes_on(tmp_path):
-    """Its journal says so, and what reads the folder alone gets the same levels."""
+    """The journal records the look, so whatever reads the folder alone gets the same levels."""
     path, clock = tmp_path / "journal.jsonl", VirtualClock()
     advisor = Advisor(study(pairs=3))
     journal = Journal(path)
@@ -120,7 +123,7 @@ def test_an_ended_study_goes_on_until_its_certificate_is_firm_and_its_journal_re
     journal.close()
     assert concluded(advisor).certificate.verdict is Verdict.CERTIFIED
     assert len(concluded(advisor).certificate.seeds) == 4
-    start = {"event": "start", "traits": advisor.traits.as_dict(), "num_workers": 1}
+    start = START | {"traits": advisor.traits.as_dict()}
     again = rebuild(spec, [start, *read_journal(path)])
     assert again.records == advisor.records
     assert again.study.certificate.until_firm
@@ -140,6 +143,36 @@ def test_more_hours_let_a_certificate_go_on_whose_study_had_spent_its_own(tmp_pa
     simulate(told, smooth, clock)
     journal.close()
     assert len(certifying(advisor)) >= 8
+
+
+@pytest.mark.parametrize("until_firm", [False, True])
+def test_a_winner_that_changes_during_the_certificate_gets_no_pair_of_its_own(until_firm, tmp_path):
+    """The winner's first certifying run is far over the target, so something else is recommended after it."""
+    first = []
+
+    def law(run, epoch):
+        seen = smooth(run, epoch)
+        if run.purpose is not Purpose.CERTIFY or run.config in (spec.baseline, spec.guide):
+            return seen
+        first.append(run.config)
+        return replace(seen, nrmse=1.05 * seen.nrmse) if run.config == first[0] else seen
+
+    spec = study(pairs=4, until_firm=until_firm)
+    path, clock = tmp_path / "journal.jsonl", VirtualClock()
+    advisor, journal = Advisor(spec), Journal(path)
+    told = JournaledAdvisor(advisor, journal, clock)
+    simulate(told, law, clock)
+    told.certify(None)
+    simulate(told, law, clock)
+    journal.close()
+    found = concluded(advisor)
+    assert {r.config for r in certifying(advisor)} - {spec.baseline, spec.guide} == {first[0]}
+    assert found.recommendation.estimate.config != first[0]
+    assert found.certificate is None
+    assert found.spent.config == first[0]
+    assert "evidence, no certificate. The certificate's" in conclusion_text(found)
+    start = START | {"traits": advisor.traits.as_dict()}
+    assert rebuild(spec, [start, *read_journal(path)]).records == advisor.records
 
 
 def test_a_baseline_that_cannot_run_leaves_nothing_to_compare_with(tmp_path):

@@ -5,14 +5,17 @@ import json
 import pytest
 
 from tests.advisor.objectives_case import TRAITS, instance, played
-from tuner.advisor import Advisor, replay
-from tuner.core.conclusion import StudyOutcome, conclude
+from tests.replay import replay
+from tuner.advisor import Advisor
+from tuner.certificate.conclusion import StudyOutcome, conclude
 from tuner.core.goal import Objective
-from tuner.records.journal import read_journal
+from tuner.report.conclusion import conclusion_text
 from tuner.report.files import recommended_yaml, result_dict, summary
-from tuner.report.progress import Progress
-from tuner.report.result import RunResult
+from tuner.report.progress import best_text
 from tuner.report.trials_table import trials_csv
+from tuner.runs.journal import read_journal
+from tuner.runs.progress import Progress
+from tuner.runs.result import RunResult
 
 PROVENANCE = {"device": {"name": "simulated", "kind": "simulated"}, "hardware_mismatch": ""}
 
@@ -23,7 +26,7 @@ def result_of(of, advisor) -> RunResult:
         records=advisor.records,
         provenance=PROVENANCE,
         finish_reason=advisor.finish_reason,
-        certified=advisor.certified,
+        admitted=advisor.admitted,
     )
 
 
@@ -46,7 +49,7 @@ def test_each_objective_ends_with_its_own_optimum(name, num_workers, tmp_path):
     assert of.is_success(found.estimate.config)
     assert found.speedup == pytest.approx(of.objective[of.baseline] / of.objective[of.optimum], rel=0.05)
     assert name.better in advisor.finish_reason
-    assert f"{found.speedup:.2f}x the baseline" in Progress.of(advisor, 0.0).best_text
+    assert f"{found.speedup:.2f}x the baseline" in best_text(Progress.of(advisor, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def test_a_better_configuration_that_breaks_a_limit_is_neither_certified_nor_rec
     found = advisor.recommend()
     assert found is not None
     assert of.is_success(found.estimate.config)
-    assert not any(of.is_lie(config) for config in advisor.certified)
+    assert not any(of.is_lie(config) for config in advisor.admitted)
     assert all(limit.text in advisor.finish_reason for limit in of.study.limits)
 
 
@@ -85,10 +88,10 @@ def test_where_every_configuration_breaks_a_limit_the_nearest_miss_names_it(tmp_
     of = instance(limits=["energy_j <= 0.1 * baseline"])
     advisor = played(of, tmp_path / "j")
     assert advisor.recommend() is None
-    conclusion = conclude(advisor.records, of.study.goal, advisor.certified)
+    conclusion = conclude(advisor.records, of.study.goal, advisor.admitted)
     assert conclusion.outcome is StudyOutcome.TARGET_NOT_MET
-    assert "no configuration met nrmse < 0.095 and energy_j <= 0.1 * baseline" in conclusion.sentence
-    assert "breaks energy_j <= 0.1 * baseline, that is " in conclusion.sentence
+    assert "no configuration met nrmse < 0.095 and energy_j <= 0.1 * baseline" in conclusion_text(conclusion)
+    assert "breaks energy_j <= 0.1 * baseline, that is " in conclusion_text(conclusion)
 
 
 def test_a_device_that_reports_no_energy_ends_the_study_after_its_first_epoch(tmp_path):
@@ -96,7 +99,7 @@ def test_a_device_that_reports_no_energy_ends_the_study_after_its_first_epoch(tm
     assert [record.epoch for record in advisor.records] == [1]
     why = "objective energy_j: the device reports no energy. Fix: objective: time_s"
     assert advisor.finish_reason == why
-    assert why in conclude(advisor.records, advisor.study.goal, advisor.certified).sentence
+    assert why in conclusion_text(conclude(advisor.records, advisor.study.goal, advisor.admitted))
 
 
 def test_a_limited_figure_that_is_never_reported_ends_the_study_after_its_first_epoch(tmp_path):
@@ -114,12 +117,12 @@ def test_a_sampler_of_optunas_is_judged_by_the_same_goal(sampler, tmp_path):
         budget={"trials": 20, "hours": 1000},
     )
     advisor = played(of, tmp_path / "j")
-    assert not any(of.is_lie(config) for config in advisor.certified)
+    assert not any(of.is_lie(config) for config in advisor.admitted)
     found = advisor.recommend()
     assert found is not None
     assert found.speedup is not None
     assert found.speedup > 1
-    told = {t.user_attrs["trial_id"]: t for t in advisor._planner._proposer.study.trials}
+    told = {t.user_attrs["trial_id"]: t for t in advisor._proposer.study.trials}
     for record in (r for r in advisor.records if r.is_full_budget and r.trial_id in told):
         trial, row = told[record.trial_id], of.row(record.config)
         assert trial.values[0] == pytest.approx(of.objective[row], rel=0.05)  # joules, not seconds

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 
 from tests.advisor.laws import smooth
+from tests.replay import rebuild
 from tests.studies import make_study
-from tuner.advisor import Advisor, JournaledAdvisor, rebuild, write_start
+from tuner.advisor import Advisor
 from tuner.core.estimate import estimates
 from tuner.core.traits import StageTraits
-from tuner.records.journal import Journal, read_journal
+from tuner.runs.journal import Journal, read_journal
+from tuner.runs.journaled import JournaledAdvisor, write_start
 from tuner.simulate import VirtualClock, simulate
 
 TRAITS = StageTraits(quality_invariant_to=("micro_batch",))
@@ -55,7 +57,7 @@ def test_a_replay_stops_pooling_at_the_same_event(contradicted):
     again = rebuild(advisor.study, events)
     assert again.records == advisor.records
     assert again.pooling_contradiction == advisor.pooling_contradiction
-    assert again.certified == advisor.certified
+    assert again.admitted == advisor.admitted
 
 
 def test_a_stage_that_is_right_is_pooled_to_the_end(tmp_path):

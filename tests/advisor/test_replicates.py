@@ -7,7 +7,7 @@ import pytest
 from tests.advisor.laws import run_study, smooth
 from tests.studies import make_study, report
 from tuner.advisor import Advisor, Ending, Run
-from tuner.core.conclusion import conclude
+from tuner.certificate.conclusion import conclude
 from tuner.core.trial import Purpose
 from tuner.scheduling import Continue
 
@@ -30,7 +30,7 @@ def lucky(request, tmp_path_factory):
 
 
 def test_a_configuration_that_was_only_lucky_is_not_recommended(lucky):
-    """With one seed it would have been: the control."""
+    """With one seed it would have been recommended: that is the control."""
     with_one_seed = [r for r in lucky.records if r.seed == 0]
     control = conclude(with_one_seed, lucky.study.goal).recommendation
     found = lucky.recommend()

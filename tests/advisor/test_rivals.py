@@ -1,18 +1,19 @@
-"""What the advisor tells a stopping rule of the other trials."""
+"""The evidence on other trials that the advisor gives to a stopping rule."""
 
 from collections import Counter
 
 from tests.advisor.laws import smooth
 from tests.studies import make_study
-from tuner.advisor import Advisor, JournaledAdvisor
+from tuner.advisor import Advisor
 from tuner.core.trial import Purpose, TrialState
-from tuner.records.journal import Journal
+from tuner.runs.journal import Journal
+from tuner.runs.journaled import JournaledAdvisor
 from tuner.scheduling import Continue
 from tuner.simulate import VirtualClock, simulate
 
 
 def test_rivals_are_the_other_trials_of_the_search_in_any_state_each_once(tmp_path):
-    """With two workers, and every fifth trial lost after two epochs: its repeat stands for both."""
+    """Two workers run, and every fifth trial is lost after two epochs: its repeat stands for both."""
     asked = []
 
     class Listener:

@@ -1,12 +1,12 @@
-"""What benchmarks.knobs trains, pairs and prints; on a tiny problem."""
+"""The trials, pairs and output of benchmarks.knobs, on a tiny problem."""
 
 from pathlib import Path
 
 import pytest
 
 from benchmarks.knobs import KNOBS, Setting, markdown_table, measure, summary
-from benchmarks.runs import Runs
-from benchmarks.trial_log import params_of
+from benchmarks.training.runs import Runs
+from benchmarks.training.trial_log import params_of
 from trainables.consistency.params import DistillParams
 from trainables.consistency.schedules import REFERENCE_BATCH
 from trainables.consistency.stage import ConsistencyStage

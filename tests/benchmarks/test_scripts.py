@@ -5,14 +5,20 @@ Of the others, whose runs are long, the parts are tested in the files beside thi
 
 import json
 import os
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.browser import has_browser
+from benchmarks.report.browser import has_browser
+from tests.studies import make_study
+from tuner.core.objectives import Target
+from tuner.spec import load_study, study_as_yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,15 +31,33 @@ def last_line(*arguments: str) -> tuple[str, dict[str, Any]]:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=480,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads(done.stdout.splitlines()[-1])
 
 
-def test_stage_quick_prints_every_rung_of_the_ladder_at_equal_loss() -> None:
-    printed, summary = last_line("benchmarks.stage", "--quick")
+Call = Callable[..., tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def last_line_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """The same of a script that is run in this process, where torch and Ray Tune are loaded once for all."""
+
+    def call(name: str, *arguments: str) -> tuple[str, dict[str, Any]]:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", [name, *arguments])
+            patch.delitem(sys.modules, f"{name}.__main__", raising=False)
+            runpy.run_module(name, run_name="__main__", alter_sys=True)
+        printed = capsys.readouterr().out
+        return printed, json.loads(printed.splitlines()[-1])
+
+    return call
+
+
+def test_stage_quick_prints_every_rung_of_the_ladder_at_equal_loss(last_line_here: Call) -> None:
+    printed, summary = last_line_here("benchmarks.stage", "--quick")
     assert set(summary) == {
         *("fast_over_naive_same_config", "tuned_fast_over_baseline_naive", "tuned_nrmse_mean"),
         "roofline_fraction",
@@ -60,19 +84,20 @@ def test_telemetry_quick_says_what_watching_costs() -> None:
     assert "sampler_overhead_pct" in printed
 
 
-def test_probe_quick_predicts_real_epochs() -> None:
-    printed, summary = last_line("benchmarks.probe", "--quick")
+def test_probe_quick_predicts_real_epochs(tmp_path: Path) -> None:
+    printed, summary = last_line("benchmarks.probe", "--quick", "--space", str(small_study(tmp_path)))
     assert set(summary) == {"median_error_pct", "max_error_pct", "seconds_per_config"}
     assert 0.0 <= summary["median_error_pct"] <= summary["max_error_pct"]
     assert printed.count("Cost law, fitted to") == 2
     assert "Peak memory: predicted" in printed
 
 
-def test_calibration_quick_writes_table_and_plots_and_continues(tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+def test_calibration_quick_writes_table_and_plots_and_continues(tmp_path: Path, last_line_here: Call) -> None:
     pytest.importorskip("matplotlib")
     log = tmp_path / "trials.jsonl"
     command = ("benchmarks.calibration", "--quick", "--log", str(log), "--output", str(tmp_path))
-    printed, summary = last_line(*command)
+    printed, summary = last_line_here(*command)
     assert set(summary) == {
         *("baseline_nrmse_mean", "baseline_nrmse_sd", "paired_sd_pct", "feasible_share_pct", "num_seeds")
     }
@@ -83,7 +108,7 @@ def test_calibration_quick_writes_table_and_plots_and_continues(tmp_path: Path) 
     trained = log.read_text()
     assert len(trained.splitlines()) == 6
     assert "Final split" not in printed
-    _, summary_again = last_line(*command)
+    _, summary_again = last_line_here(*command)
     assert (summary_again, log.read_text()) == (summary, trained), "a rerun trained again"
 
 
@@ -91,7 +116,7 @@ def test_calibration_quick_writes_table_and_plots_and_continues(tmp_path: Path) 
 def test_calibration_never_replaces_the_documented_figures_with_fewer_seeds(
     monkeypatch: pytest.MonkeyPatch, less: tuple[str, ...]
 ) -> None:
-    calibration = pytest.importorskip("benchmarks.calibration", reason="needs matplotlib")
+    calibration = pytest.importorskip("benchmarks.calibration.__main__", reason="needs matplotlib")
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", ["calibration", *less])
     monkeypatch.setattr(calibration, "_measure", lambda _: pytest.fail("measured"))
@@ -100,8 +125,8 @@ def test_calibration_never_replaces_the_documented_figures_with_fewer_seeds(
 
 
 def test_stopped_trials_counts_what_is_on_the_front() -> None:
-    _, summary = last_line("benchmarks.stopped_trials", "--trials", "4")
-    assert 0 <= summary["stopped"] <= summary["on_the_front"] <= 4
+    _, summary = last_line("benchmarks.stopped_trials", "--trials", "2")
+    assert 0 <= summary["stopped"] <= summary["on_the_front"] <= 2
     assert summary["on_the_front"] >= 1
 
 
@@ -126,10 +151,14 @@ def test_report_quick_times_a_report_of_the_size_it_says() -> None:
     assert printed.startswith("load average ")
 
 
-def test_a_real_study_is_judged_by_what_it_tried_and_continues(tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+def test_a_real_study_is_judged_by_what_it_tried_and_continues(tmp_path: Path, last_line_here: Call) -> None:
     kept = {name: tmp_path / name for name in ("runs-dir", "log", "times", "save")}
-    options = [text for name, path in kept.items() for text in (f"--{name}", str(path))]
-    printed, summary = last_line("benchmarks.search_real", "--quick", *options)
+    options = ["--space", str(small_study(tmp_path))]
+    options += [text for name, path in kept.items() for text in (f"--{name}", str(path))]
+    printed, summary = last_line_here("benchmarks.search_real", "--quick", *options)
+    [journal] = kept["runs-dir"].glob("seed-0/last/journal.jsonl")
+    ran = journal.read_bytes()
     assert set(summary) == {
         *(
             "real_stage_cost_in_baseline_trainings",
@@ -142,10 +171,23 @@ def test_a_real_study_is_judged_by_what_it_tried_and_continues(tmp_path: Path) -
     assert summary["real_stage_cost_in_baseline_trainings"][0] > 1.0
     assert "Best feasible: (" in printed
     trained, timed = (kept[name].read_text() for name in ("log", "times"))
-    _, summary_again = last_line("benchmarks.search_real", "--quick", *options)
+    _, summary_again = last_line_here("benchmarks.search_real", "--quick", *options)
     assert (
         summary_again["real_stage_cost_in_baseline_trainings"]
         == (summary["real_stage_cost_in_baseline_trainings"])
     ), "the study ran again"
+    assert journal.read_bytes() == ran
     assert (kept["log"].read_text(), kept["times"].read_text()) == (trained, timed), "a rerun trained again"
     assert len(kept["save"].read_text().splitlines()) == 2
+
+
+def small_study(folder: Path) -> Path:
+    """The CPU study on a small problem, without sinks, with a target that all its configurations meet."""
+    study = load_study("cpu.yaml")
+    sizes = {"num_samples": 120, "num_eval_trajectories": 20, "teacher_steps": 20, "operator_steps": 20}
+    options = study.stage.options | sizes | {"cache_dir": str(folder / "cache")}
+    stage = replace(study.stage, options=options, num_samples=sizes["num_samples"])
+    path = folder / "small.yaml"
+    target, outputs = Target.parse("nrmse < 9"), make_study().outputs
+    path.write_text(study_as_yaml(replace(study, stage=stage, target=target, outputs=outputs)))
+    return path

@@ -1,7 +1,9 @@
 """benchmarks/transfer.py: a warm start against a cold one, simulated."""
 
-from benchmarks.search_results import Outcome
-from benchmarks.transfer import Pair, play_pair, summary
+import pytest
+
+from benchmarks.search.results import ArmRun
+from benchmarks.transfer import ARMS, INSTANCES, Pair, play_pair, summary
 from tests.benchmarks.test_scripts import last_line
 
 
@@ -11,8 +13,8 @@ def test_quick_ends_with_the_ratio_of_costs_and_says_simulated() -> None:
     assert printed.startswith("Simulated: ")
 
 
-def outcome(arm: str, seed: int, cost: float) -> Outcome:
-    return Outcome(
+def outcome(arm: str, seed: int, cost: float) -> ArmRun:
+    return ArmRun(
         arm=arm,
         instance="i",
         set_name="transfer",
@@ -33,9 +35,23 @@ def test_the_ratio_is_cold_over_warm() -> None:
     assert line["warm_cost"] == [10.0, 10.0, 10.0]
 
 
-def test_every_arm_plays_the_second_card_and_none_fails() -> None:
-    arms = ["cold", "warm", "warm +0.5 %", "warm, other law"]
-    outcomes = play_pair(Pair("dev-middle-a100", 0, arms))
-    assert [o.arm for o in outcomes] == arms
-    assert not any(o.error for o in outcomes)
-    assert outcomes[0].cost != outcomes[1].cost
+@pytest.fixture(scope="module")
+def middle() -> list[ArmRun]:
+    """Every arm on one law."""
+    return play_pair(Pair("dev-middle-a100", 0, ARMS))
+
+
+def test_every_arm_plays_the_second_card_and_none_fails(middle: list[ArmRun]) -> None:
+    assert [o.arm for o in middle] == ["cold", "warm", "warm +0.5 %", "warm, other law"]
+    assert not any(o.error for o in middle)
+    assert middle[0].cost != middle[1].cost
+
+
+def test_over_seven_laws_a_warm_start_saves_more_than_15_percent_of_the_search(
+    middle: list[ArmRun],
+) -> None:
+    others = [name for name in INSTANCES if name != "dev-middle-a100"]
+    assert len(others) == 6
+    outcomes = [o for name in others for o in play_pair(Pair(name, 0, ["cold", "warm"]))] + middle
+    cold, warm = (sum(o.cost for o in outcomes if o.arm == arm) for arm in ("cold", "warm"))
+    assert warm < 0.85 * cold

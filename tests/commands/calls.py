@@ -11,7 +11,7 @@ from tuner.run import make_parser
 
 @dataclass
 class Said:
-    """What a command said, and its exit code."""
+    """The output of a command, and its exit code."""
 
     code: int = 0
     lines: list[str] = field(default_factory=list)

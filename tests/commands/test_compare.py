@@ -6,7 +6,7 @@ import pytest
 
 from tests.commands.calls import call
 from tests.studies import make_study
-from tuner.report.past import read_past_run
+from tuner.runs.past_run import read_past_run
 from tuner.simulate.session import run_simulated, simulated
 
 

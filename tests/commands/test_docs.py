@@ -1,34 +1,40 @@
 """docs/commands.md is true: its commands run, its options and keys exist."""
 
-import os
+import json
 import re
 import shutil
 import subprocess
 import sys
-import time
+from dataclasses import replace
 
 import pytest
 
+from tests.pages import follow
 from tests.processes import ROOT
 from tuner.commands import COMMANDS, load
-from tuner.commands.export import DEFAULT_KEYS
+from tuner.core.pipeline import PIPELINE_KEYS
 from tuner.run import make_parser
+from tuner.spec import load_study, study_as_yaml
 
 TEXT = (ROOT / "docs/commands.md").read_text()
 
 
-def test_its_commands_run_in_their_order(tmp_path):
+def test_its_commands_run_in_their_order(tmp_path, monkeypatch, capsys):
+    """The commands run on a shorter study of the same name; tests/test_docs.py simulates the shipped one."""
+    study = load_study("cpu.yaml")
+    shorter = replace(study, certificate=replace(study.certificate, pairs=2)).with_overrides(trials=3)
+    (tmp_path / "cpu.yaml").write_text(study_as_yaml(shorter))
     shutil.copy(ROOT / "docs/examples/pipeline/train_config.yaml", tmp_path)
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^    (python -m tuner\.run .*)$", TEXT, re.M)
     assert {command.split()[3] for command in commands} >= set(COMMANDS) - {"run"}
     for command in commands:
-        line = command.replace("python", sys.executable, 1)
-        done = subprocess.run(
-            ["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr}{done.stdout}"
+        follow(command, capsys)
     assert {path.name for path in tmp_path.iterdir()} >= {"result.json", "mine.yaml", "study.schema.json"}
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["status"] == "recommended"
+    assert len(result["certificate"]["seeds"]) == 2, "the shorter study ran"
     assert (tmp_path / "train_config.yaml.bak").exists()
 
 
@@ -45,7 +51,7 @@ def test_options_it_names_are_those_of_the_command(name):
 
 
 def test_its_keys_of_export_are_the_default():
-    assert dict(re.findall(r"^\| `(\w+)` \| `([\w.]+)` \|", TEXT, re.M)) == DEFAULT_KEYS
+    assert dict(re.findall(r"^\| `(\w+)` \| `([\w.]+)` \|", TEXT, re.M)) == PIPELINE_KEYS
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -60,24 +66,31 @@ def test_every_command_explains_itself_every_option_and_its_exit_codes(name):
 
 
 @pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
-def test_help_answers_at_once_and_loads_nothing_heavy(words):
-    heavy = ("ray", "torch", "optuna", "pydantic", "rich", "numpy", "yaml", "ruamel", "plotly", "matplotlib")
-    code = (
-        "import sys, time, contextlib; begun = time.perf_counter(); import tuner.run\n"
-        f"with contextlib.suppress(SystemExit): tuner.run.main({words!r})\n"
-        f"print([n for n in {heavy!r} if n in sys.modules], time.perf_counter() - begun)"
+def test_help_loads_nothing_heavy_and_little_at_all(words):
+    """Help answers at once: how many seconds that takes depends on the machine, so nothing asserts it."""
+    heavy = (
+        "ray",
+        "torch",
+        "optuna",
+        "pydantic",
+        "rich",
+        "numpy",
+        "yaml",
+        "ruamel",
+        "jinja2",
+        "plotly",
+        "matplotlib",
     )
-    spent = []
-    for _ in range(3):
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-        )
-        assert "usage: python -m tuner.run" in done.stdout
-        loaded, seconds = done.stdout.splitlines()[-1].rsplit(" ", 1)
-        assert loaded == "[]"
-        spent.append(float(seconds))
-        time.sleep(0.01)
-    assert min(spent) < 0.1, "the fastest of three"
+    code = (
+        "import sys, contextlib; before = len(sys.modules); import tuner.run\n"
+        f"with contextlib.suppress(SystemExit): tuner.run.main({words!r})\n"
+        f"print([n for n in {heavy!r} if n in sys.modules], len(sys.modules) - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "usage: python -m tuner.run" in done.stdout
+    loaded, num_modules = done.stdout.splitlines()[-1].rsplit(" ", 1)
+    assert loaded == "[]"
+    assert int(num_modules) < 130
 
 
 def test_an_unknown_command_is_one_message(capsys):

@@ -11,12 +11,11 @@ import pytest
 import yaml
 
 from tests.commands.calls import call, cut
-from tests.processes import ROOT, run_tuner
-from tuner.commands.export import DEFAULT_KEYS
+from tests.processes import ROOT, call_tuner, run_tuner
+from tuner.core.pipeline import PIPELINE_KEYS, pipeline_name
 from tuner.errors import TunerError
-from tuner.report.files import PIPELINE_KEYS
-from tuner.report.past import PastRun
-from tuner.report.result import RunResult
+from tuner.runs.past_run import PastRun
+from tuner.runs.result import RunResult
 
 PIPELINE = ROOT / "docs/examples/pipeline"
 
@@ -160,24 +159,35 @@ def test_a_run_that_was_interrupted_is_not_exported_without_force(ended_run, con
 
 
 def test_the_default_keys_are_the_guides():
-    assert {name: key.rsplit(".", 1)[1] for name, key in DEFAULT_KEYS.items()} == PIPELINE_KEYS
+    assert [pipeline_name(name) for name in PIPELINE_KEYS] == [
+        *("batch_size", "distill_micro_batch", "distill_num_taus", "accum_steps")
+    ]
+    assert pipeline_name("use_amp") == "use_amp"
 
 
 def test_the_pipeline_is_tuned_patched_and_runs_with_what_was_recommended(tmp_path):
-    """The whole way, with real processes: study, export by the study's own keys, script."""
+    """The whole way: the study of the guide's pipeline on real Ray, export by its own keys, the script."""
     (tmp_path / "docs").symlink_to(ROOT / "docs")
-    done = run_tuner("--space", PIPELINE / "study.yaml", cwd=tmp_path)
+    done = run_tuner("--space", PIPELINE / "study.yaml", "--trials", "4", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     last, config = tmp_path / "runs/last", tmp_path / "train_config.yaml"
     shutil.copy(PIPELINE / "train_config.yaml", config)
     result = json.loads((last / "result.json").read_text())
-    done = run_tuner("export", last, "--into", config)
+    done = call_tuner("export", last, "--into", config)
     if not result["certified"]:  # its two clocks were disturbed
         assert (done.returncode, done.stderr[:7]) == (2, "error: ")
-        done = run_tuner("export", last, "--into", config, "--force")
+        done = call_tuner("export", last, "--into", config, "--force")
     assert done.returncode == 0, done.stderr
     best = result["recommended"]
+    assert best["time_s"] < result["baseline"]["time_s"]
     assert values_of(config) == best["config"]
     script = [sys.executable, str(PIPELINE / "train.py"), str(config), "3"]
     output = subprocess.run(script, capture_output=True, text=True, check=True).stdout
     assert json.loads(output.splitlines()[-1])["val_nrmse"] == pytest.approx(best["nrmse"])
+
+    folders = list((tmp_path / "runs/pipeline-logs").iterdir())
+    assert len(folders) >= 6, "every trial's output is kept"
+    for folder in folders:
+        assert "training begins" in (folder / "output.log").read_text()
+    kept = [json.loads((folder / "trial.json").read_text())["params"] for folder in folders]
+    assert best["config"] in kept

@@ -1,16 +1,16 @@
-"""`status` says of a run what its folder proves, and no more."""
+"""`status` says of a run what its folder proves, and no more.
+
+Of a run that goes on, and of one that was killed: tests/ray_adapter/test_interrupts.py.
+"""
 
 import json
 import os
 import re
-import subprocess
 import time
 
 import pytest
 
 from tests.commands.calls import call, cut
-from tests.processes import ROOT, TUNER, run_tuner, wait_until, write_study
-from tests.studies import study_dict
 from tuner.errors import RecordsError
 
 
@@ -73,24 +73,3 @@ def test_the_last_stops_are_told_with_their_reasons(own_run):
 def test_what_is_no_run_is_one_message(tmp_path):
     with pytest.raises(RecordsError, match=r"no journal\.jsonl"):
         call("status", tmp_path)
-
-
-def test_a_run_that_goes_on_is_running_with_progress_and_after_a_kill_it_is_killed(tmp_path):
-    stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.3}}
-    path = write_study(tmp_path, stage=stage, budget={"trials": 40, "hours": 1})
-    command = [*TUNER, "--space", str(path), "--runs-dir", str(tmp_path / "runs")]
-    with (tmp_path / "output.txt").open("w") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True)
-        try:
-            journal = tmp_path / "runs/last/journal.jsonl"
-            wait_until(lambda: journal.exists() and journal.read_text().count('"observe"') >= 2)
-            status = json.loads(run_tuner("status", tmp_path / "runs/last", "--json").stdout)
-            assert status["state"] == "running"
-            assert status["silent_s"] < 30
-            assert all(0 <= trial["epoch"] <= trial["num_epochs"] == 6 for trial in status["running"])
-            assert status["elapsed_s"] > 0
-        finally:
-            os.kill(process.pid, 9)
-            process.wait(timeout=60)
-    status = json.loads(run_tuner("status", tmp_path / "runs/last", "--json").stdout)
-    assert status["state"] == "killed"

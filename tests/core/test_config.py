@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.core.config import TrialConfig, divisors
@@ -17,7 +17,6 @@ def test_the_guides_v2_has_three_micro_batches_and_an_effective_batch_of_24():
     assert V2.effective_batch_size == 24
 
 
-@settings(deadline=None)
 @given(batch=st.integers(1, 200), micro=st.integers(1, 200))
 def test_a_config_exists_exactly_when_micro_batch_divides(batch, micro):
     if batch % micro == 0:

@@ -1,4 +1,4 @@
-"""How the runs of a configuration are judged by objective, target and limits."""
+"""Judging a configuration's runs by objective, target and limits."""
 
 from dataclasses import replace
 
@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.studies import make_record
+from tuner.advisor.broken import why_unreported
 from tuner.core.estimate import Estimate
 from tuner.core.goal import (
     Goal,
@@ -69,13 +70,24 @@ def test_the_time_to_the_target_is_the_first_epoch_after_which_no_epoch_is_over_
     assert found.seconds == 2.0 * (staying[0] + 1 if staying else len(curve))
 
 
-def test_the_objective_is_the_least_time_the_mean_energy_and_the_mean_share_until_the_target():
+def test_the_objective_is_the_mean_of_its_runs():
     quick = with_energy(trial(0.2, 0.09, epoch_time_s=2.0), 10.0, 30.0)
     slow = with_energy(trial(0.09, 0.09, epoch_time_s=3.0), 20.0, 50.0)
     of = pooled(quick, slow)
-    assert Goal(target=TARGET).value(of, None) == 4.0
-    assert Goal(target=TARGET, objective=Objective.ENERGY).value(of, None) == 40.0
-    assert Goal(target=TARGET, objective=Objective.TIME_TO_TARGET).value(of, None) == 4.0 * (1.0 + 0.5) / 2
+    assert Goal(target=TARGET).value(of, None) == (4.0 + 6.0) / 2
+    assert Goal(target=TARGET, objective=Objective.ENERGY).value(of, None) == (30.0 + 50.0) / 2
+    assert Goal(target=TARGET, objective=Objective.TIME_TO_TARGET).value(of, None) == (4.0 + 3.0) / 2
+
+
+def test_a_disturbed_run_does_not_count_for_time_where_there_is_an_undisturbed_one():
+    disturbed = trial(0.2, 0.09, epoch_time_s=9.0)
+    disturbed = replace(
+        disturbed, measurements=tuple(replace(m, contended=True) for m in disturbed.measurements)
+    )
+    of = pooled(trial(0.2, 0.09), disturbed)
+    assert Goal(target=TARGET).values(of, None) == (4.0,)
+    assert Goal(target=TARGET, objective=Objective.TIME_TO_TARGET).values(of, None) == (4.0,)
+    assert Goal(target=TARGET).values(pooled(disturbed), None) == (18.0,)
 
 
 def test_energy_that_no_run_reported_is_unknown_and_one_run_is_enough():
@@ -140,13 +152,13 @@ def test_as_it_goes_on_a_target_not_reached_yet_is_reached_at_the_end():
 
 def test_what_no_report_holds_is_told_with_its_fix_once_there_is_a_report():
     energy = Goal(target=TARGET, objective=Objective.ENERGY)
-    assert energy.unreported([trial(num_epochs=3)]) == ""
-    assert energy.unreported([trial(0.2)]) == (
+    assert why_unreported(energy, [trial(num_epochs=3)]) == ""
+    assert why_unreported(energy, [trial(0.2)]) == (
         "objective energy_j: the device reports no energy. Fix: objective: time_s"
     )
-    assert energy.unreported([trial(0.2), with_energy(trial(0.2), 3.0)]) == ""
+    assert why_unreported(energy, [trial(0.2), with_energy(trial(0.2), 3.0)]) == ""
     limited = Goal(target=TARGET, limits=(Limit.parse("gpu_util_pct >= 50"),))
-    assert limited.unreported([trial(0.2)]) == (
+    assert why_unreported(limited, [trial(0.2)]) == (
         "the limit 'gpu_util_pct >= 50': the device reports no gpu_util_pct. Fix: drop it from limits"
     )
-    assert Goal(target=TARGET).unreported([trial(0.2)]) == ""
+    assert why_unreported(Goal(target=TARGET), [trial(0.2)]) == ""

@@ -47,5 +47,5 @@ def test_a_long_list_is_shortened_in_messages():
 
 @pytest.mark.parametrize("values", [(1, "a"), (True, 2), ("a", False)])
 def test_values_of_different_kinds_make_no_column(values):
-    with pytest.raises(SpecError, match="not all numbers, all words or all truths"):
+    with pytest.raises(SpecError, match="must be all numbers, all words, or all true or false"):
         as_column(Discrete(name="x", values=values))

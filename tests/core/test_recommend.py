@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.studies import make_record
-from tuner.core.conclusion import StudyOutcome, conclude
+from tuner.certificate.conclusion import StudyOutcome, conclude
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import estimates
 from tuner.core.goal import Goal, Objective
 from tuner.core.limits import Limit
 from tuner.core.objectives import Target
-from tuner.core.recommend import incumbent, recommend, threshold
+from tuner.core.recommend import best_measured, recommend, threshold
 from tuner.core.trial import Purpose, TrialState
+from tuner.report.conclusion import conclusion_text
 
 TARGET = Goal(target=Target.parse("nrmse < 0.095"))
 FAST = TrialConfig(batch_size=24, micro_batch=24, num_taus=4)
@@ -61,7 +62,26 @@ def test_an_unfit_trial_is_never_recommended(unfit):
     conclusion = conclude([BASELINE, unfit], TARGET)
     assert conclusion.recommendation is None
     assert conclusion.outcome is StudyOutcome.KEEP_BASELINE
-    assert conclusion.sentence.startswith("Keep the baseline")
+    assert conclusion_text(conclusion).startswith("Keep the baseline")
+
+
+def gone_on(record):
+    """The record of a trial whose last epoch came after a checkpoint, on one card."""
+    last = record.measurements[-1].epoch
+    reports = (replace(m, device="A100", resumed=m.epoch == last) for m in record.measurements)
+    return replace(record, measurements=tuple(reports))
+
+
+def test_a_configuration_that_was_only_ever_resumed_does_not_win_and_one_more_run_of_it_does():
+    only = gone_on(candidate())
+    assert only.is_whole
+    assert recommend([BASELINE, only], TARGET) is None
+    assert recommend([BASELINE, only, replace(only, trial_id="0009")], TARGET) is None
+    whole = replace(candidate(), trial_id="0009")
+    found = recommend([BASELINE, only, whole], TARGET)
+    assert found is not None
+    assert found.estimate.records == (only, whole)
+    assert recommend([gone_on(BASELINE), whole], TARGET) is not None, "a baseline may have gone on"
 
 
 def test_without_a_measured_baseline_nothing_is_recommended():
@@ -83,7 +103,7 @@ def test_what_runs_beats_a_baseline_that_cannot():
     assert conclusion.outcome is StudyOutcome.RECOMMENDED
     assert conclusion.recommendation is not None
     assert conclusion.recommendation.speedup is None
-    assert "where the baseline cannot run (out of memory)" in conclusion.sentence
+    assert "where the baseline cannot run (out of memory)" in conclusion_text(conclusion)
 
 
 def test_a_target_nobody_met_names_the_nearest_miss_and_the_gap():
@@ -91,7 +111,7 @@ def test_a_target_nobody_met_names_the_nearest_miss_and_the_gap():
     conclusion = conclude([BASELINE, candidate()], strict)
     assert conclusion.outcome is StudyOutcome.TARGET_NOT_MET
     assert conclusion.rows["nearest_miss"].trial == BASELINE
-    assert "NRMSE 0.0921 (84.2 % over)" in conclusion.sentence
+    assert "NRMSE 0.0921 (84.2 % over)" in conclusion_text(conclusion)
 
 
 def test_a_relative_target_is_measured_against_this_runs_baseline():
@@ -130,7 +150,7 @@ def test_no_run_ever_recommends_what_is_infeasible_censored_or_not_faster(trials
         assert all(record.state is TrialState.COMPLETE for record in found.estimate.records)
         assert found.estimate.nrmse < 0.095
         assert found.estimate.time_s < BASELINE.time_s
-        assert found.estimate == incumbent(records, TARGET)
+        assert found.estimate == best_measured(records, TARGET)
     conclude(records, TARGET)
 
 
@@ -146,7 +166,7 @@ def test_energy_decides_where_it_is_the_objective_and_is_told_in_its_own_terms()
     assert found is not None
     assert (found.value, found.speedup) == (300.0, pytest.approx(1.8))
     assert recommend([baseline, frugal], TARGET) is None  # it is slower
-    told = conclude([baseline, frugal], goal).sentence
+    told = conclusion_text(conclude([baseline, frugal], goal))
     assert "uses 300.00 J, 1.80x less energy than the baseline's 540.00 J" in told
     assert "in 24.00 s" in told
 
@@ -155,14 +175,14 @@ def test_a_baseline_that_did_not_report_the_objective_leaves_nothing_to_compare_
     goal = replace(TARGET, objective=Objective.ENERGY)
     conclusion = conclude([BASELINE, with_energy(candidate(), 300.0)], goal)
     assert conclusion.outcome is StudyOutcome.NO_BASELINE
-    assert "the baseline did not report energy_j" in conclusion.sentence
+    assert "the baseline did not report energy_j" in conclusion_text(conclusion)
 
 
 def test_a_baseline_that_never_reached_the_target_makes_the_speed_up_a_least_one():
     goal = replace(TARGET, objective=Objective.TIME_TO_TARGET)
     short = make_record("0001", curve=(0.2, 0.096), epoch_time_s=10.0, purpose=Purpose.BASELINE)
-    told = conclude([short, candidate()], goal).sentence
-    assert "is under the target for good after 8.00 s, at least 2.50x sooner than the baseline's over" in told
+    told = conclusion_text(conclude([short, candidate()], goal))
+    assert "stays under the target after 8.00 s, at least 2.50x sooner than the baseline's over" in told
 
 
 def test_a_faster_configuration_that_breaks_a_limit_is_passed_over():
@@ -176,5 +196,5 @@ def test_a_faster_configuration_that_breaks_a_limit_is_passed_over():
     conclusion = conclude([baseline, fast], limited)
     assert conclusion.outcome is StudyOutcome.TARGET_NOT_MET
     assert conclusion.rows["nearest_miss"].trial == fast
-    assert "its energy_j 401 breaks energy_j <= 0.8 * baseline, that is 400" in conclusion.sentence
-    assert "over)" not in conclusion.sentence  # it met the target
+    assert "its energy_j 401 breaks energy_j <= 0.8 * baseline, that is 400" in conclusion_text(conclusion)
+    assert "over)" not in conclusion_text(conclusion)  # it met the target

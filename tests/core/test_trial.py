@@ -1,6 +1,7 @@
 """Records: projection, censoring, and which trials may win."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,50 @@ def test_only_a_whole_undisturbed_complete_trial_is_full_budget():
     assert not make_record(state=TrialState.STOPPED).is_full_budget
     assert not make_record(state=TrialState.RUNNING).is_full_budget
     assert not make_record(curve=()).is_full_budget
+
+
+def resumed_record(devices=("A100", "A100", "A100"), **more):
+    """Three epochs; the last two after a checkpoint."""
+    record = make_record(curve=(0.3, 0.2, 0.1), num_epochs=3, **more)
+    reports = [
+        replace(m, device=device, resumed=m.epoch > 1)
+        for m, device in zip(record.measurements, devices, strict=True)
+    ]
+    return replace(record, measurements=tuple(reports), from_epoch=1)
+
+
+def test_the_nrmse_of_a_resumed_trial_counts_and_it_may_not_win():
+    record = resumed_record()
+    assert record.is_whole
+    assert record.is_timed
+    assert not record.is_full_budget
+    assert not resumed_record(state=TrialState.STOPPED).is_whole
+    assert not make_record(resumed=True).is_whole, "nobody knows how it began"
+
+
+@pytest.mark.parametrize("devices", [("A100", "H100", "H100"), ("", "", ""), ("", "A100", "A100")])
+def test_a_trial_that_went_on_on_another_device_is_not_timed(devices):
+    record = resumed_record(devices)
+    assert record.is_whole
+    assert not record.is_timed
+
+
+def test_a_trial_that_was_to_go_on_and_reports_its_first_epoch_began_anew():
+    going_on = make_record(curve=(0.3, 0.2), num_epochs=4, state=TrialState.RUNNING)
+    going_on = replace(going_on, from_epoch=2)
+    anew = going_on.observed(report(1, 0.4, 7.0))
+    assert [(m.epoch, m.nrmse) for m in anew.measurements] == [(1, 0.4)]
+    assert anew.from_epoch == 0
+    assert [m.epoch for m in anew.observed(report(2, 0.3, 14.0)).measurements] == [1, 2]
+    on = going_on.observed(report(3, 0.1, 3.0, resumed=True))
+    assert [m.epoch for m in on.measurements] == [1, 2, 3]
+    assert on.observed(report(1, 0.4, 7.0)) == on, "it has gone on"
+
+
+def test_a_trial_that_runs_out_of_memory_before_it_went_on_began_anew():
+    going_on = replace(make_record(curve=(0.3, 0.2), num_epochs=4, state=TrialState.RUNNING), from_epoch=2)
+    oom = going_on.observed(report(1, float("nan"), 0.0, 0.0, status=Status.OOM))
+    assert [m.status for m in oom.measurements] == [Status.OOM]
 
 
 def test_the_same_report_twice_changes_nothing():

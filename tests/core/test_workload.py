@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.core.config import TrialConfig
@@ -69,7 +69,6 @@ def test_change_from_zero_has_no_percentage():
         change_pct(0, 1)
 
 
-@settings(deadline=None)
 @given(
     micro=st.integers(1, 12),
     chunks=st.integers(1, 6),

@@ -6,14 +6,14 @@ import re
 import pytest
 import yaml
 
-from tests.processes import ROOT, run_tuner
-from tests.studies import study_dict
+from tests.processes import ROOT, call_tuner
+from tests.studies import NO_SINKS, study_dict
 from tuner.core.trial import Purpose
-from tuner.report.past import read_past_run
+from tuner.runs.past_run import read_past_run
 
 
 @pytest.fixture(scope="module")
-def undecided(tmp_path_factory):
+def undecided(tmp_path_factory, call_on_ray):
     """A run whose single pair decides nothing."""
     folder = tmp_path_factory.mktemp("certify")
     study = study_dict(
@@ -21,34 +21,42 @@ def undecided(tmp_path_factory):
         stage=study_dict()["stage"]
         | {"options": {"epoch_time_s": 0.05}, "num_epochs": 2, "num_samples": 240},
         budget={"trials": 8, "hours": 0.2},
+        outputs=NO_SINKS,
         certificate={"pairs": 1, "nrmse_margin_pct": 50},
     )
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-    done = run_tuner("--space", folder / "study.yaml", "--runs-dir", folder / "runs", "--json")
+    done = call_on_ray("--space", folder / "study.yaml", "--runs-dir", folder / "runs", "--json")
     assert done.returncode == 0, done.stderr
-    return folder / "runs" / "last", json.loads(done.stdout)
+    return folder / "runs" / "last", done
+
+
+def test_a_real_run_gives_its_result_as_json(undecided):
+    run, done = undecided
+    assert json.loads(done.stdout) == json.loads((run / "result.json").read_text())
+    assert "starting Ray" in done.stderr
 
 
 def test_one_pair_is_undecided_and_is_not_exported(undecided, tmp_path):
-    run, result = undecided
+    run, done = undecided
+    result = json.loads(done.stdout)
     assert (result["certified"], result["certificate"]["verdict"]) == (False, "undecided")
     written = json.loads((run / "certificate.json").read_text())
     assert result["certificate"].items() <= written.items()
     assert (written["study"], written["device"]) == ("synthetic", result["device"])
     assert "--certify" in (run / "summary.txt").read_text()
     (tmp_path / "train.yaml").write_text("training: {}\n")
-    refused = run_tuner("export", run, "--into", tmp_path / "train.yaml")
+    refused = call_tuner("export", run, "--into", tmp_path / "train.yaml")
     assert refused.returncode == 2
     assert re.search(r"Undecided on \d fresh pairs? of runs", refused.stderr)  # more, were it disturbed
 
 
-def test_an_ended_run_goes_on_with_its_certificate_until_it_is_firm(undecided):
-    """By the command of docs/explanation/certificate.md."""
+def test_an_ended_run_goes_on_with_its_certificate_until_it_is_firm(undecided, call_on_ray):
+    """The command is that of docs/explanation/certificate.md."""
     run, _ = undecided
     before = read_past_run(run).records
     page = (ROOT / "docs/explanation/certificate.md").read_text()
     (words,) = re.findall(r"^    python -m tuner\.run (--resume runs/last --certify .*)$", page, re.M)
-    done = run_tuner(*words.replace("runs/last", str(run)).split(), "--json")
+    done = call_on_ray(*words.replace("runs/last", str(run)).split(), "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     past = read_past_run(run)
@@ -56,9 +64,15 @@ def test_an_ended_run_goes_on_with_its_certificate_until_it_is_firm(undecided):
     assert all(record.purpose is Purpose.CERTIFY for record in past.records[len(before) :])
     assert len(result["certificate"]["seeds"]) in (4, 8, 16, 32), result["sentence"]
     assert past.result.conclusion.is_certified == result["certified"]
-    if not result["certified"]:  # this machine was not idle, and that is said
+    written = json.loads((run / "certificate.json").read_text())
+    if result["certified"]:
+        assert written["verdict"] == "certified"
+        again = call_tuner("--resume", run, "--certify")
+        assert again.returncode == 2
+        assert "nothing left to decide" in again.stderr
+    else:  # this machine was not idle: that is said, pair by pair, and is no verdict
         assert "others disturbed" in result["sentence"]
-        return
-    again = run_tuner("--resume", run, "--certify")
-    assert again.returncode == 2
-    assert "nothing left to decide" in again.stderr
+        assert written["verdict"] == "undecided"
+        assert {pair["seed"] for pair in written["disturbed"]} <= set(result["certificate"]["seeds"])
+        assert all(pair["by"] for pair in written["disturbed"])
+        assert written["disturbed"]

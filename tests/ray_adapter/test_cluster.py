@@ -1,8 +1,8 @@
-"""A real head node with token authentication: as a Ray job, by address, and in a scrape of its metrics."""
+"""A real head node with token authentication: as a Ray job, by address, from a container, and its metrics."""
 
 import json
 import os
-import re
+import signal
 import socket
 import subprocess
 import sys
@@ -14,11 +14,15 @@ from pathlib import Path
 from urllib.error import URLError
 
 import pytest
+import yaml
 
-from tests.processes import ROOT, run_tuner, wait_until, write_study
-from tests.studies import study_dict
+from tests.processes import ROOT, own_processes, run_tuner, wait_until, write_study
+from tests.studies import NO_SINKS, study_dict
 
 BIN = Path(sys.executable).parent
+PATH = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+ON_ALL_INTERFACES = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}
+"""Linux's default when nothing is set; tests/conftest.py sets it for a private Ray."""
 
 
 def free_port() -> int:
@@ -47,9 +51,10 @@ def head():
             "--disable-usage-stats",
         ]
         # The head finds `python` for a job's entry point on its own PATH.
-        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        environment = os.environ | ON_ALL_INTERFACES | {"PATH": PATH}
+        environment["RAY_metrics_report_interval_ms"] = "1000"  # instead of ten seconds
         with (Path(temp_dir) / "head.log").open("w") as log:
-            process = subprocess.Popen(command, env=os.environ | {"PATH": path}, stdout=log, stderr=log)
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
             try:
                 # The dashboard takes a job only when its agent is up, which on a busy machine is much later.
                 for name in ("dashboard-port", "dashboard-agent-listen-port"):
@@ -66,9 +71,10 @@ def answers(port: int) -> bool:
 
 
 def slow_study(folder: Path) -> Path:
-    """About fifteen seconds of trials: long enough for the metrics to be exported while it runs."""
-    stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.4}}
-    return write_study(folder, stage=stage, budget={"trials": 14, "hours": 1}, search={"sampler": "random"})
+    """About eight seconds of trials: long enough for the metrics to be exported while it runs."""
+    stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.2}}
+    changes = {"budget": {"trials": 14, "hours": 1}, "search": {"sampler": "random"}, "outputs": NO_SINKS}
+    return write_study(folder, stage=stage, **changes)
 
 
 @pytest.mark.timeout(400)
@@ -119,6 +125,7 @@ def test_without_the_token_the_cluster_cannot_be_joined_and_that_is_one_message(
         *("--space", write_study(tmp_path), "--runs-dir", tmp_path / "runs"),
         *("--address", head["port"]),
         RAY_AUTH_TOKEN="0" * 32,
+        **ON_ALL_INTERFACES,
     )
     assert done.returncode == 2
     assert "cannot join the Ray cluster" in done.stderr
@@ -126,12 +133,43 @@ def test_without_the_token_the_cluster_cannot_be_joined_and_that_is_one_message(
     assert "Traceback" not in done.stderr
 
 
-def test_it_joins_a_cluster_named_by_the_environment_and_leaves_it_running(head, tmp_path):
-    path = write_study(tmp_path, budget={"trials": 3, "hours": 1})
-    done = run_tuner("--space", path, "--runs-dir", tmp_path / "runs", RAY_ADDRESS=head["port"])
-    assert done.returncode in (0, 1), done.stderr
-    assert re.search(rf"joining Ray at {re.escape(head['port'])}", done.stdout)
-    assert "0003 " in done.stdout
+def composes_tune(port: int, *, in_container: bool) -> list[str]:
+    """Returns the command that compose starts for `tune` in the container, with another port for metrics.
+
+    Args:
+        port: For the metrics.
+        in_container: Whether it is to start a node of its own; it sees the head's otherwise.
+    """
+    services = yaml.safe_load((ROOT / "docker/compose.yaml").read_text())["services"]
+    shell, option, script, name = services["tune"]["entrypoint"]
+    script = script.replace("$$", "$").replace("--metrics-export-port=8080", f"--metrics-export-port={port}")
+    return [shell, option, script if in_container else script.splitlines()[-1], name]
+
+
+def test_composes_tune_joins_the_cluster_of_its_environment_and_ctrl_c_ends_it_and_not_the_cluster(
+    head, tmp_path
+):
+    container = own_processes()  # where the head's node is not to be seen
+    runs, output = tmp_path / "runs", tmp_path / "output.txt"
+    with tempfile.TemporaryDirectory(prefix="dt-", ignore_cleanup_errors=True) as temp_dir:
+        environment = os.environ | ON_ALL_INTERFACES | {"PATH": PATH, "PYTHONPATH": str(ROOT)}
+        environment |= {"RAY_ADDRESS": head["port"], "DISTILL_TUNER_RUNS_DIR": str(runs)}
+        environment |= {"TMPDIR": temp_dir, "RAY_TMPDIR": temp_dir}
+        tune = composes_tune(free_port(), in_container=bool(container))
+        with output.open("w") as file:
+            process = subprocess.Popen(
+                [*container, *tune, "--space", str(slow_study(tmp_path))],
+                env=environment,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+            wait_until(lambda: "0002 " in output.read_text() or process.poll() is not None, timeout_s=240)
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.wait(timeout=60) == 130, output.read_text()
+    assert f"joining Ray at {head['port']}" in output.read_text()
+    result = json.loads((runs / "last/result.json").read_text())
+    assert (result["status"], result["baseline"]["state"]) == ("interrupted", "complete")
     assert answers(int(head["port"].rsplit(":", 1)[1]))
 
 

@@ -1,8 +1,11 @@
-"""What the stage is handed."""
+"""The dict that the stage is handed."""
+
+from dataclasses import replace
 
 from tests.studies import make_study
 from tuner.advisor import Advisor, Run
 from tuner.ray_adapter.launch import trial_config
+from tuner.runs.checkpoints import Checkpoints
 
 
 def test_a_trial_gets_its_parameters_the_studys_options_its_seed_and_its_threads():
@@ -15,4 +18,21 @@ def test_a_trial_gets_its_parameters_the_studys_options_its_seed_and_its_threads
         "num_epochs": 6,
         "stage": {"num_samples": 2000},
         "num_threads": 2,
+        "device": "",
+    }
+
+
+def test_a_trial_of_a_resumable_stage_gets_its_folder_and_where_to_go_on(tmp_path):
+    study, checkpoints = make_study(), Checkpoints(tmp_path)
+    run = Advisor(study).ask()
+    assert isinstance(run, Run)
+    plain = trial_config(study, run)
+    assert trial_config(study, run, checkpoints=checkpoints) == plain | {
+        "checkpoints": str(tmp_path / "checkpoints/0001"),
+        "from_epoch": 0,
+    }
+    again = replace(run, trial_id="0002", resumed_from="0001", from_epoch=3)
+    assert trial_config(study, again, checkpoints=checkpoints) == plain | {
+        "checkpoints": str(tmp_path / "checkpoints/0002"),
+        "from_epoch": 3,
     }

@@ -1,4 +1,4 @@
-"""What is asked of a stage on a card leaves no process behind that would hold memory there."""
+"""Questions to a stage on a card leave no process behind that would hold memory there."""
 
 import os
 import subprocess
@@ -13,10 +13,11 @@ ASK = """
 import os, time, ray
 from tests.studies import make_study
 from tuner.ray_adapter.interrupts import Interrupts
+from tuner.ray_adapter.place import Place
 from tuner.ray_adapter.stages import describe_device
 ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
 stage = {"class": "tests.ray_adapter.test_stages:NamesItsProcess", "num_epochs": 1, "num_samples": 240}
-pid = describe_device(make_study(stage=stage), Interrupts(), num_gpus=NUM_GPUS)["pid"]
+pid = describe_device(make_study(stage=stage), Interrupts(), Place(num_gpus=NUM_GPUS))["pid"]
 deadline = time.monotonic() + 30
 while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline and NUM_GPUS:
     time.sleep(0.1)

@@ -1,35 +1,46 @@
 """Real Ray, a cheap stage: every way a trial can end reaches the records as what it is."""
 
+import re
+import time
+
 import pytest
 
+from tests.processes import is_alive, wait_until
+from tests.replay import replay
 from tests.stages import SyntheticOptions, epoch_seconds
 from tests.studies import make_study, study_dict
-from tuner.advisor import Advisor, JournaledAdvisor, replay
-from tuner.core.conclusion import conclude
+from tuner.advisor import Advisor
+from tuner.certificate.conclusion import conclude
 from tuner.core.pareto import front
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialState
 from tuner.errors import ClusterError, RecordsError, StageError
+from tuner.ray_adapter import bridge
 from tuner.ray_adapter.device import check_resources
 from tuner.ray_adapter.interrupts import Interrupts
-from tuner.ray_adapter.launch import run_trials
+from tuner.ray_adapter.launch import Workers, run_trials
 from tuner.ray_adapter.metrics import StudyMetrics
-from tuner.records.journal import Journal, read_journal
-from tuner.search.strategy import ProbeStep
+from tuner.runs.journal import Journal, read_journal
+from tuner.runs.journaled import JournaledAdvisor
+from tuner.search.policy.probing import ProbeStep
 
 pytestmark = pytest.mark.usefixtures("ray_resources")
 
 
-def run_on_ray(study, folder, *, num_workers=1, journal=None, clock=lambda: 0.0, kind=Advisor):
+def seconds_from_now():
+    began_s = time.monotonic()
+    return lambda: time.monotonic() - began_s
+
+
+def run_on_ray(study, folder, *, num_workers=1, journal=None, kind=Advisor, device=""):
     advisor = kind(study, num_workers=num_workers, traits=StageTraits(can_probe=True))
     journaled = JournaledAdvisor(
-        advisor, journal or Journal(folder / "journal.jsonl"), clock, [StudyMetrics(advisor)]
+        advisor, journal or Journal(folder / "journal.jsonl"), seconds_from_now(), [StudyMetrics(advisor)]
     )
     run_trials(
         study,
         journaled,
-        num_workers=num_workers,
-        num_gpus=0,
+        workers=Workers(num=num_workers, device=device),
         errors_dir=folder / "errors",
         interrupts=Interrupts(),
     )
@@ -45,7 +56,7 @@ class ProbesFirst(Advisor):
     """Asks for a probe of three configurations before anything else."""
 
     def ask(self, elapsed_s=0.0):
-        if self._num_probes:
+        if self._agenda.next_probe_id != "p001":
             return super().ask(elapsed_s)
         return self._start_probe(ProbeStep(configs=tuple(self.study.lattice)[:3]), elapsed_s)
 
@@ -55,7 +66,7 @@ def test_a_probe_times_configurations_on_a_worker_and_one_that_does_not_fit_is_n
     too_large = {"params": first.as_dict(), "kind": "oom", "epoch": 1}
     study = synthetic([too_large], trials=4)
     advisor = run_on_ray(study, tmp_path, kind=ProbesFirst)
-    known = {probed.config: probed.epoch_time_s for probed in advisor.knowledge.ledger.probes.values()}
+    known = {probed.config: probed.epoch_time_s for probed in advisor.knowledge.observations.probes.values()}
     assert len(known) == 3
     assert known.pop(first) is None
     options = SyntheticOptions(**study.stage.options)
@@ -66,7 +77,7 @@ def test_a_probe_times_configurations_on_a_worker_and_one_that_does_not_fit_is_n
     events = list(read_journal(tmp_path / "journal.jsonl"))
     rebuilt = replay(events, ProbesFirst(study, traits=StageTraits(can_probe=True)))
     assert rebuilt.records == advisor.records
-    assert rebuilt.knowledge.ledger.probes == advisor.knowledge.ledger.probes
+    assert rebuilt.knowledge.observations.probes == advisor.knowledge.observations.probes
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +149,7 @@ def test_every_failure_is_recorded_as_what_it_is_and_the_run_goes_on(tmp_path):
         {"params": {"batch_size": 4}, "kind": "raise", "epoch": 1},
         {"params": {"batch_size": 6}, "kind": "kill", "epoch": 3, "once": once},
     ]
-    study = synthetic(failures, trials=24, scheduler={"rule": "none"}, search={"sampler": "random"})
+    study = synthetic(failures, trials=12, scheduler={"rule": "none"}, search={"sampler": "random"})
     advisor = run_on_ray(study, tmp_path)
     states = {}
     for record in advisor.records:
@@ -198,10 +209,76 @@ def test_a_journal_that_cannot_be_written_ends_the_run_with_that_error(tmp_path)
     assert len(list(read_journal(tmp_path / "journal.jsonl"))) == 20
 
 
-def test_a_stage_that_reports_nonsense_ends_the_run_with_one_message(tmp_path):
-    study = make_study(stage=study_dict()["stage"] | {"class": "tests.ray_adapter.broken:NoTime"})
-    with pytest.raises(StageError, match="the stage's report lacks time_s, epoch_time_s"):
-        run_on_ray(study, tmp_path)
+def failing(name, folder, **changes):
+    """A run whose baseline fails: the message, and the trials there were."""
+    stage = study_dict()["stage"] | {"class": f"tests.ray_adapter.broken:{name}"}
+    with pytest.raises(StageError) as error:
+        run_on_ray(make_study(stage=stage, **changes), folder)
+    asks = [e["answer"] for e in read_journal(folder / "journal.jsonl") if e["event"] == "ask"]
+    return str(error.value), [answer["kind"] for answer in asks]
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("NoTime", "the stage's report lacks time_s, epoch_time_s."),
+        ("NegativeNrmse", "the stage reported nrmse=-1.0, which must be more than 0."),
+        ("SameEpochTwice", "the stage reported epoch 1 again."),
+        ("ClockOfMinutes", "the stage reported time_s=60 only "),
+        ("RaisesInSetup", "FileNotFoundError: [Errno 2] No such file or directory: '/no/such/file.npz'"),
+    ],
+)
+def test_a_stage_that_does_not_work_ends_the_run_with_its_cause_after_one_trial(name, cause, tmp_path):
+    """A failure in the baseline fails every trial; escape codes and Ray's own words help nobody."""
+    message, kinds = failing(name, tmp_path)
+    assert f"the stage does not work: the baseline failed: {cause}" in message
+    assert "creation task" not in message
+    assert "\x1b" not in message
+    assert kinds == ["run", "broken"]
+
+
+def test_out_of_memory_while_a_worker_starts_is_infeasible_and_not_a_fault(tmp_path):
+    stage = study_dict()["stage"] | {"class": "tests.ray_adapter.broken:OutOfMemoryInSetup"}
+    advisor = run_on_ray(make_study(stage=stage, budget={"trials": 2, "hours": 1}), tmp_path)
+    assert {record.state for record in advisor.records} == {TrialState.INFEASIBLE}
+    assert {record.constraint for record in advisor.records} == {"memory"}
+
+
+@pytest.mark.parametrize("name", ["HangsButTheBaseline", "HangsInSetupButTheBaseline"])
+def test_a_trial_that_never_reports_is_given_up_when_the_budget_is_spent(name, tmp_path, monkeypatch):
+    """The worker is killed, also while it still starts, and the run ends by itself."""
+    monkeypatch.setattr("tuner.ray_adapter.overdue.MIN_PATIENCE_S", 0.5)
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    stage = study_dict()["stage"] | {
+        "class": f"tests.ray_adapter.broken:{name}",
+        "options": {"pids": str(pids)},
+    }
+    study = make_study(stage=stage, budget={"trials": 5, "hours": 8 / 3600})
+    advisor = run_on_ray(study, tmp_path)
+    hung = advisor.records[-1]
+    assert hung.state is TrialState.FAILED
+    assert re.fullmatch(r"given up: no report for \d+ s, and the budget is spent", hung.reason)
+    assert "is spent" in advisor.finish_reason
+    (pid,) = (int(path.name) for path in pids.iterdir())
+    wait_until(lambda: not is_alive(pid), timeout_s=30)
+
+
+def test_a_trial_on_another_device_is_no_measurement_and_is_asked_again_until_that_is_hopeless(
+    tmp_path, monkeypatch
+):
+    """No epoch is trained there; and what is refused counts neither as a retry nor as a failure."""
+    assert bridge.MAX_DISCARDED == 5
+    monkeypatch.setattr(bridge, "MAX_DISCARDED", 2)  # each starts a worker
+    study = synthetic(trials=4, resources={"retries": 0})
+    with pytest.raises(ClusterError, match="2 trials in a row were started on another device"):
+        run_on_ray(study, tmp_path, device="NVIDIA H100")
+    events = list(read_journal(tmp_path / "journal.jsonl"))
+    ends = [event for event in events if event["event"] == "tell"]
+    assert [end["state"] for end in ends] == ["discarded"] * 2
+    assert all("but this run measures NVIDIA H100" in end["reason"] for end in ends)
+    assert not [event for event in events if event["event"] == "observe"]
+    assert {e["answer"]["purpose"] for e in events if e["event"] == "ask"} == {"baseline"}
 
 
 @pytest.mark.parametrize(
@@ -209,7 +286,8 @@ def test_a_stage_that_reports_nonsense_ends_the_run_with_one_message(tmp_path):
     [
         ("tests.nowhere:Stage", "cannot be imported: No module named 'tests.nowhere'"),
         ("tests.stages:Nothing", "cannot be imported: .*no attribute 'Nothing'"),
-        ("tests.studies:make_study", "is no Ray Tune Trainable"),
+        ("tests.studies:make_study", "is not a Ray Tune Trainable"),
+        ("tests.ray_adapter.broken:Unfinished", r"lacks evaluate\(\), release\(\), train_epoch\(\)\."),
     ],
 )
 def test_a_stage_that_cannot_be_used_is_one_message(class_path, message, tmp_path):

@@ -10,8 +10,9 @@ from tests.studies import make_record, make_study
 from tuner.core.config import TrialConfig
 from tuner.core.trial import Purpose, TrialState
 from tuner.report.live import LiveView, bar, plot
-from tuner.report.past import read_past_run
-from tuner.report.progress import Progress
+from tuner.report.progress import best_text, budget_text, counts_text
+from tuner.runs.past_run import read_past_run
+from tuner.runs.progress import Progress
 from tuner.simulate.session import run_simulated, simulated
 
 
@@ -48,10 +49,10 @@ def test_it_fits_its_terminal(midway, width, height):
 
 def test_at_80_by_24_everything_is_there(midway):
     text = "\n".join(shown(midway))
-    assert midway.best_text in text
+    assert best_text(midway) in text
     assert str(midway.best.config) in text
-    assert midway.counts_text in text
-    assert midway.budget_text in text
+    assert counts_text(midway) in text
+    assert budget_text(midway) in text
     assert f"budget [{'#' * round(midway.spent * 60)}." in text
     record = midway.running[0]
     assert f"{record.trial_id} {record.epoch}/6" in text
@@ -68,7 +69,7 @@ def test_a_larger_terminal_has_a_larger_plot(midway):
 def test_a_small_terminal_leaves_the_plot_out_and_keeps_the_best(midway):
     text = "\n".join(shown(midway, 70, 14))
     assert "B baseline" not in text
-    assert midway.best_text in text
+    assert best_text(midway) in text
     assert midway.running[0].trial_id in text
 
 
@@ -91,9 +92,9 @@ def _config(batch):
 def _progress(*records, **changes):
     study = make_study()
     progress = Progress._of(study, records, 30.0, len(records), None)
-    from tuner.core.recommend import incumbent
+    from tuner.core.recommend import best_measured
 
-    return replace(progress, best=incumbent(records, study.goal), **changes)
+    return replace(progress, best=best_measured(records, study.goal), **changes)
 
 
 def test_the_time_left_is_the_pace_so_far_less_what_passed_since():

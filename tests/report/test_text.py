@@ -1,16 +1,17 @@
-"""Records in words."""
+"""The words in which records are reported."""
 
 from dataclasses import replace
 
 import pytest
 
 from tests.studies import GUIDE, make_record
-from tuner.core.conclusion import conclude
+from tuner.certificate.conclusion import conclude
 from tuner.core.config import TrialConfig
 from tuner.core.goal import Goal, Objective
 from tuner.core.limits import Limit
 from tuner.core.objectives import Target
 from tuner.core.trial import Purpose, TrialState
+from tuner.report.conclusion import conclusion_text
 from tuner.report.text import duration, result_table, trial_line, work_table
 
 TARGET = Goal(target=Target.parse("nrmse < 0.095"))
@@ -46,7 +47,7 @@ def test_the_closing_table_shows_figures_of_full_budget_trials_only():
 
 
 def test_the_work_table_holds_the_guides_numbers_and_both_of_its_counts():
-    """Guide, "Computational cost per epoch": 3,330 -> 2,004 passes, 10,000 -> 8,000 evaluations."""
+    """See the guide, "Computational cost per epoch": 3,330 -> 2,004 passes, 10,000 -> 8,000 evaluations."""
     guide = make_record("0002", config=TrialConfig(**GUIDE), purpose=Purpose.GUIDE)
     lines = work_table(conclude([BASELINE, guide], TARGET), 2000).splitlines()
     assert lines[0].split()[2:4] == ["num_forward_passes", "num_sample_evals"]
@@ -101,4 +102,4 @@ def test_a_time_to_the_target_that_was_never_reached_is_a_bound():
     goal = Goal(target=Target.parse("nrmse < 0.08"), objective=Objective.TIME_TO_TARGET)
     conclusion = conclude([BASELINE], goal)
     assert ">20.00" in result_table(conclusion)
-    assert "the nearest miss is" in conclusion.sentence
+    assert "the nearest miss is" in conclusion_text(conclusion)

@@ -1,4 +1,4 @@
-"""What a run says of what it took from an earlier one."""
+"""The words in which a run says what it took from an earlier one."""
 
 from tuner.report.warm_start import warm_start_line
 
@@ -13,10 +13,11 @@ def test_it_says_how_many_runs_from_where_and_that_times_are_its_own():
 
 
 def test_it_counts_what_could_not_be_used():
-    assert "; 4 more vary what this study does not" in warm_start_line(TAKEN | {"num_left_out": 4})
+    said = warm_start_line(TAKEN | {"num_left_out": 4})
+    assert "; 4 more were left out, as they vary what this study does not" in said
 
 
-def test_a_dropped_prior_is_said_with_its_reason():
-    line = warm_start_line(TAKEN, "a100-1 is not believed any more: ...")
-    assert line.endswith("; dropped, and nothing below rests on it: a100-1 is not believed any more: ...")
+def test_a_dropped_warm_start_is_said_with_its_reason():
+    line = warm_start_line(TAKEN, "a100-1 is no longer believed: ...")
+    assert line.endswith("; dropped, and nothing below rests on it: a100-1 is no longer believed: ...")
     assert "times and memory" not in line

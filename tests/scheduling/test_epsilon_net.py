@@ -21,7 +21,7 @@ def test_of_points_equally_far_the_lesser_comes_first():
 
 
 def test_figures_of_any_unit_weigh_the_same():
-    """By its seconds alone, the middle point would be nearest to the fast end; by both, to the slow one."""
+    """By seconds alone the middle point is nearest to the fast end; by both figures, to the slow one."""
     points = [(100.0, 0.4), (400.0, 0.3), (500.0, 0.1), (300.0, 0.15)]
     in_hours_and_percent = [(time_s / 3600, 100 * nrmse) for time_s, nrmse in points]
     assert epsilon_net(points) == epsilon_net(in_hours_and_percent) == [0, 2, 1, 3]

@@ -118,7 +118,7 @@ def test_who_did_not_report_the_objective_is_not_compared_at_a_rung(rule: Stoppi
 def test_a_trial_over_the_target_is_left_behind_only_by_one_that_was_there_before_its_next_epoch(
     epoch_time_s: float, is_stopped: bool
 ) -> None:
-    """It may be there after 3 s; the other was after two of its epochs."""
+    """One trial may reach the target after 3 s; the other did after two of its epochs."""
     mine = record([0.3, 0.12], [1.0, 1.0], num_epochs=6)
     other = record([0.2, 0.09], [epoch_time_s] * 2, num_epochs=6, config=replace(CONFIG, batch_size=12))
     decision = RULE.decide(mine, against(Objective.TIME_TO_TARGET, replace(other, trial_id="0002")))

@@ -31,7 +31,7 @@ class Obedient:
 
 
 class NoRule:
-    """Not a rule."""
+    """A class that is not a rule."""
 
 
 def incumbent(time_s: float) -> TrialRecord:

@@ -1,4 +1,4 @@
-"""What `feasible_and_faster` does at rungs beside what it does at every epoch."""
+"""The decisions of `feasible_and_faster` at rungs, beside those at every epoch."""
 
 from dataclasses import replace
 

@@ -7,7 +7,7 @@ from tuner.core.lattice import Lattice
 from tuner.core.measurement import Measurement, Status
 from tuner.core.parameters import Continuous, Discrete, Parameter
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.search import OptunaProposer, Outcome
+from tuner.search import FullBudgetValues, OptunaProposer
 
 NUM_EPOCHS = 4
 THRESHOLD = 0.05
@@ -67,10 +67,10 @@ def law(config: TrialConfig) -> tuple[float, float]:
     return time_s, 0.1 / config.num_taus + 0.001 * config.batch_size
 
 
-def outcome(config: TrialConfig, *, time_s: float | None = None) -> Outcome:
-    """What `config` is worth, exactly; `time_s` replaces the projected time."""
+def full_budget_values(config: TrialConfig, *, time_s: float | None = None) -> FullBudgetValues:
+    """Returns the exact worth of `config`; `time_s` replaces the projected time."""
     epoch_time_s, nrmse = law(config)
-    return Outcome(
+    return FullBudgetValues(
         projected_objective=time_s or NUM_EPOCHS * epoch_time_s,
         projected_nrmse=nrmse,
         quality=nrmse - THRESHOLD,
@@ -95,5 +95,5 @@ def drive(
             oom = record(trial_id, config, TrialState.INFEASIBLE, num_ran=0, constraint="memory")
             proposer.tell(oom, None)
         else:
-            proposer.tell(record(trial_id, config), outcome(config))
+            proposer.tell(record(trial_id, config), full_budget_values(config))
     return asked

@@ -9,11 +9,15 @@ from tuner.core.measurement import Measurement, Status
 from tuner.core.objectives import Target
 from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.search.beliefs import Beliefs
-from tuner.search.grid import Grid
-from tuner.search.ledger import Ledger, Probed
+from tuner.search.candidates import Candidates
+from tuner.search.observations import Observations, Probed
+from tuner.search.policy.acquisition import Acquisition
+from tuner.search.policy.admission import Admission
+from tuner.search.policy.probing import ProbeStep
+from tuner.search.policy.stopping import Decided
+from tuner.search.policy.strategy import RunStep, Strategy
+from tuner.search.predictions import Predictions
 from tuner.search.problem import Problem
-from tuner.search.strategy import Decided, ProbeStep, RunStep, Strategy
 
 NUM_EPOCHS = 4
 BASELINE = TrialConfig(batch_size=4, micro_batch=1, num_taus=3)
@@ -69,9 +73,9 @@ def running(config: TrialConfig, seed: int = 0) -> TrialRecord:
     return ran(config, 0.1, seed, state=TrialState.RUNNING, num_ran=0)
 
 
-def beliefs(of: Problem, records: Sequence[TrialRecord], probes: Sequence[Probed] = ()) -> Beliefs:
+def predictions(of: Problem, records: Sequence[TrialRecord], probes: Sequence[Probed] = ()) -> Predictions:
     tried = [of.baseline, *(r.config for r in records), *(p.config for p in probes)]
-    return Beliefs(of, Grid(of, tried), Ledger(records, probes))
+    return Predictions(of, Candidates(of, tried), Observations(records, probes))
 
 
 def strategy(
@@ -81,7 +85,13 @@ def strategy(
     probe_cost_s: float | None = None,
 ) -> Strategy:
     under_way = [r for r in records if r.state is TrialState.RUNNING]
-    return Strategy(beliefs(of, records, probes), under_way, probe_cost_s)
+    return Strategy(predictions(of, records, probes), under_way, probe_cost_s)
+
+
+def acquisition(of: Problem, records: Sequence[TrialRecord]) -> Acquisition:
+    found = predictions(of, records)
+    under_way = [r for r in records if r.state is TrialState.RUNNING]
+    return Acquisition(found, Admission(found), under_way)
 
 
 def probed(configs: Sequence[TrialConfig]) -> list[Probed]:

@@ -11,7 +11,14 @@ from trainables.consistency.options import StageOptions
 from trainables.consistency.row_cost import resident_bytes, row_cost
 from tuner.core.config import TrialConfig
 from tuner.errors import ConfigError
-from tuner.spec import list_hardware, list_spaces, load_hardware, load_study, study_from_text
+from tuner.spec import (
+    list_hardware,
+    load_hardware,
+    load_study,
+    shipped_studies,
+    study_as_yaml,
+    study_from_text,
+)
 from tuner.spec.document import read_document
 
 BASELINE = TrialConfig(batch_size=6, micro_batch=3, num_taus=5)
@@ -31,7 +38,7 @@ def recommended_pairs(row):
 
 
 def test_all_shipped_studies_are_listed_with_a_description():
-    spaces = list_spaces()
+    spaces = shipped_studies()
     assert [space.name for space in spaces] == NAMES
     for space in spaces:
         assert space.path.endswith(f"{space.name}.yaml")
@@ -86,7 +93,7 @@ def test_a_gpu_study_has_room_beyond_the_guide(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shipped_study_resolved_loads_back_as_an_equal_one(name):
     spec = load_study(name)
-    assert study_from_text(spec.as_yaml().encode(), label="study.yaml") == spec
+    assert study_from_text(study_as_yaml(spec).encode(), label="study.yaml") == spec
 
 
 def test_gpu_studies_share_stage_target_and_baseline():
@@ -118,7 +125,7 @@ def full_size():
 
 @pytest.mark.parametrize("name", GPUS)
 def test_memory_binds_within_the_ranges_of_a_gpu_study(name):
-    """By the bytes counted per row: baseline and guide fit their card, a good part of the study does not."""
+    """Bytes are counted per row: baseline and guide fit their card, a good part of the study does not."""
     spec, (options, row_bytes) = load_study(name), full_size()
 
     def fits(config):
@@ -180,7 +187,7 @@ def test_shipped_files_are_read_as_package_data():
     folder = resources.files("search_spaces")
     assert {"cpu.yaml", "hardware"} <= {entry.name for entry in folder.iterdir()}
     text = folder.joinpath("cpu.yaml").read_bytes()
-    assert read_document(text, "cpu.yaml").problems == []
+    assert read_document(text, "cpu.yaml").mistakes == []
 
 
 def test_a_pair_that_does_not_divide_is_no_config():

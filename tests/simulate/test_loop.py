@@ -1,17 +1,19 @@
 """Virtual time: workers overlap, and a driver that cannot serve an ask says so."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from tests.advisor.laws import run_study, smooth
 from tests.studies import make_study, report
-from tuner.advisor import Advisor, Finished, JournaledAdvisor, Run, Wait
-from tuner.advisor.messages import Probe, Resume
+from tuner.advisor import Advisor, Finished, Run, Wait
+from tuner.advisor.messages import Probe
 from tuner.core.measurement import Status
 from tuner.core.trial import Purpose, TrialState
 from tuner.errors import TunerError
-from tuner.records.journal import Journal
+from tuner.runs.journal import Journal
+from tuner.runs.journaled import JournaledAdvisor
 from tuner.scheduling import Continue, Stop
 from tuner.simulate import Account, Costs, VirtualClock, simulate
 
@@ -48,7 +50,7 @@ class Script:
         self.heard = []
 
     def ask(self):
-        if self._asks and not (isinstance(self._asks[0], Resume) and self._running):
+        if self._asks:
             self._running += 1
             return self._asks.pop(0)
         return Wait() if self._running else Finished(reason="the script is over")
@@ -111,17 +113,17 @@ def test_a_probe_occupies_a_worker_for_its_start_and_its_duration():
     assert (account.probe_s, account.num_trials) == (4.0, 1)
 
 
-def test_a_stopped_trial_resumes_after_its_last_epoch_and_says_so():
-    heard, _, account = play(run_of("stop"), Resume(trial_id="stop", num_epochs=4), costs=COSTS)
+def test_a_stopped_trial_is_told_as_stopped_and_trains_no_more():
+    heard, _, account = play(run_of("stop"), costs=COSTS)
     assert heard[2][2:] == (TrialState.STOPPED, False)
-    assert [(epoch, resumed) for _, _, epoch, resumed in heard[3:-1]] == [(3, True), (4, True)]
-    assert account.training_s["search"] == 40.0
-    assert account.startup_s == 10.0
+    assert account.training_s["search"] == 20.0
 
 
-def test_what_never_ran_an_epoch_cannot_be_resumed():
-    with pytest.raises(TunerError, match="resumes trial 'oom'"):
-        play(run_of("oom"), Resume(trial_id="oom", num_epochs=3))
+def test_a_trial_that_goes_on_from_a_checkpoint_starts_after_its_epoch_and_says_so():
+    heard, _, account = play(replace(run_of("again"), resumed_from="lost", from_epoch=1), costs=COSTS)
+    assert [(epoch, resumed) for _, _, epoch, resumed in heard[:-1]] == [(2, True), (3, True)]
+    assert account.training_s["search"] == 20.0
+    assert account.startup_s == 5.0
 
 
 def test_a_lost_trial_costs_what_it_trained_and_the_wait_and_is_told_as_lost():

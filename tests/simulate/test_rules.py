@@ -3,12 +3,13 @@
 import pytest
 
 from tests.advisor.laws import run_study, smooth
+from tests.replay import replay
 from tests.studies import make_study
-from tuner.advisor import Advisor, replay
+from tuner.advisor import Advisor
+from tuner.core.study_sections import STOPPING_RULES
 from tuner.core.trial import Purpose, TrialState
-from tuner.records.journal import read_journal
+from tuner.runs.journal import read_journal
 from tuner.scheduling.rules import RULES
-from tuner.spec.schema import STOPPING_RULES
 
 CASES = [
     ("feasible_and_faster", {}, "tpe"),

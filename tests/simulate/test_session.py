@@ -4,22 +4,24 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from tests.processes import ROOT, run_tuner
+from tests.processes import ROOT, call_tuner
+from tests.replay import rebuild
 from tests.studies import make_study
-from tuner.advisor import rebuild
 from tuner.core.config import TrialConfig
-from tuner.records.journal import read_journal
+from tuner.run import main
+from tuner.runs.journal import read_journal
 from tuner.simulate.plan import plan
-from tuner.spec import load_study
+from tuner.spec import load_study, study_as_yaml
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("simulated")
-    done = run_tuner("--space", "a100.yaml", "--simulate", "--runs-dir", folder)
+    done = call_tuner("--space", "a100.yaml", "--simulate", "--runs-dir", folder)
     return done, folder / "last"
 
 
@@ -34,12 +36,12 @@ def test_a_simulated_study_recommends_and_exits_with_0(finished):
 
 
 def test_it_recommends_what_the_advisor_certified_and_only_that(finished):
-    """Not the fastest whose few runs happened to meet the target."""
+    """It is not the fastest one whose few runs happened to meet the target."""
     _, last = finished
     recommended = json.loads((last / "result.json").read_text())["recommended"]["config"]
     study = load_study(str(last / "study.yaml"))
     events = list(read_journal(last / "journal.jsonl"))
-    certified = rebuild(study, events).certified
+    certified = rebuild(study, events).admitted
     assert TrialConfig.from_dict(recommended) in certified
 
 
@@ -59,6 +61,7 @@ def test_everything_it_prints_and_writes_says_simulated(finished):
         "trials.csv",
         "recommended.yaml",
     } <= files
+    assert main(["report", str(last), "--figures"]) == 0
     files = [path for path in last.rglob("*") if path.is_file() and path.suffix != ".png"]
     assert {"pareto.svg", "optuna.sqlite3", "trials.parquet"} <= {path.name for path in files}
     assert any(path.parent.parent.name == "tensorboard" for path in files)
@@ -74,19 +77,30 @@ def test_its_folder_is_that_of_a_real_run(finished):
     assert load_study(str(last / "study.yaml")).name == "a100-simulated"
 
 
-def test_neither_simulating_nor_planning_imports_ray_or_torch(tmp_path):
+def test_neither_simulating_nor_planning_imports_ray_or_torch_and_a_plan_leaves_no_run_folder(tmp_path):
+    study = replace(load_study("cpu"), outputs=make_study().outputs)  # others write them
+    (tmp_path / "study.yaml").write_text(study_as_yaml(study))
+    (tmp_path / "empty").mkdir()
     code = (
-        "import sys, tuner.run\n"
-        f"assert tuner.run.main(['--space', 'cpu', '--simulate', '--runs-dir', {str(tmp_path)!r}]) == 0\n"
+        "import os, sys, tuner.run\n"
         "assert tuner.run.main(['--space', 'cpu', '--plan']) == 0\n"
+        "print('left:', os.listdir())\n"
+        "words = ['--space', '../study.yaml', '--simulate', '--trials', '3', '--runs-dir', 'runs']\n"
+        "assert tuner.run.main(words) == 0\n"
         "print('loaded:', [name for name in ('ray', 'torch', 'trainables') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.endswith("loaded: []\n")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, check=True, cwd=tmp_path / "empty",
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+    )  # fmt: skip
+    planned, _, simulated = done.stdout.partition("left: []\n")
+    assert "core-hours" in planned
+    assert simulated.endswith("loaded: []\n")
 
 
 def test_a_plan_counts_points_and_says_what_excludes_others_and_what_it_would_cost():
-    done = run_tuner("--space", "a100.yaml", "--plan")
+    done = call_tuner("--space", "a100.yaml", "--plan")
     assert done.returncode == 0, done.stderr
     text = done.stdout
     study = load_study("a100.yaml")
@@ -119,15 +133,6 @@ def test_a_study_with_further_parameters_is_planned_and_says_that_they_change_no
     assert "180 of 720 points are legal" in text
 
 
-def test_a_plan_leaves_no_run_folder(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "tuner.run", "--space", "cpu", "--plan"],
-        capture_output=True, text=True, check=True, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": ""},
-    )  # fmt: skip
-    assert "core-hours" in done.stdout
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -139,9 +144,9 @@ def test_a_plan_leaves_no_run_folder(tmp_path):
     ],
 )
 def test_an_option_that_only_a_real_run_could_follow_is_refused(options, named):
-    done = run_tuner("--space", "cpu", *options)
+    done = call_tuner("--space", "cpu", *options)
     assert done.returncode == 2
     assert (
-        f"error: {named} means nothing with {options[0] if options[0] != named else options[1]}"
+        f"error: {named} has no meaning with {options[0] if options[0] != named else options[1]}"
         in done.stderr
     )

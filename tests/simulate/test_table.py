@@ -6,16 +6,16 @@ from dataclasses import replace
 import pytest
 
 from tests.advisor.laws import run_study, smooth
+from tests.replay import START, records_of
 from tests.studies import make_study
 from tuner.advisor.messages import Run
 from tuner.core.config import TrialConfig
 from tuner.core.trial import Purpose
 from tuner.errors import RecordsError, TunerError
-from tuner.records.journal import read_journal
+from tuner.runs.journal import read_journal
 from tuner.simulate.hardware import hardware_law
 from tuner.simulate.table import (
     TableRow,
-    journal_rows,
     over_micro_batches,
     read_rows,
     table_instance,
@@ -30,13 +30,28 @@ def row(config, seed: int, final: float, epoch_time_s: float | None = 1.0) -> Ta
     return TableRow(config=config, seed=seed, nrmses=(0.12,) * 5 + (final,), epoch_time_s=epoch_time_s)
 
 
+def journal_rows(events) -> list[TableRow]:
+    """The trials of a journal that ran to their full budget."""
+    return [
+        TableRow(
+            config=record.config,
+            seed=record.seed,
+            nrmses=tuple(record.nrmse_curve.values()),
+            epoch_time_s=record.time_s / record.num_epochs,
+            peak_memory_gib=record.peak_memory_gib,
+        )
+        for record in records_of(events)
+        if record.is_full_budget
+    ]
+
+
 def ask(config, seed: int) -> Run:
     return Run(trial_id="0001", config=config, seed=seed, num_epochs=6, purpose=Purpose.SEARCH)
 
 
 def test_a_journal_replayed_as_a_table_answers_what_was_measured(tmp_path):
     advisor, _, _ = run_study(STUDY, smooth, tmp_path / "j")
-    instance = table_instance(STUDY, journal_rows(read_journal(tmp_path / "j")))
+    instance = table_instance(STUDY, journal_rows([START, *read_journal(tmp_path / "j")]))
     full = [record for record in advisor.records if record.is_full_budget]
     assert full
     assert {instance.study.lattice.config(k) for k in range(len(instance.study.lattice))} == {
@@ -57,7 +72,7 @@ def test_seeds_of_a_table_are_replayed_and_the_truth_is_their_mean():
 def test_a_configuration_that_was_not_measured_is_an_error():
     instance = table_instance(STUDY, [row(STUDY.baseline, 0, 0.09)])
     other = TrialConfig(batch_size=24, micro_batch=24, num_taus=2)
-    with pytest.raises(TunerError, match="no point of the study"):
+    with pytest.raises(TunerError, match="which is outside the study"):
         instance.train(ask(other, 0), 1)
 
 

@@ -1,4 +1,4 @@
-"""Which point is truly the best depends on the objective and on the limits."""
+"""The truly best point depends on the objective and on the limits."""
 
 from dataclasses import replace
 

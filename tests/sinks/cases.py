@@ -7,10 +7,10 @@ from typing import Any
 from tests.studies import make_record, make_study
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
+from tuner.core.study import StudySpec
 from tuner.core.trial import Purpose, TrialRecord, TrialState
-from tuner.report.result import RunResult
+from tuner.runs.result import RunResult
 from tuner.sinks.contract import Sink
-from tuner.spec import StudySpec
 
 PROVENANCE: Mapping[str, Any] = {
     "device": {"name": "AMD EPYC", "kind": "cpu"},
@@ -42,13 +42,13 @@ def records() -> list[TrialRecord]:
 
 
 def a_result(study: StudySpec | None = None) -> RunResult:
-    """Of those records."""
+    """Returns the result of a run with those records."""
     return RunResult(
         study=study or make_study(),
         records=tuple(records()),
         provenance=PROVENANCE,
         finish_reason="all trials have run",
-        certified={FAST: 0.99},
+        admitted={FAST: 0.99},
     )
 
 

@@ -16,7 +16,7 @@ from tests.processes import wait_until
 
 PASSWORD = "p@ss/w#1 %{:}"  # noqa: S105  # of a server that ends with its test
 QUOTED = "p%40ss%2Fw%231%20%25%7B%3A%7D"
-"""With every character that means something in a URL; and as a URL has it."""
+"""The password, with every character that means something in a URL, as a URL spells it."""
 
 
 def _programs() -> tuple[str, str]:

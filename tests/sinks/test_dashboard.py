@@ -11,6 +11,7 @@ import pytest
 from tests.browser import needs_chromium, open_browser
 from tests.processes import wait_until
 from tests.sinks.cases import play
+from tuner.report.conclusion import sentence
 from tuner.sinks.optuna_storage import OptunaStorage
 
 pytest.importorskip("selenium")
@@ -75,7 +76,7 @@ def test_the_study_has_its_metrics_and_what_misses_the_target_is_infeasible(text
 
 
 def test_best_trials_show_measured_values_and_also_what_misses_the_target(text_of):
-    """As docs/outputs.md says: the list of 0.21 ignores constraints. Stopped trials are never in it."""
+    """docs/outputs.md says so: the list of 0.21 ignores constraints. Stopped trials are never in it."""
     shown = text_of("", "Best Trials").split("Best Trials\n")[1]
     values = re.findall(r"Trial (\d+)\nObjective Values = \[(.*?), (.*?)\]", shown)
     assert [(int(n), float(t), float(e)) for n, t, e in values] == [
@@ -98,7 +99,7 @@ def test_states_and_reasons_of_trials_are_the_runs(text_of):
 def test_the_note_is_the_runs_verdict_with_the_numbers_of_its_trials(text_of, played):
     text = text_of("/note", "Recommended")
     result, _ = played
-    assert result.sentence in text
+    assert sentence(result) in text
     assert "baseline: trial 0" in text
     assert "recommended: trial 1" in text
     assert "knows no constraints" in text

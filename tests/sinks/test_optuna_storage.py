@@ -14,11 +14,12 @@ from sqlalchemy.pool import NullPool
 from tests.sinks.cases import PROVENANCE, play, records
 from tests.sinks.postgresql import PASSWORD, QUOTED, postgresql
 from tests.studies import make_record, make_study, study_dict
+from tuner.core.outputs import check_optuna_output
 from tuner.core.trial import Purpose, TrialState
 from tuner.errors import SpecError, TunerError
+from tuner.report.conclusion import sentence
 from tuner.sinks.optuna_note import note_attributes
 from tuner.sinks.optuna_storage import OptunaStorage, storage_url
-from tuner.spec.outputs import check_optuna_output
 
 
 def opened(folder, output="sqlite"):
@@ -33,7 +34,7 @@ def opened(folder, output="sqlite"):
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def output(request):
-    """What a study says of `outputs.optuna`: a file, and a database on a real server."""
+    """Yields values of `outputs.optuna`: a file, and a database on a real server."""
     if request.param == "sqlite":
         yield "sqlite"
         return
@@ -109,7 +110,7 @@ def test_an_infeasible_trial_says_which_constraint_and_why(played):
 def test_the_study_carries_provenance_and_conclusion(played):
     result, study = played
     assert study.user_attrs["provenance"] == PROVENANCE
-    assert study.user_attrs["conclusion"] == result.sentence
+    assert study.user_attrs["conclusion"] == sentence(result)
     assert study.user_attrs["status"] == "recommended"
     assert study.user_attrs["recommended"]["batch_size"] == 24
     assert study.user_attrs["speedup"] == 4.0

@@ -1,9 +1,11 @@
 """W&B offline: one run a trial, whose files say what the report says and can be synced later."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -12,20 +14,22 @@ from tests.sinks.cases import FAST, PROVENANCE, a_result, play, records
 from tests.sinks.wandb_file import read_wandb
 from tests.studies import make_record, make_study
 from tuner.core.trial import TrialState
-from tuner.sinks import wandb_runs, wandb_writer
-from tuner.sinks.selection import wandb_mode
+from tuner.report.conclusion import sentence
+from tuner.sinks import wandb_runs
 from tuner.sinks.wandb_runs import WandbRuns
-from tuner.spec import OutputSpec
 
-
-class Here(wandb_writer.Writer):
-    """Its writer without a process."""
-
-    def call(self, name, *args):
-        getattr(self, name)(*args)
-
-    def end(self):
-        pass
+KILLED = """
+import os, pathlib, signal, sys
+from tests.sinks.cases import PROVENANCE, records
+from tests.studies import make_record, make_study
+from tuner.core.trial import TrialState
+from tuner.sinks.wandb_runs import WandbRuns
+sink = WandbRuns("offline", "p")
+sink.start(make_study(), PROVENANCE, pathlib.Path(sys.argv[1]))
+sink.show(records()[0])
+sink.show(make_record("0002", config=records()[1].config, curve=[0.1], state=TrialState.RUNNING))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def read_all(folder):
@@ -92,7 +96,7 @@ def test_what_failed_or_never_ended_is_a_failed_run_and_says_why(played):
 def test_the_closing_run_has_the_conclusion_and_the_files_that_exist(played):
     result, _, runs = played
     report = runs["report"]
-    assert report["summary"]["conclusion"] == result.sentence
+    assert report["summary"]["conclusion"] == sentence(result)
     assert report["summary"]["status"] == "recommended"
     assert sorted(report["files"]) == ["certificate.json", "report.html", "result.json"]
     assert report["config"]["device"] == PROVENANCE["device"]
@@ -107,22 +111,52 @@ def test_wandb_sync_takes_the_folder(played, tmp_path):
     assert f"Would sync {len(runs)} run(s)" in told
 
 
-def test_a_resumed_run_leaves_what_it_has(tmp_path):
-    folder = tmp_path / "resumed"
+def test_what_a_killed_process_left_half_written_is_written_anew_and_what_it_ended_is_left(tmp_path):
+    folder = tmp_path / "killed"
     folder.mkdir()
-    killed, sink = WandbRuns("offline", "p"), WandbRuns("offline", "p")
-    for one in (killed, sink):
-        one.start(make_study(), PROVENANCE, folder)
-        one.show(records()[0])
-    killed._process.end()
-    sink.show(make_record("0008"))
-    sink.finish(a_result())
-    names = [path.name.rsplit("-", 1)[1] for path in (folder / "wandb").glob("offline-run-*")]
-    assert sorted(names) == ["0001", "0008", "report"]
+    done = subprocess.run([sys.executable, "-c", KILLED, folder], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    ended = next((folder / "wandb").glob("offline-run-*-0001")).stat().st_ino
+    assert len(list((folder / "wandb").glob("offline-run-*-0002"))) == 1
+    play(WandbRuns("offline", "p"), folder)
+    runs = [read_wandb(path) for path in (folder / "wandb").glob("offline-run-*/*.wandb")]
+    assert sorted(run["name"] for run in runs) == [*(record.trial_id for record in records()), "report"]
+    assert next((folder / "wandb").glob("offline-run-*-0001")).stat().st_ino == ended
+    half = read_all(folder)["0002"]
+    assert [step["_step"] for step in half["history"]] == [1, 2]
+    assert half["exit_code"] == 0
+
+
+def test_written_twice_is_as_written_once(tmp_path):
+    for _ in range(2):
+        play(WandbRuns("offline", "p"), tmp_path / "twice")
+    runs = [read_wandb(path) for path in (tmp_path / "twice" / "wandb").glob("offline-run-*/*.wandb")]
+    assert sorted(run["name"] for run in runs) == [*(record.trial_id for record in records()), "report"]
+
+
+def test_what_was_written_offline_is_not_taken_for_sent(tmp_path):
+    folder = tmp_path / "decided"
+    play(WandbRuns("offline", "p"), folder)
+    for mode, is_left in (("offline", True), ("online", False)):
+        sink = WandbRuns(mode, "p")
+        sink.start(make_study(), PROVENANCE, folder)
+        assert ("0001" in sink._ended) == is_left
+
+
+def test_a_run_that_was_killed_has_its_trials_and_no_conclusion(tmp_path):
+    (tmp_path / "run").mkdir()
+    sink = WandbRuns("offline", "p")
+    sink.start(make_study(), PROVENANCE, tmp_path / "run")
+    for record in records():
+        sink.show(record)
+    sink.finish(replace(a_result(), has_ended=False))
+    runs = read_all(tmp_path / "run")
+    assert sorted(runs) == [record.trial_id for record in records()]
+    assert runs["0007"]["exit_code"] == 1
 
 
 def test_offline_says_nothing_and_connects_to_nothing(tmp_path):
-    """In a process of its own without a key, whose connections would all go through a proxy."""
+    """It runs in a process of its own without a key, whose connections would all go through a proxy."""
     code = (
         "import pathlib, sys\n"
         "from tests.sinks.cases import play\n"
@@ -151,11 +185,10 @@ def test_offline_says_nothing_and_connects_to_nothing(tmp_path):
 
 
 def test_a_server_that_does_not_answer_makes_it_offline(tmp_path, monkeypatch):
-    """In this process, where waiting can be made short."""
-    monkeypatch.setattr(wandb_writer, "INIT_TIMEOUT_S", 1.0)
+    """It runs in this process, where waiting can be made short."""
+    monkeypatch.setattr(wandb_runs, "INIT_TIMEOUT_S", 1.0)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
-    monkeypatch.setattr(wandb_runs, "WandbProcess", Here)
     sink = WandbRuns("online", "p")
     play(sink, tmp_path / "lonely")
     assert sink.notice.startswith("offline from here on, `wandb sync` sends it later: ")
@@ -170,33 +203,3 @@ def test_a_project_and_folder_of_any_length_make_an_id_that_wandb_takes(tmp_path
     sink.show(make_record(state=TrialState.RUNNING))
     assert len(list((folder / "wandb").glob("offline-run-*"))) == 1
     sink.finish(a_result())
-
-
-@pytest.mark.parametrize(
-    ("asked", "env", "simulated", "mode"),
-    [
-        ("auto", {}, False, "offline"),
-        ("auto", {"WANDB_API_KEY": "k"}, False, "online"),
-        ("auto", {"WANDB_API_KEY": "k", "WANDB_MODE": "offline"}, False, "offline"),
-        ("auto", {"WANDB_MODE": "disabled"}, False, ""),
-        ("auto", {"NETRC": "api.wandb.ai"}, False, "online"),
-        ("auto", {"NETRC": "example.org"}, False, "offline"),
-        ("auto", {"NETRC": "example.org", "WANDB_BASE_URL": "https://example.org:8080"}, False, "online"),
-        ("auto", {"WANDB_API_KEY": "k"}, True, ""),
-        ("offline", {"WANDB_API_KEY": "k", "WANDB_MODE": "online"}, False, "offline"),
-        ("offline", {}, True, "offline"),
-        ("online", {}, False, "online"),
-        ("off", {"WANDB_API_KEY": "k"}, False, ""),
-    ],
-)
-def test_the_mode_is_what_the_study_says_else_what_is_configured(
-    asked, env, simulated, mode, monkeypatch, tmp_path
-):
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    file = tmp_path / "netrc"
-    if "NETRC" in env:
-        file.write_text(f"machine {env['NETRC']} login user password k\n")
-    for name, value in (env | {"NETRC": str(file)}).items():
-        monkeypatch.setenv(name, value)
-    assert wandb_mode(OutputSpec(wandb=asked), is_simulated=simulated) == mode

@@ -1,11 +1,13 @@
 """YAML as this project reads and writes it."""
 
 import pytest
-from hypothesis import given, settings
+import yaml
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.errors import SpecError
-from tuner.spec.document import read_document, write_yaml
+from tuner.spec.document import read_document
+from tuner.spec.yaml_format import write_yaml
 
 
 def read(text: str):
@@ -20,6 +22,12 @@ def read(text: str):
         (".5", 0.5),
         ("-2.", -2.0),
         ("010", 10),
+        ("0o12", "0o12"),
+        ("0x1F", "0x1F"),
+        ("1e-3", 0.001),
+        ("off", "off"),
+        ("no", "no"),
+        ("190:20:30", "190:20:30"),
         ("+7", 7),
         ("yes", "yes"),
         ("on", "on"),
@@ -58,6 +66,52 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read():
     assert read_document(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n", "a.yaml").value == {"a": 1, "b": 2}
 
 
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_a_yaml_directive_changes_no_value(version):
+    text = f"%YAML {version}\n---\na: on\nb: 010\nc: 1:30\nd: 1e-3\n"
+    assert read(text) == {"a": "on", "b": 10, "c": "1:30", "d": 0.001}
+
+
+def test_a_merge_key_is_a_key_like_any_other():
+    """YAML 1.2 has no merges: a study with one is told of an unknown key."""
+    assert read("a: &x {b: 1}\nc: {<<: *x, d: 2}\n")["c"] == {"<<": {"b": 1}, "d": 2}
+
+
+def test_an_anchor_may_be_given_again():
+    assert read("a: &x 1\nb: *x\nc: &x 2\nd: *x\n") == {"a": 1, "b": 1, "c": 2, "d": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: 1\nb:\n  c: 1\n  c: 2\n", "a.yaml:4: the key 'c' is given twice, first on line 3."),
+        ("a: {b: 1,\n    b: 2}\n", "a.yaml:2: the key 'b' is given twice, first on line 1."),
+    ],
+)
+def test_a_key_given_twice_is_told_with_both_lines(text, told):
+    document = read_document(text.encode(), "a.yaml")
+    assert document.error(document.mistakes).message == told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[a, b]]", "a.yaml:1: cannot read the YAML: expected '<document start>', but found ']' (column 7)."),
+        (
+            "a:\tb",
+            "a.yaml:1: cannot read the YAML: found character '\\t' that cannot start any token (column 3).",
+        ),
+        ("a: *b", "a.yaml:1: cannot read the YAML: found undefined alias 'b' (column 4)."),
+        ("%YAML 3.0\n---\na: 1", "a.yaml:1: cannot read the YAML: found incompatible YAML document"),
+        ("a: 1\n...\nb: 2\n", "a.yaml:3: cannot read the YAML: but found another document (column 1)."),
+    ],
+)
+def test_what_is_no_yaml_is_told_with_its_place(text, told):
+    with pytest.raises(SpecError) as raised:
+        read(text)
+    assert raised.value.message.startswith(told)
+
+
 def test_an_alias_stands_for_its_anchor():
     assert read("a: &x {b: 1}\nc: *x\n") == {"a": {"b": 1}, "c": {"b": 1}}
 
@@ -76,7 +130,7 @@ SCALARS = st.one_of(
     st.floats(allow_nan=False),
     st.booleans(),
     st.none(),
-    st.text(st.sampled_from("abeE01.+-:#,&*!|>%@`~'\"\\[]{} \n\té漢"), max_size=12),
+    st.text(st.sampled_from("abeE01.+-:#,&*!|>%@`~'\"\\[]{} \n\té漢\x85\u2028"), max_size=12),
     st.sampled_from(["1e-4", "yes", "null", "1_0", "0o7", "~", "- x", "a: b", "2026-01-01", "#"]),
 )
 VALUES = st.recursive(
@@ -88,7 +142,24 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
-@given(st.dictionaries(st.sampled_from(["x", "y", "z"]), VALUES, max_size=3))
-def test_what_is_written_is_read_back_the_same(values):
-    assert repr(read(write_yaml(values))) == repr(values)
+@given(st.dictionaries(st.sampled_from(["x", "y", "z", "on", "a b", "1"]), VALUES, max_size=3), st.booleans())
+def test_what_is_written_is_read_back_the_same(values, is_block):
+    text = write_yaml(values, is_block=is_block)
+    assert repr(read(text)) == repr(values)
+    assert repr(yaml.safe_load(text)) == repr(values)  # by a reader of YAML 1.1 too
+
+
+def test_a_long_text_and_a_long_key_stay_in_one_line():
+    values = {"a " * 55 + "b": "c " * 80 + "d", "list": ["x" * 20 + f" {k}" for k in range(9)]}
+    text = write_yaml(values)
+    assert read(text) == values
+    first, *others = text.splitlines()
+    assert first == "a " * 55 + "b: " + "c " * 80 + "d"
+    assert len(others) == 2
+    assert max(map(len, others)) < 130
+
+
+def test_it_is_written_one_entry_a_line_or_the_innermost_in_one():
+    values = {"b": [1, 2], "a": {"c": {"on": "off"}, "d": 1e-5}}
+    assert write_yaml(values) == "b: [1, 2]\na:\n  c: {'on': 'off'}\n  d: 1.0e-05\n"
+    assert write_yaml(values, is_block=True) == "b:\n- 1\n- 2\na:\n  c:\n    'on': 'off'\n  d: 1.0e-05\n"

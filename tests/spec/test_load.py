@@ -1,4 +1,4 @@
-"""From a file to a study: what is in it, where it is found, what is asked of nobody twice."""
+"""Loading a study from a file: its content, where it is found, and what is asked of nobody twice."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 from tuner.core.config import TrialConfig
 from tuner.core.parameters import Continuous, Discrete
 from tuner.errors import SpecError
-from tuner.spec import load_study, study_from_text
+from tuner.spec import load_study, study_as_yaml, study_from_text
 
 STUDY = """\
 name: mine
@@ -118,7 +118,7 @@ hardware:
 @pytest.mark.parametrize("text", [STUDY, STUDY.replace("hardware: cpu\n", INLINE)])
 def test_a_resolved_study_loads_back_as_an_equal_one(text):
     spec = study(text)
-    again = study(spec.as_yaml())
+    again = study(study_as_yaml(spec))
     assert again == spec
     assert again.as_dict() == spec.as_dict()
     assert again.study_hash() == spec.study_hash()

@@ -344,8 +344,8 @@ def test_the_study_these_tests_spoil_is_right():
         (
             "  accum_steps:",
             "  p: {type: categorical, values: [16, fp32]}\n  accum_steps:",
-            "14: parameters.p: the values of the parameter are not all numbers, all words or all "
-            "truths: 16, 'fp32'. Fix: write them alike, words in quotes.",
+            "14: parameters.p: the values of the parameter must be all numbers, all words, or all "
+            "true or false, but are: 16, 'fp32'. Fix: write them alike, words in quotes.",
         ),
         (
             "  accum_steps:",
@@ -380,7 +380,7 @@ def test_the_study_these_tests_spoil_is_right():
         (
             "batch_size * accum_steps <= 48",
             "batch_size * acum_steps <= 48",
-            "17: the constraint 'batch_size * acum_steps <= 48' names 'acum_steps', which is no "
+            "17: the constraint 'batch_size * acum_steps <= 48' names 'acum_steps', which is not a "
             f"parameter. Fix: did you mean 'accum_steps'? The parameters are {NAMES}.",
         ),
         (

@@ -1,4 +1,4 @@
-"""What the contract suites need here to be quick and exact."""
+"""Settings that make the contract suites quick and exact here."""
 
 import pytest
 import torch

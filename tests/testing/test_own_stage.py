@@ -4,15 +4,18 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
 import pytest
+import yaml
 
 from tests.processes import ROOT
+from tests.studies import NO_SINKS
 from tuner.errors import StageError
 from tuner.ray_adapter.stages import load_stage
-from tuner.testing import StageCase, stage_checks
+from tuner.testing import StageCase, check_stage, stage_clauses
 from tuner.testing.stage_reports import report_keys
 
 EXAMPLE = ROOT / "docs/examples/own_stage.py"
@@ -24,7 +27,7 @@ PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch):
-    """As `PYTHONPATH=docs/examples` makes it."""
+    """Makes the examples importable, as `PYTHONPATH=docs/examples` does."""
     monkeypatch.syspath_prepend(str(EXAMPLE.parent))
 
 
@@ -37,11 +40,15 @@ def test_the_command_of_the_page_and_of_the_study_tunes_it_on_real_ray(tmp_path)
     assert COMMAND in STUDY.read_text()
     variable, _, *words = shlex.split(COMMAND)
     name, _, value = variable.partition("=")
+    shorter = yaml.safe_load(STUDY.read_text()) | {"certificate": {"pairs": 0}, "outputs": NO_SINKS}
+    (tmp_path / "docs/examples").mkdir(parents=True)
+    shutil.copy(EXAMPLE, tmp_path / "docs/examples")
+    (tmp_path / "docs/examples/own_stage.yaml").write_text(yaml.safe_dump(shorter, sort_keys=False))
     command = [sys.executable, *words, "--trials", "4", "--runs-dir", str(tmp_path)]
     done = subprocess.run(
         command,
-        cwd=ROOT,
-        env=os.environ | {name: value},
+        cwd=tmp_path,
+        env=os.environ | {name: f"{value}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
         timeout=200,
@@ -65,13 +72,23 @@ def test_the_page_shows_the_example_as_it_is():
 
 
 def test_it_keeps_the_contract_by_the_pages_own_test():
-    (block,) = (block for block in PYTHON_BLOCKS if "stage_checks" in block)
+    (block,) = (block for block in PYTHON_BLOCKS if "stage_clauses" in block)
     names = {}
     exec(block, names)  # noqa: S102  # code of our own page
     names["test_own_stage"]()
     assert isinstance(names["CASE"], StageCase)
-    for check in stage_checks():
+    for check in stage_clauses():
         names["test_one_clause_of_it"](check)
+
+
+def test_the_pages_two_methods_more_make_it_resumable():
+    (block,) = (block for block in PYTHON_BLOCKS if "class ResumableOwnStage" in block)
+    names = {"__name__": "page"}
+    exec(block, names)  # noqa: S102  # code of our own page
+    stage = names["ResumableOwnStage"]
+    assert stage.resumable
+    params = {"batch_size": 8, "micro_batch": 4, "num_taus": 3, "accum_steps": 3}
+    check_stage(stage, params, {"num_samples": 64})
 
 
 def test_the_references_table_of_keys_is_the_contract():
@@ -83,4 +100,4 @@ def test_the_references_table_of_keys_is_the_contract():
 
 def test_the_pages_list_of_clauses_is_what_is_checked():
     listed = re.findall(r"^- \*(.+?)\*", PAGE, re.M)
-    assert listed == [check.name for check in stage_checks()]
+    assert listed == [check.name for check in stage_clauses()]

@@ -13,7 +13,7 @@ from tuner.core.trial import TrialRecord
 from tuner.errors import SpecError
 from tuner.scheduling import Continue, Decision, Evidence, FeasibleAndFaster, Stop, StoppingRule
 from tuner.scheduling.rules import RULES
-from tuner.testing import ContractError, RuleCase, check_stopping_rule, rule_checks
+from tuner.testing import ContractError, RuleCase, check_stopping_rule, rule_clauses
 
 
 class Careful:
@@ -118,7 +118,7 @@ MUTANTS: list[tuple[type[Careful], str]] = [
 ]
 
 
-@pytest.mark.parametrize("check", rule_checks(), ids=str)
+@pytest.mark.parametrize("check", rule_clauses(), ids=str)
 @pytest.mark.parametrize("name", RULES)
 def test_the_shipped_rules_keep_the_contract(name: str, check: Any) -> None:
     check(RuleCase(rule=name))
@@ -157,4 +157,4 @@ def test_a_broken_rule_breaks_its_clause_and_no_other(rule: type[Careful], claus
 
 
 def test_every_clause_has_its_mutant() -> None:
-    assert {clause for _, clause in MUTANTS} == {check.name for check in rule_checks()}
+    assert {clause for _, clause in MUTANTS} == {check.name for check in rule_clauses()}

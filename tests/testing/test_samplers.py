@@ -15,8 +15,8 @@ from tuner.core.lattice import Lattice
 from tuner.core.parameters import Discrete
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.errors import SpecError
-from tuner.search import OptunaProposer, Outcome
-from tuner.testing import ContractError, check_proposer, check_sampler, sampler_checks
+from tuner.search import FullBudgetValues, OptunaProposer
+from tuner.testing import ContractError, check_proposer, check_sampler, sampler_clauses
 
 
 class Lazy(RandomSampler):
@@ -86,9 +86,9 @@ class CannotBeInterrupted(Mine):
 
 
 class TakesOnlyMeasurements(Mine):
-    def tell(self, record: TrialRecord, outcome: Outcome | None = None) -> None:
+    def tell(self, record: TrialRecord, values: FullBudgetValues | None = None) -> None:
         assert record.state in (TrialState.COMPLETE, TrialState.INFEASIBLE, TrialState.FAILED)
-        super().tell(record, outcome)
+        super().tell(record, values)
 
 
 SAMPLERS = [
@@ -149,7 +149,7 @@ def test_a_broken_proposer_breaks_its_clause_and_no_other(proposer: Any, clause:
 
 
 def test_every_clause_has_its_mutant() -> None:
-    assert {clause for _, clause in SAMPLERS + PROPOSERS} == {check.name for check in sampler_checks()}
+    assert {clause for _, clause in SAMPLERS + PROPOSERS} == {check.name for check in sampler_clauses()}
 
 
 def test_a_sampler_that_cannot_be_made_is_one_message() -> None:

@@ -9,17 +9,18 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from tests.stages import SyntheticOptions, SyntheticStage
+from tests.stages import ResumableStage, SyntheticOptions, SyntheticStage
+from trainables.base import MeasuredTrainable
 from trainables.trial import EpochCounts
 from tuner.errors import StageError
-from tuner.testing import ContractError, StageCase, check_stage, stage_checks
+from tuner.testing import ContractError, StageCase, check_stage, stage_clauses
 
 PARAMS = {"batch_size": 8, "micro_batch": 4, "num_taus": 3, "accum_steps": 2}
 OTHERS = {"batch_size": 4, "micro_batch": 2, "num_taus": 2, "accum_steps": 1}
 OPTIONS = {"num_samples": 40, "epoch_time_s": 1e-4}
 
 
-class Stage(SyntheticStage):
+class Stage(ResumableStage):
     """A synthetic stage whose NRMSE has a term `extra` of its own; keeps the contract."""
 
     extra = 0.0
@@ -34,7 +35,7 @@ class Diverges(Stage):
 
 
 class Reports(Stage):
-    """Spoils its reports."""
+    """A stage that spoils its reports."""
 
     def step(self) -> dict[str, Any]:
         report = super().step()
@@ -168,6 +169,14 @@ class CannotBeSaved(Stage):
         return {"undone": lambda: None}
 
 
+class HasNoStateToBeResumedFrom(Stage):
+    state_dict = MeasuredTrainable.state_dict
+
+
+class CannotTakeItsStateBack(Stage):
+    load_state_dict = MeasuredTrainable.load_state_dict
+
+
 class HidesThatItWasResumed(Reports):
     def spoil(self, report: dict[str, Any]) -> None:
         report["resumed"] = False
@@ -228,6 +237,27 @@ class ReleasesOnce(Stage):
         del self.weights
 
 
+class FiveMethods(MeasuredTrainable):
+    """All that a stage must write."""
+
+    def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
+        self._stage = SyntheticStage.__new__(SyntheticStage)
+        self._stage.num_epochs = self.num_epochs
+        self._stage.build(params, seed, options)
+
+    def warm_up(self) -> None:
+        pass
+
+    def train_epoch(self, epoch: int) -> EpochCounts:
+        return self._stage.train_epoch(epoch)
+
+    def evaluate(self) -> dict[str, float]:
+        return self._stage.evaluate()
+
+    def release(self) -> None:
+        pass
+
+
 CHANGED = "a trial resumed after any epoch gives the same nrmse"
 MUTANTS: list[tuple[type[SyntheticStage], str]] = [
     (Diverges, "a trial runs through its budget"),
@@ -249,6 +279,8 @@ MUTANTS: list[tuple[type[SyntheticStage], str]] = [
     (TrainsWhileWarmingUp, "warming up changes nothing"),
     (ForgetsItsAverages, CHANGED),
     (CannotBeSaved, CHANGED),
+    (HasNoStateToBeResumedFrom, CHANGED),
+    (CannotTakeItsStateBack, CHANGED),
     (HidesThatItWasResumed, "a resumed trial says so"),
     (StartsItsClockAnew, "a resumed trial keeps its clock and counts"),
     (CountsAnewWhenResumed, "a resumed trial keeps its clock and counts"),
@@ -281,11 +313,23 @@ def test_a_broken_stage_breaks_its_clause_and_no_other(stage: type[SyntheticStag
 
 
 def test_every_clause_has_its_mutant() -> None:
-    assert {clause for _, clause in MUTANTS} == {check.name for check in stage_checks()}
+    assert {clause for _, clause in MUTANTS} == {check.name for check in stage_clauses()}
 
 
 def test_a_stage_may_say_that_it_cannot_be_resumed() -> None:
     check_stage(**case(type("OneGo", (CannotBeSaved,), {"resumable": False})))
+
+
+def test_a_stage_that_claims_to_be_resumable_is_told_what_it_lacks() -> None:
+    with pytest.raises(ContractError, match=r"HasNoStateToBeResumedFrom has no state_dict\(\)"):
+        check_stage(**case(HasNoStateToBeResumedFrom))
+
+
+def test_a_stage_of_five_methods_keeps_the_contract() -> None:
+    written = [name for name in vars(FiveMethods) if not name.startswith("_")]
+    assert sorted(written) == ["build", "evaluate", "release", "train_epoch", "warm_up"]
+    assert not FiveMethods.resumable
+    check_stage(**case(FiveMethods))
 
 
 def test_every_broken_clause_is_listed_and_what_could_not_be_asked_is_named() -> None:

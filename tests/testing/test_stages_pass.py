@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.processes import ROOT
-from tuner.testing import StageCase, check_stage, stage_checks
+from tuner.testing import StageCase, check_stage, stage_clauses
 
 PARAMS = {"batch_size": 8, "micro_batch": 4, "num_taus": 3, "accum_steps": 4}
 OTHERS = {"batch_size": 4, "micro_batch": 2, "num_taus": 2, "accum_steps": 1}
@@ -37,14 +37,14 @@ def test_the_bundled_stage_keeps_the_contract(sizes: dict[str, Any], tmp_path: P
     )
 
 
-@pytest.mark.parametrize("check", stage_checks(), ids=str)
+@pytest.mark.parametrize("check", stage_clauses(), ids=str)
 def test_the_synthetic_stage_keeps_the_contract(check: Any) -> None:
     options = {"num_samples": 40, "epoch_time_s": 1e-4, "noise_sd": 0.01}
-    check(StageCase(stage="tests.stages:SyntheticStage", params=PARAMS, options=options, other_params=OTHERS))
+    check(StageCase(stage="tests.stages:ResumableStage", params=PARAMS, options=options, other_params=OTHERS))
 
 
 def test_the_command_stage_keeps_the_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As the example of a pipeline uses it; what it does not know of is a parameter to patch."""
+    """The stage is used as in the example of a pipeline; what it does not know is a parameter to patch."""
     monkeypatch.chdir(ROOT)
     study = yaml.safe_load((ROOT / "docs/examples/pipeline/study.yaml").read_text())
     stage = study["stage"]

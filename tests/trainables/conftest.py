@@ -9,7 +9,7 @@ import torch
 
 from trainables.consistency.options import StageOptions
 from trainables.consistency.stage import load_problem
-from trainables.consistency.teacher import Problem
+from trainables.consistency.teacher import DistillationProblem
 
 TrialConfig = dict[str, Any]
 
@@ -39,8 +39,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def problem(tiny: dict[str, Any]) -> Problem:
-    """The tiny problem."""
+def problem(tiny: dict[str, Any]) -> DistillationProblem:
+    """Returns the tiny problem."""
     return load_problem(StageOptions.parse(tiny))
 
 
@@ -63,7 +63,7 @@ def trial(tiny: dict[str, Any]) -> Callable[..., TrialConfig]:
 
 @pytest.fixture
 def checkpoint_dir(tmp_path: Path) -> str:
-    """An empty folder."""
+    """Returns an empty folder for checkpoints."""
     path = tmp_path / "checkpoint"
     path.mkdir()
     return str(path)

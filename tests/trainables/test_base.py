@@ -19,8 +19,15 @@ import torch
 from trainables.base import MeasuredTrainable
 from trainables.telemetry import memory
 from trainables.telemetry.clock import PhaseClock
+from trainables.telemetry.failures import SkippedWorkError
 from trainables.trial import EpochCounts
 from tuner.core.measurement import Measurement
+
+
+def chained(text: str, cause: BaseException) -> RuntimeError:
+    error = RuntimeError(text)
+    error.__cause__ = cause
+    return error
 
 
 class Big:
@@ -43,6 +50,8 @@ class ScriptedStage(MeasuredTrainable):
         if epoch in (0, self.script.get("at", epoch)) and kind is not None:
             raise {
                 "oom": torch.OutOfMemoryError("CUDA out of memory.\nTried a lot"),
+                "led from oom": chained("build failed", torch.OutOfMemoryError("CUDA out of memory.")),
+                "skipped": SkippedWorkError("3 of 9 batches were skipped\nbecause"),
                 "bug": RuntimeError("a bug, not a lack of memory"),
             }[kind]
         assert held is self.big
@@ -75,15 +84,37 @@ def config(num_epochs: int = 3, num_threads: int = 1, **params: Any) -> dict[str
     return {"params": params, "num_epochs": num_epochs, "num_threads": num_threads}
 
 
+@pytest.mark.parametrize("kind", ["oom", "led from oom"])
 @pytest.mark.parametrize("phase", ["build", "warm_up", "train", "evaluate"])
-def test_out_of_memory_in_any_phase_is_data_and_its_memory_is_freed(phase: str) -> None:
-    stage = ScriptedStage(config=config(**{phase: "oom"}))
+def test_out_of_memory_in_any_phase_is_data_and_its_memory_is_freed(phase: str, kind: str) -> None:
+    stage = ScriptedStage(config=config(**{phase: kind}))
     result = stage.train()
     assert (result["status"], result["done"]) == ("oom", True)
     assert result["error"] == "CUDA out of memory."
     assert math.isnan(result["nrmse"])
     gc.collect()
     assert stage.watch() is None
+
+
+def test_work_that_a_stage_skipped_is_infeasible() -> None:
+    result = ScriptedStage(config=config(train="skipped")).train()
+    assert (result["status"], result["error"]) == ("nan", "3 of 9 batches were skipped")
+
+
+@pytest.mark.parametrize("metrics", [{"nrmse": True}, {"nrmse": "0.1"}, {"nrmse": None}, {}, 0.1, None])
+def test_a_stage_that_returns_no_number_is_told_what_to_return(metrics: Any) -> None:
+    stage = ScriptedStage(config=config())
+    stage.evaluate = lambda: metrics  # type: ignore[method-assign]
+    with pytest.raises(TypeError, match=r"evaluate\(\) returned .* Fix: return {'nrmse': float"):
+        stage.step()
+
+
+@pytest.mark.parametrize("number", [0.25, np.float32(0.25), torch.tensor(0.25), -0.25, 0])
+def test_every_kind_of_number_is_reported_as_a_float_even_one_that_cannot_be(number: Any) -> None:
+    """The reader of the reports decides what an NRMSE of 0 or less means."""
+    nrmse = ScriptedStage(config=config(nrmse=number)).step()["nrmse"]
+    assert type(nrmse) is float
+    assert nrmse == number
 
 
 def test_out_of_memory_in_a_later_epoch_keeps_what_was_done_before() -> None:
@@ -131,7 +162,7 @@ def test_time_s_is_training_alone() -> None:
 
 
 def test_cpu_time_counts_work_and_not_sleep(checkpoint_dir: str) -> None:
-    """In every phase; sleeping is 0.2 s of the clock and next to none of the processor."""
+    """This holds in every phase; sleeping is 0.2 s of the clock and next to none of the processor."""
     phases = ("", "setup_", "warmup_", "evaluate_")
     slow = {"build_s": 0.2, "warm_up_s": 0.2, "train_s": 0.2, "evaluate_s": 0.2}
     stage = ScriptedStage(config=config(**slow))
@@ -244,7 +275,7 @@ def test_reuse_is_refused_while_device_memory_is_held(monkeypatch: pytest.Monkey
     stage._meter = memory.CudaMemoryMeter()
     assert stage.reset_config(config()) is True
     allocated[0] = 2**30
-    with pytest.raises(RuntimeError, match=r"1\.00 GiB of CUDA memory of the last trial"):
+    with pytest.raises(RuntimeError, match=r"the last trial still holds 1\.00 GiB of CUDA memory"):
         stage.reset_config(config())
 
 

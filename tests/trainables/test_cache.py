@@ -20,7 +20,7 @@ PATIENCE_S = 60.0
 
 
 def make_slowly(folder: str, sleep_s: float) -> None:
-    """In a process of its own: asks for the content, leaves a mark whenever it is made."""
+    """Asks for the content in a process of its own, and leaves a mark whenever it is made."""
 
     def make() -> dict[str, Any]:
         Path(folder, f"made-{os.getpid()}").touch()
@@ -32,7 +32,7 @@ def make_slowly(folder: str, sleep_s: float) -> None:
 
 
 def write_and_be_killed(folder: str) -> None:
-    """In a process of its own: dies with half of the file written, the lock held."""
+    """Dies in a process of its own, with half of the file written and the lock held."""
 
     def killing_replace(source: Path, target: Path) -> None:
         os.truncate(source, 100)

@@ -9,6 +9,7 @@ import pytest
 from tests.processes import ROOT, is_alive, wait_until
 from tests.trainables.test_command import EPOCHS, output_of, reports, trial
 from trainables.command import CommandStage, verdict
+from trainables.telemetry.failures import ScriptError
 
 # Starts a child that keeps its output open; NEW_SESSION says whether it leaves the script's session too.
 PARENT = (
@@ -106,9 +107,9 @@ def test_a_script_has_grace_s_to_end_by_itself_after_sigterm(tmp_path):
         (-9, [], 0, verdict.ScriptLostError),
         (-15, [], 1, verdict.ScriptLostError),
         (1, ["exitcode  : -9 (pid: 7)"], 1, MemoryError),
-        (1, ["exitcode  : -9 (pid: 7)"], 0, RuntimeError),
-        (1, ["KeyError"], 1, RuntimeError),
-        (-11, [], 0, RuntimeError),
+        (1, ["exitcode  : -9 (pid: 7)"], 0, ScriptError),
+        (1, ["KeyError"], 1, ScriptError),
+        (-11, [], 0, ScriptError),
     ],
 )
 def test_only_evidence_makes_an_end_out_of_memory(code, tail, num_oom_kills, error):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.trainables.networks import weights
 from trainables.consistency import engine as engine_module
 from trainables.consistency.draws import EpochNoise, epoch_order
 from trainables.consistency.engine import DistillationEngine
@@ -18,11 +19,11 @@ from trainables.consistency.networks import TokenNet
 from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
 from trainables.consistency.stage import load_teacher
-from trainables.consistency.teacher import Problem, Split, new_operator
+from trainables.consistency.teacher import DistillationProblem, Split, new_operator
 
 
 @pytest.fixture
-def teacher(problem: Problem, tiny: dict[str, Any]) -> TokenNet:
+def teacher(problem: DistillationProblem, tiny: dict[str, Any]) -> TokenNet:
     return load_teacher(problem, StageOptions.parse(tiny))
 
 
@@ -38,11 +39,7 @@ def gradients(engine: DistillationEngine) -> Tensor:
     return torch.cat([p.grad.flatten() for p in engine.student.parameters() if p.grad is not None])
 
 
-def weights(net: TokenNet) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in net.parameters()])
-
-
-def test_student_starts_as_the_teacher(problem: Problem, teacher: TokenNet) -> None:
+def test_student_starts_as_the_teacher(problem: DistillationProblem, teacher: TokenNet) -> None:
     engine = engine_for(teacher, problem.splits["train"])
     for net in (engine.student, engine.evaluated):
         assert torch.equal(weights(net), weights(teacher))
@@ -56,7 +53,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def in_float64(problem: Problem, tiny: dict[str, Any]) -> Any:
+def in_float64(problem: DistillationProblem, tiny: dict[str, Any]) -> Any:
     """Engines of 36 training pairs, a multiple of 6 and of 12: both then draw the same."""
     options = StageOptions.parse(tiny)
     network = new_operator(options)
@@ -92,7 +89,7 @@ def in_float64(problem: Problem, tiny: dict[str, Any]) -> Any:
 def test_accumulated_gradient_equals_the_full_batch_gradient(
     in_float64: Any, way: str, batch: int, micro: int, accum: int
 ) -> None:
-    """To 1e-12: micro-batches of a batch of 12, and two batches of 6 in one optimizer step."""
+    """They agree to 1e-12: micro-batches of a batch of 12, and two batches of 6 in one optimizer step."""
     found = []
     for sizes in ((12, 12, 1), (batch, micro, accum)):
         names = ("batch_size", "micro_batch", "accum_steps")
@@ -119,8 +116,10 @@ def test_in_float64_fast_trains_as_naive_to_the_tenth_digit(in_float64: Any, way
 
 
 @pytest.mark.parametrize("micro", [1, 4, 12])
-def test_micro_batch_does_not_change_the_run(problem: Problem, teacher: TokenNet, micro: int) -> None:
-    """What the stage declares in ``quality_invariant_to``: the same student up to rounding."""
+def test_micro_batch_does_not_change_the_run(
+    problem: DistillationProblem, teacher: TokenNet, micro: int
+) -> None:
+    """This is declared in ``quality_invariant_to``: the student is the same up to rounding."""
     train = problem.splits["train"]
     runs = []
     for size in (2, micro):
@@ -132,7 +131,9 @@ def test_micro_batch_does_not_change_the_run(problem: Problem, teacher: TokenNet
 
 
 @pytest.mark.parametrize("name", ["batch_size", "num_taus", "accum_steps"])
-def test_every_other_parameter_does_change_the_run(problem: Problem, teacher: TokenNet, name: str) -> None:
+def test_every_other_parameter_does_change_the_run(
+    problem: DistillationProblem, teacher: TokenNet, name: str
+) -> None:
     """An engine that ignored a parameter would give the same student."""
     train = problem.splits["train"]
     base = engine_for(teacher, train)
@@ -142,14 +143,14 @@ def test_every_other_parameter_does_change_the_run(problem: Problem, teacher: To
     assert (weights(base.student) - weights(other.student)).abs().max() > 1e-4
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     cut=st.sampled_from([(2, 1), (4, 2), (6, 1), (12, 2)]),
     taus=st.integers(1, 4),
     accum=st.integers(1, 5),
 )
 def test_counts_equal_the_guides_formulas(
-    problem: Problem, tiny: dict[str, Any], cut: tuple[int, int], taus: int, accum: int
+    problem: DistillationProblem, tiny: dict[str, Any], cut: tuple[int, int], taus: int, accum: int
 ) -> None:
     """Launches, rows and optimizer steps of a whole run, counted where they happen."""
     batch, parts = cut
@@ -170,7 +171,7 @@ def test_counts_equal_the_guides_formulas(
 
 
 def test_accumulation_crosses_the_end_of_an_epoch_and_is_flushed_at_the_last(
-    problem: Problem, teacher: TokenNet
+    problem: DistillationProblem, teacher: TokenNet
 ) -> None:
     """10 batches an epoch, 4 to a step: 2 steps, then 3 (one shared), the last 2 in the flush."""
     train = problem.splits["train"]
@@ -198,7 +199,7 @@ def test_order_and_noise_depend_on_seed_and_epoch_alone() -> None:
         assert not torch.equal(draw(1, 2), draw(1, 1))
 
 
-def test_averages_follow_the_student_by_their_rules(problem: Problem, teacher: TokenNet) -> None:
+def test_averages_follow_the_student_by_their_rules(problem: DistillationProblem, teacher: TokenNet) -> None:
     """Two optimizer steps by hand: target .95; evaluation .1, then 2 / 11."""
     train = problem.splits["train"]
     engine = engine_for(teacher, train, batch_size=20, micro_batch=20, num_epochs=1)
@@ -221,7 +222,9 @@ def test_averages_follow_the_student_by_their_rules(problem: Problem, teacher: T
     torch.testing.assert_close(weights(engine.evaluated), evaluated, rtol=1e-5, atol=1e-7)
 
 
-def test_the_optimizer_is_adam_with_the_specified_betas(problem: Problem, teacher: TokenNet) -> None:
+def test_the_optimizer_is_adam_with_the_specified_betas(
+    problem: DistillationProblem, teacher: TokenNet
+) -> None:
     """One step by hand from the gradient: sizes follow lr, and the moments .9 and .99."""
     train = problem.splits["train"]
     engine = engine_for(teacher, train, batch_size=40, micro_batch=40, num_epochs=1)
@@ -239,9 +242,9 @@ def test_the_optimizer_is_adam_with_the_specified_betas(problem: Problem, teache
 
 
 def test_learning_rate_reaches_the_optimizer(
-    problem: Problem, teacher: TokenNet, monkeypatch: pytest.MonkeyPatch
+    problem: DistillationProblem, teacher: TokenNet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a rate of zero the student stays where it was."""
+    """The student stays where it was if the rate is zero."""
     monkeypatch.setattr(engine_module.schedules, "learning_rate", lambda *_, **__: 0.0)
     engine = engine_for(teacher, problem.splits["train"])
     engine.train_epoch(1)
@@ -249,7 +252,7 @@ def test_learning_rate_reaches_the_optimizer(
 
 
 def test_warm_up_changes_no_weight_gradient_counter_or_random_state(
-    problem: Problem, teacher: TokenNet
+    problem: DistillationProblem, teacher: TokenNet
 ) -> None:
     engine = engine_for(teacher, problem.splits["train"])
     random_state = torch.get_rng_state()
@@ -264,7 +267,7 @@ def test_warm_up_changes_no_weight_gradient_counter_or_random_state(
     assert after["num_steps"] == after["num_pending"] == 0
 
 
-def test_the_teacher_is_never_trained(problem: Problem, teacher: TokenNet) -> None:
+def test_the_teacher_is_never_trained(problem: DistillationProblem, teacher: TokenNet) -> None:
     train = problem.splits["train"]
     engine = engine_for(teacher, train)
     before = weights(engine._impl.teacher).clone()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.trainables.networks import weights
 from trainables.consistency import feeding
 from trainables.consistency.draws import EpochNoise
 from trainables.consistency.engine import DistillationEngine
@@ -16,14 +17,14 @@ from trainables.consistency.feeding import batches_per_part, stays_on_host
 from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
 from trainables.consistency.stage import ConsistencyStage, load_operator, load_teacher
-from trainables.consistency.teacher import Problem
+from trainables.consistency.teacher import DistillationProblem
 
 BASE = {"batch_size": 6, "micro_batch": 3, "num_taus": 3}
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
 @pytest.fixture
-def make(problem: Problem, tiny: dict[str, Any]) -> Any:
+def make(problem: DistillationProblem, tiny: dict[str, Any]) -> Any:
     """Engines of the tiny problem; 40 samples, 16 points."""
     options = StageOptions.parse(tiny)
 
@@ -39,10 +40,6 @@ def make(problem: Problem, tiny: dict[str, Any]) -> Any:
         )
 
     return make
-
-
-def weights(net: Any) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in net.parameters()])
 
 
 def drawn(engine: DistillationEngine) -> dict[str, Tensor]:
@@ -91,7 +88,7 @@ def test_noise_does_not_depend_on_what_the_stage_declares(make: Any, change: dic
 
 
 def test_a_part_holds_whole_batches_and_little_noise() -> None:
-    """At full size one batch, or a few; never the .7 GB of an epoch. All of a Burgers epoch is one."""
+    """At full size a part is one batch or a few, never an epoch's .7 GB. Burgers' whole epoch is one part."""
     assert batches_per_part(6, 5, 128**2) == 8
     assert batches_per_part(64, 7, 128**2) == 1
     assert batches_per_part(6, 5, 64) * 6 > 2000
@@ -153,7 +150,7 @@ def test_only_drawing_and_bringing_a_part_counts_as_waiting(make: Any) -> None:
 def test_streamed_training_on_a_card_is_bitwise_resident_training(
     make: Any, monkeypatch: pytest.MonkeyPatch, implementation: str
 ) -> None:
-    """From pinned memory on a stream of its own, in four parts an epoch."""
+    """Data come from pinned memory on a stream of its own, in four parts an epoch."""
     monkeypatch.setattr(feeding, "PART_VALUES", 2 * 6 * 3 * 16)
     found = []
     for data in ("cuda", "cpu"):

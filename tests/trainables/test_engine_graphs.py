@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.trainables.networks import weights
 from trainables.base import MeasuredTrainable
 from trainables.consistency import fast as fast_module
 from trainables.consistency.engine import DistillationEngine
@@ -20,7 +21,7 @@ from trainables.consistency.graphs import Replayed, capture_for, out_of_memory_b
 from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
 from trainables.consistency.stage import ConsistencyStage, load_teacher
-from trainables.consistency.teacher import Problem
+from trainables.consistency.teacher import DistillationProblem
 
 BASE = {"batch_size": 6, "micro_batch": 3, "num_taus": 3}
 BY_AUTOGRAD = Tricks(by_hand=False)
@@ -54,7 +55,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> Eager:
 
 
 @pytest.fixture
-def make(problem: Problem, tiny: dict[str, Any]) -> Any:
+def make(problem: DistillationProblem, tiny: dict[str, Any]) -> Any:
     """Engines of the tiny problem, through autograd."""
 
     def make(*, device: str = "cpu", tricks: Tricks = BY_AUTOGRAD, **params: Any) -> DistillationEngine:
@@ -68,10 +69,6 @@ def make(problem: Problem, tiny: dict[str, Any]) -> Any:
         )
 
     return make
-
-
-def weights(net: Any) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in net.parameters()])
 
 
 def losses(engine: DistillationEngine) -> list[float]:
@@ -166,7 +163,7 @@ def test_a_resumed_run_goes_on_in_the_captured_memory(make: Any, after_epoch: in
 def test_a_captured_run_continues_a_checkpoint_of_an_ordinary_one(
     make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when a trial moves from a CPU to a card; also one saved before its first step."""
+    """This happens when a trial moves from a CPU to a card; also with one saved before its first step."""
     for epochs in (0, 1):
         ordinary = make()
         for epoch in range(1, epochs + 1):

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
+from tests.trainables.networks import weights
 from trainables.consistency import engine as engine_module
 from trainables.consistency import schedules
 from trainables.consistency.engine import DistillationEngine
@@ -19,7 +19,7 @@ from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
 from trainables.consistency.precision import arithmetic
 from trainables.consistency.stage import ConsistencyStage, load_operator, load_teacher
-from trainables.consistency.teacher import Problem
+from trainables.consistency.teacher import DistillationProblem
 from trainables.consistency.tokennet_gradient import Kernel, denoiser_inputs, inputs_of
 
 BASE = {"batch_size": 6, "micro_batch": 3, "num_taus": 3}
@@ -32,7 +32,7 @@ TRICKS = [
 
 
 @pytest.fixture
-def make(problem: Problem, tiny: dict[str, Any]) -> Any:
+def make(problem: DistillationProblem, tiny: dict[str, Any]) -> Any:
     """Engines of the tiny problem."""
     options = StageOptions.parse(tiny)
 
@@ -50,10 +50,6 @@ def make(problem: Problem, tiny: dict[str, Any]) -> Any:
         )
 
     return make
-
-
-def weights(net: TokenNet) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in net.parameters()])
 
 
 @pytest.mark.parametrize("tricks", TRICKS, ids=["vectorised", "flat", "ahead", "by hand"])
@@ -198,7 +194,7 @@ def _switches_kept() -> Iterator[None]:
 def test_tf32_is_on_for_products_and_convolutions_exactly_when_asked_for(
     precision: str, outside: tuple[bool, bool]
 ) -> None:
-    """Whatever the process had set, also if the body fails; torch itself leaves convolutions on."""
+    """The process's settings do not matter, nor does an error in the body; torch leaves convolutions on."""
 
     def fail() -> None:
         with arithmetic(precision, "cpu"):
@@ -224,7 +220,7 @@ def test_bf16_is_autocast_without_a_cache_of_weights() -> None:
 def test_a_trial_trains_and_evaluates_without_tf32_and_leaves_the_switches(
     trial: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At fp32, in a process where both are on; the next trial finds them as they were."""
+    """It runs at fp32, in a process where both are on; the next trial finds them as they were."""
     switch(True, True)
     stage, seen = ConsistencyStage(config=trial()), set()
     for network in (stage._engine.student, stage._engine.evaluated):
@@ -294,7 +290,7 @@ def test_a_loss_that_is_really_traced_trains_as_an_ordinary_one(
         ({"tau_schedule": "5,x"}, "tau_schedule='5,x' is not a list of whole numbers"),
         ({"tau_schedule": [0]}, "is not a list of whole numbers"),
         ({"tau_schedule": "5,4"}, "does not have num_taus=3 as its largest. Fix: num_taus: 5"),
-        ({"implementation": "naive", "compile": True}, "implementation='naive' has no compile"),
+        ({"implementation": "naive", "compile": True}, "implementation='naive' does not support compile"),
     ],
 )
 def test_knobs_that_make_no_sense_are_refused_with_a_fix(raw: dict[str, Any], message: str) -> None:
@@ -305,7 +301,9 @@ def test_knobs_that_make_no_sense_are_refused_with_a_fix(raw: dict[str, Any], me
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
-def test_fast_on_a_card_gives_the_losses_of_the_cpu(make: Any, problem: Problem, precision: str) -> None:
+def test_fast_on_a_card_gives_the_losses_of_the_cpu(
+    make: Any, problem: DistillationProblem, precision: str
+) -> None:
     on_cpu = make().train_epoch(1)
     cpu = make()
     engine = DistillationEngine(

@@ -15,16 +15,15 @@ SAME = ("epoch", "nrmse", "loss", "num_chunks", "num_sample_evals", "num_optimiz
 
 
 def facts(result: dict[str, Any]) -> tuple[Any, ...]:
-    """What must be bitwise the same."""
+    """Returns the facts that must be bitwise the same."""
     return tuple(result[name] for name in SAME)
 
 
-def run_trial(config: Path, folder: Path, *options: str) -> int:
-    """The exit code of a fresh process that goes on with the trial."""
+def run_trial(config: Path, folder: Path, *options: str, code: int) -> None:
+    """Goes on with the trial in a fresh process, which exits with `code`."""
     command = [sys.executable, "-m", "tests.trainables.killed_trial", str(config), str(folder), *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode
+    assert done.returncode == code, done.stderr
 
 
 def test_a_trial_killed_within_and_between_epochs_ends_bitwise_as_one_that_was_not(
@@ -39,13 +38,11 @@ def test_a_trial_killed_within_and_between_epochs_ends_bitwise_as_one_that_was_n
     folder = tmp_path / "checkpoints"
     folder.mkdir()
 
-    def continued(*options: str) -> int:
-        return run_trial(tmp_path / "config.json", folder, *options)
-
-    assert continued("--in-step", "4") == -signal.SIGKILL  # within epoch 2
+    config_path = tmp_path / "config.json"
+    run_trial(config_path, folder, "--in-step", "4", code=-signal.SIGKILL)  # within epoch 2
     assert [path.name for path in folder.glob("epoch-*")] == ["epoch-1"]
-    assert continued("--after-epoch", "3") == -signal.SIGKILL
-    assert continued() == 0
+    run_trial(config_path, folder, "--after-epoch", "3", code=-signal.SIGKILL)
+    run_trial(config_path, folder, code=0)
     lines = (folder / "results.jsonl").read_text().splitlines()
     results = [json.loads(line) for line in lines]
     assert [facts(result) for result in results] == [facts(result) for result in undisturbed]

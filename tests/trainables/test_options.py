@@ -9,7 +9,7 @@ import torch
 from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
 from trainables.consistency.stage import ConsistencyStage, load_problem
-from trainables.consistency.teacher import Problem
+from trainables.consistency.teacher import DistillationProblem
 from trainables.trial import TrialSpec
 
 
@@ -17,7 +17,7 @@ from trainables.trial import TrialSpec
     ("raw", "message"),
     [
         ({"teacher_step": 3}, "unknown stage option 'teacher_step'. Fix: did you mean 'teacher_st"),
-        ({"zzz": 3}, "unknown stage option 'zzz'. Fix: known are num_samples"),
+        ({"zzz": 3}, "unknown stage option 'zzz'. Fix: use one of num_samples"),
         ({"num_samples": 0}, "num_samples=0 is not a whole number >= 1"),
         ({"num_samples": 2.5}, "num_samples=2.5 is not a whole number"),
         ({"num_samples": True}, "num_samples=True is not a whole number"),
@@ -126,7 +126,7 @@ def test_prepare_fills_the_cache_and_trials_only_read_it(
     load_problem(StageOptions.parse(options))
 
 
-def shape(problem: Problem, name: str) -> tuple[int, ...]:
+def shape(problem: DistillationProblem, name: str) -> tuple[int, ...]:
     return tuple(problem.teacher[name].shape)
 
 
@@ -141,7 +141,7 @@ def shape(problem: Problem, name: str) -> tuple[int, ...]:
     ],
 )
 def test_operator_and_teacher_options_change_the_problem(
-    tiny: dict[str, Any], problem: Problem, option: str, value: int
+    tiny: dict[str, Any], problem: DistillationProblem, option: str, value: int
 ) -> None:
     """An option that were ignored would give the same teacher."""
     other = load_problem(StageOptions.parse(tiny | {option: value}))
@@ -155,7 +155,9 @@ def test_teacher_width_and_depth_are_the_networks(tiny: dict[str, Any]) -> None:
     assert shape(problem, "blocks.2.weight") == (12, 36)
 
 
-def test_the_problem_is_reproducible(tiny: dict[str, Any], problem: Problem, tmp_path: Path) -> None:
+def test_the_problem_is_reproducible(
+    tiny: dict[str, Any], problem: DistillationProblem, tmp_path: Path
+) -> None:
     """Made again, in another state of the global generator, it is bitwise the same."""
     torch.manual_seed(999)
     again = load_problem(StageOptions.parse(tiny | {"cache_dir": str(tmp_path)}))

@@ -11,7 +11,7 @@ from torch import Tensor
 from trainables.consistency import burgers, data
 from trainables.consistency.data import Pairs, make_splits
 from trainables.consistency.options import StageOptions
-from trainables.consistency.teacher import Problem
+from trainables.consistency.teacher import DistillationProblem
 
 
 def cole_hopf(x: Tensor, t: float, nu: float, amplitude: float) -> Tensor:
@@ -110,7 +110,7 @@ def test_fields_have_unit_training_deviation() -> None:
     assert float(torch.cat([train.u, train.u_next]).std()) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_training_residuals_have_unit_deviation(problem: Problem) -> None:
+def test_training_residuals_have_unit_deviation(problem: DistillationProblem) -> None:
     """R = (u_next - u_hat) / s_r, s_r being the training deviation of u_next - u_hat."""
     train = problem.splits["train"]
     assert float(train.residual.std()) == pytest.approx(1.0, abs=1e-5)

@@ -26,7 +26,7 @@ def run(stage: ConsistencyStage, num: int) -> list[dict[str, Any]]:
 
 
 def facts(results: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    """What must not differ between equal runs, compared exactly."""
+    """Returns what must not differ between equal runs, compared exactly."""
     return [tuple(r[key] for key in SAME) for r in results]
 
 
@@ -128,7 +128,7 @@ def test_running_out_of_memory_is_data(
 
 
 def test_a_real_allocation_that_fails_is_data(trial: TrialOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What torch's own CPU allocator says when asked for an exbibyte."""
+    """Torch's own CPU allocator raises the error, when asked for an exbibyte."""
     monkeypatch.setattr(DistillationEngine, "draw", lambda *_: torch.empty(2**58))
     result = ConsistencyStage(config=trial()).train()
     assert result["status"] == "oom"

@@ -10,7 +10,7 @@ from trainables.consistency import burgers, loss, networks, schedules, teacher
 from trainables.consistency.options import StageOptions
 from trainables.consistency.precision import arithmetic
 from trainables.consistency.stage import load_operator
-from trainables.consistency.teacher import Problem
+from trainables.consistency.teacher import DistillationProblem
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_training_batches_are_samples_rolled_whole() -> None:
     assert len({k for _, k in seen}) > 8
 
 
-def test_the_teacher_learns_to_denoise(problem: Problem) -> None:
+def test_the_teacher_learns_to_denoise(problem: DistillationProblem) -> None:
     """150 steps beat D = x / (s^2 + 1), the best that knows no structure, at s = 1."""
     options = StageOptions(grid_points=16, teacher_width=16, teacher_depth=2, teacher_steps=150)
     train = problem.splits["train"]

@@ -72,14 +72,14 @@ def config(num_epochs: int = 3, **params: Any) -> dict[str, Any]:
 def test_a_stage_that_skips_work_is_an_error_with_both_numbers() -> None:
     stage = CountingStage(config=config(steps=5, missing=1))
     stage.step()
-    with pytest.raises(RuntimeError, match=r"epoch 2 executed num_chunks=4, its cost mathematics says 5"):
+    with pytest.raises(RuntimeError, match=r"epoch 2 executed num_chunks=4, but its cost mathematics says 5"):
         stage.step()
 
 
 def test_a_chunk_that_the_bundled_stage_skips_is_an_error(
     trial: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on running out of memory: it cannot pass for a fast epoch."""
+    """The same holds after running out of memory: it cannot pass for a fast epoch."""
     stage, calls = ConsistencyStage(config=trial()), []
     real = DistillationEngine.backward_chunk
 
@@ -88,7 +88,7 @@ def test_a_chunk_that_the_bundled_stage_skips_is_an_error(
         return 0.0 if len(calls) == 3 else real(engine, data, start)
 
     monkeypatch.setattr(DistillationEngine, "backward_chunk", skipping)
-    with pytest.raises(RuntimeError, match=r"num_chunks=19, its cost mathematics says 20"):
+    with pytest.raises(RuntimeError, match=r"num_chunks=19, but its cost mathematics says 20"):
         stage.step()
 
 
@@ -109,7 +109,7 @@ def test_a_cards_figures_reach_the_result_and_survive_a_checkpoint(
 ) -> None:
     nvml = ReplayedNvml.load(TWO_CARDS)
     monkeypatch.setattr("trainables.base.gpu_monitor", lambda kind: NvmlMonitor(nvml, visible="1"))
-    stage = CountingStage(config=config())
+    stage = CountingStage(config=config(spin_s=0.2))  # longer than the period of NVML's utilisation
     stage.step()
     result = stage.step()
     assert result["energy_j"] == 600.0
@@ -259,13 +259,13 @@ def test_reserved_memory_and_retries_are_of_this_trial(monkeypatch: pytest.Monke
 
 
 def test_a_thousand_epochs_leak_nothing() -> None:
-    """In a process of its own, whose allocator nobody else has used."""
+    """It runs in a process of its own, whose allocator nobody else has used."""
     code = "from tests.trainables.test_telemetry import train_a_thousand_epochs as run; run()"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def train_a_thousand_epochs() -> None:
-    """With a card that is sampled in a thread each epoch; the first 200 epochs fill caches."""
+    """Trains with a card that is sampled in a thread each epoch; the first 200 epochs fill caches."""
     nvml = ReplayedNvml.load(TWO_CARDS)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("trainables.base.gpu_monitor", lambda kind: NvmlMonitor(nvml, visible="1"))

@@ -1,4 +1,4 @@
-"""What NVML answers becomes figures or None: recorded answers through the code that asks a real card."""
+"""NVML's answers become figures or None: recorded answers go through the code that asks a real card."""
 
 import json
 import os
@@ -98,10 +98,10 @@ def test_the_process_watches_the_card_that_cuda_lets_it_see(
 
 
 def test_a_driver_that_dies_while_watched_leaves_what_was_seen_and_no_energy() -> None:
-    """Every question answered once, then the card is lost; closing fails too, and nobody notices."""
+    """Every question answered twice, then the card is lost; closing fails too, and nobody notices."""
     dead = {"error": "GPU is lost"}
-    seen_once = {
-        name: {"b": {"series": [answer, dead]}}
+    seen_twice = {
+        name: {"b": {"series": [answer, answer, dead]}}
         for name, answer in {
             "nvmlDeviceGetUtilizationRates": {"gpu": 90},
             "nvmlDeviceGetPowerUsage": 300000,
@@ -113,11 +113,11 @@ def test_a_driver_that_dies_while_watched_leaves_what_was_seen_and_no_energy() -
         ("nvmlDeviceGetMemoryInfo", "nvmlDeviceGetTemperature", "nvmlDeviceGetClockInfo", "nvmlShutdown"),
         dead,
     )
-    nvml = recorded("two_cards", **seen_once, **refused)
+    nvml = recorded("two_cards", **seen_twice, **refused)
     monitor, usage = NvmlMonitor(nvml, visible="1"), GpuUsage()
     with GpuSampler(monitor, period_s=0.01).watch(usage):
         time.sleep(0.05)
-    assert (usage.mean("util_pct"), usage.mean("power_w")) == (90.0, 300.0)
+    assert usage.mean("power_w") == 300.0
     assert (usage.energy_j, usage.highest("temperature_c")) == (None, None)
     monitor.close()
     assert nvml.num_open == 0
@@ -162,7 +162,7 @@ def test_a_missing_driver_or_library_gives_the_null_monitor(monkeypatch: pytest.
 
 
 def test_the_real_library_without_a_driver_gives_the_null_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With pynvml's own error classes, raised by its own code."""
+    """The errors are pynvml's own, raised by its own code."""
     pynvml = pytest.importorskip("pynvml")
     missing = pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
@@ -185,6 +185,36 @@ def test_a_watched_span_is_summed_up_and_leaves_no_thread() -> None:
     assert usage.mean("power_w") == 300.0
     assert usage.highest("temperature_c") == 61.0
     assert usage.throttled == {}  # the software power cap is how a card under load runs
+
+
+def test_the_reading_at_the_start_is_of_what_was_before_and_counts_for_no_mean() -> None:
+    """An idle card before an epoch that keeps it busy: 95 % once read as 70 %."""
+    before_and_after = {
+        "nvmlDeviceGetUtilizationRates": [{"gpu": 20}, {"gpu": 95}],
+        "nvmlDeviceGetPowerUsage": [70000, 300000],
+        "nvmlDeviceGetClockInfo": [210, 1410],
+    }
+    handles = {"nvmlDeviceGetClockInfo": "b/1"}
+    answers = {
+        name: {handles.get(name, "b"): {"series": series}} for name, series in before_and_after.items()
+    }
+    usage = GpuUsage()
+    with GpuSampler(NvmlMonitor(recorded("two_cards", **answers), visible="1")).watch(usage):
+        time.sleep(0.3)
+    found = [usage.mean(name) for name in ("util_pct", "power_w", "sm_clock_mhz")]
+    assert found == [95.0, 300.0, 1410.0]
+    assert usage.highest("memory_gib") == 2.0
+
+
+def test_a_reading_whose_period_began_before_the_epoch_does_not_count_for_utilisation() -> None:
+    """An epoch shorter than the period has no utilisation, rather than a wrong one."""
+    usage = GpuUsage()
+    for since_s, util_pct in ((0.0, 10.0), (0.1, 30.0)):
+        usage.add(GpuReading(util_pct=util_pct, power_w=100.0 + util_pct, num_others=1), since_s)
+    assert (usage.mean("util_pct"), usage.mean("power_w"), usage.highest("num_others")) == (None, 130.0, 1)
+    usage.add(GpuReading(util_pct=95.0), 0.2)
+    usage.add(GpuReading(util_pct=93.0), 0.25)
+    assert usage.mean("util_pct") == 94.0
 
 
 def test_a_body_that_raises_leaves_no_thread() -> None:

@@ -123,7 +123,7 @@ def test_grid_network_starts_at_zero_and_is_told_the_noise_level() -> None:
 
 
 def test_grid_network_commutes_with_every_shift() -> None:
-    """Of either axis: so points are where they belong after flattening, and the domain is periodic."""
+    """This holds for either axis: points are in place after flattening, and the domain is periodic."""
     net, x = grid_net(), torch.randn(2, 16, 16, 3, dtype=torch.float64)
     sigma = torch.ones(2, dtype=torch.float64)
     expected = net(x.flatten(1, 2), sigma).view(2, 16, 16).roll((3, 5), (1, 2))
@@ -272,7 +272,7 @@ def test_counted_bytes_are_those_of_a_real_graph_and_follow_their_law() -> None:
 
 
 def test_launches_and_traffic_are_what_a_real_loss_needs() -> None:
-    """As many operations for any number of rows; a wider network moves more in as many of them."""
+    """The number of operations is the same for any number of rows; a wider network moves more in as many."""
     small, wide, deep = (
         row_cost(StageOptions.parse(SMALL | sizes))
         for sizes in ({}, {"teacher_width": 16}, {"teacher_depth": 12})

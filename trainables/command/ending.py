@@ -1,8 +1,8 @@
 """Ends a script with all its descendants; as a program, does so when the worker that began it dies.
 
 A descendant is known by its session (the script leads one of its own) or, if it has left that, by a
-variable of its environment. Knows Linux's /proc. Standard library only: it is started as a program
-of its own, which must survive the worker and load fast.
+variable of its environment. Knows Linux's /proc. Imports the standard library only, not even our own
+`procfs`: it is started as a program of its own, which must survive the worker and load fast.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _KILL_S = 5.0
 
 
 def members(session: int, mark: str) -> set[int]:
-    """Living processes (no zombies) of a session, or with ``mark`` in their environment."""
+    """Returns the living processes (no zombies) of a session, or with ``mark`` in their environment."""
     wanted = f"{VARIABLE}={mark}".encode()
     return {pid for pid in _all_pids() if _belongs(pid, session, wanted)}
 
 
 def end_all(session: int, mark: str, grace_s: float) -> None:
-    """SIGTERM, ``grace_s`` seconds, SIGKILL, until no member is left.
+    """Sends SIGTERM, waits ``grace_s`` seconds, then sends SIGKILL until no member is left.
 
     Call it before the script itself is reaped: its number could name another process afterwards.
     """
@@ -56,7 +56,7 @@ def _signal_until_gone(
 
 def _belongs(pid: int, session: int, wanted: bytes) -> bool:
     try:
-        state, _, _, of_session, *_ = stat_fields(pid)
+        state, _, _, of_session, *_ = _stat_fields(pid)
         if state in "ZX":
             return False
         return int(of_session) == session or wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
@@ -64,8 +64,8 @@ def _belongs(pid: int, session: int, wanted: bytes) -> bool:
         return False
 
 
-def stat_fields(pid: int) -> list[str]:
-    """/proc/PID/stat (man 5 proc) after the name: state, ppid, pgrp, session, ..."""
+def _stat_fields(pid: int) -> list[str]:
+    """Returns the fields of /proc/PID/stat (man 5 proc) after the name: state, ppid, pgrp, session, ..."""
     return Path(f"/proc/{pid}/stat").read_text(errors="replace").rsplit(")", 1)[1].split()
 
 
@@ -74,7 +74,7 @@ def _all_pids() -> list[int]:
 
 
 def _guard() -> None:
-    """Waits for the worker's end of standard input: a byte dismisses, its closing means death.
+    """Waits on standard input, which the worker holds open: a byte dismisses it, closing means death.
 
     Runs as a child of init, since Ray ends the children of a worker that it gives up.
     """

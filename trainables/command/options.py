@@ -5,35 +5,41 @@ Knows what each option means. Does not know how a script is run.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from trainables.command.words import names_in
+
 SOURCES = ("json", "regex", "file")
 METRICS = ("nrmse", "loss", "time_s", "peak_memory_gib")
+KEYS = (*METRICS, "epoch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandOptions:
-    """How to run a script.
+    """The options that say how to run a script.
 
     Words in braces are replaced: parameters, ``{seed}``, ``{num_epochs}``, ``{num_samples}``,
-    ``{num_threads}``, ``{python}``, ``{dir}`` (the trial's folder) and ``{config}``.
+    ``{num_threads}``, ``{python}``, ``{dir}`` (the trial's folder) and ``{config}`` (the trial's copy of
+    the configuration). ``{{seed}}`` is the text ``{seed}``. A path may begin with ``~``, the home folder.
 
     Attributes:
         command: The program and its arguments, as a list of words; no shell reads it.
-        num_samples: As the study says; for the template.
-        config: A YAML or JSON file, copied for each trial to ``{config}``.
+        num_samples: Training samples of the study, which the template may use.
+        config: A YAML or JSON file, copied for each trial to ``{config}``, byte for byte but for ``patch``.
         patch: Dotted keys of ``config``, and the parameter (or other word) whose value each gets.
-        source: Where metrics are: ``json`` objects in lines of output, a ``regex`` on the lines, or a
-            JSON ``file`` (one object, or one a line of which the last counts) read at the end.
+        source: Where metrics are: ``json`` objects (or Python dicts) in lines of output, a ``regex`` on
+            them, or a JSON ``file`` (one object, or one a line of which the last counts) read at the end.
         pattern: The regex; its named groups are metrics.
         file: The metrics file; may contain words in braces.
-        keys: Our names (nrmse, loss, time_s, peak_memory_gib) to the script's. time_s is cumulative.
+        keys: Our names (nrmse, loss, time_s, peak_memory_gib, epoch) to the script's; dotted where it nests
+            objects. time_s is cumulative. ``epoch: ""`` says that lines are counted, whatever they say.
         start: A regex on a line that says training begins: what is before it is warm-up.
-        per_epoch: False: the script reports once, at its end, for the whole budget.
-        logs: Folder in which every trial's folder is kept; empty: a trial's folder is a temporary
+        per_epoch: False if the script reports once, at its end, for the whole budget.
+        logs: Folder in which every trial's folder is kept; if empty, a trial's folder is a temporary
             one, removed when the trial ends.
         grace_s: Seconds between SIGTERM and SIGKILL.
 
@@ -62,11 +68,10 @@ class CommandOptions:
             raise mistake("file", self.file, "name the metrics file, such as '{dir}/metrics.json'")
         if self.source == "file" and self.per_epoch:
             raise mistake("per_epoch", True, "write per_epoch: false; a file is read at the end")
-        if self.patch and not self.config:
-            raise mistake("config", self.config, "name the YAML or JSON file to patch")
+        self._check_config()
         for name in self.keys:
-            if name not in METRICS:
-                raise mistake("keys", name, f"use one of {', '.join(METRICS)}")
+            if name not in KEYS:
+                raise mistake("keys", name, f"use one of {', '.join(KEYS)}")
         self._check_regexes()
 
     def _check_types(self) -> None:
@@ -78,11 +83,21 @@ class CommandOptions:
         for name in ("patch", "keys"):
             value = getattr(self, name)
             if not (isinstance(value, Mapping) and _are_words([*value, *value.values()])):
-                raise mistake(name, value, "write names and names, such as {a: b}")
+                raise mistake(name, value, "map names to names, such as {a: b}")
         if not isinstance(self.per_epoch, bool):
             raise mistake("per_epoch", self.per_epoch, "write true or false")
         if isinstance(self.grace_s, bool) or not isinstance(self.grace_s, int | float) or self.grace_s < 0:
             raise mistake("grace_s", self.grace_s, "write seconds, such as 5")
+
+    def _check_config(self) -> None:
+        if self.patch and not self.config:
+            raise mistake("config", self.config, "name the YAML or JSON file to patch")
+        in_command = {name for word in self.command for name in names_in(word)}
+        if not self.config and "config" in in_command.union(names_in(self.file)):
+            raise mistake("config", self.config, "name the file that {config} copies, or remove that word")
+        if self.config and in_command.isdisjoint({"config", "dir"}):
+            fix = "write {config} into command, so that the script reads its copy and not the original"
+            raise mistake("config", self.config, fix)
 
     def _check_regexes(self) -> None:
         for name in ("pattern", "start"):
@@ -93,22 +108,63 @@ class CommandOptions:
         groups = re.compile(self.pattern).groupindex
         for ours in {"nrmse", *self.keys} if self.source == "regex" else ():
             theirs = self.keys.get(ours, ours)
-            if theirs not in groups:
-                fix = f"give the regex a group named {theirs}, such as {theirs}=(?P<{theirs}>[0-9.e+-]+)"
+            if theirs and theirs not in groups:
+                fix = rf"give the regex a group named {theirs}, such as {theirs}=(?P<{theirs}>[-+.\w]+)"
                 raise mistake("pattern", self.pattern, fix)
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
-        """Reads the options of a study; ValueError names the key and the fix."""
+        """Reads the options of a study, ``~`` as the home folder; ValueError names the key and the fix."""
         known = [f.name for f in fields(cls)]
         for key in raw:
             if key not in known:
-                raise ValueError(f"unknown stage option {key!r}. Fix: known are {', '.join(known)}.")
-        return cls(**{"command": [], **raw})
+                raise ValueError(f"unknown stage option {key!r}. Fix: use one of {', '.join(known)}.")
+        paths = {name: at_home(name, raw[name]) for name in ("config", "file", "logs") if name in raw}
+        return cls(**{**raw, **paths, "command": _command_at_home(raw.get("command", []))})
+
+
+def at_home(name: str, value: Any) -> Any:
+    """Returns a path with ``~`` replaced by the home folder; any other value stays as it is.
+
+    Raises:
+        ValueError: There is no such folder.
+    """
+    if not (isinstance(value, str) and value.startswith("~")):
+        return value
+    path = os.path.expanduser(value)
+    if path.startswith("~"):
+        raise mistake(name, value, "write the path without ~: this home folder is not known here")
+    return path
+
+
+def python_script(command: Sequence[str]) -> int | None:
+    """Returns the index of the file in a command that begins with ``{python}``; None if it runs no file."""
+    if command[:1] != ["{python}"]:
+        return None
+    words = enumerate(command)
+    next(words)
+    for index, word in words:
+        if not word.startswith("-"):
+            return index
+        if word == "-" or word.startswith(("-c", "-m")):
+            return None
+        if word in ("-W", "-X"):
+            next(words, None)
+    return None
+
+
+def _command_at_home(command: Any) -> Any:
+    """Expands ``~`` in a command's program and Python script; other words need not be paths."""
+    if not _are_words(command):
+        return command
+    return [
+        at_home("command", word) if index in (0, python_script(command)) else word
+        for index, word in enumerate(command)
+    ]
 
 
 def mistake(name: str, value: object, fix: str) -> ValueError:
-    """The error for an option that makes no sense."""
+    """Returns the error for an option that makes no sense."""
     return ValueError(f"stage option {name}={value!r} makes no sense. Fix: {fix}.")
 
 

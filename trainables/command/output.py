@@ -1,84 +1,154 @@
-"""Finds metrics in what a script prints or writes, under our names.
+"""Finds metrics in what a script prints or writes, under our names, and checks every one of them.
 
-Knows lines, JSON, regexes and metrics files. Does not know processes or clocks.
+Knows lines, objects, regexes and metrics files, and notices when the script says that memory ran out or
+that it skipped work. Does not know processes or clocks.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from trainables.command.options import METRICS, CommandOptions
+from trainables.command.epochs import COUNT_LINES, EpochCount
+from trainables.command.objects import MISSING, lookup, names, objects_in
+from trainables.command.options import KEYS, METRICS, CommandOptions
+from trainables.command.patterns import compile_pattern, read_number
+from trainables.telemetry.failures import SkippedWorkError
+from trainables.telemetry.symptoms import proves_out_of_memory, says_work_was_skipped
 
 Metrics = dict[str, float]
 STARTED: Metrics = {}
-"""What ``OutputWatch.see`` gives for the line at which training begins."""
+"""The answer of ``OutputWatch.see`` for the line at which training begins."""
+
+MAX_QUOTE = 200
+"""Most characters of a line that a message quotes."""
+
+MAX_MATCHES = 8
+"""Most matches of a regex in one line that are looked at."""
+
+_FRAME = re.compile(r'.{0,80}File "[^"]*", line \d+')  # of a traceback; the next line is source code
 
 
 class OutputWatch:
-    """Says of each line in turn whether the trial needs it; keeps no more than it must.
+    """Reads each line in turn and extracts what the trial needs; keeps no more than it must.
 
     Args:
-        options: Where metrics are.
-        num_epochs: Reports that are needed; later ones are ignored.
+        options: The stage's options, which say where metrics are.
+        num_epochs: Reports that are needed, no more and no fewer, unless ``per_epoch`` is off.
 
     Attributes:
         last: The latest metrics and the time of their line, for a script that reports at its end.
-        seen: Names in the latest line that looked like metrics, to explain a missing one.
     """
 
     def __init__(self, options: CommandOptions, num_epochs: int) -> None:
         self._options = options
-        self._num_left = num_epochs
+        self._count = EpochCount(num_epochs)
+        self._groups = [
+            name for name in map(self._name, KEYS) if name in re.compile(options.pattern).groupindex
+        ]
+        self._pattern = compile_pattern(options.pattern, self._groups)
         self._is_started = not options.start
+        self._is_source = False
+        self._seen: list[str] = []
         self.last: tuple[Metrics, float] | None = None
-        self.seen: list[str] = []
 
-    def see(self, line: str, at_s: float) -> Metrics | None:
-        """Metrics of an epoch, ``STARTED``, or None for a line that nobody waits for.
+    def see(self, line: str, at_s: float) -> Iterator[Metrics]:
+        """Returns the metrics of each epoch that a line reports, or ``STARTED``.
 
         Raises:
-            ValueError: A metric is no number.
+            MemoryError: The line says that memory ran out, whatever the script did about it.
+            SkippedWorkError: The line says that work was left out.
+            ValueError: A metric is not what it must be, or the epochs are not in order.
         """
+        self._notice(line)
         if not self._is_started:
             self._is_started = bool(re.search(self._options.start, line))
-            return STARTED if self._is_started else None
-        values = self._values(line)
-        if values is None:
-            return None
-        self.seen = list(values)[:20]
-        metrics = to_metrics(values, self._options.keys)
-        if "nrmse" not in metrics:
-            return None
-        if not self._options.per_epoch:
-            self.last = (metrics, at_s)
-            return None
-        self._num_left -= 1
-        return metrics if self._num_left >= 0 else None
+            if self._is_started:
+                yield STARTED
+            return
+        for values in self._values(line):
+            self._seen = names(values)
+            metrics = to_metrics(values, self._options.keys)
+            if metrics is None:
+                continue
+            epoch = _epoch_of(values, self._name("epoch"))
+            if self._options.per_epoch:
+                if self._count.is_end_of_epoch(epoch):
+                    self._require_clock(metrics)
+                    yield metrics
+            elif epoch is None or epoch > 0:
+                self.last = (metrics, at_s)
 
     def explain(self) -> str:
-        """Why there was no NRMSE, naming the option to correct."""
-        name = self._options.keys.get("nrmse", "nrmse")
+        """Returns why there were no or too few NRMSEs, and which option to correct."""
+        if self._count.num or self._count.num_before or self._count.last_within is not None:
+            return self._count.why_short()
         if self._options.source == "regex":
-            return f"no line matched option pattern={self._options.pattern!r}"
-        seen = f"; the last object had {', '.join(self.seen)}" if self.seen else ""
-        return f"no line of output had a JSON object with the key {name!r} (option keys.nrmse){seen}"
+            return f"no line matched option pattern={self._options.pattern!r}. Fix: correct it."
+        seen = f"; the last object had {', '.join(self._seen)}" if self._seen else ""
+        return (
+            f"no line of output had an object with the key {self._name('nrmse')!r}{seen}. "
+            f"Fix: {_mapping_of(self._seen)}."
+        )
 
-    def _values(self, line: str) -> Mapping[str, Any] | None:
+    def _require_clock(self, metrics: Metrics) -> None:
+        """Raises ValueError for an epoch without the script's own clock where that is to be read."""
+        name = self._name("time_s")
+        if name and "time_s" not in metrics:
+            raise ValueError(
+                f"an epoch's line has no {name!r}, which keys.time_s names; it has "
+                f"{', '.join(self._seen)}. Fix: correct keys.time_s, or leave it out to use the wall clock."
+            )
+
+    def _notice(self, line: str) -> None:
+        """Raises for a line that makes the trial infeasible; lines of source code in a traceback never do."""
+        is_source, self._is_source = self._is_source, bool(_FRAME.match(line))
+        if is_source:
+            return
+        if proves_out_of_memory(line):
+            raise MemoryError(f"the script ran out of memory, as it says: {line.strip()[:MAX_QUOTE]}")
+        if says_work_was_skipped(line):
+            raise SkippedWorkError(f"the script skipped work, as it says: {line.strip()[:MAX_QUOTE]}")
+
+    def _values(self, line: str) -> Iterator[Mapping[Any, Any]]:
         if self._options.source == "regex":
-            match = re.search(self._options.pattern, line)
-            return match.groupdict() if match else None
-        return _first_object(line) if self._options.source == "json" else None
+            found = [self._read(match) for match in islice(self._pattern.finditer(line), MAX_MATCHES)]
+            if any(values != found[0] for values in found[1:]):
+                raise ValueError(
+                    f"option pattern matches this line more than once, with different numbers: "
+                    f"{line.strip()[:MAX_QUOTE]}. Fix: make it match only the right one, for example "
+                    r"\bval_nrmse=..."
+                )
+            yield from found[:1]
+        elif self._options.source == "json":
+            yield from objects_in(line)
+
+    def _read(self, match: re.Match[str]) -> dict[str, float]:
+        read = {group: read_number(match, group) for group in self._groups}
+        return {group: number for group, number in read.items() if number is not None}
+
+    def _name(self, ours: str) -> str:
+        return name_of(ours, self._options.keys)
+
+
+def name_of(ours: str, keys: Mapping[str, str]) -> str:
+    """Returns the script's name for a metric or the epoch; "" if it is not read.
+
+    time_s is read only where ``keys`` names it, since its meaning varies.
+    """
+    return keys.get(ours, "" if ours == "time_s" else ours)
 
 
 def read_metrics_file(path: Path, keys: Mapping[str, str]) -> Metrics:
-    """Metrics of a JSON file: one object, or one a line of which the last counts.
+    """Returns the metrics of a JSON file: one object, or one object a line, of which the last counts.
 
     Raises:
-        ValueError: It is not there, no JSON, or has no NRMSE; the message names option and fix.
+        ValueError: The file is missing, is not JSON, or has no NRMSE; the message names option and fix.
     """
     where = f"the metrics file {path} (option file)"
     try:
@@ -88,44 +158,85 @@ def read_metrics_file(path: Path, keys: Mapping[str, str]) -> Metrics:
         raise ValueError(message) from error
     try:
         values = json.loads(text)
-    except json.JSONDecodeError:
-        values = _first_object(text.splitlines()[-1]) if text else None
+    except (ValueError, RecursionError):
+        values = next(objects_in(text.splitlines()[-1]), None) if text else None
     if not isinstance(values, dict):
-        raise ValueError(f"{where} is no JSON object. Fix: write one, or one a line.")
+        raise ValueError(f"{where} is not a JSON object. Fix: write one, or one per line.")
     metrics = to_metrics(values, keys)
-    if "nrmse" not in metrics:
-        name, there = keys.get("nrmse", "nrmse"), ", ".join(list(values)[:20]) or "nothing"
-        raise ValueError(f"{where} has no {name!r}, but {there}. Fix: correct option keys.nrmse.")
+    if metrics is None:
+        there = ", ".join(names(values)) or "nothing"
+        raise ValueError(
+            f"{where} has no {name_of('nrmse', keys)!r}, but {there}. Fix: {_mapping_of(names(values))}."
+        )
     return metrics
 
 
-def to_metrics(values: Mapping[str, Any], keys: Mapping[str, str]) -> Metrics:
-    """The metrics among ``values``; time_s only where ``keys`` names it, since its meaning varies.
+def to_metrics(values: Mapping[Any, Any], keys: Mapping[str, str]) -> Metrics | None:
+    """Returns the metrics among ``values``; None if there is no NRMSE.
+
+    An NRMSE of ``null`` is NaN; any other metric of ``null`` is not there.
 
     Raises:
-        ValueError: One is no number.
+        ValueError: A value is not a number, or not one that its metric can have.
     """
-    found = {}
-    for ours in METRICS:
-        theirs = keys.get(ours, "" if ours == "time_s" else ours)
-        value = values.get(theirs)
-        if value is None:
-            continue
-        try:
-            found[ours] = float(value)
-        except (TypeError, ValueError) as error:
-            message = f"metric {theirs}={value!r} is no number. Fix: correct option keys.{ours} or pattern."
-            raise ValueError(message) from error
+    given = {ours: lookup(values, name) for ours in METRICS if (name := name_of(ours, keys))}
+    if given.get("nrmse", MISSING) is MISSING:
+        return None
+    found = {"nrmse": math.nan}
+    for ours, value in given.items():
+        if value is not None and value is not MISSING:
+            found[ours] = _checked(ours, name_of(ours, keys), value)
     return found
 
 
-def _first_object(line: str) -> dict[str, Any] | None:
-    """The JSON object that begins at the first brace, whatever stands around it."""
-    begin = line.find("{")
-    if begin < 0:
+def _epoch_of(values: Mapping[Any, Any], name: str) -> float | None:
+    """Returns the epoch to which a report belongs; None if it does not say."""
+    value = lookup(values, name) if name else None
+    if value is None or value is MISSING:
+        return None
+    number = _number(value)
+    if number is None or not math.isfinite(number):
+        raise ValueError(
+            f"{name}={_short(value)} is not a number. Fix: name the epoch in keys.epoch; {COUNT_LINES}."
+        )
+    return number
+
+
+def _checked(ours: str, name: str, value: object) -> float:
+    number = _number(value)
+    seen = f"metric {name}={_short(value)}"
+    if number is None:
+        raise ValueError(
+            f"{seen} is not a number. Fix: print a number, or correct keys.{ours} or the source of metrics."
+        )
+    if ours == "nrmse" and -math.inf < number <= 0:
+        raise ValueError(
+            f"{seen} is not above 0, as an error relative to the target's size must be. "
+            "Fix: name the right key in keys.nrmse, or have the script report NaN where it has no answer."
+        )
+    if ours == "time_s" and not math.isfinite(number):
+        raise ValueError(f"{seen} is not a time. Fix: leave keys.time_s out to use the wall clock.")
+    if ours == "peak_memory_gib" and not 0 <= number < math.inf:
+        raise ValueError(f"{seen} is not an amount of memory. Fix: print GiB, 0 or more, or nothing.")
+    return number
+
+
+def _number(value: object) -> float | None:
+    """Returns a number as a float; None for anything else, ``true`` and text included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        value, _ = json.JSONDecoder().raw_decode(line, begin)
-    except (json.JSONDecodeError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+        return float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return math.inf if value > 0 else -math.inf
+
+
+def _mapping_of(seen: list[str]) -> str:
+    """Returns advice on how to map the NRMSE, with a name from the output if one looks like it."""
+    likely = [name for name in seen if "nrmse" in name.lower()]
+    return f"write keys: {{nrmse: {likely[0] if likely else 'NAME'}}} in the stage's options"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}..."

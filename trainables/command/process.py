@@ -1,4 +1,4 @@
-"""A running script: started in a session of its own, read as it prints, ended with its descendants.
+"""Runs a script in a session of its own, reads it as it prints, and ends it with its descendants.
 
 Knows processes. Does not know metrics or trials.
 """
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,10 +28,10 @@ class Script:
     Args:
         command: Program and arguments.
         log: File for its output.
-        see: Which lines are waited for; see ``OutputReader``.
-        num_threads: For OMP_NUM_THREADS.
+        see: Selects the lines that are waited for; see ``OutputReader``.
+        num_threads: The value of OMP_NUM_THREADS.
         grace_s: Seconds between SIGTERM and SIGKILL.
-        removed_if_killed: Folder that the guard removes when this process dies; None: none.
+        removed_if_killed: Folder that the guard removes when this process dies; None if there is none.
 
     Raises:
         ValueError: The program cannot be started.
@@ -44,7 +44,7 @@ class Script:
         self,
         command: list[str],
         log: Path,
-        see: Callable[[str, float], Metrics | None],
+        see: Callable[[str, float], Iterable[Metrics]],
         *,
         num_threads: int,
         grace_s: float,
@@ -76,20 +76,20 @@ class Script:
         )
 
     def next_event(self) -> Event:
-        """Waits for the next line that is waited for, or the end."""
+        """Waits for the next line that ``see`` selects, or for the end of the script."""
         return self._reader.next_event()
 
     @property
     def tail(self) -> list[str]:
-        """The last lines of output."""
+        """Returns the last lines of output."""
         return list(self._reader.tail)
 
     def num_oom_kills(self) -> int:
-        """Processes that the kernel killed for memory since the script began; see ``verdict``."""
+        """Counts the processes that the kernel killed for memory since the script began; see ``verdict``."""
         return count_oom_kills() - self._oom_kills_before
 
     def end(self) -> int:
-        """Ends what still runs, and gives the exit code; may be called again."""
+        """Ends what still runs, and returns the exit code; may be called again."""
         if self._process.returncode is None:
             ending.end_all(self._pid, self._mark, self._grace_s)
             self._reader.join()

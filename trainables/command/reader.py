@@ -1,7 +1,7 @@
 """A thread that reads a script's output as it comes, so that the script never waits for the trial.
 
 Stamps lines when they arrive, writes all output to a file, and hands on only the lines that are
-waited for: memory does not grow with the output. Does not know what the lines mean.
+waited for, without colours: memory does not grow with the output. Does not know what the lines mean.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -22,13 +22,14 @@ from trainables.command.output import Metrics
 from trainables.command.usage import Usage
 
 MAX_LINE = 65_536
-"""Bytes of a line that are looked at; the rest is in the file only."""
+"""Bytes of a line that are looked at; the rest goes to the file only."""
 DRAIN_S = 0.5
-"""How long output is read after the script itself has ended, if a child of its keeps that open."""
+"""Seconds for which output is still read after the script has ended, if a child keeps the pipe open."""
 
 _CHUNK = 65_536
 _POLL_S = 0.05
 _TAIL_LINES = 100
+_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # colours and the like (ECMA-48, control sequences)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +37,10 @@ class Event:
     """Something the trial waits for.
 
     Attributes:
-        at_s: ``time.perf_counter()`` when it arrived.
-        usage: What the script had used by then.
-        metrics: Of the line; None at the end of the script.
-        error: What went wrong in reading it.
+        at_s: ``time.perf_counter()`` when the event arrived.
+        usage: CPU time and delays of the script up to then.
+        metrics: Metrics of the line; None at the end of the script.
+        error: The error in reading it.
     """
 
     at_s: float
@@ -54,8 +55,9 @@ class OutputReader:
     Args:
         pipe: The script's output; closed here.
         log: File that gets every byte.
-        see: Called for each line with its time; what it gives is handed on, unless None.
-        usage: Reads what the script has used.
+        see: Called for each line with its time; the metrics it returns are handed on. An exception that it
+            raises ends the reading, and is the last event.
+        usage: Reads the CPU time and delays of the script.
         has_ended: Whether the script itself (not its children) has ended.
 
     Attributes:
@@ -66,7 +68,7 @@ class OutputReader:
         self,
         pipe: IO[bytes],
         log: Path,
-        see: Callable[[str, float], Metrics | None],
+        see: Callable[[str, float], Iterable[Metrics]],
         usage: Callable[[], Usage],
         has_ended: Callable[[], bool],
     ) -> None:
@@ -75,11 +77,12 @@ class OutputReader:
         self._usage, self._has_ended = usage, has_ended
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._line = bytearray()
+        self._line_at_s = 0.0
         self._thread = threading.Thread(target=self._run, name="script-output", daemon=True)
         self._thread.start()
 
     def next_event(self) -> Event:
-        """The next line that is waited for, or the end of the script, which is the last."""
+        """Returns the next line that ``see`` selects, or the end of the script, which is the last event."""
         return self._events.get()
 
     def join(self) -> None:
@@ -115,17 +118,20 @@ class OutputReader:
         """Splits at line feeds and carriage returns (progress bars)."""
         *ended, rest = re.split(rb"[\r\n]", chunk)
         for part in ended:
-            self._extend(part)
+            self._extend(part, at_s)
             if self._line:
-                self._finish_line(self._line.decode(errors="replace"), at_s)
+                self._finish_line(self._line.decode(errors="replace"), self._line_at_s)
                 self._line.clear()
-        self._extend(rest)
+        self._extend(rest, at_s)
 
-    def _extend(self, part: bytes) -> None:
+    def _extend(self, part: bytes, at_s: float) -> None:
+        """Adds to the current line and times its text: unbuffered Python writes the line feed later."""
         self._line += part[: MAX_LINE - len(self._line)]
+        if part:
+            self._line_at_s = at_s
 
     def _finish_line(self, line: str, at_s: float) -> None:
+        line = _ESCAPE.sub("", line) if "\x1b" in line else line
         self.tail.append(line[:2000])
-        metrics = self._see(line, at_s)
-        if metrics is not None:
+        for metrics in self._see(line, at_s):
             self._events.put(Event(at_s=at_s, usage=self._usage(), metrics=metrics))

@@ -1,4 +1,4 @@
-"""CommandStage: any existing training script as a stage, without a change to it.
+"""CommandStage: runs any existing training script as a stage, without a change to it.
 
 Joins template, process and output to the contract of ``MeasuredTrainable``. Does not know what the
 script trains. Not resumable: a lost trial is asked again from the start.
@@ -13,33 +13,41 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 from trainables.base import MeasuredTrainable
-from trainables.command import template, verdict
-from trainables.command.options import CommandOptions
+from trainables.command import source, template, verdict
+from trainables.command.epochs import check_clock
+from trainables.command.options import CommandOptions, at_home
 from trainables.command.output import STARTED, Metrics, OutputWatch, read_metrics_file
+from trainables.command.parameters import check_parameters
 from trainables.command.process import Script
 from trainables.command.reader import Event
 from trainables.command.usage import Usage
+from trainables.command.words import fill
 from trainables.telemetry.contention import CpuUse, judge
 from trainables.telemetry.sampler import GpuUsage
 from trainables.telemetry.steps import StepTimes
 from trainables.trial import EpochCounts
 
+LEAST_S = 1e-6
+"""Seconds that are put between two epochs whose lines were read together."""
+
 
 class CommandStage(MeasuredTrainable):
     """Runs a script; each line with an ``nrmse`` is an epoch, unless ``per_epoch`` is off.
 
+    What it prints is checked (``output``, ``epochs``): figures that cannot be are a failed trial, and a
+    script that says it ran out of memory or skipped work is ended there, as infeasible.
     ``time_s`` is the script's own when ``keys`` maps it, else wall time between the lines as they arrive;
     the first epoch starts at the ``start`` line, or without one when the process does. ``cpu_time_s``
     is of the script's processes, from the same moment.
     """
 
-    resumable: ClassVar[bool] = False
+    pins_cores: ClassVar[bool] = False
 
     @classmethod
     def prepare(cls, options: Mapping[str, Any]) -> None:
@@ -47,12 +55,35 @@ class CommandStage(MeasuredTrainable):
         template.check(CommandOptions.parse(options))
 
     @classmethod
+    def check_parameters(
+        cls, options: Mapping[str, Any], varying: Collection[str], fixed: Collection[str]
+    ) -> None:
+        """Raises ValueError for a parameter that would not reach the script, and a word that is no parameter.
+
+        Looks at the configuration file too, if it is there: trials may run on another machine.
+        """
+        parsed = CommandOptions.parse(options)
+        if parsed.config and Path(parsed.config).is_file():
+            template.check_config(parsed)
+        check_parameters(parsed, varying, fixed)
+
+    @classmethod
+    def describe_device(cls, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Describes this machine, without its memory: it is unknown on which device a script uses memory."""
+        return super().describe_device(options) | {"memory_gib": None}
+
+    @classmethod
     def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        """All but where logs are kept and how a script is ended; of the config file what is in it."""
+        """Returns the options without logs and grace time, and with the content of the config file."""
         kept = {name: value for name, value in options.items() if name not in ("logs", "grace_s")}
-        if kept.get("config") and Path(kept["config"]).is_file():
-            kept["config"] = hashlib.sha256(Path(kept["config"]).read_bytes()).hexdigest()
+        if kept.get("config") and (path := Path(at_home("config", kept["config"]))).is_file():
+            kept["config"] = hashlib.sha256(path.read_bytes()).hexdigest()
         return kept
+
+    @classmethod
+    def source_files(cls, options: Mapping[str, Any]) -> list[Path]:
+        """Returns the script's own files instead of this module's; see ``source``."""
+        return source.source_files(options)
 
     def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
         """Fills the template and starts the script in a session of its own."""
@@ -61,7 +92,7 @@ class CommandStage(MeasuredTrainable):
         self._options = CommandOptions.parse(options)
         self._own_time_s = self._own_peak_gib = 0.0
         self._own_epoch_time_s = math.nan
-        self._contended_by = ""
+        self._contended_by = self._read_together = ""
         self._is_started = not self._options.start
         self._watch_output = OutputWatch(self._options, self.num_epochs)
         self._dir = self._make_folder()
@@ -90,11 +121,11 @@ class CommandStage(MeasuredTrainable):
         return EpochCounts(loss=found.get("loss", 0.0))
 
     def evaluate(self) -> dict[str, float]:
-        """What the script reported."""
-        return {"nrmse": self._nrmse}
+        """Returns the NRMSE that the script reported."""
+        return {"nrmse": self._reported_nrmse}
 
     def step(self) -> dict[str, Any]:
-        """One report, with the script's clock and memory instead of this process's."""
+        """Returns one report, with the script's clock and memory instead of this process's."""
         with self._released_if_it_fails():
             result = super().step()
         own = {
@@ -104,16 +135,12 @@ class CommandStage(MeasuredTrainable):
         }
         if result["status"] == "ok":
             own["epoch_time_s"] = self._own_epoch_time_s
-        reasons = [reason for reason in (result["contended_reason"], self._contended_by) if reason]
+        reasons = [
+            reason
+            for reason in (result["contended_reason"], self._contended_by, self._read_together)
+            if reason
+        ]
         return result | own | {"contended": bool(reasons), "contended_reason": "; ".join(reasons)}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Refuses: a script cannot be resumed."""
-        raise RuntimeError("a CommandStage cannot be checkpointed. Fix: ask its trial again.")
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Refuses, as ``state_dict`` does."""
-        raise RuntimeError("a CommandStage cannot be resumed. Fix: ask its trial again.")
 
     def release(self) -> None:
         """Ends the script and all its descendants; removes the trial's folder unless ``logs`` keeps it."""
@@ -127,7 +154,7 @@ class CommandStage(MeasuredTrainable):
     # How it is done.
 
     def _make_folder(self) -> Path:
-        """The trial's folder: below ``logs``, in the order of time; else a temporary one."""
+        """Makes the trial's folder: below ``logs`` with a name that sorts by time, else a temporary one."""
         if not self._options.logs:
             return Path(tempfile.mkdtemp(prefix="distill-trial-"))
         template.make_logs(self._options.logs)
@@ -146,8 +173,8 @@ class CommandStage(MeasuredTrainable):
         }
         if self._options.config:
             words["config"] = str(template.write_config(self._options, words, folder))
-        self._file = Path(template.fill(self._options.file, words))
-        command = [template.fill(word, words) for word in self._options.command]
+        self._file = Path(fill(self._options.file, words))
+        command = [fill(word, words) for word in self._options.command]
         told = {"params": dict(params), "seed": seed, "command": command}
         (folder / "trial.json").write_text(json.dumps(told, indent=1, default=str), encoding="utf-8")
         self._script = Script(
@@ -173,7 +200,7 @@ class CommandStage(MeasuredTrainable):
 
     @contextmanager
     def _released_if_it_fails(self) -> Iterator[None]:
-        """Ray drops the worker of a failed trial without a call to ``release``."""
+        """Releases the trial if the body fails: Ray drops its worker without calling ``release``."""
         try:
             yield
         except BaseException:
@@ -186,23 +213,21 @@ class CommandStage(MeasuredTrainable):
         return self._script
 
     def _final_metrics(self, ended_at_s: float) -> tuple[Metrics, float]:
-        """Of a script that has ended well and reports only then; with their time."""
+        """Returns metrics and their time from a script that has ended well and reports only at its end."""
         if self._options.source == "file":
             try:
                 return read_metrics_file(self._file, self._options.keys), ended_at_s
             except ValueError as error:
                 raise self._no_metrics(str(error)) from error
-        if self._options.per_epoch and self._epoch > 1:
-            said = f"after {self._epoch - 1} of {self.num_epochs} epochs, since"
-            fix = "have it print one such line an epoch, or write per_epoch: false"
-            raise self._no_metrics(f"{said} it printed no more NRMSE. Fix: {fix}")
         if self._watch_output.last is None:
             raise self._no_metrics(self._watch_output.explain())
         return self._watch_output.last
 
     def _take(self, found: Metrics, at_s: float, usage: Usage) -> None:
         """Keeps an epoch's figures, and judges from the script's own waiting if it was disturbed."""
+        at_s = self._later(found, at_s)
         wall_s, delay_s = at_s - self._at_s, None
+        self._check_clock(found, wall_s)
         if usage.run_delay_s is not None and self._usage.run_delay_s is not None:
             delay_s = usage.run_delay_s - self._usage.run_delay_s
         if delay_s is not None:
@@ -216,16 +241,47 @@ class CommandStage(MeasuredTrainable):
                 gpu=GpuUsage(),
             )
         self._at_s, self._usage = at_s, usage
-        self._nrmse = found["nrmse"]
+        self._reported_nrmse = found["nrmse"]
         before = self._own_time_s
         self._own_time_s = found.get("time_s", at_s - self._began_s)
         self._own_epoch_time_s = self._own_time_s - before
         self._own_peak_gib = max(self._own_peak_gib, found.get("peak_memory_gib", 0.0))
 
+    def _later(self, found: Metrics, at_s: float) -> float:
+        """Returns when a line came; a moment after the line before it if both were read together.
+
+        Lines are read together if the script does not flush them, or if this process got no core for longer
+        than an epoch takes. The total is still right, unless no two lines were read apart.
+        """
+        if at_s > self._at_s or "time_s" in found:
+            return at_s
+        self._read_together = "lines of several epochs were read at the same moment"
+        at_s = self._at_s + LEAST_S
+        if self._epoch == self.num_epochs and at_s - self._began_s < 2 * self.num_epochs * LEAST_S:
+            raise verdict.unusable(
+                ValueError(
+                    "all its lines came at the same moment, so no time could be measured. Fix: make the "
+                    "script flush each line, or name its own clock in keys.time_s."
+                ),
+                self._where(),
+            )
+        return at_s
+
+    def _check_clock(self, found: Metrics, wall_s: float) -> None:
+        """Raises unless the script's own clock, where it has one, agrees with ours."""
+        if "time_s" not in found:
+            return
+        is_first = self._at_s == self._began_s
+        is_all_training = bool(self._options.start) or not is_first
+        try:
+            check_clock(self._own_time_s, found["time_s"], wall_s, is_wall_all_training=is_all_training)
+        except ValueError as error:
+            raise verdict.unusable(error, self._where()) from error
+
     def _require_success(self, event: Event) -> None:
         """Ends what the script left behind, and raises unless it ended well by itself."""
         if event.error is not None:
-            raise RuntimeError(f"cannot use the script's output: {event.error}") from event.error
+            raise verdict.unusable(event.error, self._where()) from event.error
         script = self._script_of_trial
         num_oom_kills = script.num_oom_kills()
         error = verdict.failure(script.end(), script.tail, num_oom_kills, self._where())
@@ -233,14 +289,8 @@ class CommandStage(MeasuredTrainable):
             raise error
 
     def _no_metrics(self, reason: str) -> Exception:
-        """The error for a script that ended well, but without what was waited for."""
-        tail = self._script_of_trial.tail
-        if verdict.is_out_of_memory(tail):
-            return MemoryError(
-                f"the script ran out of memory, as its output says, and ended; {self._where()}"
-            )
-        last = "\n".join(tail[-20:])
-        return RuntimeError(f"the script ended without a metric nrmse: {reason}; {self._where()}\n{last}")
+        """Returns the error for a script that ended well, but without what was waited for."""
+        return verdict.no_metrics(reason, self._script_of_trial.tail, self._where())
 
     def _where(self) -> str:
         if self._options.logs:

@@ -1,7 +1,6 @@
 """Tells why a script ended: out of memory (with evidence), ended from outside, or at fault itself.
 
-Knows exit codes, what libraries print, and the kernel's count of processes that it killed for
-memory. Does not know the stage.
+Knows exit codes, and the kernel's count of processes that it killed for memory. Does not know the stage.
 """
 
 from __future__ import annotations
@@ -13,12 +12,9 @@ from pathlib import Path
 
 from ray.exceptions import RayActorError
 
-_OOM = re.compile(
-    r"CUDA out of memory|OutOfMemoryError|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED"
-    r"|CUDNN_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED: Out of memory|(can't|Cannot) allocate memory"
-    r"|std::bad_alloc|^\S*MemoryError\b",
-    re.MULTILINE,
-)
+from trainables.command.final_error import final_error
+from trainables.telemetry.failures import ScriptError, SkippedWorkError
+
 _CHILD_KILLED = re.compile(r"SIGKILL|[Ss]ignal 9\b|exitcode\s*:\s*-9\b|\bKilled\b")
 _FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
@@ -35,41 +31,62 @@ class ScriptLostError(RayActorError):  # type: ignore[misc]  # ray's class is An
 
 
 def failure(code: int, tail: Sequence[str], num_oom_kills: int, log: str) -> Exception | None:
-    """The error for a script that ended with ``code``; None when that is 0.
+    """Returns the error for a script that ended with ``code``; None if that is 0.
 
     Args:
         code: Exit code; negative for a signal.
         tail: The last lines of its output.
         num_oom_kills: Processes of this cgroup (else of this machine) that the kernel killed for
             memory while the script ran.
-        log: Where its output is, in words.
+        log: Words that say where its output is.
     """
     if code == 0:
         return None
-    text = "\n".join(tail)
     signum = -code if code < 0 else code - 128
-    was_killed = signum == signal.SIGKILL or bool(_CHILD_KILLED.search(text))
-    if is_out_of_memory(tail):
-        return MemoryError(f"the script ran out of memory (exit {code}), as its output says; {log}")
+    was_killed = signum == signal.SIGKILL or bool(_CHILD_KILLED.search("\n".join(tail)))
+    cause = final_error(tail)
+    if cause.is_out_of_memory:
+        return MemoryError(f"the script ran out of memory (exit {code}): {cause.text}; {log}")
     if was_killed and num_oom_kills > 0:
         return MemoryError(f"the script ran out of memory (exit {code}): the kernel killed it; {log}")
     if signum in _FROM_OUTSIDE:
         return ScriptLostError(
-            f"the script was killed by signal {signum}, without a sign that memory ran out; {log}"
+            f"the script was killed by signal {signum}, with no sign that memory ran out; {log}"
         )
-    last = "\n".join(tail[-20:])
-    return RuntimeError(f"the script failed with exit {code}; {log}\n{last}")
+    text = cause.text or "it printed nothing"
+    return ScriptError(f"the script failed with exit {code}: {text}; {log}\n{last_lines(tail)}")
 
 
-def is_out_of_memory(tail: Sequence[str]) -> bool:
-    """Whether the last lines of output say that memory ran out."""
-    return bool(_OOM.search("\n".join(tail)))
+def no_metrics(reason: str, tail: Sequence[str], log: str) -> Exception:
+    """Returns the error for a script that ended well, but without what was waited for.
+
+    Args:
+        reason: Says what was waited for, with the fix.
+        tail: As for ``failure``.
+        log: As for ``failure``.
+    """
+    cause = final_error(tail)
+    if cause.is_out_of_memory:
+        return MemoryError(f"the script ran out of memory, yet ended with exit 0: {cause.text}; {log}")
+    return ScriptError(f"the script ended without a metric nrmse: {reason} ({log})\n{last_lines(tail)}")
+
+
+def unusable(error: Exception, log: str) -> Exception:
+    """Returns the error for a script whose output cannot be used, or says that the trial is infeasible."""
+    if isinstance(error, MemoryError | SkippedWorkError):
+        return type(error)(f"{error}; {log}")
+    return ScriptError(f"the script's output cannot be used: {error} ({log})")
+
+
+def last_lines(tail: Sequence[str]) -> str:
+    """Returns the last lines of output, which a failure quotes below its first line."""
+    return "\n".join(tail[-20:])
 
 
 def count_oom_kills(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int:
-    """Processes killed for memory so far: of our own cgroup (v2, v1), else of the whole machine.
+    """Counts the processes killed for memory so far: in our own cgroup (v2, v1), else on the whole machine.
 
-    0 where nothing is counted; only a rise says anything.
+    The count is 0 where the kernel keeps none; only a rise means anything.
     """
     for line in _read(proc / "self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)

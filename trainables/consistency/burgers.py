@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 VISCOSITY = 0.01
-"""nu, in units of (domain length)^2 per unit time."""
+"""Viscosity nu, in units of (domain length)^2 per unit time."""
 
 TIME_STEP = 1e-3
 """Solver step; with 128 points the solution changes by 4e-6 when it is halved."""
@@ -80,7 +80,7 @@ def solve(
 def _solve_chunk(
     u0: Tensor, num_frames: int, frame_interval: float, viscosity: float, time_step: float
 ) -> Tensor:
-    """``solve`` for a batch small enough to stay in cache."""
+    """Does what ``solve`` does, for a batch small enough to stay in cache."""
     num_points = u0.shape[-1]
     steps = math.ceil(frame_interval / time_step - 1e-9)
     dt = frame_interval / steps
@@ -99,7 +99,7 @@ def _solve_chunk(
 
 
 def _rk4_step(spectrum: Tensor, flux: Tensor, half: Tensor, dt: float, num_points: int) -> Tensor:
-    """One step of integrating-factor RK4. spectrum (B, K), flux and half (K,)."""
+    """Advances by one step of integrating-factor RK4: spectrum (B, K), flux and half (K,)."""
 
     def slope(s: Tensor) -> Tensor:
         u = torch.fft.irfft(s, n=num_points)

@@ -10,13 +10,14 @@ import fcntl
 import hashlib
 import io
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from trainables.whole_file import write_whole
 
 _DIGEST_BYTES = 32
 
@@ -75,18 +76,13 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    """Writes beside ``path``, then renames: at no time is there a partial file under that name."""
+    """Writes a cache file: the checksum, then the content."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     payload = buffer.getbuffer()
-    # One name is enough: only the holder of the lock writes, and a dead one's leftover is replaced.
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        file.write(hashlib.sha256(payload).digest())
-        file.write(payload)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    parts = (hashlib.sha256(payload).digest(), payload)
+    # One name is enough: only the holder of the lock writes.
+    write_whole(path, path.with_suffix(".partial"), lambda file: file.writelines(parts))
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def make_splits(options: StageOptions, device: str = "cpu") -> dict[str, Pairs]:
 
 
 def _pairs(split: str, options: StageOptions, device: str) -> Pairs:
-    """The pairs of one split in physical units, float64, trajectory by trajectory."""
+    """Returns the pairs of one split in physical units, float64, trajectory by trajectory."""
     num_train = options.num_samples // WINDOWS_PER_TRAJECTORY
     num = num_train if split == "train" else options.num_eval_trajectories
     rng = np.random.default_rng([options.data_seed, SPLITS.index(split)])
@@ -66,14 +66,14 @@ def _pairs(split: str, options: StageOptions, device: str) -> Pairs:
 
 
 def _burgers_frames(num: int, grid_points: int, rng: np.random.Generator, _device: str) -> Tensor:
-    """Frames (num, F, N) of Burgers trajectories; on the CPU, which takes two seconds."""
+    """Solves for frames (num, F, N) of Burgers trajectories, on the CPU in about two seconds."""
     u0 = burgers.initial_conditions(num, SOLVER_REFINEMENT * grid_points, rng)
     frames = burgers.solve(u0, num_frames=_NUM_FRAMES, frame_interval=FRAME_INTERVAL)
     return frames[..., ::SOLVER_REFINEMENT]
 
 
 def _turbulence_frames(num: int, grid_points: int, rng: np.random.Generator, device: str) -> Tensor:
-    """Frames (num, F, N) of vorticity, N = grid_points^2, row by row."""
+    """Solves for frames (num, F, N) of vorticity, N = grid_points^2, row by row."""
     refinement = max(1, turbulence.MIN_SOLVER_POINTS // grid_points)
     w0 = turbulence.initial_conditions(num, refinement * grid_points, rng).to(device)
     frames = turbulence.solve(w0, num_frames=_NUM_FRAMES, frame_interval=FRAME_INTERVAL)

@@ -1,4 +1,4 @@
-"""What an epoch draws at random: the order of the samples, the positions of the noise levels, the noise.
+"""The random draws of an epoch: the order of the samples, the positions of the noise levels, the noise.
 
 Always on the CPU, so that every device sees the same. Knows seeds and generators. Does not know batches,
 devices or networks.
@@ -33,16 +33,16 @@ class EpochNoise:
         self._generator = _generator(seed, epoch, stream=1)
 
     def positions(self, num_samples: int, num_taus: int) -> Tensor:
-        """V ~ U[0, 1) (M, J); to be taken once, before any noise."""
+        """Draws V ~ U[0, 1), (M, J); call it once, before any noise is drawn."""
         return torch.rand(num_samples, num_taus, generator=self._generator)
 
     def fields(self, num_samples: int, num_taus: int, num_points: int) -> Tensor:
-        """Z ~ N(0, 1) of the next ``num_samples`` samples, (num_samples, J, N)."""
+        """Draws Z ~ N(0, 1) for the next ``num_samples`` samples, (num_samples, J, N)."""
         assert num_points % 16 == 0, "the stream would depend on how it is cut"
         return torch.randn(num_samples, num_taus, num_points, generator=self._generator)
 
 
 def _generator(seed: int, epoch: int, *, stream: int) -> torch.Generator:
-    """A generator for one purpose in one epoch of one seed."""
+    """Returns the generator for one purpose in one epoch of one seed."""
     state = np.random.SeedSequence([seed, epoch, stream]).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0]) >> 1)

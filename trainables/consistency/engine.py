@@ -36,12 +36,12 @@ class DistillationEngine:
     Args:
         teacher: D, on the device that trains; gets frozen.
         train: The training split, on that device or on the host.
-        params: What is tuned.
+        params: The parameters to tune.
         seed: Seed of data order and noise.
         num_epochs: Length of the run; fixes the learning-rate schedule.
         operator: u -> u_hat; asked again for every chunk by ``implementation: naive``, else unused.
         residual_std: s_r, for the same purpose.
-        tricks: What ``implementation: fast`` does; for benchmarks.
+        tricks: The tricks that ``implementation: fast`` uses; for benchmarks.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a trial; everything after the first three is named
@@ -76,7 +76,7 @@ class DistillationEngine:
 
     @property
     def parts_in_epoch(self) -> float:
-        """Parts of the first epoch's size that it is made of; the last counts by its samples."""
+        """Number of full-size parts in the first epoch; a smaller last part counts as a fraction."""
         length = self._params.samples_in_epoch(self._num_samples)
         return length / min(length, self._samples_per_part(self._params.taus_in(1)))
 
@@ -87,11 +87,11 @@ class DistillationEngine:
 
     @property
     def evaluated(self) -> FieldNet:
-        """Its average, the network whose NRMSE counts."""
+        """The student's long average, the network whose NRMSE counts."""
         return self._impl.evaluated
 
     def warm_up(self) -> None:
-        """Throw-away forward and backward passes of the real shapes; changes nothing."""
+        """Runs throw-away forward and backward passes in the real shapes; changes nothing."""
         before, counters = self._impl.gradients(), (self._num_chunks, self._num_sample_evals)
         size = min(self._params.batch_size, self._num_samples)
         with self._impl.capturing():
@@ -111,7 +111,7 @@ class DistillationEngine:
         """Trains epoch ``epoch`` (from 1) and says what was executed.
 
         Args:
-            epoch: Which one.
+            epoch: Number of the epoch, from 1.
             on_step: Called after every optimizer step.
             data_wait: Entered while the host draws, gathers and copies the next part.
 
@@ -140,7 +140,7 @@ class DistillationEngine:
         )
 
     def draw(self, epoch: int) -> Iterator[Part]:
-        """Order, noise levels and noise of an epoch, part by part; none depend on ``micro_batch``."""
+        """Draws order, noise levels and noise of an epoch, part by part; none depend on ``micro_batch``."""
         params = self._params
         length, num_taus = params.samples_in_epoch(self._num_samples), params.taus_in(epoch)
         order = epoch_order(self._num_samples, length, seed=self._seed, epoch=epoch)
@@ -156,12 +156,12 @@ class DistillationEngine:
             yield self._feed.part(order[cut], z, s1[cut], s0[cut])
 
     def prepare(self, part: Part) -> Part:
-        """The part with what the implementation does for all of it at once."""
+        """Returns the part with the results that the implementation computes for all of it at once."""
         with arithmetic(self._params.precision, self._device.type):
             return replace(part, prepared=self._impl.prepare(part))
 
     def chunk_starts(self, part: Part, first: int) -> range:
-        """Where the chunks of the batch that begins at sample ``first`` begin."""
+        """Returns the first samples of all chunks in the batch that begins at sample ``first``."""
         stop = min(first + self._params.batch_size, len(part.s1))
         return range(first, stop, self._params.micro_batch)
 
@@ -195,7 +195,7 @@ class DistillationEngine:
         self._num_pending = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next epoch depends on, including gradients not yet applied."""
+        """Returns everything that the next epoch depends on, including gradients not yet applied."""
         return {
             "student": self.student.state_dict(),
             "target": self._impl.target.state_dict(),
@@ -207,7 +207,7 @@ class DistillationEngine:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continues where ``state_dict`` was taken."""
+        """Continues from the point at which ``state_dict`` was taken."""
         self.student.load_state_dict(state["student"])
         self._impl.target.load_state_dict(state["target"])
         self.evaluated.load_state_dict(state["evaluated"])
@@ -222,6 +222,6 @@ class DistillationEngine:
 
 
 def _next(parts: Iterator[Part], data_wait: Callable[[], AbstractContextManager[object]]) -> Part | None:
-    """The next part, waited for; None at the end."""
+    """Waits for the next part and returns it; None at the end."""
     with data_wait():
         return next(parts, None)

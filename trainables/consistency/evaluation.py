@@ -1,4 +1,4 @@
-"""How good a student is: NRMSE of its one-step predictions on a split.
+"""Evaluates a student: NRMSE of its one-step predictions on a split.
 
 Knows the metric and its fixed noise. Does not know training, nor which split may be looked at when
 (that is the stage's affair; ``final`` is for final reports only).
@@ -17,18 +17,18 @@ from trainables.consistency.teacher import Split
 
 
 def evaluation_noise(num_pairs: int, num_points: int, data_seed: int) -> Tensor:
-    """The z of evaluation, (S, N): fixed, so that trials and epochs are compared on equal terms."""
+    """Returns the noise z of evaluation, (S, N); it is fixed so that trials and epochs are comparable."""
     generator = torch.Generator().manual_seed(data_seed + 1_000_003)
     return torch.randn(num_pairs, num_points, generator=generator)
 
 
 @torch.no_grad()
 def one_step_nrmse(net: FieldNet, split: Split, z: Tensor, residual_std: float) -> float:
-    """Mean NRMSE of u_hat + s_r f(s_max z, s_max), one network evaluation per pair.
+    """Returns the mean NRMSE of u_hat + s_r f(s_max z, s_max), one network evaluation per pair.
 
     Args:
         net: The student's averaged network.
-        split: Where to evaluate, S pairs.
+        split: The S pairs to evaluate on.
         z: Standard normal noise (S, N) on the split's device.
         residual_std: s_r.
 
@@ -47,6 +47,6 @@ def one_step_nrmse(net: FieldNet, split: Split, z: Tensor, residual_std: float) 
 
 
 def nrmse(prediction: Tensor, truth: Tensor) -> Tensor:
-    """rms_x(prediction - truth) / rms_x(truth) per pair: (S, N), (S, N) -> (S,)."""
+    """Returns rms_x(prediction - truth) / rms_x(truth) per pair: (S, N), (S, N) -> (S,)."""
     error = (prediction - truth).square().mean(dim=-1).sqrt()
     return error / truth.square().mean(dim=-1).sqrt()

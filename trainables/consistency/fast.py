@@ -1,6 +1,6 @@
-"""The fast way: all noise levels of a chunk in one launch, nothing asked twice, nothing waited for.
+"""The fast implementation: all noise levels of a chunk in one launch, nothing computed twice, no waiting.
 
-Knows tensors, kernels and static memory. Does not know seeds, data order or schedules: the engine's.
+Knows tensors, kernels and static memory. Does not know seeds, data order or schedules: the engine does.
 
 Shape legend: m samples of a part, J noise levels per sample, N grid points, R = micro_batch x J.
 """
@@ -23,13 +23,13 @@ from trainables.consistency.networks import FieldNet, consistency_function
 from trainables.consistency.params import DistillParams
 
 FROZEN_VALUES = 2**14
-"""Grid values of a pass without gradient; such a pass keeps no activations, so it may have more rows
+"""Grid values in a pass without gradient; such a pass keeps no activations, so it may have more rows
 than a micro-batch (never fewer)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tricks:
-    """What ``Fast`` does beyond vectorising; the benchmark switches them on one by one.
+    """Optimisations of ``Fast`` beyond vectorising; the benchmark switches them on one by one.
 
     Attributes:
         flat: Weights, gradients and averages are one tensor each: few kernels per optimizer step.
@@ -55,11 +55,11 @@ class _Prepared:
 
 
 class Fast(Implementation):
-    """The same losses as ``Naive`` to rounding, by autograd, on any device.
+    """Computes the same losses as ``Naive`` up to rounding, by autograd, on any device.
 
     Args:
         teacher: D, on the device; frozen from now on.
-        params: What is tuned.
+        params: The parameters to tune.
         tricks: All of them, except in benchmarks.
     """
 
@@ -92,7 +92,7 @@ class Fast(Implementation):
         self._version = 0
 
     def _trained(self) -> list[Tensor]:
-        """What the optimizer moves: all weights, as one tensor where ``flat``."""
+        """The tensors that the optimizer updates: all weights, as one tensor if ``flat``."""
         if not self._tricks.flat:
             return list(self.student.parameters())
         self._weights = flat.flatten(self.student)
@@ -107,7 +107,7 @@ class Fast(Implementation):
 
     @torch.no_grad()
     def prepare(self, part: Part) -> Any:
-        """The teacher's Euler steps of a whole part."""
+        """Computes the teacher's Euler steps for a whole part."""
         self._known = None  # lets the last part go
         made = self._noisy(part)
         if not self._tricks.ahead:
@@ -121,12 +121,12 @@ class Fast(Implementation):
         return _Prepared(x1=made.x1, xh=xh, s1=made.s1, s0=made.s0)
 
     def _noisy(self, part: Part) -> _Prepared:
-        """x1 = r + s1 z of a part's rows."""
+        """Returns the noisy residuals x1 = r + s1 z of a part's rows."""
         x1 = part.rows["residual"][:, None] + part.s1[..., None] * part.z
         return _Prepared(x1=x1.flatten(0, 1), xh=None, s1=part.s1.flatten(), s0=part.s0.flatten())
 
     def add_gradient(self, part: Part, chunk: slice, share: float) -> Tensor:
-        """One launch; where ``ahead``, the batch's targets are computed by its first chunk."""
+        """Adds a chunk's gradient in one launch; if ``ahead``, a batch's first chunk computes its targets."""
         made: _Prepared = part.prepared
         cond, num_taus = part.rows["cond"][chunk], part.s1.shape[1]
         rows = slice(chunk.start * num_taus, chunk.stop * num_taus)
@@ -140,7 +140,7 @@ class Fast(Implementation):
         return self._chunk_gradient(made.x1[rows], made.s1[rows], cond, y, share)
 
     def _add_chunk_gradient(self, x1: Tensor, s1: Tensor, cond: Tensor, y: Tensor, share: float) -> Tensor:
-        """Gradient and loss of a chunk: x1, y (R, N), s1 (R,), cond (micro_batch, N, 2)."""
+        """Adds a chunk's gradient, returns its loss: x1, y (R, N), s1 (R,), cond (micro_batch, N, 2)."""
         cond_rows = per_row(cond, x1.shape[0] // cond.shape[0])
         loss = share * self._loss_to_target(self.student, x1, s1, cond_rows, y)
         if self._tricks.flat:
@@ -153,7 +153,7 @@ class Fast(Implementation):
         return loss.detach()
 
     def step(self, lr: float, target_decay: float, evaluation_decay: float) -> None:
-        """One kernel for the optimizer, one for both averages."""
+        """Applies the gradient with one kernel for the optimizer and one for both averages."""
         self._version += 1
         if self._lr is None:
             for group in self.optimizer.param_groups:
@@ -180,11 +180,11 @@ class Fast(Implementation):
         return self._forget
 
     def gradients(self) -> list[Tensor | None]:
-        """Copies; autograd's or the flat gradient's parts."""
+        """Returns copies of the gradients: autograd's, or the parts of the flat gradient."""
         return [None if p.grad is None else p.grad.clone() for p in self.student.parameters()]
 
     def set_gradients(self, gradients: list[Tensor | None]) -> None:
-        """Copies into place: the flat gradient stays where it is."""
+        """Copies the gradients into place: the flat gradient stays where it is."""
         for p, g in zip(self.student.parameters(), gradients, strict=True):
             if p.grad is not None and g is not None:
                 p.grad.copy_(g)
@@ -194,7 +194,7 @@ class Fast(Implementation):
         self._version += 1
 
     def load_optimizer(self, state: dict[str, Any]) -> None:
-        """Into place: a captured step goes on using the memory that it was captured with."""
+        """Loads the state in place: a captured step goes on using the memory that it was captured with."""
         load_in_place(self.optimizer, state)
 
     @contextmanager
@@ -216,7 +216,7 @@ class Fast(Implementation):
 
     @torch.no_grad()
     def _targets(self, part: Part, chunk: slice) -> Tensor:
-        """Targets of a chunk; those of its whole batch are computed once per batch and weights."""
+        """Returns a chunk's targets; a whole batch's targets are computed once per batch and weights."""
         size, num_taus = self.params.batch_size, part.s1.shape[1]
         first = chunk.start // size * size
         if self._known is None or self._known[0] is not part or self._known[1:] != (first, self._version):
@@ -228,7 +228,7 @@ class Fast(Implementation):
         return self._y.narrow(self.row_dim, (chunk.start - first) * num_taus, length)
 
     def _targets_of(self, part: Part, samples: slice) -> Tensor:
-        """The target network's values for some samples, (rows, N)."""
+        """Computes the target network's values for some samples, (rows, N)."""
         made, num_taus = part.prepared, part.s1.shape[1]
         rows = slice(samples.start * num_taus, samples.stop * num_taus)
         return self._target_values(made.xh[rows], made.s0[rows], part.rows["cond"][samples])
@@ -238,7 +238,7 @@ class Fast(Implementation):
         return consistency_function(self.target, xh, s0, per_row(cond, xh.shape[0] // cond.shape[0]))
 
     def block_rows(self, part: Part) -> int:
-        """Rows of a pass without gradient, of one noise level a sample."""
+        """Returns the number of rows in a pass without gradient, with one noise level a sample."""
         return max(self.params.micro_batch, FROZEN_VALUES // part.z[0, 0].numel())
 
     def _blocks(self, start: int, stop: int, part: Part) -> list[slice]:
@@ -248,5 +248,5 @@ class Fast(Implementation):
 
 
 def per_row(cond: Tensor, num_taus: int) -> Tensor:
-    """Conditions of samples (m, N, 2), once for each noise level: (m J, N, 2)."""
+    """Repeats the samples' conditions (m, N, 2) for each noise level: (m J, N, 2)."""
     return cond.repeat_interleave(num_taus, dim=0)

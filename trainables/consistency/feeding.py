@@ -17,24 +17,24 @@ from torch import Tensor
 from trainables.consistency.implementation import Part
 
 PART_VALUES = 2**22
-"""Values of a part's noise (m J N), unless one batch has more. Burgers' whole epoch fits."""
+"""Most values of noise in a part (m J N), unless one batch has more. Burgers' whole epoch fits."""
 
 RESIDENT_SHARE = 0.25
-"""Of a card's free memory: training data that need more stay on the host."""
+"""Share of a card's free memory; training data that need more stay on the host."""
 
 
 def batches_per_part(batch_size: int, num_taus: int, num_points: int) -> int:
-    """Whole batches whose noise has at most ``PART_VALUES`` values; at least one."""
+    """Returns how many whole batches have at most ``PART_VALUES`` values of noise; at least one."""
     return max(1, PART_VALUES // (batch_size * num_taus * num_points))
 
 
 def stays_on_host(data_device: str, num_bytes: int, free_bytes: int) -> bool:
-    """What ``StageOptions.data_device`` means for training data of ``num_bytes``.
+    """Decides whether training data of ``num_bytes`` stay on the host; see ``StageOptions.data_device``.
 
     Args:
         data_device: ``auto``, ``device`` or ``host``.
-        num_bytes: Of the training split.
-        free_bytes: Free memory of the device.
+        num_bytes: Size of the training split in bytes.
+        free_bytes: Free memory of the device in bytes.
     """
     if data_device == "auto":
         return num_bytes > RESIDENT_SHARE * free_bytes
@@ -45,9 +45,9 @@ class Feed:
     """Gathers rows of the training pairs in training order, and puts them on the device with their noise.
 
     Args:
-        columns: What the implementation reads of the training pairs, each (S, ...), on the device or on
+        columns: The data of training pairs that the implementation reads, (S, ...) each, on the device or on
             the host.
-        device: Where the parts are wanted.
+        device: The device that gets the parts.
     """
 
     def __init__(self, columns: Mapping[str, Tensor], device: torch.device) -> None:
@@ -56,7 +56,7 @@ class Feed:
         self._stream = _new_stream(device)
 
     def part(self, order: Tensor, z: Tensor, s1: Tensor, s0: Tensor) -> Part:
-        """A part of an epoch on the device.
+        """Returns a part of an epoch on the device.
 
         Args:
             order: Indices of its samples (m,).
@@ -80,18 +80,18 @@ class Feed:
         return Part(rows=rows, z=self._put(z, dtype), s1=self._put(s1, dtype), s0=self._put(s0, dtype))
 
     def _rows(self, column: Tensor, order: Tensor) -> Tensor:
-        """Rows of one column: gathered where it is, then brought to the device."""
+        """Gathers rows of one column where it is, then bring them to the device."""
         if column.device == self._device:
             return column.index_select(0, self._put(order, order.dtype))
         return self._put(column.index_select(0, order), column.dtype)
 
     def _put(self, tensor: Tensor, dtype: torch.dtype) -> Tensor:
-        """On the device; from pinned memory, without waiting, where it is a card."""
+        """Puts a tensor on the device; on a card, from pinned memory and without waiting."""
         if self._stream is not None:
             tensor = tensor.to(dtype).pin_memory()
         return tensor.to(self._device, dtype, non_blocking=True)
 
 
 def _new_stream(device: torch.device) -> torch.cuda.Stream | None:
-    """A stream to copy on, where the device is a card."""
+    """Returns a stream to copy on if the device is a card, else None."""
     return torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]

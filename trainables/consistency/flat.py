@@ -29,12 +29,12 @@ def flat_gradient(net: nn.Module) -> Tensor:
 
 
 def views(memory: Tensor, net: nn.Module) -> list[Tensor]:
-    """The parts of ``memory`` that belong to the parameters of ``net``, in their shapes."""
+    """Returns the parts of ``memory`` that belong to the parameters of ``net``, in their shapes."""
     parameters = list(net.parameters())
     parts = torch.split(memory, [p.numel() for p in parameters])
     return [part.view(p.shape) for part, p in zip(parts, parameters, strict=True)]
 
 
 def num_values(net: nn.Module) -> int:
-    """How many numbers the parameters hold."""
+    """Returns how many numbers the parameters hold."""
     return sum(p.numel() for p in net.parameters())

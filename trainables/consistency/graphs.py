@@ -27,7 +27,7 @@ class Replayable(Protocol):
     """Captured work, such as ``torch.cuda.CUDAGraph``."""
 
     def replay(self) -> None:
-        """Does the work again, on the memory it was captured with."""
+        """Repeats the work on the memory with which it was captured."""
 
 
 Capture = Callable[[Callable[[], Tensor]], tuple[Replayable, Tensor]]
@@ -36,18 +36,18 @@ work any number of times."""
 
 
 def capture_for(device: torch.device) -> Capture | None:
-    """How work is captured on ``device``; None where it cannot be."""
+    """Returns the way to capture work on ``device``; None if it cannot be captured."""
     return CudaCapture() if device.type == "cuda" else None
 
 
 @cache
 def _capture_stream() -> torch.cuda.Stream:
-    """One for all trials of a process: libraries keep a workspace for each stream that they have seen."""
+    """Returns the process's only capture stream: libraries keep a workspace for every stream they see."""
     return torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
 
 class CudaCapture:
-    """Captures CUDA graphs that share one pool of memory: to be replayed in any order, one at a time."""
+    """Captures CUDA graphs that share one pool of memory; replay them in any order, one at a time."""
 
     def __init__(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
@@ -76,7 +76,7 @@ class CudaCapture:
 
 
 def out_of_memory_behind(error: BaseException) -> torch.OutOfMemoryError | None:
-    """The out-of-memory error that led to ``error``; None if there is none.
+    """Returns the out-of-memory error that led to ``error``; None if there is none.
 
     Ending a capture in which something failed fails as well, and that error hides the first.
     """
@@ -88,7 +88,7 @@ def out_of_memory_behind(error: BaseException) -> torch.OutOfMemoryError | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Recorded:
-    """One captured shape: the tensors it reads, the graph, the tensor it leaves."""
+    """One captured shape: its input tensors, the graph, and its output tensor."""
 
     inputs: list[Tensor]
     graph: Replayable
@@ -96,14 +96,14 @@ class _Recorded:
 
 
 class Replayed:
-    """A function of tensors and numbers: replayed for arguments it was captured for, called for all others.
+    """A function of tensors and numbers, replayed for captured arguments and called for all others.
 
     Attributes:
         recording: While set, a call with new arguments captures them.
 
     Args:
-        function: What is done; may change memory that stays where it is. No gradient flows through it.
-        capture: How to capture; None: it is always called.
+        function: The work; may change memory that stays where it is. No gradient flows through it.
+        capture: The way to capture; None if the function is always called.
     """
 
     def __init__(self, function: Callable[..., Tensor], capture: Capture | None) -> None:
@@ -112,7 +112,7 @@ class Replayed:
         self.recording = False
 
     def __call__(self, *arguments: Argument) -> Tensor:
-        """The function's result, in memory of its own."""
+        """Returns the function's result, in memory of its own."""
         if self._capture is None:
             return self._function(*arguments)
         key = tuple((a.shape, a.dtype) if isinstance(a, Tensor) else a for a in arguments)
@@ -137,7 +137,7 @@ def _tensors(arguments: tuple[Argument, ...] | list[Argument]) -> list[Tensor]:
 
 
 def load_in_place(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """``optimizer.load_state_dict(state)``, with every tensor and setting staying where it is in memory."""
+    """Does ``optimizer.load_state_dict(state)``, but leaves every tensor in its place in memory."""
     held = {p: dict(values) for p, values in optimizer.state.items()}
     settings = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
     optimizer.load_state_dict(state)

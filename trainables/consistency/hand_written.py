@@ -1,4 +1,4 @@
-"""The fast way for TokenNet on a CPU in fp32: its gradient written out by hand.
+"""The fast implementation for TokenNet on a CPU in fp32, with its gradient written out by hand.
 
 Knows when that is possible, and how rows become the kernel's inputs. Does not know its arithmetic.
 """
@@ -19,7 +19,7 @@ from trainables.consistency.tokennet_gradient import Inputs, Kernel, denoiser_in
 
 
 def new_fast(teacher: FieldNet, params: DistillParams, tricks: Tricks) -> Fast:
-    """The fastest of the fast ways that these networks, parameters and this device allow."""
+    """Returns the fastest implementation that these networks, parameters and this device allow."""
     by_hand = (
         tricks.by_hand
         and tricks.flat
@@ -41,11 +41,11 @@ class _Prepared:
 
 
 class HandWritten(Fast):
-    """``Fast`` with ``Kernel`` in place of autograd; see there.
+    """Works as ``Fast`` does, with ``Kernel`` in place of autograd.
 
     Args:
         teacher: D, a TokenNet on the CPU; frozen from now on.
-        params: What is tuned.
+        params: The parameters to tune.
         tricks: Must have ``flat`` and ``ahead``.
     """
 
@@ -59,7 +59,7 @@ class HandWritten(Fast):
 
     @torch.no_grad()
     def prepare(self, part: Part) -> _Prepared:
-        """As ``Fast``; the teacher sees the student's inputs, only its skip and scale differ."""
+        """Prepares a part as ``Fast`` does; the teacher's inputs differ only in skip and scale."""
         self._known = None
         noisy = self._noisy(part)
         x1, s1, s0 = noisy.x1, noisy.s1, noisy.s0
@@ -70,19 +70,19 @@ class HandWritten(Fast):
         return _Prepared(student=student, target=inputs_of(_token_net(self.target), xh, s0, cond_rows))
 
     def add_gradient(self, part: Part, chunk: slice, share: float) -> Tensor:
-        """One launch; the batch's targets are computed by its first chunk."""
+        """Adds a chunk's gradient in one launch; a batch's first chunk computes its targets."""
         num_taus = part.s1.shape[1]
         inputs = part.prepared.student.rows(chunk.start * num_taus, chunk.stop * num_taus)
         return self._student_kernel.add_gradient(inputs, self._targets(part, chunk), share)
 
     def _targets_of(self, part: Part, samples: slice) -> Tensor:
-        """The target network's values for some samples, tokens first: (T, rows, P)."""
+        """Computes the target network's values for some samples, tokens first: (T, rows, P)."""
         num_taus = part.s1.shape[1]
         rows = part.prepared.target.rows(samples.start * num_taus, samples.stop * num_taus)
         return self._target_kernel.value(rows)
 
 
 def _token_net(net: FieldNet) -> TokenNet:
-    """The network for which there is a kernel."""
+    """Returns the network for which there is a kernel."""
     assert isinstance(net, TokenNet)
     return net

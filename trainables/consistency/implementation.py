@@ -1,4 +1,4 @@
-"""What the two ways of computing the same losses have in common: weights, and the work on them.
+"""The contract of the two implementations, which compute the same losses: weights, and the work on them.
 
 An implementation owns weights, optimizer and averages, and computes what it is told to. Does not know
 seeds, data order, schedules or counters: those are the engine's.
@@ -27,11 +27,11 @@ class Part:
     """Whole batches of an epoch, in training order, drawn before they are cut into chunks.
 
     Attributes:
-        rows: What the implementation ``reads`` of its training pairs, (m, ...) each.
+        rows: The columns of its training pairs that the implementation ``reads``, (m, ...) each.
         z: Noise (m, J, N).
         s1: Student's noise levels (m, J).
         s0: Levels one schedule step below (m, J).
-        prepared: What the implementation made of them.
+        prepared: The results that the implementation computed from these in advance.
     """
 
     rows: dict[str, Tensor]
@@ -42,17 +42,17 @@ class Part:
 
 
 class Implementation(ABC):
-    """Weights and the work on them.
+    """The weights of a student and its averages, and the work on them.
 
     Attributes:
         reads: Columns of the training split that it needs.
-        student: Trained.
-        target: Its short average, what the student is trained towards.
-        evaluated: Its long average, whose quality counts.
+        student: The network that is trained.
+        target: The student's short average, towards which it is trained.
+        evaluated: The student's long average, whose quality counts.
 
     Args:
         teacher: D, on the device; frozen from now on.
-        params: What is tuned.
+        params: The parameters to tune.
     """
 
     reads: ClassVar[tuple[str, ...]]
@@ -67,7 +67,7 @@ class Implementation(ABC):
 
     @abstractmethod
     def prepare(self, part: Part) -> Any:
-        """Whatever is best done once for a whole part; timed as training."""
+        """Does what is best done once for a whole part; timed as training."""
 
     @abstractmethod
     def add_gradient(self, part: Part, chunk: slice, share: float) -> Tensor | float:
@@ -79,17 +79,17 @@ class Implementation(ABC):
 
     @abstractmethod
     def gradients(self) -> list[Tensor | None]:
-        """The accumulated gradients, in the order of the student's parameters."""
+        """Returns the accumulated gradients, in the order of the student's parameters."""
 
     @abstractmethod
     def set_gradients(self, gradients: list[Tensor | None]) -> None:
-        """Takes accumulated gradients over."""
+        """Replaces the accumulated gradients by the given ones."""
 
     def load_optimizer(self, state: dict[str, Any]) -> None:
-        """Takes the optimizer's state over."""
+        """Replaces the optimizer's state by the given one."""
         self.optimizer.load_state_dict(state)
 
     @contextmanager
     def capturing(self) -> Iterator[None]:
-        """The body runs the shapes of training; what can be captured of it, is. Default: nothing."""
+        """Captures what it can of the body, which runs the shapes of training. Default: nothing."""
         yield

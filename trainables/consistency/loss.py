@@ -17,7 +17,7 @@ from torch import Tensor
 from trainables.consistency.networks import FieldNet, consistency_function, teacher_denoise
 
 HUBER_C = 0.03
-"""c of the pseudo-Huber loss, per sqrt(N)."""
+"""The constant c of the pseudo-Huber loss, per sqrt(N)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Rows:
 
 
 def consistency_loss(student: FieldNet, target: FieldNet, teacher: FieldNet, rows: Rows) -> Tensor:
-    """Sum over rows of d(f(x1, s1), f_target(xh, s0)) (Song et al., 2023, algorithm 2).
+    """Returns the sum over rows of d(f(x1, s1), f_target(xh, s0)) (Song et al., 2023, algorithm 2).
 
     x1 = r + s1 z; xh is one Euler step of the probability-flow ODE from s1 to s0 with the teacher's
     score (eq. 6); no gradient flows through teacher or target network.
@@ -49,7 +49,7 @@ def consistency_loss(student: FieldNet, target: FieldNet, teacher: FieldNet, row
         student: f, trained.
         target: f with averaged weights.
         teacher: D.
-        rows: What to evaluate.
+        rows: The rows to evaluate.
 
     Returns:
         Scalar.
@@ -62,18 +62,18 @@ def consistency_loss(student: FieldNet, target: FieldNet, teacher: FieldNet, row
 
 
 def euler_step(teacher: FieldNet, x1: Tensor, s1: Tensor, s0: Tensor, cond: Tensor) -> Tensor:
-    """xh: from x1 (R, N) at s1 (R,) down to s0 along the teacher's probability-flow ODE (eq. 6)."""
+    """Steps from x1 (R, N) at s1 (R,) down to s0 along the teacher's ODE (eq. 6); returns xh (R, N)."""
     denoised = teacher_denoise(teacher, x1, s1, cond)
     return denoised + (s0 / s1)[:, None] * (x1 - denoised)
 
 
 def loss_to_target(student: FieldNet, x1: Tensor, s1: Tensor, cond: Tensor, y: Tensor) -> Tensor:
-    """Sum over rows of d(f(x1, s1), y), y (R, N) given."""
+    """Returns the sum over rows of d(f(x1, s1), y) for given targets y (R, N)."""
     return pseudo_huber(consistency_function(student, x1, s1, cond), y).sum()
 
 
 def pseudo_huber(prediction: Tensor, target: Tensor) -> Tensor:
-    """sqrt(|a - b|^2 + c^2 N) - c sqrt(N) per row (Song & Dhariwal, 2023, eq. 8).
+    """Returns sqrt(|a - b|^2 + c^2 N) - c sqrt(N) per row (Song & Dhariwal, 2023, eq. 8).
 
     Args:
         prediction: (R, N).

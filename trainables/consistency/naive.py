@@ -1,4 +1,4 @@
-"""The guide's loops, as people write them: their cost is launches x noise levels."""
+"""The guide's loops as people write them; their cost is launches times noise levels."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from trainables.consistency.networks import FieldNet
 from trainables.consistency.params import DistillParams
 
 Operator = Callable[[Tensor], Tensor]
-"""u (R, N) -> u_hat (R, N)."""
+"""The operator, which maps u (R, N) to u_hat (R, N)."""
 
 
 class Naive(Implementation):
-    """One forward per noise level, nothing kept, every loss waited for.
+    """Runs one forward pass per noise level, keeps nothing, and waits for every loss.
 
     Operator and teacher are asked again for every chunk, every noise level is a forward pass of its
     own (their losses are summed before one backward), every loss is fetched from the device, and
@@ -27,8 +27,8 @@ class Naive(Implementation):
 
     Args:
         teacher: D, on the device; frozen from now on.
-        params: What is tuned.
-        operator: Asked for u_hat.
+        params: The parameters to tune.
+        operator: The operator that computes u_hat.
         residual_std: s_r.
     """
 
@@ -42,14 +42,14 @@ class Naive(Implementation):
         self.optimizer = torch.optim.Adam(self.student.parameters(), lr=0.0, betas=schedules.ADAM_BETAS)
 
     def prepare(self, part: Part) -> None:
-        """Nothing."""
+        """Prepares nothing."""
 
     def add_gradient(self, part: Part, chunk: slice, share: float) -> Tensor | float:
-        """One forward per noise level, one backward."""
+        """Adds a chunk's gradient with one forward pass per noise level and one backward pass."""
         return self._add_chunk_gradient(part, chunk, share).item()
 
     def _add_chunk_gradient(self, part: Part, chunk: slice, share: float) -> Tensor:
-        """The loss of a chunk, its gradient added."""
+        """Adds a chunk's gradient and returns its loss."""
         residual, cond = self._pairs(part, chunk)
         loss = cond.new_zeros(())
         for j in range(part.s1.shape[1]):
@@ -66,7 +66,7 @@ class Naive(Implementation):
         return loss.detach()
 
     def _pairs(self, part: Part, chunk: slice) -> tuple[Tensor, Tensor]:
-        """Residuals (m, N) and conditions (m, N, 2) of a chunk, from the operator's answer."""
+        """Returns residuals (m, N) and conditions (m, N, 2) of a chunk, from the operator's answer."""
         u, u_next = part.rows["cond"][chunk][..., 0], part.rows["u_next"][chunk]
         with torch.no_grad():
             u_hat = self._operator(u)
@@ -74,7 +74,7 @@ class Naive(Implementation):
 
     @torch.no_grad()
     def step(self, lr: float, target_decay: float, evaluation_decay: float) -> None:
-        """Parameter by parameter."""
+        """Applies the gradient parameter by parameter, then moves the averages."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()
@@ -82,16 +82,16 @@ class Naive(Implementation):
         self._move_averages(target_decay, evaluation_decay)
 
     def _move_averages(self, target_decay: float, evaluation_decay: float) -> None:
-        """Towards the student."""
+        """Moves the averages towards the student."""
         for average, decay in ((self.target, target_decay), (self.evaluated, evaluation_decay)):
             for mean, parameter in zip(average.parameters(), self.student.parameters(), strict=True):
                 mean.mul_(decay).add_(parameter, alpha=1.0 - decay)
 
     def gradients(self) -> list[Tensor | None]:
-        """As autograd keeps them."""
+        """Returns the gradients as autograd keeps them."""
         return [p.grad for p in self.student.parameters()]
 
     def set_gradients(self, gradients: list[Tensor | None]) -> None:
-        """Copies to the parameters' device."""
+        """Copies the gradients to the parameters' device."""
         for p, g in zip(self.student.parameters(), gradients, strict=True):
             p.grad = None if g is None else g.to(p.device)

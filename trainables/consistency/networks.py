@@ -31,12 +31,12 @@ _MAX_POINTS = 2**19
 
 
 def fields_per_pass(num_points: int) -> int:
-    """Fields of ``num_points`` that are evaluated at once."""
+    """Returns how many fields of ``num_points`` points are evaluated at once."""
     return max(1, min(_MAX_FIELDS, _MAX_POINTS // num_points))
 
 
 class SigmaEmbedding(nn.Module):
-    """Sines and cosines of 0.25 ln sigma, and a small MLP that gives one bias per block."""
+    """Embeds 0.25 ln sigma by sines and cosines and a small MLP, which gives one bias per block."""
 
     frequencies: Tensor
 
@@ -65,7 +65,7 @@ class FieldNet(nn.Module, ABC):
 
 
 class TokenNet(FieldNet):
-    """Patches -> L residual blocks, each seeing two dilated neighbours -> patches.
+    """A network of patches -> L residual blocks, each seeing two dilated neighbours -> patches.
 
     A block is h + SiLU(Linear([h(t - d), h(t), h(t + d)]) + bias(sigma)); tokens wrap round, so the
     network is equivariant to shifts by a whole token on the periodic domain. The last layer starts
@@ -178,7 +178,7 @@ def gather_cross(h_rggw: Tensor, distance: int) -> Tensor:
 
 
 def teacher_denoise(net: FieldNet, x_rn: Tensor, sigma_r: Tensor, cond_rn2: Tensor) -> Tensor:
-    """D(x, sigma; u, u_hat), the denoised residual (Karras et al., 2022, eq. 7, sigma_data = 1).
+    """Returns D(x, sigma; u, u_hat), the denoised residual (Karras et al., 2022, eq. 7, sigma_data = 1).
 
     Args:
         net: The teacher network F.
@@ -197,7 +197,7 @@ def teacher_denoise(net: FieldNet, x_rn: Tensor, sigma_r: Tensor, cond_rn2: Tens
 
 
 def consistency_function(net: FieldNet, x_rn: Tensor, sigma_r: Tensor, cond_rn2: Tensor) -> Tensor:
-    """f(x, sigma; u, u_hat) with f(x, sigma_min) = x exactly (Song et al., 2023, eq. 5 and App. C).
+    """Returns f(x, sigma; u, u_hat), with f(x, sigma_min) = x exactly (Song et al., 2023, eq. 5, App. C).
 
     c_skip = 1 / (q + 1), c_out = sqrt(q / (q + 1)), q = (sigma - sigma_min)^2,
     c_in = 1 / sqrt(sigma^2 + 1).

@@ -1,6 +1,6 @@
-"""What a study may set of this stage, the same for all its trials; checked here.
+"""The options that a study may set for this stage, the same for all its trials; checks them.
 
-Knows names, defaults and what makes no sense. Does not know the parameters of a trial, data, networks
+Knows names, defaults and valid values. Does not know the parameters of a trial, data, networks
 or training.
 """
 
@@ -25,21 +25,21 @@ TURBULENCE_SIZES: dict[str, int] = {
     "teacher_depth": 144,
     "teacher_steps": 4000,
 }
-"""What ``turbulence2d`` has instead of the defaults: a row then costs about a gigabyte (docs/stage.md)."""
+"""Sizes of ``turbulence2d`` in place of the defaults: a row costs about a gigabyte (docs/stage.md)."""
 
 _DEVICES = ("auto", "cpu", "cuda")
 _DATA_DEVICES = ("auto", "device", "host")
 
 
 def default_cache_dir() -> str:
-    """``distill-tuner`` under ``$XDG_CACHE_HOME``, or under ``~/.cache``."""
+    """Returns the folder ``distill-tuner`` under ``$XDG_CACHE_HOME``, or under ``~/.cache``."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return str(Path(root) / "distill-tuner")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageOptions:
-    """Everything that defines the problem; the same for all trials of a study.
+    """The options that define the problem; the same for all trials of a study.
 
     Attributes:
         num_samples: Training pairs; four from each trajectory.
@@ -124,20 +124,20 @@ class StageOptions:
 
     @property
     def num_dims(self) -> int:
-        """Axes of a field."""
+        """Number of axes of a field."""
         return 2 if self.problem == "turbulence2d" else 1
 
     @property
     def num_points(self) -> int:
-        """N, the points of a whole field."""
+        """Number of points of a whole field, N."""
         return int(self.grid_points**self.num_dims)
 
     def of_quality(self) -> dict[str, Any]:
-        """What the NRMSE of a trial depends on: everything but where things are kept and computed."""
+        """Returns the options on which NRMSE depends: all but where things are kept and computed."""
         return {name: value for name, value in asdict(self).items() if name not in _PLACES}
 
     def resolved_device(self) -> str:
-        """``cuda`` or ``cpu``: what ``device`` means on this machine."""
+        """Returns what ``device`` means on this machine: ``cuda`` or ``cpu``."""
         available = torch.cuda.is_available()
         if self.device == "cuda" and not available:
             raise ValueError(
@@ -170,5 +170,5 @@ def reject_unknown(what: str, raw: Mapping[str, Any], known: list[str]) -> None:
     for key in raw:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
+            hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}."
             raise ValueError(f"unknown {what} {key!r}. Fix: {hint}")

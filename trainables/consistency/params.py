@@ -1,6 +1,6 @@
-"""What a trial tunes: the guide's names, and the knobs around them; checked here.
+"""The parameters that a trial tunes: the guide's names and the knobs around them; checks them.
 
-Knows names, defaults, what makes no sense, and the work that a choice means. Does not know data,
+Knows names, defaults, valid values, and the work that a choice means. Does not know data,
 networks or training.
 """
 
@@ -32,7 +32,7 @@ _CHOICES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistillParams:
-    """What a trial tunes, under the guide's names. Any of them may be a parameter of a study.
+    """The parameters that a trial tunes, under the guide's names. A study may vary any of them.
 
     Attributes:
         batch_size: Samples per batch.
@@ -95,8 +95,8 @@ class DistillParams:
             )
         if self.implementation == "naive" and self.compile:
             raise ValueError(
-                "parameter implementation='naive' has no compile. "
-                "Fix: leave it out, or use implementation: fast."
+                "parameter implementation='naive' does not support compile. "
+                "Fix: leave compile out, or use implementation: fast."
             )
 
     @classmethod
@@ -123,32 +123,32 @@ class DistillParams:
 
     @property
     def effective_batch_size(self) -> int:
-        """Samples per optimizer step."""
+        """Number of samples per optimizer step."""
         return self.batch_size * self.accum_steps
 
     @property
     def num_micro_batches(self) -> int:
-        """Forward and backward launches per batch."""
+        """Number of forward and backward launches per batch."""
         return self.batch_size // self.micro_batch
 
     def taus_in(self, epoch: int) -> int:
-        """Noise levels per sample in epoch ``epoch`` (from 1)."""
+        """Returns the number of noise levels per sample in epoch ``epoch`` (from 1)."""
         if not self.tau_schedule:
             return self.num_taus
         return self.tau_schedule[min(epoch, len(self.tau_schedule)) - 1]
 
     def samples_in_epoch(self, num_samples: int) -> int:
-        """Samples an epoch trains on, from ``num_samples``: 333 * 6 of 2000 at batch_size 6."""
+        """Returns how many of ``num_samples`` samples an epoch trains on: 333 * 6 of 2000 at batch_size 6."""
         if self.drop_last is None:
             return (2 * num_samples + self.batch_size) // (2 * self.batch_size) * self.batch_size
         return num_samples // self.batch_size * self.batch_size if self.drop_last else num_samples
 
     def batches_in_epoch(self, num_samples: int) -> int:
-        """Batches of an epoch; the last may be ragged if ``drop_last`` is False."""
+        """Returns the number of batches in an epoch; the last may be ragged if ``drop_last`` is False."""
         return -(-self.samples_in_epoch(num_samples) // self.batch_size)
 
     def expected_counts(self, num_samples: int, epoch: int, *, num_epochs: int) -> EpochCounts:
-        """The cost mathematics of an epoch: what must be executed in it (its loss is 0 here)."""
+        """Returns the work that an epoch must execute, by the cost mathematics (its loss is 0 here)."""
         samples, batches = self.samples_in_epoch(num_samples), self.batches_in_epoch(num_samples)
         steps = [e * batches // self.accum_steps for e in (epoch - 1, epoch)]
         flushed = epoch == num_epochs and epoch * batches % self.accum_steps > 0
@@ -165,7 +165,7 @@ def _require_bool(name: str, value: object) -> None:
 
 
 def _parse_schedule(raw: object) -> tuple[int, ...]:
-    """The tuple that "5,4,3" or [5, 4, 3] means; empty for "" and []."""
+    """Returns the tuple that "5,4,3" or [5, 4, 3] means; empty for "" and []."""
     parts = raw.split(",") if isinstance(raw, str) and raw else raw or ()
     if isinstance(parts, (list, tuple)):
         try:

@@ -1,4 +1,4 @@
-"""The arithmetic of training: fp32, TF32 or bf16, on the device at hand; nothing is left behind.
+"""Switches the arithmetic of training to fp32, TF32 or bf16 on the device at hand, and back afterwards.
 
 Knows torch's process-wide switches. Does not know what is computed.
 """
@@ -20,7 +20,7 @@ def arithmetic(precision: str, device: str) -> Iterator[None]:
 
     Args:
         precision: ``fp32``, ``tf32`` or ``bf16``.
-        device: ``cuda`` or ``cpu``; what autocast casts on.
+        device: The device type of autocast, ``cuda`` or ``cpu``.
     """
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     _switch_tf32(matmul=precision == "tf32", convolutions=precision == "tf32")

@@ -1,4 +1,4 @@
-"""What one row (a sample at one noise level) costs: bytes kept and moved, FLOPs, and launches of a pass.
+"""Computes what one row (a sample at one noise level) costs: bytes kept and moved, FLOPs and launches.
 
 Counted, not timed: the loss itself runs on tensors without memory, so full size costs nothing. Does not
 know cards, allocators or batches.
@@ -26,15 +26,15 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowCost:
-    """Of one row, in float32.
+    """The cost of one row, in float32.
 
     Attributes:
         saved_bytes: Activations that wait for the backward pass; a peak holds them for every row.
-        flops: Of all it takes to train on a row: student forward and backward, teacher and target
+        flops: FLOPs to train on a row: student forward and backward, teacher and target
             network forward.
-        moved_bytes: What the operations of that read and write when none are fused: the traffic between
+        moved_bytes: Bytes that these operations read and write when none are fused: the traffic between
             a device and its memory, if nothing stays in a cache.
-        num_launches: Operations of that which compute something, for any number of rows at once.
+        num_launches: The number of these operations that compute something, for any number of rows at once.
     """
 
     saved_bytes: int
@@ -44,7 +44,7 @@ class RowCost:
 
 
 def row_cost(options: StageOptions) -> RowCost:
-    """The cost of a row of these options, at any size, on a machine of any size."""
+    """Returns the cost of a row under these options, at any size, on a machine of any size."""
     with torch.device("meta"):
         net = new_network(options)
     one, two = (saved_bytes(net, options.num_points, rows) for rows in (1, 2))
@@ -58,7 +58,7 @@ def row_cost(options: StageOptions) -> RowCost:
 
 
 def saved_bytes(net: FieldNet, num_points: int, rows: int) -> int:
-    """Bytes of the distinct tensors, weights excepted, that ``rows`` rows keep for the backward pass."""
+    """Returns the bytes of the distinct tensors, except weights, that ``rows`` rows keep for backward."""
     weights = {id(p) for p in net.parameters()}
     kept: dict[tuple[int, ...] | int, tuple[Tensor, int]] = {}
 
@@ -74,7 +74,7 @@ def saved_bytes(net: FieldNet, num_points: int, rows: int) -> int:
 
 
 def resident_bytes(options: StageOptions, num_taus: int, batch_size: int) -> int:
-    """What is on the device whatever the micro-batch: data, held-out pairs, and the rows of a part.
+    """Returns the bytes on the device whatever the micro-batch: data, held-out pairs and a part's rows.
 
     Per training pair r, u, u_hat and u_next; the held-out pairs with their noise; per row of a part the noise
     z, x1 and xh, and once more z of the next part; per sample of both r, u and u_hat.
@@ -110,7 +110,7 @@ def _tensors(tree: Any) -> list[Tensor]:
 
 
 def _training_work(options: StageOptions, num_rows: int) -> tuple[int, _Launches]:
-    """FLOPs and launches of the loss of so many rows and its gradient."""
+    """Counts FLOPs and launches of the loss of so many rows and its gradient."""
     points = options.num_points
     with torch.device("meta"):
         student, target, teacher = (new_network(options) for _ in range(3))
@@ -123,7 +123,7 @@ def _training_work(options: StageOptions, num_rows: int) -> tuple[int, _Launches
 
 
 def _inputs(net: FieldNet, num_points: int, rows: int) -> tuple[Any, ...]:
-    """Fields x (R, N), sigma (R,) and conditions (R, N, 2) on the network's device."""
+    """Makes fields x (R, N), sigma (R,) and conditions (R, N, 2) on the network's device."""
     device = next(net.parameters()).device
     return (
         torch.ones(rows, num_points, device=device),

@@ -19,7 +19,7 @@ RHO = 7.0
 """Curvature of the noise levels (Karras et al., 2022, eq. 5)."""
 
 NUM_INTERVALS = 3
-"""H: a student step spans 1 / H of the schedule. Coarse: see docs/stage.md, limits."""
+"""Number of steps H; a student step spans 1 / H of the schedule. Coarse: see docs/stage.md, limits."""
 
 MIN_LEVEL = 1e-3
 """Smallest u at which the student is trained; at 0 the target would be the input itself."""
@@ -29,13 +29,13 @@ REFERENCE_BATCH = 6
 WARM_UP_STEPS = 20
 ADAM_BETAS = (0.9, 0.99)
 TARGET_DECAY = 0.95
-"""mu of the target network, per optimizer step (Song et al., 2023, eq. 8)."""
+"""Decay mu of the target network, per optimizer step (Song et al., 2023, eq. 8)."""
 
 EVALUATION_DECAY = 0.99
 
 
 def sigma_of(u: Tensor) -> Tensor:
-    """Noise level at schedule position u in [0, 1]; any shape (Karras et al., 2022, eq. 5).
+    """Returns the noise level at schedule position u in [0, 1], any shape (Karras et al., 2022, eq. 5).
 
     sigma(u) = (s_min^(1/7) + u (s_max^(1/7) - s_min^(1/7)))^7
     """
@@ -47,7 +47,7 @@ def sigma_of(u: Tensor) -> Tensor:
 
 
 def stratified_levels(v: Tensor) -> Tensor:
-    """One position u_j = (j + v_j) / num_taus in each of num_taus equal strata.
+    """Returns one position u_j = (j + v_j) / num_taus in each of num_taus equal strata.
 
     Args:
         v: Uniform draws in [0, 1), shape (samples, num_taus).
@@ -61,7 +61,7 @@ def stratified_levels(v: Tensor) -> Tensor:
 
 
 def levels(v: Tensor, *, strategy: str, batch_size: int) -> Tensor:
-    """Schedule positions of an epoch's samples; see ``DistillParams.tau_strategy``.
+    """Returns the schedule positions of an epoch's samples; see ``DistillParams.tau_strategy``.
 
     Args:
         v: Uniform draws in [0, 1), shape (samples, num_taus), samples in training order.
@@ -79,7 +79,7 @@ def levels(v: Tensor, *, strategy: str, batch_size: int) -> Tensor:
 
 
 def sigma_pairs(u: Tensor) -> tuple[Tensor, Tensor]:
-    """The student's noise level and the one a step of 1 / H below it (Song et al., 2023, eq. 6).
+    """Returns the student's noise level and the one a step of 1 / H below it (Song et al., 2023, eq. 6).
 
     Args:
         u: Schedule positions, any shape.
@@ -93,14 +93,14 @@ def sigma_pairs(u: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def total_optimizer_steps(num_batches: int, accum_steps: int) -> int:
-    """Optimizer steps of a whole run; the last, partial accumulation is flushed."""
+    """Returns the number of optimizer steps in a whole run; the last, partial accumulation is flushed."""
     return math.ceil(num_batches / accum_steps)
 
 
 def learning_rate(
     step: int, *, total_steps: int, effective_batch_size: int, scaling: str = "linear"
 ) -> float:
-    """Learning rate of optimizer step ``step`` (from 0): scaling rule, warm-up, cosine to 0.
+    """Returns the learning rate of optimizer step ``step`` (from 0): scaling rule, warm-up, cosine to 0.
 
     ``scaling`` is the power of effective_batch_size / 6: ``linear`` 1, ``sqrt`` 1/2, ``none`` 0.
     """
@@ -110,13 +110,13 @@ def learning_rate(
 
 
 def warm_up_cosine(step: int, *, total_steps: int, warm_up_steps: int) -> float:
-    """Linear warm-up over ``warm_up_steps`` times a cosine over ``total_steps`` to 0."""
+    """Returns a linear warm-up over ``warm_up_steps`` times a cosine over ``total_steps`` to 0."""
     warm_up = min(1.0, (step + 1) / warm_up_steps)
     return warm_up * 0.5 * (1.0 + math.cos(math.pi * step / total_steps))
 
 
 def averaging_decays(step: int, *, effective_batch_size: int, unit: str) -> tuple[float, float]:
-    """Decays of target and evaluation network at optimizer step ``step`` (from 0).
+    """Returns the decays of target and evaluation network at optimizer step ``step`` (from 0).
 
     In units of ``step`` they are what the stage was calibrated with. In units of ``sample`` a step
     of E samples forgets as much as E / 6 steps of the reference batch, so that every batch size averages
@@ -129,5 +129,5 @@ def averaging_decays(step: int, *, effective_batch_size: int, unit: str) -> tupl
 
 
 def ema_decay(step: float, *, limit: float) -> float:
-    """Averaging decay min(limit, (1 + k) / (10 + k)) at step k (from 0): short at first."""
+    """Returns the averaging decay min(limit, (1 + k) / (10 + k)) at step k (from 0): short at first."""
     return min(limit, (1.0 + step) / (10.0 + step))

@@ -22,7 +22,7 @@ from trainables.consistency.networks import FieldNet
 from trainables.consistency.options import StageOptions
 from trainables.consistency.params import DistillParams
 from trainables.consistency.precision import arithmetic
-from trainables.consistency.teacher import Problem, Split
+from trainables.consistency.teacher import DistillationProblem, Split
 from trainables.consistency.units import EpochUnits
 from trainables.trial import EpochCounts, TimeUnit
 
@@ -40,6 +40,7 @@ class ConsistencyStage(MeasuredTrainable):
 
     # Noise and order are drawn per epoch, before the cut into micro-batches; both compute one loss.
     quality_invariant_to: ClassVar[tuple[str, ...]] = ("micro_batch", "implementation")
+    resumable: ClassVar[bool] = True
 
     @classmethod
     def prepare(cls, options: Mapping[str, Any]) -> None:
@@ -48,12 +49,12 @@ class ConsistencyStage(MeasuredTrainable):
 
     @classmethod
     def device_kind(cls, options: Mapping[str, Any]) -> str:
-        """``cuda`` if the options allow it and there is one, else ``cpu``."""
+        """Returns ``cuda`` if the options allow it and there is one, else ``cpu``."""
         return StageOptions.parse(options).resolved_device()
 
     @classmethod
     def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        """All options with their defaults, the problem settled, but not where things are kept or computed."""
+        """Returns all options, defaults and problem settled, except where things are kept or computed."""
         return StageOptions.parse(options).of_quality()
 
     def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
@@ -74,7 +75,7 @@ class ConsistencyStage(MeasuredTrainable):
         self._held_out = self._problem.splits["eval"].to(self._device)
 
     def warm_up(self) -> None:
-        """Three chunks are run and thrown away."""
+        """Runs three chunks and throws them away."""
         for _ in range(3):
             self._engine.warm_up()
 
@@ -85,23 +86,23 @@ class ConsistencyStage(MeasuredTrainable):
         )
 
     def expected_counts(self, epoch: int) -> EpochCounts:
-        """The guide's cost mathematics."""
+        """Returns the work of an epoch by the guide's cost mathematics."""
         return self._params.expected_counts(self._options.num_samples, epoch, num_epochs=self.num_epochs)
 
     def evaluate(self) -> dict[str, float]:
-        """NRMSE of one-step prediction on the held-out split."""
+        """Returns the NRMSE of one-step prediction on the held-out split."""
         return {"nrmse": self._nrmse_on(self._held_out)}
 
     def evaluate_final(self) -> dict[str, float]:
-        """NRMSE on the third split. For final reports only: no choice may depend on it."""
+        """Returns the NRMSE on the third split. For final reports only: no choice may depend on it."""
         return {"nrmse": self._nrmse_on(self._problem.splits["final"].to(self._device))}
 
     def time_units(self) -> tuple[TimeUnit, ...]:
-        """Drawing an epoch, and an optimizer step with its batches."""
+        """Returns the two units of an epoch: the draws of a part, and an optimizer step with its batches."""
         return EpochUnits(self._engine, self._params).units()
 
     def state_dict(self) -> dict[str, Any]:
-        """The engine's state."""
+        """Returns the engine's state."""
         return self._engine.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -114,7 +115,7 @@ class ConsistencyStage(MeasuredTrainable):
             self.__dict__.pop(name, None)
 
     def _placed(self, train: Split) -> Split:
-        """The training split on the device, or on the host if it is to be streamed from there."""
+        """Returns the training split on the device, or on the host if it is to be streamed from there."""
         if self._device == "cpu":
             return train
         num_bytes = train.cond.nbytes + train.residual.nbytes + train.u_next.nbytes
@@ -128,8 +129,8 @@ class ConsistencyStage(MeasuredTrainable):
             return one_step_nrmse(self._engine.evaluated, split, z, self._problem.residual_std)
 
 
-def load_problem(options: StageOptions) -> Problem:
-    """The problem of these options, from the cache or made now (about ten seconds)."""
+def load_problem(options: StageOptions) -> DistillationProblem:
+    """Returns the problem of these options, from the cache or made now (about ten seconds)."""
     device = options.resolved_device()
     constants = {k: v for k, v in asdict(options).items() if k not in _PLACES} | {"device": device}
     key = cache.cache_key(constants, [Path(str(m.__file__)) for m in _PROBLEM_SOURCES])
@@ -139,18 +140,20 @@ def load_problem(options: StageOptions) -> Problem:
 
     content = cache.load_or_make(options.cache_path(), key, make)
     splits = {name: Split(**split) for name, split in content["splits"].items()}
-    return Problem(**(content | {"splits": splits}))
+    return DistillationProblem(**(content | {"splits": splits}))
 
 
-def load_teacher(problem: Problem, options: StageOptions) -> FieldNet:
-    """The teacher's network with its trained weights, on the CPU."""
+def load_teacher(problem: DistillationProblem, options: StageOptions) -> FieldNet:
+    """Returns the teacher's network with its trained weights, on the CPU."""
     network = teacher.new_network(options)
     network.load_state_dict(problem.teacher)
     return network
 
 
-def load_operator(problem: Problem, options: StageOptions, device: str) -> Callable[[Tensor], Tensor]:
-    """The trained operator u (R, N) -> u_hat (R, N) on ``device``."""
+def load_operator(
+    problem: DistillationProblem, options: StageOptions, device: str
+) -> Callable[[Tensor], Tensor]:
+    """Returns the trained operator u (R, N) -> u_hat (R, N) on ``device``."""
     network = teacher.new_operator(options)
     network.load_state_dict(problem.operator)
     network.to(device).requires_grad_(False)

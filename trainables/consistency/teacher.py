@@ -1,4 +1,4 @@
-"""What all trials of a study share: the weak operator, its residuals, and the teacher.
+"""Makes what all trials of a study share: the weak operator, its residuals, and the teacher.
 
 Knows how operator and teacher are trained. Does not know the student, the cache or Ray.
 
@@ -25,19 +25,19 @@ LEARNING_RATE = 3e-3
 OPERATOR_BATCH = 64
 TEACHER_BATCH = 48
 TURBULENCE_TEACHER_BATCH = 8
-"""Rows of about a gigabyte each: the teacher trains on any card that can train the student."""
+"""Rows in a batch, about a gigabyte each: the teacher trains on any card that can train the student."""
 
 TEACHER_WARM_UP_STEPS = 50
 TEACHER_EMA_LIMIT = 0.995
 LOG_SIGMA_STD = 1.4
-"""ln sigma ~ N(0, 1.4), clamped to [SIGMA_MIN, SIGMA_MAX] (Karras et al., 2022, table 1)."""
+"""Deviation of ln sigma ~ N(0, 1.4), clamped to [SIGMA_MIN, SIGMA_MAX] (Karras et al., 2022, table 1)."""
 
 Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """One split as distillation needs it.
+    """The data of one split, as distillation needs them.
 
     Attributes:
         cond: u and u_hat, the operator's prediction of u_next, (S, N, 2).
@@ -50,7 +50,7 @@ class Split:
     u_next: Tensor
 
     def to(self, device: str) -> Split:
-        """The same split on another device."""
+        """Returns the same split on another device."""
         return Split(
             cond=self.cond.to(device),
             residual=self.residual.to(device),
@@ -59,7 +59,7 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class DistillationProblem:
     """Everything that is made once and shared by all trials.
 
     Attributes:
@@ -75,7 +75,7 @@ class Problem:
     operator: Weights
 
 
-def make_problem(options: StageOptions, device: str) -> Problem:
+def make_problem(options: StageOptions, device: str) -> DistillationProblem:
     """Makes data, operator and teacher from ``options.data_seed``; tensors come back on the CPU.
 
     Runs on one thread: the networks are too small for more, and sums then have one order, so the
@@ -94,11 +94,11 @@ def make_problem(options: StageOptions, device: str) -> Problem:
         with arithmetic("tf32", device):
             teacher = train_teacher(splits["train"], options, device)
     weights = {name: value.detach() for name, value in operator.state_dict().items()}
-    return Problem(splits=splits, residual_std=residual_std, teacher=teacher, operator=weights)
+    return DistillationProblem(splits=splits, residual_std=residual_std, teacher=teacher, operator=weights)
 
 
 def new_network(options: StageOptions) -> FieldNet:
-    """A network of the teacher's, hence the student's, architecture."""
+    """Returns a network of the teacher's, hence the student's, architecture."""
     kind = GridNet if options.num_dims == 2 else TokenNet
     return kind(channels=3, width=options.teacher_width, depth=options.teacher_depth, with_sigma=True)
 
@@ -143,7 +143,7 @@ def train_teacher(train: Split, options: StageOptions, device: str) -> Weights:
 
 
 def _denoising_loss(net: FieldNet, batch_rn3: Tensor, generator: torch.Generator) -> Tensor:
-    """Mean of (s^2 + 1) / s^2 |D(r + s z, s) - r|^2 over a batch of (r, u, u_hat)."""
+    """Returns the mean of (s^2 + 1) / s^2 |D(r + s z, s) - r|^2 over a batch of (r, u, u_hat)."""
     rows, points, _ = batch_rn3.shape
     device = batch_rn3.device
     log_sigma = LOG_SIGMA_STD * torch.randn(rows, generator=generator)
@@ -156,7 +156,7 @@ def _denoising_loss(net: FieldNet, batch_rn3: Tensor, generator: torch.Generator
 
 
 def _shifted_batch(fields_snc: Tensor, size: int, generator: torch.Generator, num_dims: int = 1) -> Tensor:
-    """A random batch (size, N, C), each sample rolled by its own random number of points an axis."""
+    """Draws a batch (size, N, C), each sample rolled by its own random number of points along each axis."""
     num, points, channels = fields_snc.shape
     index = torch.randint(num, (size,), generator=generator)
     side = math.isqrt(points) if num_dims == 2 else points
@@ -171,7 +171,7 @@ def _shifted_batch(fields_snc: Tensor, size: int, generator: torch.Generator, nu
 
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor, lr: float) -> None:
-    """One optimizer step of size ``lr`` down the gradient of ``loss``."""
+    """Does one optimizer step of size ``lr`` down the gradient of ``loss``."""
     for group in optimizer.param_groups:
         group["lr"] = lr
     optimizer.zero_grad(set_to_none=True)
@@ -180,14 +180,14 @@ def _descend(optimizer: torch.optim.Optimizer, loss: Tensor, lr: float) -> None:
 
 
 def new_operator(options: StageOptions) -> FieldNet:
-    """A network of the operator's architecture."""
+    """Returns a network of the operator's architecture."""
     kind = GridNet if options.num_dims == 2 else TokenNet
     return kind(channels=1, width=options.operator_width, depth=options.operator_depth, with_sigma=False)
 
 
 @torch.no_grad()
 def _predict(operator: FieldNet, u: Tensor, device: str) -> Tensor:
-    """u_hat of a whole split, (S, N)."""
+    """Predicts u_hat for a whole split, (S, N)."""
     operator.to(device)
     chunks = torch.split(u, fields_per_pass(u.shape[1]))
     predictions = torch.cat([operator(chunk[..., None].to(device)).cpu() for chunk in chunks])
@@ -204,7 +204,7 @@ def _split(pairs: Pairs, u_hat: Tensor, residual_std: float) -> Split:
 
 
 def _seeded(data_seed: int, stream: int, make: Callable[[], FieldNet]) -> FieldNet:
-    """A network with weights from the seed alone; the global generator stays as it was."""
+    """Returns a network with weights from the seed alone; the global generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(2 * data_seed + stream)
         return make()

@@ -23,7 +23,7 @@ from trainables.consistency.schedules import SIGMA_MIN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What f(x, sigma; cond) needs, tokens first.
+    """The inputs of f(x, sigma; cond), tokens first.
 
     Attributes:
         tokens: c_in x, u and u_hat (T, R, 3 P).
@@ -38,7 +38,7 @@ class Inputs:
     out: Tensor
 
     def rows(self, start: int, stop: int) -> Inputs:
-        """A range of the rows, contiguous where a matrix product wants it."""
+        """Returns a range of the rows, contiguous where a matrix product wants it."""
         return Inputs(
             tokens=self.tokens[:, start:stop].contiguous(),
             features=self.features[start:stop],
@@ -76,14 +76,14 @@ def inputs_of(net: TokenNet, x_rn: Tensor, sigma_r: Tensor, cond_rn2: Tensor) ->
 
 @torch.no_grad()
 def denoiser_inputs(inputs: Inputs, x_rn: Tensor, sigma_r: Tensor) -> Inputs:
-    """The same rows for a teacher: D = c_in^2 x + sigma c_in F has its c_in and features."""
+    """Returns the same rows for a teacher: D = c_in^2 x + sigma c_in F has the same c_in and features."""
     sigma = sigma_r[:, None]
     scale = (sigma * sigma + 1.0).rsqrt()
     return replace(inputs, skip=_tokens_first((scale * scale * x_rn)[..., None]), out=sigma * scale)
 
 
 class Kernel:
-    """f of one TokenNet; adds gradients to the ``grad`` of its parameters, which must exist.
+    """Computes f of one TokenNet; adds gradients to the ``grad`` of its parameters, which must exist.
 
     Args:
         net: Its parameters are read, and their memory must stay where it is.
@@ -100,12 +100,12 @@ class Kernel:
 
     @torch.no_grad()
     def value(self, inputs: Inputs) -> Tensor:
-        """f, (T, R, P)."""
+        """Computes the values of f, (T, R, P)."""
         return self._forward(inputs)[0]
 
     @torch.no_grad()
     def values(self, inputs: Inputs, block: int) -> Tensor:
-        """Values of f for many rows, ``block`` at a time, as (R, N)."""
+        """Computes the values of f for many rows, ``block`` at a time, as (R, N)."""
         rows = inputs.features.shape[0]
         parts = [
             self._forward(inputs.rows(i, min(i + block, rows)))[0].transpose(0, 1).flatten(1)
@@ -187,7 +187,7 @@ def _add_to(layer: nn.Linear, slope: Tensor, x: Tensor) -> None:
 
 
 def _tokens_first(fields_rnc: Tensor) -> Tensor:
-    """(R, N, C) -> (T, R, P C), contiguous."""
+    """Rearranges (R, N, C) to (T, R, P C), contiguous."""
     rows, points, channels = fields_rnc.shape
     patches = fields_rnc.reshape(rows, points // POINTS_PER_TOKEN, POINTS_PER_TOKEN * channels)
     return patches.transpose(0, 1).contiguous()

@@ -18,14 +18,14 @@ import torch
 from torch import Tensor
 
 VISCOSITY = 1e-2
-"""nu, with velocities of rms 1 and eddies of wavenumber 4: Reynolds number about 150."""
+"""Viscosity nu; with velocities of rms 1 and eddies of wavenumber 4 the Reynolds number is about 150."""
 
 PEAK_WAVENUMBER = 4.0
 MAX_WAVENUMBER = 10
 MIN_SOLVER_POINTS = 64
 
 COURANT = 1.0
-"""Step times M: 1 / 64 with 64 points, 1 / 192 with 192; RK4 is stable to 8 / max |v|."""
+"""Time step times M: a step is 1 / 64 with 64 points, 1 / 192 with 192; RK4 is stable to 8 / max |v|."""
 
 # Points solved at once, over all trajectories of a chunk: a few hundred MiB of work arrays.
 _CHUNK_POINTS = 2**21
@@ -91,7 +91,7 @@ def solve(
 
 
 def energy(w: Tensor) -> Tensor:
-    """Mean kinetic energy <|v|^2> / 2 of vorticity fields (..., M, M) -> (...)."""
+    """Returns the mean kinetic energy <|v|^2> / 2 of vorticity fields (..., M, M) -> (...)."""
     num_points = w.shape[-1]
     kx, ky = _wavenumbers(num_points, w.device)
     inverse = _inverse_laplacian(kx, ky)
@@ -101,7 +101,7 @@ def energy(w: Tensor) -> Tensor:
 
 
 def enstrophy(w: Tensor) -> Tensor:
-    """Mean enstrophy <w^2> / 2 of vorticity fields (..., M, M) -> (...)."""
+    """Returns the mean enstrophy <w^2> / 2 of vorticity fields (..., M, M) -> (...)."""
     return 0.5 * w.square().mean(dim=(-2, -1))
 
 
@@ -110,8 +110,8 @@ class _System:
     """The constant operators of one grid and step, in Fourier space.
 
     Attributes:
-        dt: The step.
-        half: Diffusion over half a step (M, K).
+        dt: The time step.
+        half: Factors of diffusion over half a step (M, K).
         to_fields: Multipliers of w that give v_x, v_y, w_x and w_y: (4, M, K).
         kept: -1 where the 2/3 rule keeps a mode, else 0 (M, K).
     """
@@ -136,7 +136,7 @@ class _System:
         )
 
     def slope(self, spectrum: Tensor) -> Tensor:
-        """Transform of -v . grad w for w of transform ``spectrum`` (B, M, K)."""
+        """Returns the transform of -v . grad w for w of transform ``spectrum`` (B, M, K)."""
         num_points = spectrum.shape[-2]
         fields = torch.fft.irfft2(spectrum[:, None] * self.to_fields, s=(num_points, num_points))
         vx, vy, wx, wy = fields.unbind(dim=1)  # (B, M, M) each
@@ -144,7 +144,7 @@ class _System:
         return rate
 
     def step(self, spectrum: Tensor) -> Tensor:
-        """One step of integrating-factor RK4."""
+        """Advances by one step of integrating-factor RK4."""
         dt, half = self.dt, self.half
         a = self.slope(spectrum)
         decayed = half * spectrum
@@ -156,7 +156,7 @@ class _System:
 
 
 def _solve_chunk(w0: Tensor, num_frames: int, steps: int, system: _System) -> Tensor:
-    """``solve`` for a batch small enough for its work arrays."""
+    """Does what ``solve`` does, for a batch small enough for its work arrays."""
     num_points = w0.shape[-1]
     spectrum = torch.fft.rfft2(w0)  # (B, M, K)
     frames = [w0]
@@ -168,13 +168,13 @@ def _solve_chunk(w0: Tensor, num_frames: int, steps: int, system: _System) -> Te
 
 
 def _wavenumbers(num_points: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """k_x (M, 1) and k_y (1, K) of the half spectrum, float64."""
+    """Returns k_x (M, 1) and k_y (1, K) of the half spectrum, float64."""
     kx = torch.fft.fftfreq(num_points, 1.0 / num_points, dtype=torch.float64, device=device)
     ky = torch.fft.rfftfreq(num_points, 1.0 / num_points, dtype=torch.float64, device=device)
     return kx[:, None], ky[None, :]
 
 
 def _inverse_laplacian(kx: Tensor, ky: Tensor) -> Tensor:
-    """1 / k^2, and 0 for the mean: psi = w / k^2 (M, K)."""
+    """Returns 1 / k^2, and 0 for the mean: psi = w / k^2 (M, K)."""
     squared = kx**2 + ky**2
     return torch.where(squared > 0.0, 1.0 / squared.clamp(min=1.0), torch.zeros_like(squared))

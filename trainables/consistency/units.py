@@ -1,4 +1,4 @@
-"""An epoch cut into the units that the probe times: its draws, and one optimizer step at a time.
+"""Cuts an epoch into the units that the probe times: its draws, and one optimizer step at a time.
 
 Knows how the engine's epoch is put together, and must stay equal to it: tested by its counts. Does
 not know clocks.
@@ -17,7 +17,7 @@ class EpochUnits:
 
     Args:
         engine: Built and warmed up.
-        params: What it was built with.
+        params: The parameters with which the engine was built.
     """
 
     def __init__(self, engine: DistillationEngine, params: DistillParams) -> None:
@@ -26,9 +26,9 @@ class EpochUnits:
         self._next_sample = 0
 
     def units(self) -> tuple[TimeUnit, ...]:
-        """One draw for every part of an epoch, and ``accum_steps`` batches for every optimizer step.
+        """Returns the units of epoch 1: draws of a part, and ``accum_steps`` batches with an optimizer step.
 
-        Of epoch 1: with a ``tau_schedule`` the later ones take other times, which a probe does not see.
+        With a ``tau_schedule``, later epochs take other times, which a probe does not see.
         """
         engine, accum_steps = self._engine, self._params.accum_steps
         return (
@@ -43,7 +43,7 @@ class EpochUnits:
         self._next_sample = 0
 
     def step(self) -> None:
-        """The next ``accum_steps`` batches and their optimizer step; goes round at the part's end."""
+        """Trains on ``accum_steps`` batches, with their optimizer step; starts over at the part's end."""
         assert self._part is not None, "units run in their order"
         for _ in range(self._params.accum_steps):
             for start in self._engine.chunk_starts(self._part, self._next_sample):

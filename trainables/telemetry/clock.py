@@ -72,15 +72,15 @@ class PhaseClock:
         self._total[name] = self.total(name) + spent
 
     def total(self, name: str) -> PhaseTime:
-        """All runs of a phase; zero if it never ran."""
+        """Returns the total time of a phase; zero if it never ran."""
         return self._total.get(name, PhaseTime())
 
     def last(self, name: str) -> PhaseTime:
-        """The latest run of a phase; zero if it never ran."""
+        """Returns the time of a phase's latest run; zero if it never ran."""
         return self._last.get(name, PhaseTime())
 
     def state_dict(self) -> dict[str, PhaseTime]:
-        """The totals, for a checkpoint."""
+        """Returns the totals of all phases, for a checkpoint."""
         return dict(self._total)
 
     def add(self, state: dict[str, PhaseTime], names: tuple[str, ...]) -> None:
@@ -94,7 +94,7 @@ class PhaseClock:
 
 
 def synchronizer(device_kind: str) -> Callable[[], None]:
-    """What a ``PhaseClock`` waits with on a ``cuda`` or ``cpu`` device."""
+    """Returns the function with which a ``PhaseClock`` waits for a ``cuda`` or ``cpu`` device."""
     if device_kind != "cuda":
         return lambda: None
     import torch  # only where a CUDA device is used

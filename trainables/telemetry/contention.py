@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainables.telemetry.procfs import run_delay_s
 from trainables.telemetry.sampler import GpuUsage
 from trainables.telemetry.steps import StepTimes
 
@@ -27,7 +28,7 @@ _MAX_SWITCHES_PER_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuUse:
-    """What the kernel has counted so far, or between two readings.
+    """Counters of the kernel so far, or their change between two readings.
 
     Attributes:
         run_delay_s: Seconds the calling thread was ready to run and had no core; None if not
@@ -42,12 +43,12 @@ class CpuUse:
     def now(cls, tasks: Path = Path("/proc/self/task")) -> CpuUse:
         """Reads the counters."""
         return cls(
-            run_delay_s=_run_delay_s(tasks),
+            run_delay_s=run_delay_s(tasks / str(threading.get_native_id())),
             num_preempted=resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw,
         )
 
     def since(self, before: CpuUse) -> CpuUse:
-        """The difference."""
+        """Returns the change since an earlier reading."""
         delay = None
         if self.run_delay_s is not None and before.run_delay_s is not None:
             delay = self.run_delay_s - before.run_delay_s
@@ -64,7 +65,7 @@ def judge(
     steps: StepTimes,
     gpu: GpuUsage,
 ) -> str:
-    """Why an epoch's times are not to be trusted; "" when nothing speaks against them."""
+    """Returns why an epoch's times cannot be trusted; "" if nothing speaks against them."""
     found = [*_on_the_card(gpu), *_for_the_cores(wall_s, cpu_s, cpu)]
     if load_average > MAX_LOAD_PER_CORE * num_cores:
         found.append(f"load average {load_average:.1f} on {num_cores} cores")
@@ -88,7 +89,7 @@ def _on_the_card(gpu: GpuUsage) -> list[str]:
 
 
 def _for_the_cores(wall_s: float, cpu_s: float, cpu: CpuUse) -> list[str]:
-    """Waiting for a core is not idling: a stage may sleep, but a preempted one was disturbed."""
+    """Judges waits for a core, which are not idling: a stage may sleep, but a preempted one was disturbed."""
     if wall_s < MIN_WALL_S:
         return []
     if cpu.run_delay_s is not None:
@@ -99,12 +100,3 @@ def _for_the_cores(wall_s: float, cpu_s: float, cpu: CpuUse) -> list[str]:
     if idle > _MAX_IDLE_SHARE and rate > _MAX_SWITCHES_PER_S:
         return [f"had a core {100 * (1 - idle):.0f} % of the time, preempted {rate:.0f} times a second"]
     return []
-
-
-def _run_delay_s(tasks: Path) -> float | None:
-    """Second figure of schedstat (Linux, Documentation/scheduler/sched-stats), of the calling thread."""
-    try:
-        text = (tasks / str(threading.get_native_id()) / "schedstat").read_text()
-        return int(text.split()[1]) * 1e-9
-    except (OSError, IndexError):  # not Linux, or a kernel built without it
-        return None

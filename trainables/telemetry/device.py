@@ -1,4 +1,4 @@
-"""What device a figure was measured on, and how many of its cores a trial may use.
+"""Describes the device that figures are measured on, and limits the cores that a trial may use.
 
 Knows names and sizes of hardware. Does not measure. Torch is used where it is already loaded, or
 where a CUDA device must be asked.
@@ -15,6 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from trainables.telemetry.memory import GIB
+
+
+class OtherDeviceError(RuntimeError):
+    """This process is on another device than the one that the study measures: its figures would not compare.
+
+    The trial says nothing of its configuration and is asked again elsewhere.
+    """
+
+
+def require(name: str, here: str) -> None:
+    """Raises OtherDeviceError unless the device is the one that is measured; an empty ``name`` takes any."""
+    if name and here != name:
+        raise OtherDeviceError(f"the trial was started on {here}, but this run measures {name}")
 
 
 def describe(device_kind: str) -> dict[str, Any]:
@@ -40,12 +53,12 @@ def describe(device_kind: str) -> dict[str, Any]:
 
 @cache
 def device_name(device_kind: str) -> str:
-    """The ``name`` of ``describe``, which every report carries."""
+    """Returns the ``name`` of ``describe``, which every report carries."""
     return _cuda_card()[0] if device_kind == "cuda" else cpu_model()
 
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's name, as the kernel gives it, or as Python guesses it."""
+    """Returns the processor's name, as the kernel gives it, or as Python guesses it."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
@@ -72,7 +85,7 @@ def use_threads(num_threads: int, allowed: set[int], *, pin: bool) -> None:
 
 
 def _cuda_card() -> tuple[str, float]:
-    """Name and GiB of the current CUDA card."""
+    """Returns name and GiB of the current CUDA card."""
     import torch  # only where a CUDA device is used
 
     properties = torch.cuda.get_device_properties(torch.cuda.current_device())
@@ -80,12 +93,12 @@ def _cuda_card() -> tuple[str, float]:
 
 
 def _system_gib() -> float:
-    """Main memory of the machine in GiB."""
+    """Returns the main memory of the machine in GiB."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
 
 
 def _torch_version() -> str:
-    """Torch's version without importing it."""
+    """Returns torch's version without importing torch."""
     try:
         return metadata.version("torch")
     except metadata.PackageNotFoundError:

@@ -1,36 +1,39 @@
-"""Tells an out-of-memory error from every other.
+"""Tells running out of memory, and work that was skipped, from every other failure of a stage.
 
-Knows torch's and Python's ways to say it. Does not import torch: an error of torch's can only exist
-where torch is loaded.
+An exception is judged by its type, its text and what led to it. Imports no library: a class is known by
+its name. What a line of text says is in ``symptoms``.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Iterator
 
-# What torch says in plain RuntimeErrors: its CPU allocator, the CUDA driver, cuBLAS and cuDNN.
-_PHRASES = (
-    "can't allocate memory",
-    "cuda error: out of memory",
-    "cublas_status_alloc_failed",
-    "cudnn_status_alloc_failed",
-)
+from trainables.telemetry.symptoms import says_out_of_memory
+
+
+class ScriptError(RuntimeError):
+    """A program of the user failed; the message says why.
+
+    Its cause is judged where it is raised. The message quotes output, whose words decide nothing:
+    ``is_out_of_memory`` is False for it.
+    """
+
+
+class SkippedWorkError(RuntimeError):
+    """Training went on without some of its work, so its figures do not describe the configuration."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` means that memory, of the device or of the host, ran out."""
-    if isinstance(error, MemoryError):
-        return True
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(error, torch.OutOfMemoryError):
-        return True
-    message = str(error).lower()
-    return isinstance(error, RuntimeError) and any(phrase in message for phrase in _PHRASES)
+    """Whether ``error``, or one that led to it, means that memory of the device or host ran out.
+
+    Follows ``__cause__`` and ``__context__`` as a traceback shows them.
+    """
+    return _memory_error(error) is not None
 
 
 def out_of_memory(work: Callable[[], object]) -> str | None:
-    """Does the work; if memory runs out, says so in one line, else None. Other errors propagate.
+    """Does the work; returns None, or one line if memory ran out. Other errors propagate.
 
     Nothing of the work is alive afterwards: the error's traceback holds its frames, and they hold the
     tensors.
@@ -39,6 +42,40 @@ def out_of_memory(work: Callable[[], object]) -> str | None:
         work()
         return None
     except Exception as error:
-        if not is_out_of_memory(error):
+        cause = _memory_error(error)
+        if cause is None:
             raise
-        return (str(error).splitlines() or [type(error).__name__])[0]
+        return first_line(cause)
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's text, or its type if it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _memory_error(error: BaseException) -> BaseException | None:
+    """Returns the error of the chain that says that memory ran out; chains may be circular."""
+    return next((e for e in _chain(error) if _is_memory_error(e)), None)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    to_see, seen = [error], set[int]()
+    while to_see:
+        current = to_see.pop()
+        if id(current) in seen or isinstance(current, ScriptError):
+            continue
+        seen.add(id(current))
+        yield current
+        context = None if current.__suppress_context__ else current.__context__
+        to_see += [e for e in (current.__cause__, context) if e is not None]
+        if isinstance(current, BaseExceptionGroup):
+            to_see += current.exceptions
+
+
+def _is_memory_error(error: BaseException) -> bool:
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"}:
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return any(says_out_of_memory(line) for line in str(error).splitlines())

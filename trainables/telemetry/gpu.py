@@ -1,4 +1,4 @@
-"""What a card says of itself: NVML asked through one small interface, and its null and replay versions.
+"""Reads a card's figures from NVML through one small interface, which also has null and replay versions.
 
 Knows NVML's functions, its ways to refuse, MIG and how CUDA_VISIBLE_DEVICES names a card. Does not
 know training, nor what is too busy or too hot. A figure that the card refuses is None, never 0.
@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from trainables.telemetry.memory import GIB
+from trainables.telemetry.procfs import stat_fields
 
 THROTTLES = {
     0x08: "hardware slowdown",
@@ -32,14 +33,14 @@ on purpose: under full load that is how many cards always run."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuReading:
-    """One look at a card; None where it cannot say.
+    """One reading of a card; figures that it cannot give are None.
 
     Attributes:
         util_pct: Share of NVML's last sample period in which a kernel ran.
         memory_gib: Memory in use on the card (the MIG instance), by everybody.
-        power_w: Power now.
+        power_w: Current power draw.
         energy_j: The card's energy counter: joules since the driver was loaded.
-        temperature_c: Of the chip.
+        temperature_c: Temperature of the chip.
         sm_clock_mhz: Clock of the multiprocessors.
         throttle_bits: NVML's clock event reasons.
         num_others: Processes on the card that are not ours.
@@ -68,14 +69,14 @@ class GpuMonitor(ABC):
 
 
 class NullMonitor(GpuMonitor):
-    """Where there is no card, driver or library: everything is None."""
+    """A monitor for machines without card, driver or library: every figure is None."""
 
     def read(self) -> GpuReading:
-        """Nothing is known."""
+        """Returns a reading in which every figure is None."""
         return GpuReading()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing, since nothing is open."""
 
 
 class NvmlMonitor(GpuMonitor):
@@ -107,7 +108,7 @@ class NvmlMonitor(GpuMonitor):
         self._is_open = True
 
     def read(self) -> GpuReading:
-        """Asks everything once."""
+        """Asks NVML for every figure once."""
         nvml, card = self._nvml, self._card
         whole = None if self._is_mig else card
         util = self._ask("nvmlDeviceGetUtilizationRates", whole)
@@ -134,7 +135,7 @@ class NvmlMonitor(GpuMonitor):
                 self._nvml.nvmlShutdown()
 
     def _ask(self, function: str, handle: Any, *rest: Any) -> Any:
-        """NVML's answer; None if it refuses, or if there is nobody to ask or the library is too old."""
+        """Returns NVML's answer; None if it refuses, has no session, or is too old for the function."""
         ask = getattr(self._nvml, function, None)
         if handle is None or ask is None:
             return None
@@ -144,7 +145,7 @@ class NvmlMonitor(GpuMonitor):
             return None
 
     def _num_others(self) -> int | None:
-        """Foreign processes. In a container ours has another number: one is then taken to be us."""
+        """Counts foreign processes. In a container ours has another number: one is then taken to be us."""
         found = self._ask("nvmlDeviceGetComputeRunningProcesses", self._instance)
         if found is None:
             return None
@@ -154,7 +155,7 @@ class NvmlMonitor(GpuMonitor):
 
 
 class _ReplayError(Exception):
-    """What a recorded card refuses."""
+    """The error that a recorded card raises when it refuses an answer."""
 
 
 class ReplayedNvml:
@@ -218,7 +219,7 @@ class ReplayedNvml:
 
 
 def gpu_monitor(device_kind: str) -> GpuMonitor:
-    """The monitor for this process: null on a CPU, and wherever NVML cannot be had."""
+    """Returns the monitor for this process: null on a CPU, and wherever NVML is not available."""
     if device_kind != "cuda":
         return NullMonitor()
     try:
@@ -232,7 +233,7 @@ def gpu_monitor(device_kind: str) -> GpuMonitor:
 
 
 def _cuda_uuid() -> str:
-    """UUID of torch's current card; "" where torch is not loaded or cannot tell."""
+    """Returns the UUID of torch's current card; "" if torch is not loaded or cannot tell."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return ""
@@ -240,7 +241,7 @@ def _cuda_uuid() -> str:
 
 
 def _find(nvml: Any, visible: str | None, uuid: str) -> Any:
-    """The handle of the first visible card or MIG instance; see ``NvmlMonitor``."""
+    """Returns the handle of the first visible card or MIG instance; see ``NvmlMonitor``."""
     name = "" if visible is None else visible.split(",")[0].strip()
     if visible is not None and (not name or name == "-1"):
         raise nvml.NVMLError(6)  # NVML_ERROR_NOT_FOUND: no card is visible
@@ -264,7 +265,7 @@ def _find(nvml: Any, visible: str | None, uuid: str) -> Any:
 
 
 def _by_uuid(nvml: Any, start: str) -> Any:
-    """The card whose UUID begins so (CUDA allows short forms); None if there is none."""
+    """Returns the card whose UUID begins so (CUDA allows short forms); None if there is none."""
     cards = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
     found = [card for card in cards if str(_text(nvml.nvmlDeviceGetUUID(card))).startswith(start)]
     return found[0] if found else None
@@ -276,10 +277,9 @@ def _is_ours(pid: int) -> bool:
         if pid == os.getpid():
             return True
         try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
+            pid = int(stat_fields(pid)[1])
         except OSError:
             return False
-        pid = int(stat.rpartition(")")[2].split()[1])
     return False
 
 
@@ -288,7 +288,7 @@ def _scaled(value: Any, factor: float) -> float | None:
 
 
 def _int(value: Any) -> int:
-    """A number, or the number in a ctypes value."""
+    """Returns a number, or the number in a ctypes value."""
     return int(getattr(value, "value", value))
 
 

@@ -19,17 +19,17 @@ _STATUS = Path("/proc/self/status")
 
 
 class UnreleasedMemoryError(RuntimeError):
-    """A trial that ended still holds memory of the device: nobody may measure in this process any more."""
+    """A trial that ended still holds device memory, so this process must not measure any more."""
 
 
 class MemoryMeter(ABC):
     """Peak memory since the last reset."""
 
     def reset(self) -> None:
-        """Frees what nobody uses and starts a new peak.
+        """Frees unused memory and starts a new peak.
 
-        What is left, imports above all, is kept out of further collections for the life of the process (or
-        until somebody calls `gc.unfreeze`): it took longer than the building of a trial.
+        What is left, imports above all, is kept out of later garbage collections while the process lives (or
+        until somebody calls `gc.unfreeze`): a collection of it took longer than building a trial.
         """
         gc.collect()
         gc.freeze()
@@ -41,14 +41,14 @@ class MemoryMeter(ABC):
 
     @abstractmethod
     def peak_gib(self) -> float:
-        """Highest use since ``reset``."""
+        """Returns the highest use since ``reset``, in GiB."""
 
     def peak_reserved_gib(self) -> float | None:
-        """Highest reservation by the allocator since ``reset``; None where none reserves."""
+        """Returns the allocator's highest reservation since ``reset``, in GiB; None if none reserves."""
         return None
 
     def num_alloc_retries(self) -> int | None:
-        """Allocations since ``reset`` that had to empty the cache first; None where not counted."""
+        """Counts allocations since ``reset`` that had to empty the cache first; None if nobody counts."""
         return None
 
     @abstractmethod
@@ -72,7 +72,7 @@ class ProcessMemoryMeter(MemoryMeter):
             return
 
     def peak_gib(self) -> float:
-        """Highest resident set, in GiB."""
+        """Returns the highest resident set, in GiB."""
         try:
             status = _STATUS.read_text()
         except OSError:
@@ -80,14 +80,14 @@ class ProcessMemoryMeter(MemoryMeter):
         return _peak_kib(status) * 1024 / GIB
 
     def require_released(self) -> None:
-        """Never raises: other things live in this process, so there is no baseline to keep."""
+        """Never raises: the process holds other things too, so there is no baseline to return to."""
 
 
 class CudaMemoryMeter(MemoryMeter):
     """Peak of torch's CUDA allocator on the current device, set-up of the trial included."""
 
     _TOLERANCE_GIB = 0.0625
-    """Small things of libraries may stay allocated; a leaked network or activation is larger."""
+    """GiB that libraries may keep allocated; a leaked network or activation is larger."""
 
     def __init__(self) -> None:
         import torch  # only where a CUDA device is used
@@ -110,15 +110,15 @@ class CudaMemoryMeter(MemoryMeter):
         self._retries_before = self._retries()
 
     def peak_gib(self) -> float:
-        """Highest allocation by torch, in GiB."""
+        """Returns torch's highest allocation, in GiB."""
         return float(self._cuda.max_memory_allocated()) / GIB
 
     def peak_reserved_gib(self) -> float:
-        """Highest reservation by torch, in GiB."""
+        """Returns torch's highest reservation, in GiB."""
         return float(self._cuda.max_memory_reserved()) / GIB
 
     def num_alloc_retries(self) -> int:
-        """Retries of torch's allocator: the trial was near the card's limit, and slow there."""
+        """Counts retries of torch's allocator: with any, the trial was slow, near the card's limit."""
         return self._retries() - self._retries_before
 
     def _retries(self) -> int:
@@ -129,18 +129,18 @@ class CudaMemoryMeter(MemoryMeter):
         held = (self._cuda.memory_allocated() - self._baseline) / GIB
         if held > self._TOLERANCE_GIB:
             raise UnreleasedMemoryError(
-                f"{held:.2f} GiB of CUDA memory of the last trial are still allocated. "
+                f"the last trial still holds {held:.2f} GiB of CUDA memory. "
                 "Fix: the stage's release() must drop every tensor; this process is given up."
             )
 
 
 def memory_meter(device_kind: str) -> MemoryMeter:
-    """The meter for a ``cuda`` or ``cpu`` device."""
+    """Returns the meter for a ``cuda`` or ``cpu`` device."""
     return CudaMemoryMeter() if device_kind == "cuda" else ProcessMemoryMeter()
 
 
 def _peak_kib(status: str) -> int:
-    """VmHWM, the peak resident set in KiB, from the text of /proc/self/status."""
+    """Returns VmHWM, the peak resident set in KiB, from the text of /proc/self/status."""
     for line in status.splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1])

@@ -15,13 +15,21 @@ from itertools import pairwise
 from trainables.telemetry.gpu import THROTTLES, GpuMonitor, GpuReading, NullMonitor
 
 PERIOD_S = 0.25
-_MEANS = ("util_pct", "power_w", "sm_clock_mhz")
+
+UTIL_WINDOW_S = 1 / 6
+"""Least seconds of the period before a reading that NVML's utilisation covers; 1 s on some cards."""
+
+_MEANS = {"util_pct": UTIL_WINDOW_S, "power_w": 0.0, "sm_clock_mhz": 0.0}
+"""Figures whose mean counts, with the seconds that a reading must come after the span's beginning.
+
+The reading at the start shows what was before: an idle card, or an evaluation.
+"""
 _HIGHEST = ("memory_gib", "temperature_c", "num_others")
 
 
 @dataclass(slots=True)
 class GpuUsage:
-    """What was seen while watching, in constant memory; figures nobody could tell are None."""
+    """Figures of a watched span, in constant memory; a figure that the card never gave is None."""
 
     energy_j: float | None = None
     num_readings: int = 0
@@ -30,12 +38,12 @@ class GpuUsage:
     _tops: dict[str, float] = field(default_factory=dict)
     _has_gap: bool = False
 
-    def add(self, reading: GpuReading) -> None:
-        """Adds a reading."""
+    def add(self, reading: GpuReading, since_s: float) -> None:
+        """Adds a reading taken so many seconds after the watched span began; 0 at its start."""
         self.num_readings += 1
-        for name in _MEANS:
+        for name, needed_s in _MEANS.items():
             value = getattr(reading, name)
-            if value is not None:
+            if value is not None and since_s > needed_s:
                 total, number = self._sums.get(name, (0.0, 0))
                 self._sums[name] = (total + value, number + 1)
         for name in _HIGHEST:
@@ -47,17 +55,17 @@ class GpuUsage:
                 self.throttled[words] = self.throttled.get(words, 0) + 1
 
     def add_energy(self, joules: float | None) -> None:
-        """Adds an epoch's energy; an epoch without one leaves none for the whole."""
+        """Adds an epoch's energy; if an epoch has none, neither has the whole."""
         self._has_gap = self._has_gap or joules is None
         self.energy_j = None if self._has_gap or joules is None else (self.energy_j or 0.0) + joules
 
     def mean(self, name: str) -> float | None:
-        """Mean of ``util_pct``, ``power_w`` or ``sm_clock_mhz``."""
+        """Returns the mean of ``util_pct``, ``power_w`` or ``sm_clock_mhz``."""
         total, number = self._sums.get(name, (0.0, 0))
         return total / number if number else None
 
     def highest(self, name: str) -> float | None:
-        """Highest ``memory_gib``, ``temperature_c`` or ``num_others``."""
+        """Returns the highest ``memory_gib``, ``temperature_c`` or ``num_others``."""
         return self._tops.get(name)
 
 
@@ -90,9 +98,10 @@ class GpuSampler:
             stop.set()
             thread.join()
             seen.append((time.perf_counter(), self._monitor.read()))
+            began = seen[0][0]
             for usage in usages:
-                for _, reading in seen:
-                    usage.add(reading)
+                for at, reading in seen:
+                    usage.add(reading, at - began)
                 usage.add_energy(energy_j(seen))
 
     def _look(self, stop: threading.Event, seen: list[tuple[float, GpuReading]]) -> None:
@@ -101,7 +110,7 @@ class GpuSampler:
 
 
 def energy_j(seen: list[tuple[float, GpuReading]]) -> float | None:
-    """Joules between the first and the last reading: of the counter, else power integrated over time."""
+    """Returns the joules between the first and last reading, by the counter, else by integrating power."""
     first, last = seen[0][1].energy_j, seen[-1][1].energy_j
     if first is not None and last is not None:
         return last - first

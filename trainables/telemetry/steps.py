@@ -1,4 +1,4 @@
-"""Step times without waiting for the device at each step, and the time spent waiting for data.
+"""Steps times without waiting for the device at each step, and the time spent waiting for data.
 
 Knows clocks and CUDA events. Does not know what a step is: the stage marks where one ends.
 """
@@ -18,12 +18,12 @@ from trainables.telemetry.clock import PhaseTime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTimes:
-    """The steps of one epoch; None where the stage marked fewer than two or never waited for data.
+    """Steps times of one epoch; None if the stage marked fewer than two steps or never waited for data.
 
     Attributes:
-        num_steps: Steps marked.
+        num_steps: Number of steps marked.
         median_s: Median seconds of a step.
-        mad_s: Median absolute deviation from it.
+        mad_s: Median absolute deviation from the median, in seconds.
         data_wait: Wall and process CPU seconds in ``data_wait``.
     """
 
@@ -91,13 +91,13 @@ class StepTimer:
 
 
 def median_and_mad(values: Sequence[float]) -> tuple[float, float]:
-    """The median and the median absolute deviation from it (not scaled to a standard deviation)."""
+    """Returns the median and the median absolute deviation (not scaled to a standard deviation)."""
     median = statistics.median(values)
     return median, statistics.median(abs(value - median) for value in values)
 
 
 def event_factory(device_kind: str) -> Callable[[], Any] | None:
-    """What makes CUDA events with times; None on a ``cpu``."""
+    """Returns the function that makes CUDA events with times; None on a ``cpu``."""
     if device_kind != "cuda":
         return None
     import torch  # only where a CUDA device is used

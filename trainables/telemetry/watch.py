@@ -1,4 +1,4 @@
-"""Everything that is watched while epochs train, joined: steps, card, cores, and what disturbed them.
+"""Watches everything while epochs train: steps, card, cores, and what disturbed them.
 
 Knows the names under which a trial reports these figures. Does not know stages or checkpoints' files.
 """
@@ -21,7 +21,7 @@ class TrialWatch:
     """Watches one trial; memory does not grow with its epochs.
 
     Attributes:
-        steps: What the stage marks its steps with.
+        steps: The timer with which the stage marks its steps.
 
     Args:
         monitor: The card.
@@ -38,7 +38,7 @@ class TrialWatch:
 
     @contextmanager
     def epoch(self, clock: PhaseClock) -> Iterator[None]:
-        """Runs the body as phase ``train`` of ``clock``; looks are taken outside of its time."""
+        """Runs the body as phase ``train`` of ``clock``; readings are taken outside of its time."""
         seen = GpuUsage()
         before = CpuUse.now()
         with self._sampler.watch(seen, self._gpu), clock.phase("train"):
@@ -61,7 +61,7 @@ class TrialWatch:
         self._contended_by = self._contended_by or reason
 
     def figures(self) -> dict[str, Any]:
-        """The keys of a result that come from here; None is what could not be measured."""
+        """Returns the keys of a result that come from here; a figure that could not be measured is None."""
         gpu = self._gpu
         return {
             "step_time_median_s": self._last.median_s,
@@ -79,11 +79,11 @@ class TrialWatch:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed trial's figures begin with."""
+        """Returns the figures with which a resumed trial begins."""
         return {"gpu": self._gpu, "data_wait": self._data_wait, "contended_by": self._contended_by}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continues the figures of the trial before it was interrupted."""
+        """Continues with the figures from before the trial was interrupted."""
         self._gpu = state["gpu"]
         self._data_wait = state["data_wait"]
         self._contended_by = state["contended_by"]

@@ -1,4 +1,4 @@
-"""The shipped advisor: reference rows first, then what the planner wants, each trial watched by one rule.
+"""The shipped advisor: reference rows first, then what the search wants, each trial watched by one rule.
 
 It composes search (what to try), scheduling (when to stop) and core (what counts), and keeps the records. It
 knows nothing of how trials are run, of files or of time: whoever drives it says how much time has passed.
@@ -6,16 +6,25 @@ knows nothing of how trials are run, of files or of time: whoever drives it says
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
+from tuner.advisor.agenda import Agenda, Task
+from tuner.advisor.broken import why_broken, why_unreported
+from tuner.advisor.facts import (
+    Asked,
+    CertifyOrdered,
+    Ended,
+    Heard,
+    ProbeDone,
+    Retried,
+)
 from tuner.advisor.hours import Hours
+from tuner.advisor.judgement import admitted, incumbent, recommended
 from tuner.advisor.knowledge import Knowledge, problem_of
 from tuner.advisor.messages import (
-    PROBE_PREFIX,
     Ask,
+    Broken,
     Ending,
     Finished,
     Probe,
@@ -26,35 +35,20 @@ from tuner.advisor.messages import (
     probed_of,
     record_of,
 )
-from tuner.advisor.planner import Planner, Task, certified, recommended
-from tuner.advisor.telling import evidence, outcome
-from tuner.core.certificate import Rounds
+from tuner.advisor.planning import make_proposer, next_step
+from tuner.advisor.telling import evidence, full_budget_values
+from tuner.certificate import Rounds, subject
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement, Status
-from tuner.core.prior import Prior
 from tuner.core.recommend import Recommendation
+from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialRecord, TrialState
+from tuner.core.warm_start import WarmStart
 from tuner.scheduling import Continue, Decision, Stop, make_rule
-from tuner.search.strategy import Decided, ProbeStep
-from tuner.spec import StudySpec
-
-MAX_FAILURES = 3
-"""Trials that may fail before any has reported: more means a broken stage, not a bad configuration."""
-
-MAX_LOST_PROBES = 2
-"""Probes that may be lost before no more are asked for."""
-
-FIRST_PROBE_COST_S = 1.0
-"""What a probed configuration is taken to cost before one was: about a second (docs/stage.md)."""
-
-
-class _Probing(NamedTuple):
-    """A probe under way."""
-
-    configs: tuple[TrialConfig, ...]
-    asked_s: float
+from tuner.search.policy.probing import ProbeStep
+from tuner.search.policy.stopping import Decided
 
 
 class Advisor:
@@ -66,15 +60,15 @@ class Advisor:
     since the study began, is all it knows of time.
 
     Args:
-        study: What to do.
+        study: The study to carry out.
         num_workers: Trials that may run at once.
-        traits: What the stage and its device say of themselves.
-        prior: What an earlier run taught of NRMSE; no seed that it used is used again.
+        traits: Properties that the stage and its device state of themselves.
+        warm_start: NRMSE results of an earlier run; no seed that it used is used again.
 
     Attributes:
-        study: As given.
-        traits: As given.
-        prior: As given.
+        study: The study, as given.
+        traits: The traits, as given.
+        warm_start: The warm start, as given.
         knowledge: Records, probes and what they let one believe; to look at only.
 
     Raises:
@@ -87,30 +81,27 @@ class Advisor:
         *,
         num_workers: int = 1,
         traits: StageTraits | None = None,
-        prior: Prior | None = None,
+        warm_start: WarmStart | None = None,
     ) -> None:
         self.study = study
         self.traits = traits or StageTraits()
-        self.prior = prior
+        self.warm_start = warm_start
         self._num_workers = num_workers
-        if prior is not None:
-            study = replace(study, seed=prior.fresh_seed(study.seed))
-        self.knowledge = Knowledge(problem_of(study, self.traits), prior)
-        self._planner = Planner(study)
+        if warm_start is not None:
+            study = replace(study, seed=warm_start.fresh_seed(study.seed))
+        self.knowledge = Knowledge(problem_of(study, self.traits), warm_start)
+        self._proposer = make_proposer(study)
         with study.locating("scheduler"):
             self._rule = make_rule(study.scheduler.rule, study.scheduler.options)
-        self._num_attempts: dict[Task, int] = {}
-        self._queue = deque(_reference_rows(study))
-        self._probing: dict[str, _Probing] = {}
-        self._num_probes = self._num_lost_probes = 0
-        self._probe_cost_s = FIRST_PROBE_COST_S
+        self._agenda = Agenda(study)
         self._finished: Finished | None = None
 
     def ask(self, elapsed_s: float = 0.0) -> Ask:
-        """What to do next. Wait means: ask again after the next event."""
+        """Returns what to do next. After Wait, ask again once something has happened."""
         if self._finished:
             return self._finished
-        reason = self._reason_to_finish(elapsed_s)
+        broken = self._broken_stage()
+        reason = broken or self._reason_to_finish(elapsed_s, self.records)
         if not reason:
             if self._num_busy >= self._num_workers:
                 return Wait()
@@ -120,9 +111,13 @@ class Advisor:
             reason = answer
         if self._num_busy:
             return Wait()
-        self._planner.close()
-        self._finished = Finished(reason=reason)
-        return self._finished
+        return self._finish(Broken(reason=reason) if broken else Finished(reason=reason))
+
+    def _finish(self, last: Finished) -> Finished:
+        if self._proposer is not None:
+            self._proposer.close()
+        self._finished = last
+        return last
 
     def observe(self, trial_id: str, measurement: Measurement, elapsed_s: float = 0.0) -> Decision:
         """Takes a report of a running trial and says whether to go on with it.
@@ -141,55 +136,93 @@ class Advisor:
 
     def probed(self, trial_id: str, results: Sequence[ProbeResult], elapsed_s: float = 0.0) -> None:
         """Takes the results of a probe, once."""
-        probing = self._probing.pop(trial_id, None)
-        if probing is None:
-            return
-        self._probe_cost_s = max(1e-3, (elapsed_s - probing.asked_s) / max(1, len(results)))
-        self.knowledge.put_probes(probed_of(result) for result in results)
+        if self._agenda.probe_done(trial_id, len(results), elapsed_s):
+            self.knowledge.put_probes(probed_of(result) for result in results)
 
     def tell(self, trial_id: str, ending: Ending) -> None:
-        """Takes the end of a trial; a lost one is asked for again, as often as the study allows."""
-        if self._probing.pop(trial_id, None):
-            self._num_lost_probes += 1
+        """Takes the end of a trial.
+
+        A lost one is asked for again, as often as the study allows; a discarded one always, since its end
+        counts against nothing. With a checkpoint of epochs that were reported, the repeat goes on from there.
+        """
+        if self._agenda.probe_lost(trial_id, ending) or self.record(trial_id).state is not TrialState.RUNNING:
             return
-        record = self.record(trial_id)
-        if record.state is not TrialState.RUNNING:
-            return
-        record = ended_by(record, ending)
+        record = ended_by(self.record(trial_id), ending)
         self.knowledge.put(record)
-        self._planner.ended(record, outcome(record, self.knowledge))
-        task = Task(record.purpose, record.config, record.seed)
-        if ending.is_lost and self._num_attempts[task] <= self.study.resources.retries:
-            self._queue.appendleft(task)
+        self.knowledge.drop_contradicted(record)
+        self._end(record, ending)
+
+    def _end(self, record: TrialRecord, ending: Ending) -> None:
+        if self._proposer is not None:
+            self._proposer.tell(record, full_budget_values(record, self.knowledge))
+        self._agenda.ended(record, ending)
+
+    def retry(self) -> None:
+        """Gives a stage that was broken another chance: its baseline is asked again."""
+        if isinstance(self._finished, Broken):
+            self._finished = None
+            self._agenda.retry_baseline()
 
     def certify(self, hours: float | None = None) -> None:
         """Makes the certificate go on until it is firm; an advisor that had finished is asked again.
 
         Args:
-            hours: The budget's, from the beginning, from now on; None: as they were.
+            hours: Hours of the budget from now on, counted from the beginning; None to keep them.
         """
-        self.study = self.study.with_overrides(hours=hours, until_firm=True, looked=self.num_judged)
+        self._certify(hours, self.num_judged)
+
+    def _certify(self, hours: float | None, looked: int) -> None:
+        self.study = self.study.with_overrides(hours=hours, until_firm=True, looked=looked)
         self._finished = None
+
+    def recall(self, facts: Iterable[Heard]) -> None:
+        """Takes over what earlier processes of the run asked and heard; decides nothing again.
+
+        What the sampler of another searcher drew is not repeated: it is told all trials, and draws anew.
+
+        Args:
+            facts: All of them, in their order. This advisor has asked nothing yet.
+        """
+        for heard in facts:
+            record = self.knowledge.recall(heard.fact)
+            match heard.fact:
+                case Asked(answer=Probe() as probe):
+                    self._agenda.probe_asked(probe, heard.elapsed_s)
+                case Asked(answer=Finished() as last):
+                    self._finish(last)
+                case Asked() if record:
+                    self._adopt(record)
+                    self._agenda.asked(Task.of(record))
+                case ProbeDone(trial_id=trial_id, results=results):
+                    self._agenda.probe_done(trial_id, len(results), heard.elapsed_s)
+                case Ended(ending=ending) if record:
+                    self._end(record, ending)
+                case Ended(trial_id=trial_id, ending=ending):
+                    self._agenda.probe_lost(trial_id, ending)
+                case CertifyOrdered(hours=hours, looked=looked):
+                    self._certify(hours, looked)
+                case Retried():
+                    self.retry()
 
     @property
     def num_judged(self) -> int:
-        """Pairs after which the certificate was judged, once, at the study's end; 0: it was not."""
-        found = self.recommend()
-        num_run = len(Rounds.of(self.records).seeds_of(found.estimate.config)) if found else 0
+        """Pairs after which the certificate was judged, once, at the study's end; 0 if it was not."""
+        of = subject(self.records, self.study.baseline, self.study.guide)
+        num_run = len(Rounds.of(self.records).seeds_of(of)) if of else 0
         return self.study.certificate.firm(num_run, is_over=bool(self._finished)).looked
 
     def recommend(self) -> Recommendation | None:
-        """What to run instead of the baseline, as far as is known; None when nothing deserves it."""
+        """Returns what to run instead of the baseline, as far as is known; None if nothing deserves it."""
         return recommended(self.knowledge)
 
     @property
-    def certified(self) -> dict[TrialConfig, float]:
-        """What may be recommended, and the probability that its mean NRMSE meets the target."""
-        return certified(self.knowledge)
+    def admitted(self) -> dict[TrialConfig, float]:
+        """Returns what may be recommended, with the probability that its mean NRMSE meets the target."""
+        return admitted(self.knowledge)
 
     @property
     def records(self) -> tuple[TrialRecord, ...]:
-        """Every trial ever asked for, in the order of asking."""
+        """The records of every trial ever asked for, in the order of asking."""
         return self.knowledge.records
 
     @property
@@ -200,155 +233,158 @@ class Advisor:
     @property
     def open_ids(self) -> tuple[str, ...]:
         """The trials and probes asked for whose end has not been told."""
-        return (*(record.trial_id for record in self.running), *self._probing)
+        return (*(record.trial_id for record in self.running), *self._agenda.probing)
+
+    @property
+    def resumable_ids(self) -> tuple[str, ...]:
+        """The trials whose checkpoints may still be of use: they run, or will be asked again."""
+        if self._finished:
+            return ()
+        left = (checkpoint.trial_id for checkpoint in self._agenda.checkpoints)
+        return (*(record.trial_id for record in self.running), *left)
 
     def record(self, trial_id: str) -> TrialRecord:
-        """What is known of one trial.
+        """Returns the record of one trial.
 
         Raises:
-            KeyError: It was never asked for.
+            KeyError: The trial was never asked for.
         """
         return self.knowledge.record(trial_id)
 
     @property
     def incumbent(self) -> Estimate | None:
         """The best configuration that may be relied on to meet the target and the limits."""
-        beliefs = self.knowledge.beliefs
-        best = min(self.certified, key=lambda c: beliefs.objective[beliefs.grid.index[c]], default=None)
-        return None if best is None else beliefs.measured[best]
+        return incumbent(self.knowledge)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the study ended because its stage does not work."""
+        return isinstance(self._finished, Broken)
 
     @property
     def finish_reason(self) -> str:
-        """Why nothing more is asked; empty while something is."""
+        """The reason why nothing more is asked; empty while something is."""
         return self._finished.reason if self._finished else ""
 
     @property
-    def prior_contradiction(self) -> str:
-        """Why the prior was dropped; empty while it was not."""
+    def warm_start_contradiction(self) -> str:
+        """The reason why the warm start was dropped; empty while it is used."""
         return self.knowledge.contradiction
 
     @property
     def pooling_contradiction(self) -> str:
-        """Why runs are not pooled over what the stage says NRMSE does not depend on; empty while they are."""
+        """The reason why runs are not pooled as the stage's invariance allows; empty while they are."""
         return self.knowledge.pooling_contradiction
 
     @property
     def num_counted(self) -> int:
         """Trials that count against the budget; a lost one and its repeats count once."""
-        return len(self.knowledge.ledger.num_asked)
+        return len(self.knowledge.observations.num_asked)
 
     @property
     def _num_busy(self) -> int:
-        return len(self.knowledge.ledger.running) + len(self._probing)
+        return len(self.knowledge.observations.running) + len(self._agenda.probing)
 
-    def _reason_to_finish(self, elapsed_s: float) -> str:
-        """Why nothing at all is to be started any more; empty while something may be."""
+    def _reason_to_finish(self, elapsed_s: float, records: Sequence[TrialRecord]) -> str:
+        """Returns why nothing at all is to be started any more; empty while something may be."""
         if elapsed_s >= self.study.budget.budget_s:
             return f"the budget of {self.study.budget.hours:g} h is spent"
-        return self._broken_stage() or self.knowledge.problem.goal.unreported(self.records)
+        return why_unreported(self.knowledge.problem.goal, records)
 
     def _broken_stage(self) -> str:
-        if self.knowledge.ledger.num_failures < MAX_FAILURES or any(r.measurements for r in self.records):
-            return ""
-        failures = [r for r in self.records if r.state is TrialState.FAILED]
-        return f"the first {len(failures)} trials failed without a report: {failures[-1].reason}"
+        return "" if self._agenda.is_baseline_due else why_broken(self.knowledge.observations)
 
     def _next(self, elapsed_s: float) -> Run | Probe | str:
-        """What to start now, or why there is nothing."""
+        """Returns what to start now, or why there is nothing to start."""
         too_short = self._hours(elapsed_s).too_short_to_search()
         exhausted = self._all_tried() or too_short
-        if self._queue and (not exhausted or self._was_asked(self._queue[0].config)):
-            return self._too_late(self._queue[0], elapsed_s) or self._start(self._queue.popleft())
+        due = self._agenda.next
+        if due and (not exhausted or self._was_asked(due.config)):
+            return self._too_late(due, elapsed_s) or self._start(due)
         if self._is_first_baseline_running():
             return "the baseline is not measured yet"
-        step = self._planner.next(
-            self.knowledge,
-            self._next_id(),
-            terms=self.study.certificate,
-            is_searching=not exhausted,
-            has_time=not too_short,
-            probe_cost_s=self._probe_cost_s if self._may_probe else None,
-        )
+        step = self._wanted(is_searching=not exhausted, has_time=not too_short)
         if isinstance(step, Decided):
             return exhausted or step.reason
         if isinstance(step, ProbeStep):
-            return "a probe is under way" if self._probing else self._start_probe(step, elapsed_s)
-        if self._planner.is_proposal(step):
-            return self._start(step, is_proposal=True)
+            return "a probe is under way" if self._agenda.probing else self._start_probe(step, elapsed_s)
+        if self._proposer is not None and step.purpose is Purpose.SEARCH:
+            return self._start(step, is_proposal=True)  # the sampler counts it as asked for: no way back
         return self._too_late(step, elapsed_s) or self._start(step)
 
+    def _wanted(self, *, is_searching: bool, has_time: bool) -> Task | ProbeStep | Decided:
+        """Returns the next step of the plan; see `next_step`."""
+        return next_step(
+            self.study,
+            self.knowledge,
+            self._proposer,
+            self._next_id(),
+            is_searching=is_searching,
+            has_time=has_time,
+            probe_cost_s=self._agenda.probe_cost_s if self._may_probe else None,
+        )
+
     def _all_tried(self) -> str:
-        """Why no further configuration is to be tried, whatever the time; empty while one may be."""
+        """Returns why no further configuration is to be tried, whatever the time; empty while one may be."""
         trials = self.study.budget.trials
         return f"all {trials} trials of the budget have run" if self.num_counted >= trials else ""
 
     def _hours(self, elapsed_s: float) -> Hours:
-        return Hours(
-            study=self.study,
-            knowledge=self.knowledge,
-            elapsed_s=elapsed_s,
-            find_best=self._better_than_baseline,
-        )
-
-    def _better_than_baseline(self) -> TrialConfig | None:
-        best = self.incumbent
-        return None if best is None or best.config == self.study.baseline else best.config
+        return Hours(study=self.study, knowledge=self.knowledge, elapsed_s=elapsed_s)
 
     def _too_late(self, task: Task, elapsed_s: float) -> str:
-        """Why a trial would not end within the budget; empty while it would, as far as is known."""
+        """Returns why a trial would not end within the budget; empty if it would, as far as is known."""
         begins_pair = task.purpose is Purpose.CERTIFY and task.config == self.study.baseline
         return self._hours(elapsed_s).too_short_for(task.config, begins_pair=begins_pair)
 
     def _is_first_baseline_running(self) -> bool:
         """True while other workers would have to guess: nothing has ended, and the baseline is under way."""
-        return bool(self.running) and not self.knowledge.ledger.ended
+        return bool(self.running) and not self.knowledge.observations.ended
 
     @property
     def _may_probe(self) -> bool:
-        return self.traits.can_probe and self._num_lost_probes < MAX_LOST_PROBES
+        return self.traits.can_probe and self._agenda.may_probe
 
     def _was_asked(self, config: TrialConfig) -> bool:
-        return config in self.knowledge.ledger.num_asked
+        return config in self.knowledge.observations.num_asked
 
     def _next_id(self) -> str:
-        return f"{len(self.knowledge.ledger.records) + 1:04d}"
+        return f"{len(self.knowledge.observations.records) + 1:04d}"
 
     def _start(self, task: Task, *, is_proposal: bool = False) -> Run:
+        left = self._agenda.checkpoint(task)
         run = Run(
             trial_id=self._next_id(),
             config=task.config,
             seed=task.seed,
             num_epochs=self.study.stage.num_epochs,
             purpose=task.purpose,
+            resumed_from=left.trial_id if left else "",
+            from_epoch=left.epoch if left else 0,
         )
-        record = record_of(run)
+        record = record_of(run, self.knowledge.observations.records)
         if not is_proposal:
-            self._planner.started(record)
+            self._adopt(record)
         self.knowledge.put(record)
-        self._num_attempts[task] = self._num_attempts.get(task, 0) + 1
+        self._agenda.asked(task)
         return run
 
+    def _adopt(self, record: TrialRecord) -> None:
+        """Tells the sampler of a trial that it did not choose."""
+        if self._proposer is not None:
+            self._proposer.adopt(record.trial_id, record.config)
+
     def _start_probe(self, step: ProbeStep, elapsed_s: float) -> Probe:
-        self._num_probes += 1
-        trial_id = f"{PROBE_PREFIX}{self._num_probes:03d}"
-        self._probing[trial_id] = _Probing(step.configs, elapsed_s)
-        return Probe(trial_id=trial_id, configs=step.configs)
+        probe = Probe(trial_id=self._agenda.next_probe_id, configs=step.configs)
+        self._agenda.probe_asked(probe, elapsed_s)
+        return probe
 
     def _decide(self, record: TrialRecord, elapsed_s: float) -> Decision:
         assert record.last is not None  # it has just been observed
         if record.last.status is not Status.OK or record.epoch >= record.num_epochs:
             return Continue()
-        if elapsed_s >= self.study.budget.budget_s:
-            return Stop(f"the budget of {self.study.budget.hours:g} h is spent")
-        if missing := self.knowledge.problem.goal.unreported([*self.records, record]):
-            return Stop(missing)
+        if reason := self._reason_to_finish(elapsed_s, [*self.records, record]):
+            return Stop(reason)
         if record.purpose is not Purpose.SEARCH:
             return Continue()
         return self._rule.decide(record, evidence(record, self.knowledge, self.incumbent))
-
-
-def _reference_rows(study: StudySpec) -> list[Task]:
-    rows = [Task(Purpose.BASELINE, study.baseline, study.seed)]
-    if study.guide is not None and study.guide != study.baseline:
-        rows.append(Task(Purpose.GUIDE, study.guide, study.seed))
-    return rows

@@ -1,17 +1,17 @@
-"""What still fits into the hours of a budget: one more trial, one more search step, the certificate.
+"""Decides what still fits into a budget's hours: one more trial, one more search step, the certificate.
 
 Times are what the models predict of a whole training; before anything was measured all is taken to fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from tuner.advisor.judgement import incumbent
 from tuner.advisor.knowledge import Knowledge
-from tuner.core.certificate import AUDITED_ROUNDS
+from tuner.certificate import AUDITED_ROUNDS
 from tuner.core.config import TrialConfig
-from tuner.spec import StudySpec
+from tuner.core.study import StudySpec
 
 KEPT_SHARE = 0.33
 """Share of the budget's hours that the search leaves to the certificate, at most."""
@@ -25,14 +25,11 @@ class Hours:
         study: Has the budget.
         knowledge: Predicts times.
         elapsed_s: Seconds since the study began.
-        find_best: Says what would be recommended now, None for nothing or the baseline; asked only when it
-            matters, since it takes a look at every configuration.
     """
 
     study: StudySpec
     knowledge: Knowledge
     elapsed_s: float
-    find_best: Callable[[], TrialConfig | None]
 
     @property
     def left_s(self) -> float:
@@ -40,31 +37,31 @@ class Hours:
         return self.study.budget.budget_s - self.elapsed_s
 
     def too_short_to_search(self) -> str:
-        """Why not even the shortest trial would leave the certificate its time; empty while one would."""
-        if not self.knowledge.beliefs.measured:
+        """Returns why not even the shortest trial leaves time for the certificate; empty while one does."""
+        if not self.knowledge.predictions.measured:
             return ""
-        least_s = float(self.knowledge.beliefs.time_s.min())
+        least_s = float(self.knowledge.predictions.time_s.min())
         if least_s + KEPT_SHARE * self.study.budget.budget_s <= self.left_s:
             return ""
         return self._too_short(least_s, self._kept_s())
 
     def too_short_for(self, config: TrialConfig, *, begins_pair: bool = False) -> str:
-        """Why a trial would not end in time; empty while it would, as far as is known.
+        """Returns why a trial would not end in time; empty if it would, as far as is known.
 
         Args:
-            config: Of the trial.
+            config: The configuration of the trial.
             begins_pair: Whether it makes sense only with a trial of what would be recommended after it.
         """
-        beliefs = self.knowledge.beliefs
-        if not beliefs.measured or config not in beliefs.grid.index:
+        predictions = self.knowledge.predictions
+        if not predictions.measured or config not in predictions.candidates.index:
             return ""
-        other_s = self._time_s(self.find_best()) if begins_pair else 0.0
+        other_s = self._time_s(self._find_best()) if begins_pair else 0.0
         return self._too_short(self._time_s(config) + other_s)
 
     def _kept_s(self) -> float:
-        """Seconds that the search leaves to the certificate of what it has found."""
+        """Returns the seconds that the search leaves to the certificate of what it has found."""
         num_pairs = self.study.certificate.num_planned
-        best = self.find_best() if num_pairs else None
+        best = self._find_best() if num_pairs else None
         if best is None:
             return 0.0
         baseline_s = self._time_s(self.study.baseline)
@@ -73,11 +70,16 @@ class Hours:
         needed_s += baseline_s  # what the search starts last may take that long
         return min(needed_s, KEPT_SHARE * self.study.budget.budget_s)
 
+    def _find_best(self) -> TrialConfig | None:
+        """Returns the configuration that would be recommended now; None instead of the baseline."""
+        best = incumbent(self.knowledge)
+        return None if best is None or best.config == self.study.baseline else best.config
+
     def _time_s(self, config: TrialConfig | None) -> float:
-        """Of a whole training, seconds; 0 of none, and of what is no candidate."""
-        beliefs = self.knowledge.beliefs
-        row = None if config is None else beliefs.grid.index.get(config)
-        return 0.0 if row is None else float(beliefs.time_s[row])
+        """Returns the seconds of a whole training; 0 for None, and for what is not a candidate."""
+        predictions = self.knowledge.predictions
+        row = None if config is None else predictions.candidates.index.get(config)
+        return 0.0 if row is None else float(predictions.time_s[row])
 
     def _too_short(self, time_s: float, kept_s: float = 0.0) -> str:
         if time_s + kept_s <= self.left_s:

@@ -1,6 +1,6 @@
-"""What an advisor knows: the records of its trials, what probes said, and the beliefs these give rise to.
+"""The knowledge of an advisor: the records of its trials, what probes said, and predictions from both.
 
-Beliefs are made when asked for and kept until something changes; they depend on what is known, never on
+Predictions are made when asked for and kept until something changes; they depend on what is known, never on
 when they were asked for.
 """
 
@@ -9,149 +9,183 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from tuner.advisor.facts import (
+    Fact,
+    PoolingDropped,
+    ProbeDone,
+    WarmStartDropped,
+    record_after,
+)
+from tuner.advisor.messages import probed_of
 from tuner.core.config import TrialConfig
-from tuner.core.prior import Prior
+from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.search.agreement import MAX_CHECKED, disagreement
-from tuner.search.beliefs import Beliefs
-from tuner.search.grid import Grid
-from tuner.search.learner import Learner, mark
-from tuner.search.ledger import Ledger, Probed
-from tuner.search.pooling import Siblings
+from tuner.core.warm_start import WarmStart
+from tuner.search.candidates import Candidates
+from tuner.search.contradictions.of_invariance import Siblings
+from tuner.search.contradictions.of_warm_start import MAX_COMPARED, contradiction_by
+from tuner.search.models.fitted import FittedModels, mark
+from tuner.search.observations import Observations, Probed
+from tuner.search.predictions import Predictions
 from tuner.search.problem import Problem
-from tuner.spec import StudySpec
 
 
 class Knowledge:
     """Records and probes of one study, in the order of asking.
 
     Args:
-        problem: What beliefs are about.
-        prior: What an earlier run taught of NRMSE.
+        problem: The problem that predictions are about.
+        warm_start: NRMSE results of an earlier run.
 
     Attributes:
-        problem: As given.
-        ledger: What was heard.
-        prior: As given, until the first runs here contradict it: then None, for good.
-        contradiction: Why it was dropped, in words; empty while it was not.
+        problem: The problem, as given.
+        observations: Everything heard from trials and probes.
+        warm_start: The warm start, as given, until the first runs here contradict it; then None, for good.
+        contradiction: The reason why the warm start was dropped, in words; empty while it is used.
         pooling_contradiction: Why runs that differ only in what cannot change NRMSE, as the stage says, are
             not pooled any more; empty while they are.
     """
 
-    def __init__(self, problem: Problem, prior: Prior | None = None) -> None:
-        self.problem, self.prior, self.contradiction = problem, prior, ""
-        self.pooling_contradiction = ""
+    def __init__(self, problem: Problem, warm_start: WarmStart | None = None) -> None:
+        self.problem, self.warm_start, self.contradiction = problem, warm_start, ""
+        self.pooling_contradiction = self._conflict = ""
         self._siblings = Siblings(problem.traits.quality_invariant_to)
-        self.ledger = Ledger()
-        self._learner = Learner(problem, self.ledger, prior)
+        self.observations = Observations()
+        self._models = FittedModels(problem, self.observations, warm_start)
         self._tried_at_mark: tuple[TrialConfig, ...] = ()
-        self._grid: Grid | None = None
-        self._beliefs: Beliefs | None = None
+        self._candidates: Candidates | None = None
+        self._predictions: Predictions | None = None
 
     @property
     def records(self) -> tuple[TrialRecord, ...]:
-        """Every trial ever asked for."""
-        return tuple(self.ledger.records.values())
+        """The records of every trial ever asked for, by id."""
+        return tuple(self.observations.records.values())
 
     @property
     def running(self) -> tuple[TrialRecord, ...]:
         """The trials whose end has not been told."""
-        return tuple(self.ledger.running.values())
+        return tuple(self.observations.running.values())
 
     @property
     def complete(self) -> tuple[TrialRecord, ...]:
-        """The trials that ran to their full budget."""
-        return tuple(self.ledger.complete)
+        """The trials that ran all epochs, in one go or not."""
+        return tuple(self.observations.complete)
 
     @property
-    def beliefs(self) -> Beliefs:
-        """What all this lets one believe; a running trial counts only when it has ended."""
-        if self._beliefs is None:
-            self._beliefs = Beliefs(self.problem, self._current_grid(), self.ledger, self._learner)
-        return self._beliefs
+    def predictions(self) -> Predictions:
+        """The predictions from everything known; a running trial counts only when it has ended."""
+        if self._predictions is None:
+            self._predictions = Predictions(
+                self.problem, self._current_candidates(), self.observations, self._models
+            )
+        return self._predictions
 
-    def beliefs_over(self, grid: Grid) -> Beliefs:
-        """The same over other candidates, every configuration of a record or a probe among them."""
-        return Beliefs(self.problem, grid, self.ledger, Learner(self.problem, self.ledger, self.prior))
+    def predictions_over(self, candidates: Candidates) -> Predictions:
+        """Returns the predictions over other candidates, with every configuration of a record or a probe."""
+        return Predictions(
+            self.problem,
+            candidates,
+            self.observations,
+            FittedModels(self.problem, self.observations, self.warm_start),
+        )
 
-    def _current_grid(self) -> Grid:
-        if not (self._grid and self._stays(self._grid)):
+    def _current_candidates(self) -> Candidates:
+        if not (self._candidates and self._stays(self._candidates)):
             at_mark = self._tried_at_mark or self._tried
-            self._grid = Grid(self.problem, (self.problem.baseline, *at_mark), self._tried)
-        return self._grid
+            self._candidates = Candidates(self.problem, (self.problem.baseline, *at_mark), self._tried)
+        return self._candidates
 
     def chance(self, record: TrialRecord) -> float | None:
-        """That a trial's configuration meets the target, its curve so far included; None while unknown."""
-        beliefs = self.beliefs
+        """Returns the probability that a trial meets the target, given its curve; None while unknown."""
+        predictions = self.predictions
         if record.state is TrialState.RUNNING:
-            return beliefs.outlook(record)
-        return beliefs.probability(record.config) if beliefs.margins else None
+            return predictions.outlook(record)
+        return predictions.probability(record.config) if predictions.margins else None
 
     @property
     def _tried(self) -> tuple[TrialConfig, ...]:
-        return tuple(self.ledger.seeds | self.ledger.probes)
+        return tuple(self.observations.seeds | self.observations.probes)
 
-    def _stays(self, grid: Grid) -> bool:
-        """Whether the candidates are still those that a new grid would hold."""
-        is_drawn = not grid.is_complete and not self._tried_at_mark
-        return not is_drawn and all(map(grid.covers, self._tried))
+    def _stays(self, candidates: Candidates) -> bool:
+        """Whether drawing the candidates anew would give the same ones."""
+        is_drawn = not candidates.is_complete and not self._tried_at_mark
+        return not is_drawn and all(map(candidates.covers, self._tried))
 
     def record(self, trial_id: str) -> TrialRecord:
-        """What is known of one trial.
+        """Returns the record of one trial.
 
         Raises:
-            KeyError: It was never asked for.
+            KeyError: The trial was never asked for.
         """
-        if trial_id not in self.ledger.records:
+        if trial_id not in self.observations.records:
             raise KeyError(f"the advisor never asked for a trial {trial_id!r}")
-        return self.ledger.records[trial_id]
+        return self.observations.records[trial_id]
 
     def put(self, record: TrialRecord) -> None:
         """Takes a trial's newest record."""
-        before = len(self.ledger.ended)
-        if self.ledger.put(record):
-            self._beliefs = None
-        num = len(self.ledger.ended)
+        before = len(self.observations.ended)
+        if self.observations.put(record):
+            self._predictions = None
+        num = len(self.observations.ended)
         if num != before and mark(num) == num:
             self._tried_at_mark = self._tried
-            if self._grid and not self._grid.is_complete:
-                self._grid = None
-        if num != before and record.is_full_budget:
-            self._check_pooling(record)
-            if self.prior is not None:
-                self._check_prior(self.prior)
+            if self._candidates and not self._candidates.is_complete:
+                self._candidates = None
+        if num != before and record.is_whole and self.problem.traits.quality_invariant_to:
+            self._conflict = self._siblings.contradiction_by(record)
 
-    def _check_pooling(self, record: TrialRecord) -> None:
-        """Stops believing a stage that its runs contradict, and begins anew without what it said."""
-        if not self.problem.traits.quality_invariant_to:
+    def drop_contradicted(self, ended: TrialRecord) -> None:
+        """Drops what was said beforehand, by the stage or by an earlier run, where a run contradicts it."""
+        if not ended.is_whole:
             return
-        self.pooling_contradiction = self._siblings.contradiction_by(record)
-        if self.pooling_contradiction:
-            traits = replace(self.problem.traits, quality_invariant_to=())
-            self.problem = replace(self.problem, traits=traits)
-            self._learner = Learner(self.problem, self.ledger, self.prior)
-            self._grid = None
+        if self._conflict:
+            self.drop_pooling(self._conflict)
+        if self.warm_start is not None and len(self.complete) <= MAX_COMPARED:
+            in_order = tuple(record for record in self.records if record.is_whole)
+            if reason := contradiction_by(self.warm_start, self._current_candidates(), in_order):
+                self.drop_warm_start(reason)
 
-    def _check_prior(self, prior: Prior) -> None:
-        """Drops a prior that the first runs contradict."""
-        if len(self.complete) > MAX_CHECKED:
-            return
-        in_order = tuple(record for record in self.records if record.is_full_budget)
-        self.contradiction = disagreement(prior, self._current_grid(), in_order)
-        if self.contradiction:
-            self.prior = None
-            self._learner = Learner(self.problem, self.ledger)
+    def drop_pooling(self, reason: str) -> None:
+        """Begins anew without what the stage said that NRMSE does not depend on."""
+        self.pooling_contradiction, self._conflict = reason, ""
+        self.problem = replace(self.problem, traits=replace(self.problem.traits, quality_invariant_to=()))
+        self._models = FittedModels(self.problem, self.observations, self.warm_start)
+        self._candidates = self._predictions = None
+
+    def drop_warm_start(self, reason: str) -> None:
+        """Begins anew without what an earlier run taught."""
+        self.contradiction, self.warm_start = reason, None
+        self._models = FittedModels(self.problem, self.observations)
+        self._predictions = None
+
+    def recall(self, fact: Fact) -> TrialRecord | None:
+        """Takes over a fact heard before, without checking it again; returns the record that it changed."""
+        record = record_after(fact, self.observations.records)
+        if record is None:
+            self._recall_other(fact)
+            return None
+        self.put(record)
+        return record
+
+    def _recall_other(self, fact: Fact) -> None:
+        match fact:
+            case ProbeDone(results=results):
+                self.put_probes(map(probed_of, results))
+            case WarmStartDropped(reason=reason):
+                self.drop_warm_start(reason)
+            case PoolingDropped(reason=reason):
+                self.drop_pooling(reason)
 
     def put_probes(self, probes: Iterable[Probed]) -> None:
         """Takes what a probe said; of a configuration probed twice, the newer counts."""
         for probed in probes:
-            self.ledger.put_probe(probed)
-        self._beliefs = None
+            self.observations.put_probe(probed)
+        self._predictions = None
 
 
 def problem_of(study: StudySpec, traits: StageTraits) -> Problem:
-    """What a study looks for, in the words of search."""
+    """Returns the search problem of a study, in the words of search."""
     return Problem(
         lattice=study.lattice,
         target=study.target.tightened(study.decision.margin_pct),

@@ -1,7 +1,4 @@
-"""What an advisor answers and is told; plain values that a journal can hold.
-
-`Resume` belongs to the contract for advisors that ask for it; the shipped one does not.
-"""
+"""The answers of an advisor and the messages it is told; plain values that a journal can hold."""
 
 from __future__ import annotations
 
@@ -14,14 +11,18 @@ from typing import Any
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
 from tuner.core.trial import Purpose, TrialRecord, TrialState
-from tuner.search.ledger import Probed
+from tuner.search.observations import Probed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Train `config` from the start for `num_epochs` epochs, reporting after each.
+    """Train `config` up to `num_epochs` epochs, reporting after each.
 
     `seed` is the stage's; all trials of a study share it, so that comparisons are paired.
+
+    Attributes:
+        resumed_from: The lost trial from whose checkpoint this one continues; empty if it begins anew.
+        from_epoch: The epoch after which that checkpoint was taken.
     """
 
     trial_id: str
@@ -29,6 +30,8 @@ class Run:
     seed: int
     num_epochs: int
     purpose: Purpose
+    resumed_from: str = ""
+    from_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResult:
-    """What a probe saw of one configuration.
+    """The result of a probe for one configuration.
 
     Attributes:
         status: OOM when it does not fit.
@@ -55,52 +58,52 @@ class ProbeResult:
     peak_memory_gib: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resume:
-    """Go on with a stopped trial from its checkpoint, up to `num_epochs` epochs in all."""
-
-    trial_id: str
-    num_epochs: int
-
-
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to start now; ask again after the next event."""
+    """There is nothing to start now; ask again after the next event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """Nothing will be asked any more."""
+    """The study is over: nothing will be asked any more."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken(Finished):
+    """The study is over because the stage itself does not work: a failure, not a finding."""
 
 
 PROBE_PREFIX = "p"
 """A probe's id begins so; a trial's is a number."""
 
-Ask = Run | Probe | Resume | Wait | Finished
+Ask = Run | Probe | Wait | Finished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a trial ended.
+    """The way in which a trial ended.
 
     Attributes:
-        state: COMPLETE, STOPPED, INFEASIBLE or FAILED.
-        reason: In words; empty when it says no more than the state.
-        constraint: For INFEASIBLE: "memory" or "finite".
-        is_lost: For FAILED: the worker died or the node went, so that the same configuration is
-            worth asking again; an exception of the stage itself is not.
+        state: COMPLETE, STOPPED, INFEASIBLE, FAILED or DISCARDED.
+        reason: The reason in words; empty if it says no more than the state.
+        constraint: "memory" or "finite" for INFEASIBLE.
+        is_lost: Whether, for FAILED, the worker died or the node went, so that the same configuration is
+            worth asking again; an exception of the stage itself is not. Always for DISCARDED.
+        checkpoint_epoch: Epoch after which a lost trial's newest checkpoint was taken; 0 if there is
+            none.
     """
 
     state: TrialState
     reason: str = ""
     constraint: str = ""
     is_lost: bool = False
+    checkpoint_epoch: int = 0
 
     @classmethod
     def complete(cls) -> Ending:
-        """Every epoch ran."""
+        """Returns the ending of a trial that ran every epoch."""
         return cls(state=TrialState.COMPLETE)
 
     @classmethod
@@ -120,7 +123,7 @@ class Ending:
 
     @classmethod
     def of_report(cls, report: Measurement) -> Ending:
-        """What a trial's last report says of its end, when nobody stopped it."""
+        """Returns the ending that a trial's last report implies, if nobody stopped it."""
         match report.status:
             case Status.OK:
                 return cls.complete()
@@ -131,13 +134,46 @@ class Ending:
 
     @classmethod
     def failed(cls, reason: str, *, is_lost: bool = False) -> Ending:
-        """The stage raised an exception, or the trial was lost or interrupted."""
+        """The stage raised an exception, or its worker died."""
         return cls(state=TrialState.FAILED, reason=reason, is_lost=is_lost)
+
+    @classmethod
+    def discarded(cls, reason: str) -> Ending:
+        """The run ended under the trial, or the trial was started on another kind of device."""
+        return cls(state=TrialState.DISCARDED, reason=reason, is_lost=True)
 
 
 def ask_as_dict(ask: Ask) -> dict[str, Any]:
-    """An answer of `ask()` as plain JSON values, `kind` first."""
-    return {"kind": type(ask).__name__.lower(), **_plain(ask)}
+    """An answer of `ask()` as plain JSON values, `kind` first; what begins anew says no more of that."""
+    values = {"kind": type(ask).__name__.lower(), **_plain(ask)}
+    return {name: value for name, value in values.items() if value or name not in _RESUMED}
+
+
+def ask_of_dict(values: Mapping[str, Any]) -> Ask:
+    """Reads what `ask_as_dict` gave.
+
+    Raises:
+        ValueError: The kind is not one that this version knows.
+    """
+    match values["kind"]:
+        case "run":
+            return Run(
+                trial_id=values["trial_id"],
+                config=TrialConfig.from_dict(values["config"]),
+                seed=values["seed"],
+                num_epochs=values["num_epochs"],
+                purpose=Purpose(values["purpose"]),
+                **{name: values[name] for name in _RESUMED if name in values},
+            )
+        case "probe":
+            configs = tuple(TrialConfig.from_dict(config) for config in values["configs"])
+            return Probe(trial_id=values["trial_id"], configs=configs)
+        case "finished":
+            return Finished(reason=values["reason"])
+        case "broken":
+            return Broken(reason=values["reason"])
+        case other:
+            raise ValueError(f"an answer of the unknown kind {other!r}")
 
 
 def probe_as_dict(result: ProbeResult) -> dict[str, Any]:
@@ -154,6 +190,24 @@ def probe_of_dict(values: Mapping[str, Any]) -> ProbeResult:
     )
 
 
+def ending_as_dict(ending: Ending) -> dict[str, Any]:
+    """An ending as plain JSON values; `ending_of_dict` reads it back."""
+    values: dict[str, Any] = _plain(ending)
+    return {name: value for name, value in values.items() if value or name != "checkpoint_epoch"}
+
+
+def ending_of_dict(values: Mapping[str, Any]) -> Ending:
+    """Reads what `ending_as_dict` gave; other keys are passed over."""
+    return Ending(
+        state=TrialState(values["state"]),
+        reason=values["reason"],
+        constraint=values["constraint"],
+        is_lost=values["is_lost"],
+        checkpoint_epoch=values.get("checkpoint_epoch", 0),
+    )
+
+
+_RESUMED = ("resumed_from", "from_epoch")
 _PROBE_FIGURES = ("epoch_time_s", "peak_memory_gib")
 
 
@@ -168,14 +222,22 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, StrEnum) else value
 
 
-def record_of(run: Run) -> TrialRecord:
-    """The record a trial starts with."""
+def record_of(run: Run, records: Mapping[str, TrialRecord]) -> TrialRecord:
+    """The record a trial starts with: empty, or with the epochs up to the checkpoint that it goes on from.
+
+    Args:
+        run: The trial that was asked for.
+        records: The records of all trials before it.
+    """
+    begun = records[run.resumed_from].measurements if run.resumed_from else ()
     return TrialRecord(
         trial_id=run.trial_id,
         config=run.config,
         seed=run.seed,
         num_epochs=run.num_epochs,
         purpose=run.purpose,
+        measurements=tuple(m for m in begun if m.status is Status.OK and m.epoch <= run.from_epoch),
+        from_epoch=run.from_epoch,
     )
 
 
@@ -187,7 +249,7 @@ def ended_by(record: TrialRecord, ending: Ending) -> TrialRecord:
 
 
 def probed_of(result: ProbeResult) -> Probed:
-    """What the search learns of a probe's result."""
+    """Returns what the search learns from a probe's result."""
     fits = result.status is Status.OK
     return Probed(
         config=result.config,

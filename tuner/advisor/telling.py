@@ -1,4 +1,4 @@
-"""What a stopping rule and a sampler are told of a trial, put together from all that is known."""
+"""Puts together what a stopping rule and a sampler are told of a trial, from all that is known."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from tuner.core.goal import Objective
 from tuner.core.recommend import baseline_estimate, threshold
 from tuner.core.trial import TrialRecord
 from tuner.scheduling import Evidence, Rival, comparable, project
-from tuner.search import Outcome
+from tuner.search import FullBudgetValues
 
 
 def evidence(record: TrialRecord, knowledge: Knowledge, incumbent: Estimate | None) -> Evidence:
-    """What a stopping rule is told beside a running trial.
+    """Returns what a stopping rule is told beside a running trial.
 
     Args:
-        record: Of the trial, its newest report included.
-        knowledge: What is known.
+        record: The trial's record, its newest report included.
+        knowledge: Everything known so far.
         incumbent: The best configuration that may be relied on; None before there is one.
     """
     return Evidence(
@@ -34,8 +34,8 @@ def evidence(record: TrialRecord, knowledge: Knowledge, incumbent: Estimate | No
     )
 
 
-def outcome(record: TrialRecord, knowledge: Knowledge) -> Outcome | None:
-    """What a sampler is told of a trial at full budget; None when it has no figures."""
+def full_budget_values(record: TrialRecord, knowledge: Knowledge) -> FullBudgetValues | None:
+    """Returns what a sampler is told of a trial at full budget; None if it has no figures."""
     if record.is_full_budget:
         time_s, nrmse, bound = record.time_s, record.nrmse, record.nrmse
     elif projection := project(record, knowledge.complete):
@@ -45,7 +45,7 @@ def outcome(record: TrialRecord, knowledge: Knowledge) -> Outcome | None:
     limit = _threshold(knowledge)
     quality = bound - limit if bound and limit else 0.0  # 0: not known yet
     is_time = knowledge.problem.objective is Objective.TIME
-    return Outcome(
+    return FullBudgetValues(
         projected_objective=time_s if is_time else _believed(record.config, knowledge),
         projected_nrmse=nrmse,
         quality=_with_excess(quality, record, knowledge),
@@ -57,16 +57,16 @@ def _with_excess(quality: float, record: TrialRecord, knowledge: Knowledge) -> f
     goal = knowledge.problem.goal
     if not (goal.limits and record.is_full_budget):
         return quality
-    baseline = baseline_estimate(knowledge.records, knowledge.ledger.measured)
+    baseline = baseline_estimate(knowledge.records, knowledge.observations.measured)
     breaches = goal.breaches(Estimate(records=(record,)), baseline)
     return max(0.0, quality) + sum(b.excess for b in breaches) if breaches else quality
 
 
 def _threshold(knowledge: Knowledge) -> float | None:
-    return threshold(knowledge.records, knowledge.problem.target, knowledge.ledger.measured)
+    return threshold(knowledge.records, knowledge.problem.target, knowledge.observations.measured)
 
 
 def _believed(config: TrialConfig, knowledge: Knowledge) -> float:
     """The study's objective of a configuration."""
-    beliefs = knowledge.beliefs
-    return float(beliefs.objective[beliefs.grid.index[config]])
+    predictions = knowledge.predictions
+    return float(predictions.objective[predictions.candidates.index[config]])

@@ -16,27 +16,28 @@ from tuner.commands.output import Output
 from tuner.errors import TunerError
 
 COMMANDS = {
-    "run": "find the fastest configuration; what happens without a command too",
-    "status": "how a run stands, from its folder alone: going on, ended or killed",
-    "report": "make a run's report again from its journal",
-    "compare": "two runs side by side, and what of them may not be compared",
+    "run": "find the fastest configuration; this is the default command",
+    "status": "show whether a run is running, ended or was killed, and how far it got",
+    "report": "make the report again from a run's journal",
+    "compare": "compare two runs and list what is not comparable",
+    "follow": "write a run to Optuna, TensorBoard, Parquet or W&B, while it runs or afterwards",
     "export": "write a run's recommendation into your own YAML",
-    "doctor": "check this machine, line by line, each with its fix",
-    "init": "write a commented study for the card of this machine",
-    "schema": "the JSON Schema of the study file, for editors",
-    "list-spaces": "show the shipped studies",
+    "doctor": "check this machine and suggest fixes",
+    "init": "write a commented study for this machine's card",
+    "schema": "print the JSON Schema of the study file, for editors",
+    "list-spaces": "list the shipped studies",
 }
 """Every command and what it does, in one line."""
 
 
 class Command(Protocol):
-    """What each module of this package is."""
+    """The contract that each module of this package keeps."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Adds its arguments and its description."""
 
     def run(self, args: argparse.Namespace, out: Output) -> int:
-        """Does it and returns the exit code."""
+        """Carries the command out and returns the exit code."""
 
 
 def load(name: str) -> Command:

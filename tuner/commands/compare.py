@@ -1,36 +1,36 @@
-"""`compare RUN RUN`: two runs side by side, and what of them may not be compared."""
+"""`compare RUN RUN`: compares two runs and lists what is not comparable."""
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.commands.output import Output, shown
+from tuner.commands.paths import user_path
 from tuner.report.columns import aligned
 
 if TYPE_CHECKING:
-    from tuner.report.past import PastRun
-    from tuner.spec import StudySpec
+    from tuner.core.study import StudySpec
+    from tuner.runs.past_run import PastRun
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The two runs, and `--json`."""
+    """Adds the arguments that name the two runs, and `--json`."""
     parser.description = (
-        "Two runs side by side: device, baseline, winner, speed-up, NRMSE, what it cost and what was tried; "
-        "and, where their studies differ, what may not be compared."
+        "Compare two runs: device, baseline, winner, speed-up, NRMSE, cost, and what each of them tried. If "
+        "their studies differ, list what is not comparable."
     )
     parser.epilog = "exit codes: 0 compared, 2 a run could not be read"
-    parser.add_argument("one", type=Path, metavar="RUN", help="folder of a run, such as runs/last")
-    parser.add_argument("other", type=Path, metavar="RUN", help="folder of another")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("one", type=user_path, metavar="RUN", help="folder of a run, such as runs/last")
+    parser.add_argument("other", type=user_path, metavar="RUN", help="folder of the other run")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
-    """Compares them."""
-    from tuner.report.past import read_past_run
+    """Compares the runs and prints the comparison."""
+    from tuner.runs.past_run import read_past_run
 
     runs = [read_past_run(folder) for folder in (args.one, args.other)]
     facts = [facts_of(past) for past in runs]
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
 
 
 def facts_of(past: PastRun) -> dict[str, Any]:
-    """What is shown of a run."""
+    """The facts of a run that are shown."""
     from tuner.report.files import result_dict
 
     result = result_dict(past.result)  # a run that has not ended recommends nothing yet
@@ -79,7 +79,7 @@ def facts_of(past: PastRun) -> dict[str, Any]:
 
 
 def worker_seconds(past: PastRun) -> dict[str, float]:
-    """Seconds for which workers were occupied, by purpose: GPU-seconds where a worker has a GPU."""
+    """Returns for how many seconds workers were occupied, by purpose: GPU-seconds if a worker has a GPU."""
     seconds: dict[str, float] = {}
     for span in past.spans:
         end_s = past.elapsed_s if span.end_s is None else span.end_s
@@ -97,7 +97,7 @@ def _tried(one: PastRun, other: PastRun) -> dict[str, int]:
 
 
 def cautions(one: PastRun, other: PastRun) -> list[str]:
-    """What of two runs may not be compared, and why; empty when all may be."""
+    """Returns which figures of two runs may not be compared, and why; empty if all may be."""
     found = []
     first, second = one.study, other.study
     if differing := _stage_differences(first, second):
@@ -108,17 +108,17 @@ def cautions(one: PastRun, other: PastRun) -> list[str]:
         found.append("one run is simulated: its figures are supposed, not measured")
     elif names[0] != names[1]:
         found.append(
-            f"the devices differ ({names[0]}; {names[1]}): times and memory are of each; speed-ups are "
+            f"the devices differ ({names[0]}; {names[1]}): do not compare times and memory; speed-ups are "
             "relative to each one's own baseline"
         )
     if first.goal.text != second.goal.text or first.decision != second.decision:
         found.append(
-            f"what must be met differs ({first.goal.text}; {second.goal.text}): a winner of one may not be "
+            f"the requirements differ ({first.goal.text}; {second.goal.text}): a winner of one may not be "
             "allowed in the other"
         )
     if first.objective is not second.objective:
         found.append(
-            f"what is minimised differs ({first.objective}; {second.objective}): so do the speed-ups"
+            f"the objectives differ ({first.objective}; {second.objective}): speed-ups are not comparable"
         )
     if first.baseline != second.baseline:
         found.append(f"the baselines differ ({first.baseline}; {second.baseline}): so does what 1.00x means")
@@ -132,7 +132,7 @@ def _rules(study: StudySpec) -> set[str]:
 
 
 def _stage_differences(first: StudySpec, second: StudySpec) -> str:
-    """Where two stages differ, in words; empty when they are the same."""
+    """Returns where two stages differ, in words; empty if they are the same."""
     stages = [
         {"class": s.class_path, "num_epochs": s.num_epochs, **dict(s.options)}
         for s in (first.stage, second.stage)

@@ -4,59 +4,54 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.commands.output import Output, shown
+from tuner.commands.paths import user_path
+from tuner.core.pipeline import PIPELINE_KEYS
 from tuner.errors import TunerError
+from tuner.runs.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from tuner.report.past import PastRun
-
-DEFAULT_KEYS = {
-    "batch_size": "stages.consistency_distill.batch_size",
-    "micro_batch": "training.distill_micro_batch",
-    "num_taus": "training.distill_num_taus",
-    "accum_steps": "training.accum_steps",
-}
-"""Where the guide's pipeline keeps each parameter."""
+    from tuner.runs.past_run import PastRun
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The run, the file, and how the one goes into the other."""
+    """Adds the arguments that name the run, the file, and the keys to write."""
     parser.description = (
-        "Write a run's recommended configuration into your own YAML: its values are exchanged where they "
-        "stand, comments and order stay, the diff is shown and a backup kept."
+        "Write a run's recommended configuration into your own YAML file. Only the values change: comments "
+        "and order stay as they are. The command shows the diff and keeps a backup."
     )
-    keys = ", ".join(f"{name}={key}" for name, key in DEFAULT_KEYS.items())
+    keys = ", ".join(f"{name}={key}" for name, key in PIPELINE_KEYS.items())
     parser.epilog = (
-        f"keys: {keys}; those that the study's own stage.options.patch names come before these, and --map "
-        "before both. exit codes: 0 written (or nothing to change), 2 a mistake or a refusal"
+        f"default keys: {keys}. Keys in the study's stage.options.patch override the defaults, and --map "
+        "overrides both. exit codes: 0 written (or nothing to change), 2 a mistake or a refusal"
     )
-    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run, such as runs/last")
-    parser.add_argument("--into", type=Path, required=True, metavar="FILE", help="the YAML file to change")
+    parser.add_argument("folder", type=user_path, metavar="RUN", help="folder of a run, such as runs/last")
+    parser.add_argument(
+        "--into", type=user_path, required=True, metavar="FILE", help="the YAML file to change"
+    )
     parser.add_argument(
         "--map",
         action="append",
         default=[],
         metavar="NAME=KEY",
-        help="where a parameter goes, such as num_taus=training.taus; without a key it is left out",
+        help="write a parameter to this key, such as num_taus=training.taus; num_taus= leaves it out",
     )
-    parser.add_argument("--create", action="store_true", help="add keys that the file does not have")
-    parser.add_argument("--dry-run", action="store_true", help="show the diff, and write nothing")
+    parser.add_argument("--create", action="store_true", help="add keys that the file does not have yet")
+    parser.add_argument("--dry-run", action="store_true", help="show the diff and write nothing")
     parser.add_argument(
-        "--force", action="store_true", help="export what has no certificate, or was only simulated"
+        "--force", action="store_true", help="export a result that is not certified, or was only simulated"
     )
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Shows the diff and writes the file."""
-    from tuner.commands.yaml_patch import patch
-    from tuner.report.past import read_past_run
+    from config_patch import ConfigPatchError, MissingKeyError, patch
+    from tuner.runs.past_run import read_past_run
 
     past = read_past_run(args.folder)
     config = _recommended(past, is_forced=args.force)
@@ -69,7 +64,15 @@ def run(args: argparse.Namespace, out: Output) -> int:
     file = args.into.resolve()  # what a link leads to is changed, not the link
     before = _read(file, args.into)
     values = _values(config, keys)
-    after, changes = patch(before, values, str(args.into), can_create=args.create)
+    try:
+        after, changes = patch(before, values, args.into, can_create=args.create)
+    except MissingKeyError as error:
+        hint = "name the key by --map NAME=DOTTED.KEY, or add it with --create."
+        raise TunerError(error.message, hint) from None
+    except ConfigPatchError as error:
+        raise TunerError(error.message, error.hint) from None
+    for line in _no_effect(past, keys):
+        out.say(line)
     if not changes:
         out.say(f"{args.into} has these values already; nothing was written.")
         return 0
@@ -82,12 +85,12 @@ def run(args: argparse.Namespace, out: Output) -> int:
         return 0
     backup = _back_up(file, before)
     _replace(file, after)
-    out.say(f"wrote {shown(args.into)}; what it was is in {shown(backup)}")
+    out.say(f"wrote {shown(args.into)}; the backup is {shown(backup)}")
     return 0
 
 
 def _recommended(past: PastRun, *, is_forced: bool) -> Mapping[str, Any]:
-    """The configuration a run recommends, if it may be exported.
+    """Returns what a run recommends to write, if it may be exported.
 
     Raises:
         TunerError: There is none, or it has no certificate and is not forced.
@@ -95,8 +98,8 @@ def _recommended(past: PastRun, *, is_forced: bool) -> Mapping[str, Any]:
     from tuner.report.files import result_dict
 
     result = result_dict(past.result)
-    best = result["recommended"]
-    if best is None:
+    config: Mapping[str, Any] | None = result["exported"]
+    if config is None:
         raise TunerError(f"{past.folder}: {result['sentence']}", "export a run that recommends something.")
     doubts = []
     if past.provenance["device"]["kind"] == "simulated":
@@ -104,20 +107,35 @@ def _recommended(past: PastRun, *, is_forced: bool) -> Mapping[str, Any]:
     if result["status"] != "recommended":
         doubts.append(f"the run is {result['status']}, and what it found so far may not be its answer")
     if not result["certified"]:
-        certificate = result["certificate"]
-        doubts.append(certificate["sentence"].rstrip(".") if certificate else "no certificate was asked for")
+        doubts.append(_why_not_certified(result))
     if doubts and not is_forced:
         raise TunerError(
             f"{past.folder}: its recommendation is not exported: {'; '.join(doubts)}.",
             "let a run with --certify decide it, or export it all the same with --force.",
         )
-    config: Mapping[str, Any] = best["config"]
     return config
 
 
+def _no_effect(past: PastRun, keys: Mapping[str, str]) -> list[str]:
+    """Returns which parameters are written with the baseline's value, and why."""
+    from tuner.report.exported import exported, no_effect_line
+
+    export = exported(past.result)
+    return [no_effect_line(one) for one in (export.no_effect if export else ()) if keys[one.name]]
+
+
+def _why_not_certified(result: Mapping[str, Any]) -> str:
+    if certificate := result["certificate"]:
+        return str(certificate["sentence"]).rstrip(".")
+    if other := result["certificate_of_another"]:
+        config = " ".join(f"{name}={value}" for name, value in other["config"].items())
+        return f"it has no certificate: the pairs were run for {config}"
+    return "no certificate was asked for"
+
+
 def _keys(past: PastRun, mapped: Sequence[str]) -> dict[str, str]:
-    """Where each parameter goes; an empty key leaves it out."""
-    keys = dict(DEFAULT_KEYS)
+    """Returns the key of each parameter in the file; an empty key leaves it out."""
+    keys = dict(PIPELINE_KEYS)
     patched = past.study.stage.options.get("patch")
     if isinstance(patched, Mapping):
         keys |= {str(name): str(key) for key, name in patched.items()}
@@ -135,7 +153,7 @@ def _keys(past: PastRun, mapped: Sequence[str]) -> dict[str, str]:
 
 
 def _values(config: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
-    """What each key of the file gets."""
+    """Returns the new value of each key of the file."""
     values: dict[str, Any] = {}
     for name, value in config.items():
         key = keys[name]
@@ -181,17 +199,11 @@ def _back_up(file: Path, text: str) -> Path:
 
 def _replace(file: Path, text: str) -> None:
     """Writes the whole file or nothing, with the permissions it has."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with draft.open("x", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.chmod(file.stat().st_mode & 0o777)
-        draft.replace(file)
+        with whole_file(file) as draft:
+            draft.write_text(text, encoding="utf-8", newline="")
+            draft.chmod(file.stat().st_mode & 0o777)
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
         raise _unwritable(file, error) from error
 
 

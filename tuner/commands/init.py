@@ -11,23 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.commands.output import Output, shown
+from tuner.commands.paths import user_path
 from tuner.errors import TunerError
 
 if TYPE_CHECKING:
-    from tuner.spec import HardwareProfile, StudySpec
+    from tuner.core.hardware import HardwareProfile
+    from tuner.core.study import StudySpec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where it goes, and for what."""
+    """Adds the options that say where the study goes, and for which device it is."""
     parser.description = (
         "Write a commented study for the card of this machine (the CPU, where there is none), from the "
         "shipped study that is nearest to it. Change what you like, then run it."
     )
     parser.epilog = "exit codes: 0 written, 2 a mistake or a failure"
     parser.add_argument(
-        "--out", type=Path, default=Path("study.yaml"), metavar="FILE", help="default: study.yaml"
+        "--out", type=user_path, default=Path("study.yaml"), metavar="FILE", help="default: study.yaml"
     )
-    parser.add_argument("--hardware", metavar="NAME", help="a shipped profile instead of this machine's card")
+    parser.add_argument("--hardware", metavar="NAME", help="shipped profile to use, not this machine's card")
     parser.add_argument("--force", action="store_true", help="overwrite the file")
 
 
@@ -80,13 +82,13 @@ def study_text(name: str, profile: HardwareProfile, device: Mapping[str, Any] | 
     """A study with a comment on every key.
 
     Args:
-        name: Of the study.
-        profile: From whose shipped study ranges, target and budget are taken.
-        device: What it is for, when the profile is only the nearest one to it.
+        name: Name of the study.
+        profile: The profile from whose shipped study ranges, target and budget are taken.
+        device: Name of the target device, if the profile is only the nearest one to it.
     """
-    from tuner.spec import list_spaces, load_study
+    from tuner.spec import load_study, shipped_studies
 
-    like = next(s for s in map(load_study, (i.name for i in list_spaces())) if s.hardware == profile)
+    like = next(s for s in map(load_study, (i.name for i in shipped_studies())) if s.hardware == profile)
     is_other = device is not None and profile.why_not(device) is not None
     parts = {
         "schema": str(resources.files("search_spaces").joinpath("study.schema.json")),
@@ -146,7 +148,7 @@ _IMPLIED = (("type", "int"), ("step", 1))
 
 
 def _flow(values: Mapping[str, Any]) -> str:
-    """A mapping in one line."""
+    """Writes a mapping in one line of YAML."""
     return "{" + ", ".join(f"{name}: {_word(value)}" for name, value in values.items()) + "}"
 
 
@@ -162,40 +164,40 @@ _TEMPLATE = """\
 name: {name}
 description: The bundled stage on {device}.
 
-# What it is written for. On another device it runs too, and says so.
+# The device this study is written for. It also runs on another device, and then says so.
 {hardware}
 
-# What a trial trains, for how long, on how many samples. Your own script: docs/tutorial/own-script.md
+# The stage that a trial trains, its epochs and its samples. For your own script: docs/tutorial/own-script.md
 stage:
   class: {stage_class}
   options: {stage_options}
   num_epochs: {num_epochs}
   num_samples: {num_samples}
 
-# What may vary: values to choose from, or every whole number from low to high.
+# The parameters that may vary: values to choose from, or every whole number from low to high.
 parameters:
 {parameters}
 
-# What must hold between them.
+# The constraints that they must meet.
 constraints:
 {constraints}
 
-# What is minimised: time_s, time_to_target_s or energy_j.
+# The objective to minimise: time_s, time_to_target_s or energy_j.
 objective: time_s
-# What NRMSE must meet: a number (nrmse < 0.095), or relative to the baseline of the same run.
+# The target for NRMSE: a number (nrmse < 0.095), or relative to the baseline of the same run.
 target: {target}
 # Bounds on other figures that trials report.
 # limits: [peak_memory_gib <= 38]
 
-# Measured first: what every speed-up is relative to. Then the guide's own recommendation.
+# Measured first; every speed-up is relative to the baseline. Then the guide's own recommendation.
 baseline: {baseline}
 {guide}
 
 # The search ends with whichever comes first.
 budget: {{trials: {trials}, hours: {hours}}}
 
-# What is recommended is then proved: it and the baseline run in turn, this many times, with fresh seeds. How
-# much of the baseline's NRMSE may be lost and count as unchanged, percent.
+# Then the recommendation is proved: it and the baseline run in turn, this many times, with fresh seeds.
+# nrmse_margin_pct: the loss of NRMSE that counts as unchanged, percent of the baseline's.
 certificate: {{pairs: {pairs}, nrmse_margin_pct: {margin}}}
 
 # How configurations are chosen: surrogate, tpe, nsga2, gp, random, or your own module:Class.
@@ -203,9 +205,9 @@ search: {{sampler: surrogate, options: {{}}}}
 # When a trial is stopped early: feasible_and_faster, moasha, asha, none, or your own module:Class.
 scheduler: {{rule: feasible_and_faster, options: {rule_options}}}
 
-# The probability you accept that what is recommended misses the target, and a margin to keep from it.
+# The accepted probability that the recommended configuration misses the target, and a margin to keep from it.
 decision: {{max_error: 0.05, margin_pct: 0}}
 
-# Of the search and of every trial, so that trials differ by their configuration alone.
+# The seed of the search and of every trial, so that trials differ only by their configuration.
 seed: 0
 """

@@ -8,19 +8,19 @@ from tuner.commands.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None but `--json`."""
+    """Adds only `--json`."""
     parser.description = "Show the shipped studies: what --space takes by name."
-    parser.add_argument("--json", action="store_true", help="a JSON list instead of lines")
+    parser.add_argument("--json", action="store_true", help="print a JSON list instead of lines")
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
-    """Lists them."""
-    from tuner.spec import list_spaces
+    """Lists the shipped studies."""
+    from tuner.spec import shipped_studies
 
-    spaces = list_spaces()
+    studies = shipped_studies()
     if args.json:
-        out.say_json([{"name": s.name, "path": s.path, "description": s.description} for s in spaces])
+        out.say_json([{"name": s.name, "path": s.path, "description": s.description} for s in studies])
         return 0
-    for space in spaces:
-        out.say(f"{space.name:<12} {space.description}")
+    for study in studies:
+        out.say(f"{study.name:<12} {study.description}")
     return 0

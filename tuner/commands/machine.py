@@ -1,4 +1,4 @@
-"""What is on this machine: cards, driver, torch, asked in a process of its own.
+"""Describes this machine: cards, driver and torch, asked in a process of its own.
 
 The tuner imports neither torch nor NVML; a Python beside it does, so that a broken installation is an answer
 here, and not a crash. Knows what to ask, not what is good.
@@ -45,17 +45,17 @@ print(json.dumps({"version": ray.__version__}))
 
 
 def ask_torch() -> dict[str, Any]:
-    """`version`, `cuda` (of the build; None for a CPU build) and `cards`; or `error`."""
+    """Returns `version`, `cuda` (of the build; None for a CPU build) and `cards`; or `error`."""
     return _ask(_TORCH)
 
 
 def ask_nvml() -> dict[str, Any]:
-    """`driver` and the names of its `cards`; or `error`."""
+    """Returns `driver` and the names of its `cards`; or `error`."""
     return _ask(_NVML)
 
 
 def ask_ray() -> dict[str, Any]:
-    """`version`; or `error`."""
+    """Returns `version`, or `error`."""
     return _ask(_RAY)
 
 

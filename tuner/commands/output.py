@@ -1,4 +1,4 @@
-"""Where a command's words go. Knows no terminal: `tuner.run` hands in what prints."""
+"""Defines where a command's words go. Knows no terminal: `tuner.run` hands in what prints."""
 
 from __future__ import annotations
 

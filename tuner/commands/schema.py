@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from tuner.commands.output import Output, shown
+from tuner.commands.paths import user_path
 from tuner.errors import TunerError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where it goes."""
+    """Adds the option that says where the schema goes."""
     parser.description = (
-        "Print the JSON Schema of the study file. An editor that knows YAML uses it by a first line such as "
-        "`# yaml-language-server: $schema=study.schema.json`."
+        "Print the JSON Schema of the study file. Editors with YAML support use it if the file begins with a "
+        "line such as `# yaml-language-server: $schema=study.schema.json`."
     )
     parser.epilog = "exit codes: 0 printed or written, 2 a failure"
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write it there instead of printing it")
+    parser.add_argument(
+        "--write", type=user_path, metavar="FILE", help="write the schema to this file instead of printing it"
+    )
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
-    """Prints or writes it."""
+    """Prints or writes the schema."""
     from tuner.spec.json_schema import study_schema
 
     text = json.dumps(study_schema(), indent=2)

@@ -10,37 +10,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.commands.output import Output, shown
+from tuner.commands.paths import user_path
 from tuner.report.columns import aligned
 
 if TYPE_CHECKING:
-    from tuner.report.past import PastRun
-    from tuner.report.progress import Progress
+    from tuner.runs.past_run import PastRun
+    from tuner.runs.progress import Progress
 
 _NUM_STOPS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The run, and `--json`."""
+    """Adds the argument that names the run, and `--json`."""
     parser.description = (
-        "How a run stands, from its folder alone: whether it goes on, its trials, its best, its budget, and "
-        "why trials were stopped."
+        "Show the state of a run, from its folder alone: whether it runs, its trials, its best, its budget, "
+        "and why trials were stopped."
     )
     parser.epilog = "exit codes: 0 the run could be read, 2 it could not"
-    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run, such as runs/last")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    parser.add_argument("folder", type=user_path, metavar="RUN", help="folder of a run, such as runs/last")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Says how the run stands."""
-    from tuner.records.journal import is_held
-    from tuner.report.past import read_past_run
-    from tuner.report.progress import Progress
+    from tuner.runs.journal import is_held
+    from tuner.runs.past_run import read_past_run
+    from tuner.runs.progress import Progress
 
     is_running = is_held(args.folder / "journal.jsonl") if (args.folder / "journal.jsonl").exists() else False
     past = read_past_run(args.folder)
     silent_s = max(0.0, time.time() - (past.folder / "journal.jsonl").stat().st_mtime)
     now_s = past.elapsed_s + (silent_s if is_running else 0.0)
-    status = Status.of(past, Progress.of_past(past, now_s), is_running=is_running, silent_s=silent_s)
+    status = RunStatus.of(past, Progress.of_past(past, now_s), is_running=is_running, silent_s=silent_s)
     if args.json:
         out.say_json(status.as_dict())
     else:
@@ -49,14 +50,14 @@ def run(args: argparse.Namespace, out: Output) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """How a run stands.
+class RunStatus:
+    """The state of a run.
 
     Attributes:
         past: The run.
-        progress: What its journal says.
+        progress: The progress that its journal shows.
         state: `running`, `ended`, `interrupted`, `failed` or `killed`.
-        why: Of the state, in words.
+        why: The reason for the state, in words.
         silent_s: Seconds since the journal's last event was written.
     """
 
@@ -67,22 +68,24 @@ class Status:
     silent_s: float
 
     @classmethod
-    def of(cls, past: PastRun, progress: Progress, *, is_running: bool, silent_s: float) -> Status:
+    def of(cls, past: PastRun, progress: Progress, *, is_running: bool, silent_s: float) -> RunStatus:
         """Judges a run by its journal, by who holds it, and by the result beside it."""
         state, why = _state(past, is_running=is_running, silent_s=silent_s)
         return cls(past=past, progress=progress, state=state, why=why, silent_s=silent_s)
 
     def text(self) -> str:
-        """For people."""
+        """Returns the state in words, for people."""
+        from tuner.report.progress import best_text, budget_text, counts_text
+
         past, progress = self.past, self.progress
         device = past.provenance["device"]
         lines = [
             f"{shown(past.folder)}: study {past.study.name}, {past.study.goal.text}, on {device['name']}",
             f"{self.state}: {self.why}",
-            f"trials: {progress.counts_text}",
-            f"{'recommended' if past.end else 'measured so far'}: {progress.best_text}"
+            f"trials: {counts_text(progress)}",
+            f"{'recommended' if past.end else 'measured so far'}: {best_text(progress)}"
             + (f", {progress.best.config}" if progress.best else ""),
-            f"budget: {progress.budget_text} ({progress.spent:.0%} spent)",
+            f"budget: {budget_text(progress)} ({progress.spent:.0%} spent)",
         ]
         if progress.running:
             from tuner.report.live import running_rows
@@ -96,7 +99,7 @@ class Status:
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
-        """For programs."""
+        """Returns the state as plain values, for programs."""
         progress, best = self.progress, self.progress.best
         return {
             "run": str(self.past.folder),
@@ -139,28 +142,28 @@ class Status:
 
 
 def _state(past: PastRun, *, is_running: bool, silent_s: float) -> tuple[str, str]:
-    """What may be said of a run, and not more: silence is no proof on a disk shared with other machines."""
+    """Judges the state of a run, and no more than is certain: on a shared disk, silence is no proof."""
     ago = f"last event {silent_s:,.0f} s ago"
     if is_running:
         return "running", f"a process of this machine writes to its journal, {ago}"
     if past.end is not None:
-        if by := past.end["interrupted_by"]:
-            return "interrupted", f"by {by}; --resume {shown(past.folder)} goes on with it"
+        if by := past.end.interrupted_by:
+            return "interrupted", f"by {by}; --resume {shown(past.folder)} continues it"
         return (
             "ended",
-            f"{past.end['status']}, because {past.end['finish_reason'] or 'nothing was left to do'}",
+            f"{past.end.status}, because {past.end.finish_reason or 'nothing was left to do'}",
         )
     said = _result(past.folder)
     if said.get("status") == "failed":
         return "failed", str(said.get("sentence", ""))
     return "killed", (
         f"no end in the journal, and no process of this machine has it open; {ago}. If no other machine runs "
-        f"it, --resume {shown(past.folder)} goes on with it"
+        f"it, --resume {shown(past.folder)} continues it"
     )
 
 
 def _result(folder: Path) -> dict[str, Any]:
-    """What a run that failed left beside its journal; empty when it left nothing that can be read."""
+    """Returns the result that a failed run left beside its journal; empty if none can be read."""
     try:
         said = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

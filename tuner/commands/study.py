@@ -6,26 +6,26 @@ Everything heavy is imported where it is used, so that `--help` and mistakes in 
 from __future__ import annotations
 
 import argparse
-import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner import __version__
 from tuner.commands.output import Output, shown
+from tuner.commands.paths import RUNS_DIR, default_runs_dir, expanded, user_path
 from tuner.errors import TunerError
 
 if TYPE_CHECKING:
+    from tuner.core.study import StudySpec
     from tuner.ray_adapter.session import SessionOptions
-    from tuner.report.result import RunResult
     from tuner.report.screens import Screen
-    from tuner.spec import StudySpec
+    from tuner.runs.result import RunResult
 
 NOTHING_RUN = "interrupted before the first trial; nothing was run"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of a run."""
+    """Adds the options of a run."""
     parser.description = (
         "Find the fastest configuration of a consistency-distillation stage that meets its NRMSE target, by "
         "training on the device at hand."
@@ -41,60 +41,81 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_what(parser: argparse.ArgumentParser) -> None:
-    """What is run; one of them must be given."""
+    """Adds the options that name the study or the run; one of them must be given."""
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--space", metavar="FILE", help="study YAML: a path, or a shipped one's name")
+    what.add_argument(
+        "--space", type=expanded, metavar="FILE", help="study file: a path, or the name of a shipped study"
+    )
     what.add_argument(
         "--resume",
-        type=Path,
+        type=user_path,
         metavar="RUN_DIR",
-        help="go on with a run that was killed or interrupted, where it stood",
+        help="continue a run that was killed or interrupted",
     )
-    what.add_argument("--list-spaces", action="store_true", help="show the shipped studies")
+    what.add_argument("--list-spaces", action="store_true", help="list the shipped studies")
 
 
 def _add_how(parser: argparse.ArgumentParser) -> None:
-    """What of the study is otherwise than its file says."""
+    """Adds the options that change the study from what its file says."""
     add = parser.add_argument
-    add("--trials", type=_at_least_one, metavar="N", help="N trials instead of the study's budget")
+    add(
+        "--trials",
+        type=_at_least_one,
+        metavar="N",
+        help="try N configurations at most, instead of the study's budget",
+    )
     add(
         "--hours",
         type=_positive,
         metavar="H",
-        help="H hours instead of the study's budget; after --resume --certify: H more",
+        help="run H hours at most, instead of the study's budget; with --resume --certify: H more hours",
     )
-    add("--seed", type=int, metavar="S", help="seed of search and training instead of the study's")
-    add("--runs-dir", type=Path, metavar="DIR", help="where run folders are made (default: runs)")
+    add("--seed", type=int, metavar="S", help="use this seed for search and training, instead of the study's")
+    add(
+        "--runs-dir",
+        type=user_path,
+        metavar="DIR",
+        help=f"where to make the run's folder (default: the folder named by {RUNS_DIR}, else runs)",
+    )
     add(
         "--warm-start",
-        type=Path,
+        type=user_path,
         metavar="RUN_DIR",
-        help="keep what an earlier run of the same stage, on another card say, learnt of NRMSE",
+        help="start with what an earlier run of the same stage learned about NRMSE, say on another card",
     )
     add(
         "--certify",
         action="store_true",
-        help="run as many pairs of baseline and winner as a firm certificate needs, within the budget",
+        help="run more pairs of baseline and winner, within the budget, until the certificate is firm (every "
+        "check is decided)",
     )
 
 
 def _add_where(parser: argparse.ArgumentParser) -> None:
-    """On what it runs, if at all, and where it shows itself."""
+    """Adds the options that say where it runs, if at all, and where it shows itself."""
     add = parser.add_argument
-    add("--address", metavar="ADDR", help="Ray cluster (default: RAY_ADDRESS, else a private Ray)")
+    add(
+        "--address",
+        metavar="ADDR",
+        help="join this Ray cluster (default: RAY_ADDRESS, else start a private Ray)",
+    )
     add("--dashboard", action="store_true", help="start the private Ray with its dashboard")
-    add("--simulate", action="store_true", help="run in virtual time by supposed laws: no Ray, no training")
-    add("--plan", "--dry-run", action="store_true", help="say what the study would cost, and run nothing")
+    add(
+        "--simulate",
+        action="store_true",
+        help="simulate the study in virtual time, without Ray and without training",
+    )
+    add("--plan", "--dry-run", action="store_true", help="predict what the study would cost, and run nothing")
     add(
         "--require-hardware",
         action="store_true",
-        help="fail on a device the study was not written for",
+        help="fail if the device is not the one the study was written for",
     )
-    add("--quiet", action="store_true", help="print the closing sentence only")
+    add("--quiet", action="store_true", help="print the last sentence only")
     add(
         "--json",
         action="store_true",
-        help="print result.json on standard output, and everything else on standard error",
+        help="print result.json to standard output, and everything else to standard error",
     )
 
 
@@ -130,7 +151,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
     from tuner.ray_adapter.session import SessionOptions
 
     options = SessionOptions(
-        runs_dir=args.runs_dir or _default_runs_dir(),
+        runs_dir=args.runs_dir or default_runs_dir(),
         address=args.address,
         dashboard=args.dashboard,
         require_hardware=args.require_hardware,
@@ -141,7 +162,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
 
 def _resume(args: argparse.Namespace, out: Output) -> int:
     from tuner.ray_adapter.session import SessionOptions
-    from tuner.report.past import read_past_run
+    from tuner.runs.past_run import read_past_run
 
     _refuse(
         {
@@ -153,7 +174,7 @@ def _resume(args: argparse.Namespace, out: Output) -> int:
             "--simulate": args.simulate,
             "--plan": args.plan,
         },
-        "--resume: a run goes on as it began",
+        "--resume: a run continues as it began",
     )
     past = read_past_run(args.resume)
     options = SessionOptions(
@@ -171,7 +192,7 @@ def _resume(args: argparse.Namespace, out: Output) -> int:
 def _run_for_real(study: StudySpec, options: SessionOptions, args: argparse.Namespace, out: Output) -> int:
     from tuner.ray_adapter.interrupts import Interrupted
     from tuner.ray_adapter.session import run_study
-    from tuner.report.result import exit_code
+    from tuner.runs.result import exit_code
 
     try:
         with _screen(study.name, args, out) as screen:
@@ -187,7 +208,7 @@ def _run_for_real(study: StudySpec, options: SessionOptions, args: argparse.Name
 def _screen(
     title: str, args: argparse.Namespace, out: Output, prefix: str = ""
 ) -> AbstractContextManager[Screen]:
-    """Where the run shows itself: on standard error when standard output is for a program."""
+    """Returns where the run shows itself: standard error, if standard output is for a program."""
     from tuner.report.screens import open_screen
 
     say = out.note if args.json else out.say
@@ -195,13 +216,14 @@ def _screen(
 
 
 def _say_outputs(result: RunResult, folder: Path, args: argparse.Namespace, out: Output) -> None:
+    from tuner.report.conclusion import sentence
     from tuner.report.files import result_dict, summary
 
     if args.json:
         out.say_json(result_dict(result))
     if args.quiet:
         if not args.json:
-            out.say(result.sentence)
+            out.say(sentence(result))
         return
     tell = out.note if args.json else out.say
     tell(f"\n{summary(result)}")
@@ -210,7 +232,7 @@ def _say_outputs(result: RunResult, folder: Path, args: argparse.Namespace, out:
 
 
 def _check_runs_nothing(args: argparse.Namespace) -> None:
-    """Options that only a real run could follow are refused rather than ignored."""
+    """Refuses options that only a real run could follow, rather than ignoring them."""
     _refuse(
         {
             "--simulate": args.plan and args.simulate,
@@ -229,7 +251,7 @@ def _check_runs_nothing(args: argparse.Namespace) -> None:
 def _refuse(given: dict[str, bool], because_of: str) -> None:
     for option, is_given in given.items():
         if is_given:
-            raise TunerError(f"{option} means nothing with {because_of}.", f"drop {option}.")
+            raise TunerError(f"{option} has no meaning with {because_of}.", f"drop {option}.")
 
 
 def _plan(study: StudySpec, out: Output) -> int:
@@ -240,19 +262,19 @@ def _plan(study: StudySpec, out: Output) -> int:
 
 
 def _simulate(study: StudySpec, args: argparse.Namespace, out: Output) -> int:
-    from tuner.report.result import exit_code
     from tuner.report.warm_start import warm_start_line
+    from tuner.runs.result import exit_code
     from tuner.simulate.guess import suppositions
-    from tuner.simulate.session import run_simulated, simulated, simulated_prior
+    from tuner.simulate.session import run_simulated, simulated, simulated_warm_start
 
     study = simulated(study)
-    prior = simulated_prior(study, args.warm_start) if args.warm_start else None
-    taken = [warm_start_line(prior.provenance)] if prior else []
+    warm_start = simulated_warm_start(study, args.warm_start) if args.warm_start else None
+    taken = [warm_start_line(warm_start.provenance)] if warm_start else []
     with _screen(study.name, args, out, prefix="simulated: ") as screen:
         for line in (_headline(study), *suppositions(study), *taken):
             screen.say(line)
-        runs_dir = args.runs_dir or _default_runs_dir()
-        result, folder, account = run_simulated(study, runs_dir, screen.show, prior, screen.say)
+        runs_dir = args.runs_dir or default_runs_dir()
+        result, folder, account = run_simulated(study, runs_dir, screen.show, warm_start, screen.say)
         screen.say(f"{account.num_trials} trials, {account.total_s / 3600:.3g} h of workers' virtual time")
     _say_outputs(result, folder, args, out)
     return exit_code(result)
@@ -264,9 +286,3 @@ def _headline(study: StudySpec) -> str:
         f"distill-tuner {__version__}, study {study.name}: {len(study.lattice)} legal configurations, target "
         f"{study.target.text}, at most {budget.trials} trials and {budget.hours:g} h"
     )
-
-
-def _default_runs_dir() -> Path:
-    """`runs` here; in a Ray job, whose folder is thrown away, a place that stays."""
-    in_ray_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
-    return Path.home() / "distill-tuner-runs" if in_ray_job else Path("runs")

@@ -1,4 +1,4 @@
-"""How a bound on a reported figure is written: `nrmse < 0.095`, `energy_j <= 0.8 * baseline`.
+"""Reads a bound on a reported figure: `nrmse < 0.095`, `energy_j <= 0.8 * baseline`.
 
 Knows the form alone; which figures may be bounded, and by what, is the business of targets and limits.
 """
@@ -20,7 +20,7 @@ class Bound(NamedTuple):
     """A bound as written.
 
     Attributes:
-        metric: What is bounded.
+        metric: Name of the figure that is bounded.
         operator: One of <, <=, >, >=.
         value: The bound, or the factor on what the baseline measured.
         is_relative: True when `value` is such a factor.
@@ -33,16 +33,16 @@ class Bound(NamedTuple):
 
 
 def read_bound(text: str, *, what: str, fix: str, operators: tuple[str, ...]) -> Bound:
-    """Reads a bound.
+    """Reads a bound from text.
 
     Args:
-        text: As written.
-        what: What it is, for the message: "target", "limit".
-        fix: For the message.
-        operators: Those allowed.
+        text: The bound, as written.
+        what: Name of its kind in messages: "target", "limit".
+        fix: The fix that messages propose.
+        operators: The operators that are allowed.
 
     Raises:
-        SpecError: It is not of one of the two forms, or its number is none.
+        SpecError: The text has neither of the two forms, or its number cannot be read.
     """
     match = _PATTERN.fullmatch(text)
     if match is None or match["operator"] not in operators:

@@ -14,7 +14,7 @@ from tuner.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialConfig:
-    """What one trial runs with.
+    """The configuration that one trial runs with.
 
     Attributes:
         batch_size: Samples a batch.

@@ -40,7 +40,7 @@ class Rule:
     """One constraint; build it with `Rule.parse`.
 
     Attributes:
-        text: As written, white space evened out.
+        text: The rule as written, with white space evened out.
         names: The parameters it names, in order of appearance.
     """
 
@@ -52,14 +52,14 @@ class Rule:
         """Reads a rule over the parameters `names`.
 
         Raises:
-            RuleError: It cannot be read, uses what rules may not, or names what is no parameter.
+            RuleError: The rule cannot be read, uses what rules may not, or names what is not a parameter.
         """
         text, known = " ".join(text.split()), list(names)
         used = [name for name in names_in(read(text)) if name in known or name not in TRUTHS]
         for name in used:
             if name not in known:
                 raise RuleError(
-                    f"the constraint {text!r} names {name!r}, which is no parameter.",
+                    f"the constraint {text!r} names {name!r}, which is not a parameter.",
                     _guess(name, known),
                     text,
                 )
@@ -75,21 +75,21 @@ class Rule:
         """Whether one configuration, `{name: value}`, keeps the rule.
 
         Raises:
-            RuleError: See `mask`.
+            RuleError: A value cannot be judged; see `mask`.
         """
         return bool(self._one(values).truth(read(self.text))[0])
 
     def mask(self, columns: Mapping[str, Column]) -> npt.NDArray[np.bool_]:
-        """Which rows of `{name: column}` keep the rule; shape (rows,).
+        """Returns which rows of `{name: column}` keep the rule, shape (rows,).
 
         Raises:
             RuleError: A column is missing, a number is divided by zero or leaves +-2^53, or words,
-                numbers and truths are mixed up.
+                numbers and booleans are mixed up.
         """
         return self._rows(columns).truth(read(self.text))
 
     def why(self, values: Mapping[str, ParameterValue]) -> str:
-        """In words, with numbers filled in, why `values` break the rule (or that they do not)."""
+        """Says in words, with numbers filled in, why `values` break the rule (or that they do not)."""
         rows, tree = self._one(values), read(self.text)
         if rows.truth(tree)[0]:
             return f"{self.text} holds"
@@ -123,7 +123,7 @@ def _guess(name: str, known: list[str]) -> str:
 
 
 def _explain(node: ast.expr, row: Rows) -> str:
-    """Why an expression is false in the single row: the part that decides it, with its numbers."""
+    """Says why an expression is false in the single row: the part that decides it, with its numbers."""
     if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
         return _explain(next(part for part in node.values if not row.truth(part)[0]), row)
     return (

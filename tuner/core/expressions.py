@@ -30,8 +30,8 @@ class RuleError(SpecError):
     """A constraint that cannot be read or worked out.
 
     Args:
-        message: See `TunerError`.
-        hint: See `TunerError`.
+        message: The mistake; see `TunerError`.
+        hint: The fix; see `TunerError`.
         text: The constraint.
     """
 
@@ -88,7 +88,7 @@ class Rows:
     num: int
 
     def only(self, rows: Column) -> Rows:
-        """These rows alone."""
+        """Returns the column for the given rows alone."""
         return Rows(self.text, {name: column[rows] for name, column in self.columns.items()}, len(rows))
 
     def evaluate(self, node: ast.expr) -> Column:  # noqa: PLR0911  # one return a node type
@@ -115,7 +115,7 @@ class Rows:
 
     def truth(self, node: ast.expr) -> npt.NDArray[np.bool_]:
         """The value of an expression that must be true or false."""
-        return self._of_kind("truth", node)
+        return self._of_kind("boolean", node)
 
     def number(self, node: ast.expr) -> Column:
         """The value of an expression that must be a number."""
@@ -127,7 +127,7 @@ class Rows:
             raise RuleError(
                 f"in the constraint {self.text!r}, {source(node)} is a {kind_of(values)} "
                 f"where a {kind} is needed.",
-                "compare it with something, such as `batch_size <= 48`." if kind == "truth" else _FIX,
+                "compare it with something, such as `batch_size <= 48`." if kind == "boolean" else _FIX,
                 self.text,
             )
         return values
@@ -153,7 +153,7 @@ class Rows:
         )
 
     def _joined(self, parts: list[ast.expr], *, until: bool) -> Column:
-        """`or` (until True) and `and` (until False); a part sees only the rows still open."""
+        """Evaluates parts of an `or` (until True) or `and` (until False), each on rows still open."""
         result = np.full(self.num, not until)
         for part in parts:
             rows = np.flatnonzero(result != until)
@@ -231,10 +231,10 @@ def read(text: str) -> ast.expr:
 
 def _check(tree: ast.Expression, text: str) -> None:
     for node in ast.walk(tree):
-        problem = _problem(node)
-        if problem:
+        forbidden = _forbidden(node)
+        if forbidden:
             raise RuleError(
-                f"the constraint {text!r} uses {problem}, which constraints may not.",
+                f"the constraint {text!r} uses {forbidden}, which constraints may not.",
                 _FIX,
                 text,
             )
@@ -249,8 +249,8 @@ def _check(tree: ast.Expression, text: str) -> None:
         )
 
 
-def _problem(node: ast.AST) -> str:
-    """What is wrong with a node by itself; empty when nothing is."""
+def _forbidden(node: ast.AST) -> str:
+    """Says what is wrong with a node by itself; empty if nothing is."""
     if isinstance(node, ast.Call):
         is_extreme = isinstance(node.func, ast.Name) and node.func.id in _EXTREMES
         if not is_extreme:
@@ -274,8 +274,8 @@ def names_in(tree: ast.expr) -> list[str]:
 
 
 def kind_of(values: Column) -> str:
-    """What a column holds: truths, numbers, words, or things that rules cannot work with."""
-    return {"b": "truth", "i": "number", "u": "number", "f": "number", "U": "word"}.get(
+    """Returns the kind of a column's values: booleans, numbers, words, or things that rules cannot use."""
+    return {"b": "boolean", "i": "number", "u": "number", "f": "number", "U": "word"}.get(
         values.dtype.kind, "thing"
     )
 

@@ -1,4 +1,4 @@
-"""What a study wants: the least of one objective, under a target on NRMSE and limits on other figures.
+"""The goal of a study: the least of one objective, under a target on NRMSE and limits on other figures.
 
 Knows how the runs of a configuration are judged; which of them may win is `recommend`'s business.
 """
@@ -16,11 +16,12 @@ from tuner.core.estimate import Estimate
 from tuner.core.limits import Breach, Limit, reported
 from tuner.core.measurement import Status
 from tuner.core.objectives import Target
+from tuner.core.ratio import LogRatio
 from tuner.core.trial import TrialRecord
 
 
 class Objective(StrEnum):
-    """What is minimised, always of a training at full budget."""
+    """The figure to minimise, always of a training at full budget."""
 
     TIME = "time_s"
     TIME_TO_TARGET = "time_to_target_s"
@@ -28,12 +29,12 @@ class Objective(StrEnum):
 
     @property
     def unit(self) -> str:
-        """Of its values."""
+        """The unit of the objective's values."""
         return "J" if self is Objective.ENERGY else "s"
 
     @property
     def better(self) -> str:
-        """In which way one configuration is better than another, in words."""
+        """The comparative that tells, in words, in which way one configuration is better than another."""
         return _BETTER[self]
 
 
@@ -42,6 +43,18 @@ _BETTER = {
     Objective.TIME_TO_TARGET: "sooner at the target",
     Objective.ENERGY: "lower in energy",
 }
+
+
+class Unreported(NamedTuple):
+    """A figure that a study needs and no report holds.
+
+    Attributes:
+        metric: Name of the figure.
+        limit: The limit on it; None if it is the objective.
+    """
+
+    metric: str
+    limit: Limit | None
 
 
 class TimeToTarget(NamedTuple):
@@ -55,10 +68,10 @@ class TimeToTarget(NamedTuple):
 
 
 def time_to_target(record: TrialRecord, threshold: float, *, is_strict: bool = True) -> TimeToTarget | None:
-    """When a trial got and stayed within the target, at the resolution of its reports.
+    """Finds when a trial got and stayed within the target, at the resolution of its reports.
 
     Args:
-        record: Of a trial, as far as it ran.
+        record: Record of a trial, as far as it ran.
         threshold: NRMSE to stay under.
         is_strict: Whether NRMSE equal to it is not under it.
 
@@ -122,13 +135,13 @@ def projected_objective(trial: TrialRecord, objective: Objective, threshold: flo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What a study wants.
+    """The goal of a study.
 
     Attributes:
-        target: What the mean NRMSE must meet.
-        objective: What is minimised.
-        limits: What other figures must keep.
-        margin_pct: How far under the target NRMSE is to be when it counts as reached, percent of its bound.
+        target: The bound that the mean NRMSE must meet.
+        objective: The figure to minimise.
+        limits: The bounds that other figures must keep.
+        margin_pct: Margin under the target at which NRMSE counts as having reached it, percent of its bound.
     """
 
     target: Target
@@ -138,29 +151,40 @@ class Goal:
 
     @property
     def text(self) -> str:
-        """What must be met, in the study's own words."""
+        """The conditions to be met, in the study's own words."""
         return " and ".join([self.target.text, *(limit.text for limit in self.limits)])
 
     def value(self, estimate: Estimate, baseline: Estimate | None) -> float | None:
-        """The objective of a configuration; None when it was not reported or cannot be known yet.
-
-        Of several runs: the shortest time, since a disturbed clock only runs slow; the mean energy; the mean
-        share of the training until the target was reached, in the shortest time.
+        """The objective of a configuration: the mean of `values`; None when there are none.
 
         Args:
-            estimate: What was measured of it.
-            baseline: What was measured of the baseline, to which the target may be relative.
+            estimate: The estimate of a configuration.
+            baseline: The estimate of the baseline, to which the target may be relative.
+        """
+        values = self.values(estimate, baseline)
+        return fmean(values) if values else None
+
+    def values(self, estimate: Estimate, baseline: Estimate | None) -> tuple[float, ...]:
+        """The objective of each run that counts; none when it was not reported or cannot be known yet.
+
+        A run that others disturbed counts only where all were, see `Estimate.timed`; for energy every run
+        that reported it counts, unless it went on from a checkpoint on another kind of device.
+
+        Args:
+            estimate: The estimate of a configuration; see `value`.
+            baseline: The estimate of the baseline; see `value`.
         """
         if self.objective is Objective.TIME:
-            return estimate.time_s
+            return tuple(record.time_s for record in estimate.timed)
         if self.objective is Objective.ENERGY:
-            return _mean_energy_j(estimate)
-        reached = self.reached(estimate, baseline)
-        if reached is None:
-            return None
-        return fmean(at.seconds / r.time_s for at, r in zip(reached, estimate.records, strict=True)) * (
-            estimate.time_s
-        )
+            seen = (reported(record, "energy_j") for record in estimate.records if record.is_timed)
+            return tuple(joules for joules in seen if joules is not None)
+        reached = [self.reached_by(record, baseline) for record in estimate.timed]
+        return () if None in reached else tuple(at.seconds for at in reached if at is not None)
+
+    def ratio(self, baseline: Estimate, estimate: Estimate) -> LogRatio | None:
+        """The baseline's objective over a configuration's, with its error; None while either has one run."""
+        return LogRatio.of(self.values(baseline, baseline), self.values(estimate, baseline))
 
     def is_censored(self, estimate: Estimate, baseline: Estimate | None) -> bool:
         """Whether `value` is a lower bound: a run of it never reached the target."""
@@ -169,12 +193,12 @@ class Goal:
         return any(at.is_censored for at in self.reached(estimate, baseline) or ())
 
     def reached(self, estimate: Estimate, baseline: Estimate | None) -> list[TimeToTarget] | None:
-        """When each run got under the target; None while the target is not known as a number."""
+        """Returns when each run got under the target; None while the target is not known as a number."""
         found = [self.reached_by(record, baseline) for record in estimate.records]
         return None if None in found else [at for at in found if at is not None]
 
     def reached_by(self, record: TrialRecord, baseline: Estimate | None) -> TimeToTarget | None:
-        """When a run got under the target; None while that is not known as a number, or before it reports."""
+        """Returns when a run got under the target; None while the target is unknown, or before a report."""
         aim = self.target.tightened(self.margin_pct)
         threshold = aim.threshold(baseline.nrmse if baseline else None)
         return None if threshold is None else time_to_target(record, threshold, is_strict=aim.is_strict)
@@ -184,25 +208,16 @@ class Goal:
         found = (limit.breach(estimate, baseline) for limit in self.limits)
         return tuple(breach for breach in found if breach is not None)
 
-    def unreported(self, records: Iterable[TrialRecord]) -> str:
-        """Which figure the study needs and no report holds, as an error with its fix; empty if there is none.
+    def unreported(self, records: Iterable[TrialRecord]) -> Unreported | None:
+        """Returns an error for a figure that the study needs and no report holds.
 
-        Says nothing before the first report of an epoch that went well.
+        None before the first epoch that went well.
         """
-        needs = [(limit.metric, limit.text, "drop it from limits") for limit in self.limits]
+        needs = [Unreported(limit.metric, limit) for limit in self.limits]
         if self.objective is Objective.ENERGY:
-            needs.insert(0, ("energy_j", "", "objective: time_s"))
-        if not needs:
-            return ""
-        heard = [r for r in records if any(m.status is Status.OK for m in r.measurements)]
-        for metric, text, fix in needs if heard else ():
-            if all(reported(record, metric) is None for record in heard):
-                what = f"the limit {text!r}" if text else f"objective {self.objective}"
-                noun = "energy" if metric == "energy_j" else metric
-                return f"{what}: the device reports no {noun}. Fix: {fix}"
-        return ""
-
-
-def _mean_energy_j(estimate: Estimate) -> float | None:
-    seen = [joules for r in estimate.records if (joules := reported(r, "energy_j")) is not None]
-    return fmean(seen) if seen else None
+            needs.insert(0, Unreported("energy_j", None))
+        heard = [r for r in records if any(m.status is Status.OK for m in r.measurements)] if needs else []
+        for need in needs if heard else ():
+            if all(reported(record, need.metric) is None for record in heard):
+                return need
+        return None

@@ -1,14 +1,13 @@
-"""How much of a figure's variance over a finite set of points each coordinate explains.
+"""Computes how much of a figure's variance over a finite set of points each coordinate explains.
 
 Computed exactly on the points given, which need not be a full product: a lattice with constraints has
 coordinates that depend on each other, where indices of single coordinates no longer add up. Shapley effects
 do.
 
 References: Owen, "Sobol' indices and Shapley value", SIAM/ASA J. Uncertainty Quantification 2 (2014),
-    equation 4;
-Song, Nelson, Staum, "Shapley effects for global sensitivity analysis", same journal 4 (2016), equation 5;
-Hutter, Hoos, Leyton-Brown, "An efficient approach for assessing hyperparameter importance" (2014), for
-fANOVA.
+equation 4; Song, Nelson, Staum, "Shapley effects for global sensitivity analysis", same journal 4 (2016),
+equation 5; Hutter, Hoos, Leyton-Brown, "An efficient approach for assessing hyperparameter importance"
+(2014), for fANOVA.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_COORDINATES = 10
-"""Every subset of them is looked at."""
+"""Most coordinates, since every subset of them is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Importance:
-    """Of one coordinate, each a share of the variance, 0 to 1.
+    """The importance of one coordinate, each figure a share of the variance, 0 to 1.
 
     Attributes:
-        shapley: Its fair share: over all coordinates these add up to 1, and none is negative.
-        alone: What it explains by itself, var(E[f | x]) / var(f): the first-order index.
-        last: What nobody else explains, E[var(f | all others)] / var(f): the total index.
+        shapley: Fair share of the coordinate: over all coordinates these add up to 1, and none is negative.
+        alone: Share that it explains by itself, var(E[f | x]) / var(f): the first-order index.
+        last: Share that no other explains, E[var(f | all others)] / var(f): the total index.
     """
 
     shapley: float
@@ -43,10 +42,10 @@ class Importance:
 def importances(
     codes: npt.NDArray[np.intp], figure: npt.NDArray[np.float64]
 ) -> tuple[Importance, ...] | None:
-    """Of every coordinate, all points weighing alike; None when the figure does not vary.
+    """Computes the importance of every coordinate, with equal weights; None if the figure does not vary.
 
     Args:
-        codes: Which of its values each coordinate has, from 0 (points, coordinates).
+        codes: Index of each coordinate's value at each point, from 0 (points, coordinates).
         figure: One a point (points,).
 
     Raises:
@@ -75,7 +74,7 @@ def importances(
 
 
 def _explained(codes: npt.NDArray[np.intp], figure: npt.NDArray[np.float64]) -> float:
-    """var(E[figure | codes])."""
+    """Computes var(E[figure | codes])."""
     if codes.shape[1] == 0:
         return 0.0
     sizes = codes.max(axis=0) + 1
@@ -86,7 +85,7 @@ def _explained(codes: npt.NDArray[np.intp], figure: npt.NDArray[np.float64]) -> 
 
 
 def _shapley(k: int, everything: Sequence[int], share: dict[tuple[int, ...], float]) -> float:
-    """What k adds to the others, averaged over all orders in which they may come."""
+    """Computes what coordinate k adds to the others, averaged over all orders in which they may come."""
     num = len(everything)
     others = [j for j in everything if j != k]
     total = 0.0

@@ -35,7 +35,7 @@ class Lattice:
     given, the last one varying fastest.
 
     Args:
-        parameters: What varies; batch_size, micro_batch, num_taus are among the discrete ones.
+        parameters: The parameters that vary; batch_size, micro_batch, num_taus are among the discrete ones.
         rules: Constraints on the discrete parameters; `DIVISIBILITY` is put first when it is not
             written.
 
@@ -89,7 +89,7 @@ class Lattice:
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """As given."""
+        """The parameters, as given."""
         return self._parameters
 
     @property
@@ -114,7 +114,7 @@ class Lattice:
 
     @property
     def codes(self) -> npt.NDArray[np.intp]:
-        """Which value of each discrete parameter a legal point has, from 0, shape (points, discrete)."""
+        """Indices, from 0, of the discrete parameters' values at each legal point (points, discrete)."""
         return self._legal_codes.copy()
 
     @property
@@ -124,7 +124,7 @@ class Lattice:
 
     @property
     def excluded(self) -> dict[str, int]:
-        """How many raw points each rule excludes, by its text; several may exclude the same."""
+        """Number of raw points that each rule excludes, by its text; several may exclude the same point."""
         return dict(self._excluded)
 
     def __len__(self) -> int:
@@ -157,7 +157,7 @@ class Lattice:
     def index(self, config: TrialConfig) -> int | None:
         """The row of a configuration's discrete part; None when that part is not a legal point.
 
-        Continuous parameters are not looked at; a name that is no parameter makes it None.
+        Continuous parameters are not looked at; a name that is not a parameter makes it None.
         """
         values = self._values(config)
         if values.keys() - {parameter.name for parameter in self._parameters}:
@@ -177,7 +177,7 @@ class Lattice:
         return isinstance(config, TrialConfig) and self.why_not(config) is None
 
     def why_not(self, config: TrialConfig) -> str | None:
-        """None for a legal configuration; else the first reason why it is not one, in words."""
+        """Returns None for a legal configuration; else the first reason why it is not one, in words."""
         values = self._values(config)
         names = [parameter.name for parameter in self._parameters]
         for name in values:
@@ -192,7 +192,7 @@ class Lattice:
         return self.why_excluded(values)
 
     def why_excluded(self, values: Mapping[str, ParameterValue]) -> str | None:
-        """None where the values keep every constraint; else the first that they break, in words.
+        """Returns None if the values keep every constraint; else the first that they break, in words.
 
         Unlike `why_not` this needs no configuration: one that does not divide cannot be built.
         """
@@ -278,7 +278,7 @@ def _check_rules(
                 )
             if name not in {parameter.name for parameter in discrete}:
                 raise RuleError(
-                    f"the constraint {rule.text!r} names {name!r}, which is no parameter.",
+                    f"the constraint {rule.text!r} names {name!r}, which is not a parameter.",
                     "drop it.",
                     rule.text,
                 )

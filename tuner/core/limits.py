@@ -27,10 +27,10 @@ METRICS = tuple(
     for name, hint in _HINTS.items()
     if {int, float} & {hint, *get_args(hint)} and name not in _NO_FIGURES
 )
-"""What may be limited: every number of a report that speaks of the whole trial."""
+"""The figures that may be limited: every number of a report that speaks of the whole trial."""
 
 PEAKS = ("peak_memory_gib", "peak_reserved_gib", "gpu_memory_gib", "temperature_c")
-"""Figures of which the worst moment of the worst run counts; of others the runs' mean, of time the least."""
+"""Figures of which the worst moment of the worst run counts; of others the runs' mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Limit:
     """A bound on a reported figure, such as `peak_memory_gib <= 38` or `energy_j <= 0.8 * baseline`.
 
     Attributes:
-        text: As written.
+        text: The limit, as written.
         metric: One of `METRICS`.
         bound: The bound itself, or the factor on what the baseline measured.
         is_upper: True for `<` and `<=`.
@@ -55,11 +55,11 @@ class Limit:
 
     @classmethod
     def parse(cls, text: str) -> Limit:
-        """Reads a limit.
+        """Reads a limit from text.
 
         Raises:
-            SpecError: It is not of one of the two forms, or on what no stage reports, or its bound is no
-                such number.
+            SpecError: The text has neither form, names a figure that no stage reports, or its bound is not a
+                usable number.
         """
         fix = "write `peak_memory_gib <= 38` or `energy_j <= 0.8 * baseline`."
         read = read_bound(text, what="limit", fix=fix, operators=("<", "<=", ">", ">="))
@@ -76,10 +76,11 @@ class Limit:
         )
 
     def figure(self, estimate: Estimate) -> float | None:
-        """What the limit is held against: the figure of a configuration; None when no run reported it."""
+        """Returns the figure of a configuration to hold against the limit; None if no run reported it."""
         if self.metric == "time_s":
             return estimate.time_s
-        seen = [value for r in estimate.records if (value := reported(r, self.metric)) is not None]
+        runs = [record for record in estimate.records if record.is_timed]
+        seen = [value for r in runs if (value := reported(r, self.metric)) is not None]
         if not seen:
             return None
         worst = max(seen) if self.is_upper else min(seen)
@@ -93,7 +94,7 @@ class Limit:
         return None if figure is None else self.bound * figure
 
     def breach(self, estimate: Estimate, baseline: Estimate | None) -> Breach | None:
-        """How a configuration breaks the limit; None when it keeps it. What is unknown is not kept."""
+        """Returns how a configuration breaks the limit; None if it keeps it. An unknown figure breaks it."""
         value, threshold = self.figure(estimate), self.threshold(baseline)
         if value is not None and threshold is not None and self.allows(value, threshold):
             return None
@@ -111,8 +112,8 @@ class Breach:
     """A limit that a configuration does not keep, as far as is known.
 
     Attributes:
-        limit: Which.
-        value: What was measured; None when nothing was.
+        limit: The limit that is broken.
+        value: The figure that was measured; None if none was.
         threshold: The bound; None while it is not known.
     """
 
@@ -122,18 +123,15 @@ class Breach:
 
     @property
     def excess(self) -> float:
-        """How far it is off, as a share of the larger of the two, 0 to 1; 1 where something is unknown."""
+        """The distance from the bound as a share of the larger of the two, 0 to 1; 1 if one is unknown."""
         if self.value is None or self.threshold is None:
             return 1.0
         return abs(self.value - self.threshold) / max(abs(self.value), abs(self.threshold), 1e-300)
 
-    def __str__(self) -> str:
-        if self.value is None:
-            return f"{self.limit.metric} was not reported ({self.limit.text})"
-        bound = (
-            "" if self.threshold is None or not self.limit.is_relative else f", that is {self.threshold:.4g}"
-        )
-        return f"{self.limit.metric} {self.value:.4g} breaks {self.limit.text}{bound}"
+    @property
+    def is_measured(self) -> bool:
+        """Whether the limit is broken, rather than unknown."""
+        return self.value is not None and self.threshold is not None
 
 
 def reported(record: TrialRecord, metric: str) -> float | None:

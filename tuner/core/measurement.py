@@ -1,4 +1,4 @@
-"""What a stage reported after an epoch, checked once where it enters.
+"""The report of a stage after an epoch, checked once where it enters.
 
 Knows the words and units of a report, not who made it (Ray, the simulator, a test).
 """
@@ -6,16 +6,20 @@ Knows the words and units of a report, not who made it (Ray, the simulator, a te
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from numbers import Real
 from typing import Any, get_args, get_type_hints
 
-from tuner.errors import StageError
+import numpy as np
+
+from tuner.core.one_line import one_line
+from tuner.errors import ReportError
 
 
 class Status(StrEnum):
-    """How an epoch went. Running out of memory and diverging are answers, not errors."""
+    """The status of an epoch. Running out of memory and diverging are answers, not errors."""
 
     OK = "ok"
     OOM = "oom"
@@ -44,7 +48,7 @@ class Measurement:
         num_chunks: Micro-batches launched, summed; 0 if not known.
         num_sample_evals: Rows trained on (samples times noise levels), summed; 0 if not known.
         num_optimizer_steps: Optimizer steps taken, summed; 0 if not known.
-        resumed: Whether the trial was restored from a checkpoint; its times are then not comparable.
+        resumed: Whether the trial had gone on from a checkpoint by then; its times are of several processes.
         device: Name of the card or processor it ran on.
         load_average: The machine's one-minute load when the epoch ended.
         error: What went wrong, in one line; empty when ok.
@@ -63,7 +67,7 @@ class Measurement:
         data_wait_s: The part of `time_s` spent waiting for data, summed.
         data_wait_cpu_s: CPU time of the process while waiting for data, summed.
         contended: Whether others disturbed an epoch, so that its times are upper bounds.
-        contended_reason: By what it was disturbed, in words; empty when it was not.
+        contended_reason: What disturbed the epoch, in words; empty if nothing did.
         peak_reserved_gib: Peak of what the card's allocator reserved.
         num_alloc_retries: Allocations that had to empty the allocator's cache first: the card was full.
         gpu_util_pct: Mean utilisation of the card while training.
@@ -118,33 +122,34 @@ class Measurement:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Measurement:
-        """Builds a measurement from a stage's report; keys that are not ours are ignored.
+        """Reads a stage's report; keys that are not ours are ignored.
 
-        A report that claims to be ok but whose `nrmse` or times are not usable numbers becomes
-        status nan.
+        A report of an epoch that went well whose NRMSE is not finite, or so large that training must have
+        diverged, gets status nan: that is an answer. An optional figure that is not finite was not measured.
 
         Raises:
-            StageError: A key every report must have is missing, or has the wrong type.
+            ReportError: A key that every report must have is missing, a value has the wrong type (`true` is
+                no number, text is no number), or a value is impossible: an NRMSE or a time that is not
+                positive, a negative count, a time that is not finite.
         """
         given = {"nrmse": math.nan} | {k: v for k, v in values.items() if v is not None}
         missing = [key for key in _REQUIRED if key not in given]
         if missing:
-            raise StageError(
+            raise ReportError(
                 f"the stage's report lacks {', '.join(missing)}.",
                 "return them from every train() call; see MeasuredTrainable.",
             )
-        try:
-            known = {key: cast(given[key]) for key, cast in _CASTS.items() if key in given}
-            known = {k: v for k, v in known.items() if k not in _OPTIONAL or math.isfinite(v)}
-        except (TypeError, ValueError) as error:
-            raise StageError(f"the stage's report has a value of the wrong type: {error}.") from error
-        broken = [k for k, v in known.items() if isinstance(v, float) and not math.isfinite(v)]
-        if known["status"] is Status.OK and (broken or known["time_s"] <= 0):
-            known["status"] = Status.NAN
-            known["error"] = f"reported as ok with nrmse={given['nrmse']}, time_s={given['time_s']}"
-        zeroed = {key: 0.0 for key in broken if key != "nrmse"}
-        nrmse = known["nrmse"] if known["status"] is Status.OK else math.nan
-        return cls(**known | zeroed | {"nrmse": nrmse})
+        known = {key: read(key, given[key]) for key, read in _READERS.items() if key in given}
+        known = {k: v for k, v in known.items() if k not in _OPTIONAL or _is_finite(v)}
+        is_ok = known["status"] is Status.OK
+        if is_ok and not abs(known["nrmse"]) < DIVERGED_NRMSE:  # NaN included
+            known |= {"status": Status.NAN, "error": f"NRMSE is {known['nrmse']:g}"}
+            is_ok = False
+        _check_values(known, is_ok=is_ok)
+        if not is_ok:
+            known["nrmse"] = math.nan
+            known["epoch_time_s"] = known["epoch_time_s"] if math.isfinite(known["epoch_time_s"]) else 0.0
+        return cls(**known)
 
     def as_dict(self) -> dict[str, Any]:
         """The measurement as plain JSON values, a NaN as None; `from_dict` reads it back."""
@@ -152,8 +157,94 @@ class Measurement:
         return asdict(self) | {"status": self.status.value, "nrmse": nrmse}
 
 
+DIVERGED_NRMSE = 1e12
+"""An NRMSE from here on is as good as infinite: training diverged."""
+
+MAX_TEXT = 1000
+"""Most characters of a text in a report; more is cut."""
+
 _REQUIRED = ("status", "epoch", "time_s", "epoch_time_s")
 _HINTS: dict[str, Any] = get_type_hints(Measurement)
 _OPTIONAL = {key for key, hint in _HINTS.items() if get_args(hint)}
-"""Figures that may be None: one that is no finite number was not measured, and spoils nothing else."""
-_CASTS: dict[str, Any] = {k: get_args(h)[0] if k in _OPTIONAL else h for k, h in _HINTS.items()}
+"""Figures that may be None."""
+
+
+def _is_finite(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _check_values(known: Mapping[str, Any], *, is_ok: bool) -> None:
+    """Refuses what no training can have given.
+
+    Raises:
+        ReportError: The message names the value and what it must be.
+    """
+    for key, value in known.items():
+        if isinstance(value, float) and key not in ("nrmse", "epoch_time_s") and not math.isfinite(value):
+            raise _impossible(key, value, "a finite number")
+        if isinstance(value, int | float) and not isinstance(value, bool) and key != "nrmse" and value < 0:
+            raise _impossible(key, value, "0 or more")
+    if not is_ok:
+        return
+    for key in ("nrmse", "epoch", "time_s", "epoch_time_s"):
+        if not known[key] > 0:
+            raise _impossible(key, known[key], "more than 0")
+
+
+def _impossible(key: str, value: object, wanted: str) -> ReportError:
+    return ReportError(
+        f"the stage reported {key}={value!r}, which must be {wanted}.",
+        f"correct {key} in what the stage returns or the script prints.",
+    )
+
+
+def _wrong_type(key: str, value: object, wanted: str) -> ReportError:
+    shown = one_line(repr(value), 100)
+    return ReportError(
+        f"the stage reported {key}={shown}, which is not {wanted}.",
+        f"report {key} as {wanted}.",
+    )
+
+
+def _reader(key: str, hint: Any) -> Callable[[str, Any], Any]:
+    """Returns the function that reads a value of a report into a field of that type."""
+    wanted = get_args(hint)[0] if key in _OPTIONAL else hint
+    return {float: _real, int: _whole, bool: _flag, str: _text, Status: _status}[wanted]
+
+
+def _real(key: str, value: Any) -> float:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise _wrong_type(key, value, "a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise _impossible(key, math.inf, "a finite number") from None
+
+
+def _whole(key: str, value: Any) -> int:
+    number = _real(key, value)
+    if not math.isfinite(number) or number != int(number):
+        raise _wrong_type(key, value, "a whole number")
+    return int(value)
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise _wrong_type(key, value, "true or false")
+    return bool(value)
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong_type(key, value, "text")
+    return one_line(value, MAX_TEXT)
+
+
+def _status(key: str, value: Any) -> Status:
+    try:
+        return Status(value)
+    except ValueError:
+        raise _wrong_type(key, value, f"one of {', '.join(Status)}") from None
+
+
+_READERS = {key: _reader(key, hint) for key, hint in _HINTS.items()}

@@ -18,7 +18,7 @@ class Target:
     """An upper bound on NRMSE, such as `nrmse < 0.095` or `nrmse <= 1.04 * baseline`.
 
     Attributes:
-        text: As written.
+        text: The target, as written.
         bound: The bound itself, or the factor on the baseline's measured NRMSE.
         is_relative: True when `bound` is a factor on the baseline.
         is_strict: True for `<`.
@@ -31,10 +31,10 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """Reads a target.
+        """Reads a target from text.
 
         Raises:
-            SpecError: It is not of one of the two forms, or not on nrmse, or its bound is not
+            SpecError: The text has neither of the two forms, or is not on nrmse, or its bound is not
                 positive.
         """
         fix = "write `nrmse < 0.095` or `nrmse <= 1.04 * baseline`."

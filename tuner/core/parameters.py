@@ -1,4 +1,4 @@
-"""What a study may vary: discrete parameters, which span the lattice, and continuous ones beside it.
+"""The parameters that a study may vary: discrete ones, which span the lattice, and continuous ones.
 
 Knows nothing of constraints (see `constraints`) or of how a study file spells a parameter (see
 `tuner.spec`).
@@ -16,7 +16,7 @@ class Discrete:
     """A parameter with finitely many values: an integer range, a list of values, or categories.
 
     Attributes:
-        name: As the guide spells it, such as `batch_size`.
+        name: Name as the guide spells it, such as `batch_size`.
         values: Distinct, in ascending order when `is_ordered`.
         is_ordered: True for numbers, whose neighbours are alike; False for categories.
     """

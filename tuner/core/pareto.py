@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from tuner.core.trial import TrialRecord
 
 Point = tuple[float, float]
-"""(time_s, NRMSE), or any two figures of which less is better."""
+"""A pair (time_s, NRMSE), or any two figures of which less is better."""
 
 
 def dominates(one: Point, other: Point) -> bool:

@@ -25,10 +25,10 @@ def make(
     """Calls what `name` stands for with `options`, and with `given`, which no option may replace.
 
     Args:
-        kind: What is made, for messages: "sampler".
+        kind: Kind of thing that is made, for messages: "sampler".
         name: A key of `known`, or `module:Class`.
         known: Ours, by short name.
-        options: As written in the study.
+        options: Options as written in the study.
         given: Arguments that the tuner passes itself.
 
     Raises:
@@ -42,7 +42,7 @@ def make(
     except (TypeError, ValueError) as error:
         raise SpecError(
             f"the {kind} {name!r} cannot be made with the options {dict(options)}: {error}",
-            "correct the option it complains of.",
+            "correct the option that the error names.",
         ) from error
 
 

@@ -1,8 +1,9 @@
 """The answer of a study, from its records alone: which configuration to run.
 
 Only a configuration measured at its full budget, in one go, within the target and every limit, and better
-than the baseline in the study's objective may be recommended. Stopped trials, projections and resumed trials
-never enter. Runs of one configuration with several seeds are judged together.
+than the baseline in the study's objective may be recommended. Stopped trials and projections never enter.
+Runs that went on from a checkpoint count beside one that did not, never alone. Runs of one configuration with
+several seeds are judged together, by their means.
 """
 
 from __future__ import annotations
@@ -16,11 +17,18 @@ from tuner.core.goal import Goal
 from tuner.core.objectives import Target
 from tuner.core.trial import Purpose, TrialRecord, TrialState
 
-Certified = Mapping[TrialConfig, float]
-"""What may be recommended, with the probability that its mean NRMSE meets the target."""
+Admitted = Mapping[TrialConfig, float]
+"""The configurations that may be recommended, each with the probability that it meets the target."""
 
 Known = Mapping[TrialConfig, Estimate]
-"""See `estimates`."""
+"""The estimates of all configurations; see `estimates`."""
+
+BETTER_LEVEL = 0.05
+"""One-sided level at which a configuration must be better than the baseline where both have several runs.
+
+A search recommends one of many, so a difference within the error of the means is probably luck. Where either
+has a single run there is no error to hold the difference against: the certificate's pairs decide.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,19 +36,17 @@ class Recommendation:
     """A configuration to run instead of the baseline.
 
     Attributes:
-        estimate: What was measured of it.
-        value: Of the study's objective.
+        estimate: The estimate of the configuration.
+        value: Value of the study's objective.
         speedup: The baseline's objective over its own; None when the baseline cannot run here at all.
-        margin_pct: How far its mean NRMSE lies under the target, percent of the target.
-        reason: Why this one, in words.
-        probability: That its mean NRMSE over all seeds meets the target; None when nobody said.
+        margin_pct: Margin of its mean NRMSE under the target, percent of the target.
+        probability: Probability that its mean NRMSE over all seeds meets the target; None if unknown.
     """
 
     estimate: Estimate
     value: float
     speedup: float | None
     margin_pct: float
-    reason: str
     probability: float | None = None
 
 
@@ -54,7 +60,7 @@ def reference(records: Iterable[TrialRecord], purpose: Purpose) -> TrialRecord |
 
 
 def baseline_estimate(records: Sequence[TrialRecord], known: Known | None = None) -> Estimate | None:
-    """What was measured of the baseline; None until it has run to its full budget."""
+    """Returns the estimate of the baseline; None until it has run to its full budget."""
     baseline = reference(records, Purpose.BASELINE)
     if baseline is None:
         return None
@@ -67,65 +73,91 @@ def threshold(records: Sequence[TrialRecord], target: Target, known: Known | Non
     return target.threshold(baseline.nrmse if baseline else None)
 
 
-def incumbent(
+def best_measured(
     records: Sequence[TrialRecord],
     goal: Goal,
-    certified: Certified | None = None,
+    admitted: Admitted | None = None,
     known: Known | None = None,
 ) -> Estimate | None:
     """The best configuration whose mean NRMSE meets the target and which keeps the limits; None without one.
 
     Args:
-        records: Of every trial.
-        goal: What is wanted.
-        certified: The only ones that may be relied on; None admits all.
+        records: Records of every trial.
+        goal: The goal of the study.
+        admitted: The only ones that may be relied on; None admits all.
         known: The estimates of the records, where the caller has them.
     """
     known = estimates(records) if known is None else known
-    baseline = baseline_estimate(records, known)
+    return next(iter(_admissible(known, goal, admitted, baseline_estimate(records, known))), None)
+
+
+def _admissible(
+    known: Known, goal: Goal, admitted: Admitted | None, baseline: Estimate | None
+) -> list[Estimate]:
+    """Returns what meets the target and keeps the limits, the best first."""
     yardstick = baseline.nrmse if baseline else None
     found = [
         (value, e.nrmse, k, e)
         for k, e in enumerate(known.values())
         if goal.target.is_met(e.nrmse, yardstick)
-        and (certified is None or e.config in certified)
+        and (admitted is None or e.config in admitted)
+        and not e.is_resumed
         and not goal.breaches(e, baseline)
         and (value := goal.value(e, baseline)) is not None
     ]
-    return min(found)[-1] if found else None
+    return [estimate for *_, estimate in sorted(found)]
+
+
+def is_better(estimate: Estimate, baseline: Estimate, goal: Goal) -> bool:
+    """Whether a configuration's mean is better than the baseline's, by more than the search's error of both.
+
+    The runs of a certificate count for the means alone: they are paired, and have a test of their own, which
+    a drift of the device does not disturb as it disturbs this one.
+    """
+    value, to_beat = goal.value(estimate, baseline), goal.value(baseline, baseline)
+    if value is None or to_beat is None or value >= to_beat:
+        return False
+    mine, theirs = _searched(estimate), _searched(baseline)
+    ratio = goal.ratio(theirs, mine) if mine and theirs else None
+    return ratio is None or ratio.lower(BETTER_LEVEL) > 0
+
+
+def _searched(estimate: Estimate) -> Estimate | None:
+    """Returns the search's own estimate of a configuration; None if it never ran to its full budget."""
+    records = tuple(record for record in estimate.records if record.purpose is not Purpose.CERTIFY)
+    return Estimate(records=records) if records else None
 
 
 def recommend(
     records: Sequence[TrialRecord],
     goal: Goal,
-    certified: Certified | None = None,
+    admitted: Admitted | None = None,
     known: Known | None = None,
 ) -> Recommendation | None:
-    """The incumbent, when it is not the baseline itself and better than it; None otherwise.
+    """The best configuration that is better than the baseline, see `is_better`; None without one.
 
     A baseline that ran out of memory or diverged is beaten by anything that runs; one that was lost, stopped
     or not asked, or did not report the objective, leaves nothing to compare with, and nothing is recommended.
     """
     known = estimates(records) if known is None else known
-    best, bound = incumbent(records, goal, certified, known), threshold(records, goal.target, known)
-    trial, baseline = reference(records, Purpose.BASELINE), baseline_estimate(records, known)
-    if best is None or bound is None or trial is None or best.config == trial.config:
+    bound, trial = threshold(records, goal.target, known), reference(records, Purpose.BASELINE)
+    if bound is None or trial is None:
+        return None
+    baseline = baseline_estimate(records, known)
+    if baseline is None and trial.state is not TrialState.INFEASIBLE:
+        return None
+    found = _admissible(known, goal, admitted, baseline)
+    best = next((e for e in found if baseline is None or is_better(e, baseline, goal)), None)
+    if best is None:
         return None
     value = goal.value(best, baseline)
     to_beat = goal.value(baseline, baseline) if baseline is not None else None
-    assert value is not None  # an incumbent has one
-    if to_beat is not None and value < to_beat:
-        speedup = to_beat / value
-    elif trial.state is TrialState.INFEASIBLE:
-        speedup = None
-    else:
-        return None
+    assert value is not None  # what is admissible has one
+    speedup = None if to_beat is None else to_beat / value
     return Recommendation(
         estimate=best,
         value=value,
         speedup=speedup,
         margin_pct=100 * (1 - best.nrmse / bound),
-        reason=f"no feasible one of {len(known)} configurations measured at full budget is "
-        f"{goal.objective.better}",
-        probability=certified[best.config] if certified is not None else None,
+        probability=admitted[best.config] if admitted is not None else None,
     )

@@ -1,4 +1,4 @@
-"""What a stage and its device say of themselves before any trial.
+"""The properties that a stage and its device state of themselves before any trial.
 
 Plain values, kept in the journal: a replay needs them as the advisor did.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageTraits:
-    """What may be relied on beside what trials report.
+    """Properties that may be relied on beside what trials report.
 
     Attributes:
         quality_invariant_to: Parameters that, says the stage, cannot change NRMSE.
@@ -28,7 +28,7 @@ class StageTraits:
     quality_options: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain JSON values; `from_dict` reads it back."""
+        """Returns the traits as plain JSON values; `from_dict` reads them back."""
         return asdict(self) | {"quality_invariant_to": list(self.quality_invariant_to)}
 
     @classmethod

@@ -14,17 +14,22 @@ from tuner.core.measurement import Measurement, Status
 
 
 class TrialState(StrEnum):
-    """RUNNING until told otherwise; a COMPLETE trial ran to its full budget."""
+    """RUNNING until told otherwise; a COMPLETE trial ran to its full budget.
+
+    A DISCARDED trial ended for a reason that has nothing to do with it: the run was killed or interrupted
+    under it, or it was started on another kind of device. It counts against nothing, and is asked again.
+    """
 
     RUNNING = "running"
     COMPLETE = "complete"
     STOPPED = "stopped"
     INFEASIBLE = "infeasible"
     FAILED = "failed"
+    DISCARDED = "discarded"
 
 
 class Purpose(StrEnum):
-    """Why a trial was asked for; CERTIFY: for the certificate of what is recommended."""
+    """The purpose for which a trial was asked; CERTIFY means the certificate of the recommendation."""
 
     BASELINE = "baseline"
     CERTIFY = "certify"
@@ -35,18 +40,19 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRecord:
-    """Everything known of one trial.
+    """Everything known about one trial.
 
     Attributes:
         trial_id: Ours, such as "0007": ascending in the order of asking.
-        config: What it ran with.
-        seed: Of the stage; shared by all trials of a study, so that comparisons are paired.
+        config: The configuration of the trial.
+        seed: Seed of the stage; shared by all trials of a study, so that comparisons are paired.
         num_epochs: The full budget.
-        purpose: Why it was asked for.
-        state: See `TrialState`.
+        purpose: The purpose for which it was asked.
+        state: The state of the trial; see `TrialState`.
         measurements: One an epoch, ascending.
-        reason: Why it was stopped, is infeasible or failed, in words.
+        reason: The reason why it was stopped, is infeasible or failed, in words.
         constraint: The constraint an INFEASIBLE trial broke: "memory" or "finite".
+        from_epoch: Epochs that it has from a lost trial, from whose checkpoint it continues; 0 if none.
     """
 
     trial_id: str
@@ -58,12 +64,25 @@ class TrialRecord:
     measurements: tuple[Measurement, ...] = ()
     reason: str = ""
     constraint: str = ""
+    from_epoch: int = 0
+
+    def awaiting(self, report: Measurement) -> TrialRecord:
+        """The record that a report adds to: without the lost trial's epochs where the trial began anew.
+
+        It does that when it cannot read the checkpoint. It shows: the first report is of an epoch that was
+        to be over.
+        """
+        is_first = self.from_epoch > 0 and self.epoch == self.from_epoch
+        if not is_first or report.resumed or report.epoch > self.from_epoch:
+            return self
+        return replace(self, measurements=(), from_epoch=0)
 
     def observed(self, measurement: Measurement) -> TrialRecord:
         """The record after one more report; the same report twice changes nothing."""
-        if self.last and (self.last.status is not Status.OK or self._is_old(measurement)):
+        before = self.awaiting(measurement)
+        if before.last and (before.last.status is not Status.OK or before._is_old(measurement)):
             return self
-        return replace(self, measurements=(*self.measurements, measurement))
+        return replace(before, measurements=(*before.measurements, measurement))
 
     def ended(self, state: TrialState, *, reason: str = "", constraint: str = "") -> TrialRecord:
         """The record in its final state."""
@@ -108,15 +127,31 @@ class TrialRecord:
         return {m.epoch: m.nrmse for m in self.measurements if m.status is Status.OK}
 
     @property
-    def is_full_budget(self) -> bool:
-        """True when every epoch ran and went well, in one go: only such a trial may win."""
+    def is_whole(self) -> bool:
+        """True when every epoch ran and went well, in one go or not, from the first on: its NRMSE counts."""
         return (
             self.state is TrialState.COMPLETE
             and self.last is not None
             and self.last.status is Status.OK
             and self.epoch == self.num_epochs
-            and not any(m.resumed for m in self.measurements)
+            and not self.measurements[0].resumed
         )
+
+    @property
+    def is_resumed(self) -> bool:
+        """True when it went on from a checkpoint: its times are of several processes."""
+        return any(m.resumed for m in self.measurements)
+
+    @property
+    def is_full_budget(self) -> bool:
+        """True when every epoch ran and went well, in one go: only such a trial may win."""
+        return self.is_whole and not self.is_resumed
+
+    @property
+    def is_timed(self) -> bool:
+        """True when its clock is of one kind of device, which a trial that went on elsewhere cannot say."""
+        devices = {m.device for m in self.measurements}
+        return not self.is_resumed or (len(devices) == 1 and "" not in devices)
 
     @property
     def is_contended(self) -> bool:

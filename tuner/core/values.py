@@ -16,7 +16,7 @@ _NUM_SHOWN = 8
 
 
 def as_column(parameter: Discrete) -> Column:
-    """A parameter's values as an array: whole numbers, reals, words or truths.
+    """A parameter's values as an array: whole numbers, reals, words or booleans.
 
     Raises:
         SpecError: The values are not all of one of these kinds.
@@ -25,7 +25,7 @@ def as_column(parameter: Discrete) -> Column:
     kinds = {str if isinstance(v, str) else bool if isinstance(v, bool) else float for v in parameter.values}
     if len(kinds) > 1 or column.dtype.kind not in "bifU":
         raise SpecError(
-            f"the values of {parameter.name} are not all numbers, all words or all truths: "
+            f"the values of {parameter.name} must be all numbers, all words, or all true or false, but are: "
             f"{', '.join(map(repr, parameter.values))}.",
             "write them alike, words in quotes.",
         )
@@ -38,7 +38,7 @@ def key(value: ParameterValue) -> tuple[bool, ParameterValue]:
 
 
 def why_not_value(parameter: Parameter, value: ParameterValue) -> str | None:
-    """None for an allowed value; else what is wrong with it and the nearest allowed ones."""
+    """Returns None for an allowed value; else what is wrong with it and the nearest allowed ones."""
     if isinstance(parameter, Continuous):
         return _why_not_real(parameter, value)
     if key(value) in {key(allowed) for allowed in parameter.values}:
@@ -72,7 +72,7 @@ def _nearest(parameter: Discrete, value: ParameterValue) -> list[ParameterValue]
 
 
 def listed(values: Sequence[ParameterValue]) -> str:
-    """All values when few, a range when they are consecutive, else the first and the last ones."""
+    """Lists all values if few, a range if they are consecutive, else the first and the last ones."""
     whole = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
     if len(whole) == len(values) > 2 and whole == list(range(whole[0], whole[-1] + 1)):
         return f"{whole[0]}..{whole[-1]}"

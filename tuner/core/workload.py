@@ -1,4 +1,4 @@
-"""How much work a configuration is: the guide's cost mathematics, with its rounding made explicit.
+"""The work that a configuration means: the guide's cost mathematics, with its rounding made explicit.
 
 Counts only; how long they take is the cost model's business. Two counts of the guide are easily
 mixed up: `num_forward_passes` (launches when noise levels are looped over: 3,330 -> 2,004, -40 %)
@@ -8,8 +8,26 @@ and `num_sample_evals` (the arithmetic, samples x noise levels: 10,000 -> 8,000,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
+from tuner.core.arrays import Floats
 from tuner.core.config import TrialConfig
+
+Sizes = TypeVar("Sizes", int, Floats)
+"""One batch size, or those of many points."""
+
+
+def num_batches(num_samples: int, batch_size: Sizes) -> Sizes:
+    """Batches an epoch, `floor(num_samples / batch_size + 1/2)`: 333 and 167 in the guide.
+
+    The guide writes `num_samples / batch_size` and rounds; half a batch is rounded up. Every
+    batch is full, and the bundled stage uses the same rule.
+
+    Args:
+        num_samples: Number of samples in an epoch.
+        batch_size: Samples a batch, as many as there are points.
+    """
+    return (2 * num_samples + batch_size) // (2 * batch_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +49,8 @@ class Workload:
 
     @property
     def num_iterations(self) -> int:
-        """Batches an epoch, `floor(num_samples / batch_size + 1/2)`: 333 and 167 in the guide.
-
-        The guide writes `num_samples / batch_size` and rounds; half a batch is rounded up. Every
-        batch is full, and the bundled stage uses the same rule.
-        """
-        return (2 * self.num_samples + self.config.batch_size) // (2 * self.config.batch_size)
+        """Batches an epoch; see `num_batches`."""
+        return num_batches(self.num_samples, self.config.batch_size)
 
     @property
     def num_chunks(self) -> int:

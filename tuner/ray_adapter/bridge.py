@@ -1,8 +1,9 @@
-"""What Tune's searcher and scheduler share: one advisor, the trial ids, and the first thing that went wrong.
+"""The state that Tune's searcher and scheduler share: an advisor, trial ids, and the first error.
 
 Tune turns an exception in a hook into the failure of an innocent trial, so none may escape: the
 first one is kept, nothing more is started, and `launch` raises it when Tune has come to rest. Knows
-Tune's order of events (documented at each method), not its classes.
+Tune's order of events (documented at each method), not its classes. What stages report enters here, and is
+checked by `core.entrance` before anything else sees it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tuner.advisor import Ending, Finished, JournaledAdvisor, Probe, ProbeResult, Run, Wait
-from tuner.core.config import TrialConfig
-from tuner.core.measurement import Measurement, Status
-from tuner.errors import ClusterError
+from tuner.advisor import Ending, Finished, Probe, Run, Wait
+from tuner.core.entrance import admit
+from tuner.core.measurement import Measurement
+from tuner.core.trial import TrialState
+from tuner.errors import ClusterError, ReportError, WrongDeviceError
+from tuner.ray_adapter.overdue import Silence
+from tuner.ray_adapter.probes import probe_results
+from tuner.runs.journaled import JournaledAdvisor
 from tuner.scheduling import Stop
+
+MAX_DISCARDED = 5
+"""Trials in a row that may be started on another device than the run's before the run is given up."""
 
 
 class Bridge:
@@ -25,6 +33,7 @@ class Bridge:
         advisor: Decides.
         trial_config: Makes the dict that the stage's `setup` gets from a Run or a Probe.
         is_interrupted: Says whether a signal asked for an end.
+        device: Name of the device that the run measures; empty if any will do.
     """
 
     def __init__(
@@ -32,15 +41,22 @@ class Bridge:
         advisor: JournaledAdvisor,
         trial_config: Callable[[Run | Probe], dict[str, Any]],
         is_interrupted: Callable[[], bool],
+        *,
+        device: str = "",
     ) -> None:
         self.advisor = advisor
         self.error: Exception | None = None
         self.is_finished = False
+        self.silence = Silence(advisor.advisor.study.budget.budget_s, lambda: advisor.elapsed_s)
         self._trial_config = trial_config
         self._is_interrupted = is_interrupted
-        self._trial_ids: dict[str, str] = {}
+        self._device = device
+        self._asked: dict[str, Run | Probe] = {}
+        self._asked_s: dict[str, float] = {}
         self._stopped: set[str] = set()
+        self._refused: set[str] = set()
         self._failures: dict[str, Ending] = {}
+        self._num_discarded = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Tune pickles its searcher into its snapshots; ours is rebuilt from the journal instead."""
@@ -54,19 +70,19 @@ class Bridge:
         with self._guarded():
             match self.advisor.ask():
                 case Run() | Probe() as wanted:
-                    self._trial_ids[ray_id] = wanted.trial_id
+                    self._asked[ray_id] = wanted
+                    self._asked_s[ray_id] = self.advisor.elapsed_s
+                    self.silence.begun(ray_id)
                     return self._trial_config(wanted)
                 case Finished():
                     self.is_finished = True
                 case Wait():
                     pass
-                case other:
-                    raise ClusterError(f"this driver cannot do what the advisor asks for: {other}.")
         return None
 
     def trial_id(self, ray_id: str) -> str:
         """Our id of a trial of Tune's."""
-        return self._trial_ids[ray_id]
+        return self._asked[ray_id].trial_id
 
     def report(self, ray_id: str, result: Mapping[str, Any]) -> bool:
         """Takes a report; True when the trial is to be stopped.
@@ -74,40 +90,95 @@ class Bridge:
         Tune calls it for every report but a trial's last, which comes with `complete`.
         """
         with self._guarded():
-            decision = self.advisor.observe(self._trial_ids[ray_id], Measurement.from_dict(result))
-            if isinstance(decision, Stop):
+            self.silence.heard(ray_id)
+            measurement = self._admitted(ray_id, result)
+            if measurement is None:
+                return True
+            if isinstance(self.advisor.observe(self.trial_id(ray_id), measurement), Stop):
                 self._stopped.add(ray_id)
         return ray_id in self._stopped or self.error is not None
 
     def note_failure(self, ray_id: str, ending: Ending) -> None:
-        """Remembers how a trial failed; Tune then calls `fail` without saying it."""
-        self._failures[ray_id] = ending
+        """Remembers how a trial failed; Tune then calls `fail` without saying it. The first cause counts."""
+        self._failures.setdefault(ray_id, ending)
+
+    def give_up(self, ray_id: str, reason: str) -> None:
+        """Remembers why the worker of a trial is about to be killed."""
+        self.note_failure(ray_id, Ending.failed(reason))
 
     def complete(self, ray_id: str, result: Mapping[str, Any]) -> None:
         """Takes the last report of a trial that ended by itself or was stopped."""
         with self._guarded():
-            trial_id = self._trial_ids[ray_id]
-            if "probe" in result:
-                self.advisor.probed(trial_id, [_probe_result(values) for values in result["probe"]])
+            trial_id, wanted = self.trial_id(ray_id), self._asked[ray_id]
+            if ray_id in self._refused:
                 return
-            measurement = Measurement.from_dict(result)
-            if ray_id in self._stopped:
+            self.silence.heard(ray_id)
+            if isinstance(wanted, Probe):
+                self._complete_probe(wanted, result)
+            elif ray_id in self._stopped:
                 self.advisor.tell(trial_id, Ending.stopped())
-                return
-            self.advisor.observe(trial_id, measurement)
-            self.advisor.tell(trial_id, Ending.of_report(measurement))
+            elif (measurement := self._admitted(ray_id, result)) is not None:
+                self.advisor.observe(trial_id, measurement)
+                self.advisor.tell(trial_id, Ending.of_report(measurement))
 
     def fail(self, ray_id: str) -> None:
         """Takes the end of a trial that raised or was lost."""
         with self._guarded():
             lost = Ending.failed("the worker was lost", is_lost=True)
-            self.advisor.tell(self._trial_ids[ray_id], self._failures.pop(ray_id, lost))
+            ending = self._failures.pop(ray_id, lost)
+            if ray_id not in self._refused:
+                self._tell(ray_id, ending)
 
     def interrupt(self, reason: str) -> None:
-        """Loses what still runs when Tune came to rest without it: a resumed run asks for it again."""
+        """Ends what still runs when Tune came to rest without it.
+
+        What was to be given up has failed; all else is discarded: a resumed run asks for it again.
+        """
         with self._guarded():
+            noted = {self.trial_id(ray_id): ending for ray_id, ending in self._failures.items()}
             for trial_id in self.advisor.advisor.open_ids:
-                self.advisor.tell(trial_id, Ending.failed(reason, is_lost=True))
+                self.advisor.tell(trial_id, noted.get(trial_id, Ending.discarded(reason)))
+
+    def settle(self) -> None:
+        """Asks for the last time, if Tune came to rest before it did, so that the run has its reason."""
+        with self._guarded():
+            if not self.advisor.advisor.finish_reason:
+                answer = self.advisor.ask()
+                if isinstance(answer, Run | Probe):
+                    self.advisor.tell(answer.trial_id, Ending.discarded("Ray Tune ended"))
+
+    def _complete_probe(self, wanted: Probe, result: Mapping[str, Any]) -> None:
+        try:
+            self.advisor.probed(wanted.trial_id, probe_results(wanted, result))
+        except ReportError as error:
+            self.advisor.tell(wanted.trial_id, Ending.failed(str(error)))
+
+    def _admitted(self, ray_id: str, result: Mapping[str, Any]) -> Measurement | None:
+        """A report that may be believed; None when it is refused, and the trial has ended."""
+        record = self.advisor.advisor.record(self.trial_id(ray_id))
+        wall_s = self.advisor.elapsed_s - self._asked_s[ray_id]
+        try:
+            report = admit(result, record, device=self._device, wall_s=wall_s)
+        except WrongDeviceError as error:
+            ending = Ending.discarded(str(error))
+        except ReportError as error:
+            ending = Ending.failed(str(error))
+        else:
+            self._num_discarded = 0
+            return report
+        self._refused.add(ray_id)
+        self._tell(ray_id, ending)
+        return None
+
+    def _tell(self, ray_id: str, ending: Ending) -> None:
+        trial_id = self.trial_id(ray_id)
+        self.advisor.tell(trial_id, ending)
+        self._num_discarded = self._num_discarded + 1 if ending.state is TrialState.DISCARDED else 0
+        if self._num_discarded >= MAX_DISCARDED:
+            raise ClusterError(
+                f"{MAX_DISCARDED} trials in a row were started on another device: {ending.reason}.",
+                "give the run nodes of one kind (Ray's accelerator types tell them apart), then --resume it.",
+            )
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -116,13 +187,3 @@ class Bridge:
         except Exception as error:
             self.error = self.error or error
             self.is_finished = True
-
-
-def _probe_result(values: Mapping[str, Any]) -> ProbeResult:
-    """What a stage's probe says of one configuration."""
-    return ProbeResult(
-        config=TrialConfig.from_dict(values["params"]),
-        status=Status(values["status"]),
-        epoch_time_s=float(values["epoch_time_s"]),
-        peak_memory_gib=float(values["peak_memory_gib"]),
-    )

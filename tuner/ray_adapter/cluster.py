@@ -1,26 +1,28 @@
 """Ray itself: a private one on this machine, or a cluster that is there already.
 
-A private Ray listens on the loopback only, has a token and a temporary folder of its own (so that
-nobody's bare `ray.init()` joins it by accident), and is gone afterwards.
+A private Ray listens on the loopback only, has a token of its own and a folder that nobody else may look into
+(so that nobody's bare `ray.init()` joins it by accident), and is gone afterwards.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import shutil
-import signal
-import socket
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
+from tuner.core.one_line import first_line
 from tuner.errors import ClusterError
-from tuner.ray_adapter.interrupts import Interrupted, Interrupts
+from tuner.ray_adapter.address import AUTO, cluster_address, knock
+from tuner.ray_adapter.home import ensure_home
+from tuner.ray_adapter.interrupts import Interrupts
+from tuner.ray_adapter.private_folder import make_private_folder
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -31,15 +33,22 @@ _QUIET = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
+_ALL_INTERFACES = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Set to 0 before ray is imported, it keeps every port of Ray on the loopback, on Linux too.
+
+Without it Ray replaces `_node_ip_address="127.0.0.1"` by an address that others reach
+(`ray._private.services.resolve_ip_for_localhost`), and most of its processes listen on all interfaces.
+"""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterOptions:
-    """Where to run.
+    """The place to run, and the options of Ray.
 
     Attributes:
-        address: Of an existing cluster; None takes RAY_ADDRESS, and without it a private Ray is
-            started.
+        address: Address of a running cluster, see `cluster_address`; None takes RAY_ADDRESS, and without it a
+            private Ray is started.
         dashboard: Whether a private Ray brings its dashboard.
         num_cpus: CPUs a private Ray must offer at least.
     """
@@ -51,12 +60,12 @@ class ClusterOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What the cluster offers.
+    """The resources that a cluster offers.
 
     Attributes:
-        num_cpus: In all nodes.
-        num_gpus: In all nodes.
-        dashboard: Its address, with the token that it asks for when that is ours; empty when there is none.
+        num_cpus: CPUs in all nodes.
+        num_gpus: GPUs in all nodes.
+        dashboard: Address of the dashboard, with its token when that is ours; empty if there is none.
     """
 
     num_cpus: int
@@ -64,20 +73,78 @@ class Resources:
     dashboard: str
 
 
+def prepare_environment(options: ClusterOptions) -> None:
+    """Sets every environment variable that Ray reads where it is imported; what is set already stays.
+
+    To be called before anything imports ray, a stage included. Once more changes nothing.
+
+    Args:
+        options: The place to run.
+
+    Raises:
+        ClusterError: The address is none that a run can use, or ray was imported too early, with other
+            settings.
+    """
+    address = cluster_address(options.address)
+    if said := ensure_home():
+        _log.warning("%s", said)
+    os.environ.update(_QUIET)
+    if address:
+        _prepare_to_join()
+    else:
+        _prepare_a_private_one()
+
+
+def _prepare_a_private_one() -> None:
+    """Sets a token of our own: Ray would write one into the home folder, for every later Ray of this user."""
+    if "ray" in sys.modules and not (os.environ.get("RAY_AUTH_MODE") == "token" and _is_on_loopback()):
+        raise ClusterError(
+            "ray was imported before the tuner could make it private.",
+            f"set RAY_AUTH_MODE=token, RAY_AUTH_TOKEN and {_ALL_INTERFACES}=0 before ray is imported.",
+        )
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ.setdefault("RAY_AUTH_TOKEN", uuid.uuid4().hex)
+    os.environ[_ALL_INTERFACES] = "0"
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 lets whatever else runs slow what is timed
+
+
+def _is_on_loopback() -> bool:
+    """Whether Ray, as it was imported, listens on the loopback only."""
+    from ray._private import ray_constants
+
+    return not ray_constants.ENABLE_RAY_CLUSTER
+
+
+def _prepare_to_join() -> None:
+    if _has_token() and "RAY_AUTH_MODE" not in os.environ:
+        if "ray" in sys.modules:
+            raise ClusterError(
+                "ray was imported before the tuner could tell it to use the token.",
+                "set RAY_AUTH_MODE=token before ray is imported.",
+            )
+        os.environ["RAY_AUTH_MODE"] = "token"
+
+
+def _has_token() -> bool:
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or Path("~/.ray/auth_token").expanduser().exists()
+
+
 @contextmanager
 def connect(options: ClusterOptions, interrupts: Interrupts) -> Iterator[Resources]:
     """Connects to Ray for the duration of a `with` block.
 
     Args:
-        options: Where.
-        interrupts: Entered already; `ray.init` takes SIGTERM, which is taken back from it here.
+        options: The place to run.
+        interrupts: Entered already, so that a signal is remembered while Ray starts. Ray's C++ part takes
+            SIGTERM; it is taken back here.
 
     Raises:
         ClusterError: Ray does not start, or the cluster cannot be reached or refuses the token.
         Interrupted: A signal came while Ray started.
     """
-    os.environ.update(_QUIET)
-    address = options.address or os.environ.get("RAY_ADDRESS")
+    prepare_environment(options)
+    address = cluster_address(options.address)
     with _existing(address) if address else _private(options) as dashboard:
         import ray
 
@@ -96,27 +163,47 @@ def connect(options: ClusterOptions, interrupts: Interrupts) -> Iterator[Resourc
 
 @contextmanager
 def _private(options: ClusterOptions) -> Iterator[str]:
-    _use_a_token_of_our_own()
-    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 lets whatever else runs slow what is timed
-    # The folder's path is short: Ray puts sockets into it, whose paths may have 107 characters.
-    temp_dir = Path(tempfile.mkdtemp(prefix="dt-"))
-    try:
-        url = _start(
-            "Ray did not start",
-            f"its logs are in {temp_dir}.",
-            address="local",
-            num_cpus=max(os.cpu_count() or 1, options.num_cpus),
-            include_dashboard=options.dashboard,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=str(temp_dir),
-        )
-    except Interrupted:
-        shutil.rmtree(temp_dir, ignore_errors=True)
-        raise
+    folder = make_private_folder()
+    url = _start(
+        "Ray did not start",
+        f"its logs are in {folder.path} until the next start.",
+        address="local",
+        num_cpus=max(os.cpu_count() or 1, options.num_cpus),
+        include_dashboard=options.dashboard,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=str(folder.ray),
+    )
     try:
         yield url and f"{url} (token: {os.environ['RAY_AUTH_TOKEN']})"
     finally:
-        shutil.rmtree(temp_dir, ignore_errors=True)
+        folder.remove()
+
+
+@contextmanager
+def _existing(address: str) -> Iterator[str]:
+    if address == AUTO:
+        address = _found_here()
+    knock(address)
+    yield _start(
+        f"cannot join the Ray cluster at {address}",
+        "check --address or RAY_ADDRESS; RAY_AUTH_TOKEN, when the cluster asks for a token; and that this "
+        f"machine is a node of the cluster (`ray start --address={address}` makes it one).",
+        address=address,
+    )
+
+
+def _found_here() -> str:
+    """The cluster that Ray means by `auto`: the last one that was started or joined on this machine."""
+    from ray._private import services
+
+    try:
+        return str(services.canonicalize_bootstrap_address(AUTO))
+    except ConnectionError as error:
+        raise ClusterError(
+            "no Ray cluster runs on this machine, which is where `auto` looks for one.",
+            "start one with `ray start --head`, or name the HOST:PORT of another; without an address a "
+            "private Ray is started.",
+        ) from error
 
 
 def _start(failure: str, hint: str, **arguments: Any) -> str:
@@ -124,60 +211,53 @@ def _start(failure: str, hint: str, **arguments: Any) -> str:
     import ray
 
     try:
-        context = ray.init(log_to_driver=False, logging_level="error", **arguments)
-    except SystemExit as error:  # what Ray makes of SIGTERM meanwhile
-        raise Interrupted(signal.SIGTERM) from error
+        with _as_we_need_it():
+            context = ray.init(log_to_driver=False, logging_level="error", **arguments)
     except ImportError as error:  # the dashboard's packages are an extra
         raise ClusterError(
-            f"{failure}: {_first_line(error)}.", "install the extra: distill-tuner[dashboard]."
+            f"{failure}: {_said(error)}.", "install the extra: distill-tuner[dashboard]."
         ) from error
     except Exception as error:
-        raise ClusterError(f"{failure}: {_first_line(error)}.", hint) from error
+        raise ClusterError(f"{failure}: {_said(error)}.", hint) from error
     return f"http://{context.dashboard_url}" if context.dashboard_url else ""
 
 
-def _use_a_token_of_our_own() -> None:
-    """Ray would otherwise write one into the home folder, and switch it on for every later Ray there."""
-    if "ray" in sys.modules and os.environ.get("RAY_AUTH_MODE") != "token":
-        raise ClusterError(
-            "ray was imported before the tuner could choose its authentication.",
-            "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN before ray is imported.",
-        )
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ.setdefault("RAY_AUTH_TOKEN", uuid.uuid4().hex)
+@contextmanager
+def _as_we_need_it() -> Iterator[None]:
+    """Changes what `ray.init` has no argument for.
+
+    Ray's own handler of SIGTERM is not installed. It raises SystemExit wherever Python happens to be, and
+    Python drops an exception that is raised in some places, such as a hook of `fork`: the signal would be
+    lost, and the run would go on.
+
+    The agent listens on any free port. Ray's default is one fixed port, which only the first Ray of a machine
+    gets: every other one waits 3 seconds for it, in vain, before it starts.
+
+    Two of Ray's processes are left out, since they would use the cores that trials are timed on: the one that
+    sends the workers' output to the driver, which shows none of it, and the one that adds nodes to a cluster.
+    """
+    from ray._private import utils
+    from ray._private.parameter import RayParams
+
+    ours = {"dashboard_agent_listen_port": 0, "include_log_monitor": False, "no_monitor": True}
+    parameters = partialmethod(RayParams.__init__, **ours)
+    with (
+        _replaced(utils, "set_sigterm_handler", lambda handler: None),
+        _replaced(RayParams, "__init__", parameters),
+    ):
+        yield
 
 
 @contextmanager
-def _existing(address: str) -> Iterator[str]:
-    if _has_token():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-    _knock(address)
-    yield _start(
-        f"cannot join the Ray cluster at {address}",
-        "check --address or RAY_ADDRESS and, when the cluster asks for a token, RAY_AUTH_TOKEN.",
-        address=address,
-    )
-
-
-def _knock(address: str) -> None:
-    """Fails at once when nothing listens there; Ray itself would try for minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not (colon and port.isdigit()):
-        return  # `auto`, or a form that only Ray knows
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Gives an attribute another value for the duration of a `with` block."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-    except OSError as error:
-        raise ClusterError(
-            f"cannot join the Ray cluster at {address}: {error.strerror or error}.",
-            "check --address or RAY_ADDRESS, and that the cluster runs.",
-        ) from error
+        yield
+    finally:
+        setattr(owner, name, before)
 
 
-def _has_token() -> bool:
-    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".")
+def _said(error: Exception) -> str:
+    return (first_line(str(error)) or type(error).__name__).rstrip(".")

@@ -1,63 +1,72 @@
-"""What the trials of a study will run on, asked on a worker before any of them starts."""
+"""Finds out what the trials of a study will run on; asks a worker before any of them starts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
 from tuner.errors import ClusterError, HardwareMismatchError
 from tuner.ray_adapter.cluster import Resources
 from tuner.ray_adapter.interrupts import Interrupts
-from tuner.spec import StudySpec
+from tuner.ray_adapter.place import Place, choose_accelerator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """What the trials run on.
+    """The device that trials run on.
 
     Attributes:
-        details: As the stage describes it: kind, name, memory_gib ...
-        num_gpus: GPUs a trial, 0 or 1.
-        num_workers: Trials at once: one a whole GPU, one on a CPU, since wall-clock is an
+        details: Its description by the stage: kind, name, memory_gib ...
+        place: The resources that a trial asks Ray for.
+        num_workers: Trials at once: one a whole GPU of that kind, one on a CPU, since wall-clock is an
             objective.
-        mismatch: Why it is not the device the study was written for; empty when it is.
-        traits: What stage and device say of themselves.
+        mismatch: The reason why it is not the device that the study was written for; empty if it is.
+        traits: Properties that stage and device state of themselves.
+        source: Fingerprints of the stage's own source files.
     """
 
     details: dict[str, Any]
-    num_gpus: int
+    place: Place
     num_workers: int
     mismatch: str
     traits: StageTraits
+    source: dict[str, str]
 
 
 def look_at_device(
     study: StudySpec, resources: Resources, interrupts: Interrupts, *, require_hardware: bool
 ) -> Device:
-    """Asks a worker what it has.
+    """Asks a worker what device it has.
 
     Raises:
         ClusterError: A trial could never start.
         HardwareMismatchError: The study was not written for it, and `require_hardware`.
     """
-    from tuner.ray_adapter.stages import describe_device, describe_traits
+    import ray  # only now: what the private Ray needs in the environment is set before ray is imported
+
+    from tuner.ray_adapter.stages import describe_device, describe_stage
 
     check_resources(study, resources)
     num_gpus = min(1, resources.num_gpus)
-    details = describe_device(study, interrupts, num_gpus=num_gpus)
+    accelerator_type, num_cards = choose_accelerator(study.hardware, ray.nodes()) if num_gpus else ("", 0)
+    place = Place(num_gpus=num_gpus, accelerator_type=accelerator_type)
+    details = describe_device(study, interrupts, place)
     mismatch = study.hardware.why_not(details) or ""
     if mismatch and require_hardware:
         raise HardwareMismatchError(
             f"{study.path}: {mismatch}.",
             "run it there, choose another --space, or leave out --require-hardware.",
         )
+    traits, source = describe_stage(study, details, interrupts, place)
     return Device(
         details=details,
-        num_gpus=num_gpus,
-        num_workers=max(1, resources.num_gpus),
+        place=place,
+        num_workers=max(1, num_cards),
         mismatch=mismatch,
-        traits=describe_traits(study, details, interrupts, num_gpus=num_gpus),
+        traits=traits,
+        source=source,
     )
 
 

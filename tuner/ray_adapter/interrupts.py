@@ -53,7 +53,7 @@ class Interrupts:
         return self
 
     def listen(self) -> None:
-        """Takes the signals; once more after `ray.init`, which takes SIGTERM for itself."""
+        """Takes the signals; once more after `ray.init`, whose C++ part prints its stack on SIGTERM."""
         if self.signum is None:
             for signum in _SIGNALS:
                 signal.signal(signum, self._handle)

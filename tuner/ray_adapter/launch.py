@@ -1,88 +1,121 @@
-"""One study on Ray Tune, from the first question to the last ending."""
+"""Runs one study on Ray Tune, from the first question to the last ending."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 
-from tuner.advisor import JournaledAdvisor, Probe, Run
-from tuner.errors import ClusterError
+from tuner.advisor import Probe, Run
+from tuner.core.one_line import first_line
+from tuner.core.study import StudySpec
+from tuner.errors import ClusterError, StageError
 from tuner.ray_adapter.bridge import Bridge
 from tuner.ray_adapter.interrupts import Interrupts
+from tuner.ray_adapter.overdue import OverdueCallback
+from tuner.ray_adapter.place import Place
 from tuner.ray_adapter.scheduler import AdvisorScheduler
 from tuner.ray_adapter.searcher import AdvisorSearcher
 from tuner.ray_adapter.stages import load_stage
-from tuner.spec import StudySpec
+from tuner.runs.checkpoints import Checkpoints
+from tuner.runs.journaled import JournaledAdvisor
 
 STATE_LOGGER = "ray.tune.execution.experiment_state"
-"""Of Tune's own state, which is thrown away: a signal while it is saved must not print a traceback."""
+"""Logger of Tune's own state, which is thrown away: a signal while it is saved must not print a traceback."""
+
+END_LOGGER = "ray.tune.tune"
+"""Logger that names, by Tune's ids, the trials that failed; ours are reported with their reasons."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """The workers on which trials run.
+
+    Attributes:
+        num: Trials at once: the whole GPUs there are, one on a CPU, since wall-clock is an objective.
+        place: The resources that a trial asks Ray for.
+        device: Name of the device that the run measures; empty if any will do.
+    """
+
+    num: int = 1
+    place: Place = field(default_factory=Place)
+    device: str = ""
 
 
 def run_trials(
     study: StudySpec,
     advisor: JournaledAdvisor,
     *,
-    num_workers: int,
-    num_gpus: int,
+    workers: Workers,
     errors_dir: Path,
     interrupts: Interrupts,
 ) -> None:
     """Runs trials until the advisor is finished or a signal comes; what they gave is in the advisor.
 
     Args:
-        study: What to run.
+        study: The study to run.
         advisor: Asked for every trial, told of every report and ending.
-        num_workers: Trials at once: the whole GPUs there are, one on a CPU, since wall-clock is an
-            objective.
-        num_gpus: GPUs a trial, 0 or 1.
-        errors_dir: For the tracebacks of failed trials; made when there is one.
+        workers: The workers on which trials run.
+        errors_dir: Folder for the tracebacks of failed trials; made when there is one.
         interrupts: Installed already.
 
     Raises:
-        TunerError: The stage cannot be imported, its reports are wrong, or the journal cannot be
-            written.
+        TunerError: The stage cannot be imported or does not work, trials are started on devices of several
+            kinds, or the journal cannot be written.
     """
-    bridge = Bridge(advisor, lambda run: trial_config(study, run), lambda: interrupts.signum is not None)
+    stage = load_stage(study.stage.class_path)
+    checkpoints = advisor.checkpoints if getattr(stage, "resumable", False) else None
+    bridge = Bridge(
+        advisor,
+        lambda wanted: trial_config(study, wanted, workers.device, checkpoints),
+        lambda: interrupts.signum is not None,
+        device=workers.device,
+    )
     storage = Path(tempfile.mkdtemp(prefix="dt-tune-"))
-    logging.getLogger(STATE_LOGGER).setLevel(logging.CRITICAL)
+    for logger in (STATE_LOGGER, END_LOGGER):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     scheduler = AdvisorScheduler(bridge, errors_dir)
-    tuner = _tuner(study, bridge, scheduler, storage, num_workers=num_workers, num_gpus=num_gpus)
+    tuner = _tuner(study, stage, bridge, scheduler, storage, workers)
     try:
         with interrupts.inside_tune():
             tuner.fit()
-    except Exception as error:
+    except (OSError, EOFError, ray.exceptions.RayError, tune.TuneError) as error:
         bridge.error = bridge.error or _tune_error(error)
     finally:
         bridge.interrupt(f"interrupted by {interrupts.name}" if interrupts.name else "interrupted")
         shutil.rmtree(storage, ignore_errors=True)
+    if bridge.error is None and interrupts.signum is None:
+        bridge.settle()
     if bridge.error is not None:
         raise bridge.error
+    if advisor.advisor.is_broken:
+        raise _stage_error(advisor.advisor.finish_reason)
 
 
-def _tuner(
+def _tuner(  # each is one thing that Tune is made of
     study: StudySpec,
+    stage: type[tune.Trainable],
     bridge: Bridge,
     scheduler: AdvisorScheduler,
     storage: Path,
-    *,
-    num_workers: int,
-    num_gpus: int,
+    workers: Workers,
 ) -> tune.Tuner:
     """Tune as it is used here: it runs what the bridge says, and nothing it keeps is needed afterwards."""
+    place = workers.place
+    resources = {"cpu": study.resources.cpus, "gpu": place.num_gpus, **place.resources}
     return tune.Tuner(
-        tune.with_resources(
-            load_stage(study.stage.class_path), {"cpu": study.resources.cpus, "gpu": num_gpus}
-        ),
+        tune.with_resources(stage, resources),
         tune_config=tune.TuneConfig(
             search_alg=AdvisorSearcher(bridge),
             scheduler=scheduler,
             num_samples=-1,
-            max_concurrent_trials=num_workers,
+            max_concurrent_trials=workers.num,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
@@ -90,28 +123,55 @@ def _tuner(
             name="trials",
             storage_path=str(storage),
             verbose=0,
+            callbacks=[OverdueCallback(bridge.silence, bridge.give_up)],
             failure_config=tune.FailureConfig(max_failures=0),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )
 
 
+def _stage_error(reason: str) -> StageError:
+    """The error for a stage that does not work; a cause that has its own fix keeps it."""
+    said, _, fix = reason.partition(" Fix: ")
+    first = f"{fix.rstrip('. ')}. Then start" if fix else "correct it and start"
+    return StageError(
+        f"the stage does not work: {said.rstrip('. ')}.",
+        f"{first} a new run; --resume this one if only a file or a device was missing.",
+    )
+
+
 def _tune_error(error: Exception) -> ClusterError:
-    """Tune's own failure, such as its state on a full disk; our journal is complete all the same."""
-    line = (str(error).splitlines() or [""])[0]
+    """Returns an error for Tune's own failure, such as its state on a full disk; our journal is complete."""
     return ClusterError(
-        f"Ray Tune failed: {type(error).__name__}: {line}.",
+        f"Ray Tune failed: {type(error).__name__}: {first_line(str(error))}.",
         "see that the temporary folder has space and that Ray's nodes are alive.",
     )
 
 
-def trial_config(study: StudySpec, wanted: Run | Probe) -> dict[str, Any]:
-    """What the stage's `setup` gets."""
-    shared = {"stage": dict(study.stage.options), "num_threads": study.resources.threads}
+def trial_config(
+    study: StudySpec, wanted: Run | Probe, device: str = "", checkpoints: Checkpoints | None = None
+) -> dict[str, Any]:
+    """Returns the dict that the stage's `setup` gets.
+
+    Args:
+        study: The study that runs.
+        wanted: The trial or probe that the advisor asked for.
+        device: Name of the device that the stage must find itself on; empty if any will do.
+        checkpoints: Folders in which a resumable stage keeps checkpoints; None if it keeps none.
+    """
+    shared: dict[str, Any] = {
+        "stage": dict(study.stage.options),
+        "num_threads": study.resources.threads,
+        "device": device,
+    }
     if isinstance(wanted, Probe):
         return shared | {"probe": [config.as_dict() for config in wanted.configs], "seed": study.seed}
+    kept: dict[str, Any] = {}
+    if checkpoints is not None:
+        kept = {"checkpoints": str(checkpoints.open(wanted)), "from_epoch": wanted.from_epoch}
     return shared | {
         "params": wanted.config.as_dict(),
         "seed": wanted.seed,
         "num_epochs": wanted.num_epochs,
+        **kept,
     }

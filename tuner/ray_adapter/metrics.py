@@ -27,7 +27,7 @@ class StudyMetrics:
         )
 
     def __call__(self, _changed: TrialRecord) -> None:
-        """Sets every gauge anew."""
+        """Sets every gauge to its current value."""
         counts = Counter(record.state for record in self._advisor.records)
         for state in TrialState:
             self._trials.set(counts[state], self._tags | {"state": state.value})

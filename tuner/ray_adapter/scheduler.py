@@ -9,19 +9,18 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from ray.exceptions import RayActorError
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from tuner.advisor import Ending
 from tuner.ray_adapter.bridge import Bridge
+from tuner.ray_adapter.failures import classify
 
 
 class AdvisorScheduler(FIFOScheduler):  # type: ignore[misc]  # ray ships no types
     """Answers CONTINUE or STOP, never PAUSE: a paused trial's clock would not be comparable.
 
     Args:
-        bridge: To the advisor.
-        errors_dir: Where the full traceback of a failed trial is kept.
+        bridge: Bridge to the advisor.
+        errors_dir: Folder for the full tracebacks of failed trials.
     """
 
     def __init__(self, bridge: Bridge, errors_dir: Path) -> None:
@@ -46,18 +45,6 @@ class AdvisorScheduler(FIFOScheduler):  # type: ignore[misc]  # ray ships no typ
             copy.write_text(text.read_text(encoding="utf-8", errors="replace"), encoding="utf-8")
 
 
-def classify(error: BaseException | None) -> Ending:
-    """What a trial's exception means: lost, out of memory after all, or a fault of the stage."""
-    cause = getattr(error, "cause", None) or error
-    if cause is None or isinstance(cause, RayActorError):
-        return Ending.failed(f"the worker was lost: {_first_line(cause)}", is_lost=True)
-    if type(cause).__name__ == "UnreleasedMemoryError":  # the last trial's memory, not this one's fault
-        return Ending.failed(f"the worker was given up: {_first_line(cause)}", is_lost=True)
-    if type(cause).__name__ in {"OutOfMemoryError", "MemoryError"}:
-        return Ending.out_of_memory(_first_line(cause))
-    return Ending.failed(f"{type(cause).__name__}: {_first_line(cause)}")
-
-
 def _error_of(trial: Any) -> BaseException | None:
     """The exception Tune wrote down; `trial.get_pickled_error()` reads storage, not yet synced by now."""
     path = trial.pickled_error_file
@@ -66,8 +53,3 @@ def _error_of(trial: Any) -> BaseException | None:
     with Path(path).open("rb") as file:
         error = pickle.load(file)  # noqa: S301  # written by our own worker a moment ago
     return error if isinstance(error, BaseException) else None
-
-
-def _first_line(error: BaseException | None) -> str:
-    lines = [line.strip() for line in str(error or "no reason given").splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

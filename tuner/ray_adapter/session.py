@@ -7,53 +7,52 @@ trial, and the outputs are written whatever ends the trials: their own end, a si
 from __future__ import annotations
 
 import os
-import platform
-import sys
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tuner import __version__
-from tuner.advisor import Advisor, JournaledAdvisor, write_start
-from tuner.advisor.warm_start import EarlierRun, check_same_study, prior_from, read_run
-from tuner.core.prior import Prior
+from tuner.advisor import Advisor
+from tuner.core.study import StudySpec
+from tuner.core.study_sections import SURROGATE
 from tuner.core.trial import TrialRecord
+from tuner.core.warm_start import WarmStart
 from tuner.errors import TunerError
-from tuner.ray_adapter.cluster import ClusterOptions, connect
+from tuner.ray_adapter.address import cluster_address
+from tuner.ray_adapter.cluster import ClusterOptions, connect, prepare_environment
 from tuner.ray_adapter.device import Device, look_at_device
 from tuner.ray_adapter.interrupts import Interrupted, Interrupts
-from tuner.ray_adapter.resume import Held, OpenRun, check_same_device, hold, resume
-from tuner.records.folder import create_run_folder
-from tuner.records.journal import Journal
-from tuner.report.ending import end_run
-from tuner.report.files import write_study
-from tuner.report.progress import Progress
-from tuner.report.result import RunResult
+from tuner.report.outputs import ReportOutputs
 from tuner.report.screens import Screen
 from tuner.report.warm_start import warm_start_line
-from tuner.sinks import Sinks, open_sinks
-from tuner.spec import StudySpec
+from tuner.runs.changes import device_changes, other_versions, refuse, source_changes
+from tuner.runs.journaled import JournaledAdvisor
+from tuner.runs.open_run import OpenRun, begin
+from tuner.runs.progress import Progress
+from tuner.runs.provenance import provenance_of, real_versions
+from tuner.runs.result import RunResult
+from tuner.runs.resume import Held, hold, resume
+from tuner.runs.session import Stopwatch, carry_out
+from tuner.runs.unexpected import as_tuner_error
+from tuner.runs.warm_start import EarlierRun, check_same_study, read_run, warm_start_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOptions:
-    """How to run a study.
+    """The options with which a study runs.
 
     Attributes:
-        runs_dir: Where the run's folder is made.
-        address: See `ClusterOptions`.
-        dashboard: See `ClusterOptions`.
+        runs_dir: Folder in which the run's folder is made.
+        address: Address of the cluster; see `ClusterOptions`.
+        dashboard: Whether to start the dashboard; see `ClusterOptions`.
         require_hardware: Whether a device that the study was not written for is an error.
-        warm_start: Folder of an earlier run, whose NRMSE is kept; None: nothing is.
-        resume: Folder of the run of this study to go on with; None: a new one begins.
+        warm_start: Folder of an earlier run, whose NRMSE is kept; None to keep nothing.
+        resume: Folder of the run of this study to continue; None to begin a new one.
         certify: Whether the certificate of the resumed run is to become firm.
-        more_hours: What that may take; None: what is left of its budget.
+        more_hours: Hours that the certificate may take; None for what is left of its budget.
     """
 
     runs_dir: Path
@@ -80,26 +79,42 @@ def run_study(
             then is in the run's folder.
     """
     Advisor(study)  # a mistake in the sampler's or the rule's options shows now, not after Ray's start
-    held = hold(options.resume, certify=options.certify) if options.resume else None
+    held = _hold(options)
     _check_writable(options.runs_dir)
     earlier = _earlier_run(study, options)
     cluster = ClusterOptions(
         address=options.address, dashboard=options.dashboard, num_cpus=study.resources.cpus
     )
+    prepare_environment(cluster)  # from here on ray may be imported, by the stage for one
+    _check_stage(study)
     screen.say(_start_line(options))
     with Interrupts() as interrupts, connect(cluster, interrupts) as resources, _one_thread():
         if resources.dashboard:
             screen.say(f"dashboard: {resources.dashboard}")
         device = look_at_device(study, resources, interrupts, require_hardware=options.require_hardware)
         _say_device(study, device, screen)
-        started = datetime.now().astimezone()
-        provenance = _provenance(study, device, started)
+        provenance = provenance_of(study, device.details, real_versions(), hardware_mismatch=device.mismatch)
         if held:
-            run = _go_on(held, device, provenance, options, screen)
+            run = _go_on(study, held, device, provenance, options, screen)
         else:
-            prior = prior_from(earlier, study, device.traits) if earlier else None
-            run = _begin(study, device, prior, options.runs_dir, provenance, screen)
-        return _run_on(study, device, run, interrupts, screen)
+            warm_start = warm_start_from(earlier, study, device.traits) if earlier else None
+            run = _begin(study, device, warm_start, options.runs_dir, provenance, screen)
+        result = _run_on(study, device, run, interrupts, screen)
+        return result, run.folder, interrupts.exit_code
+
+
+def _hold(options: SessionOptions) -> Held | None:
+    """The run that `--resume` names; None without one."""
+    if options.resume is None:
+        return None
+    return hold(options.resume, real_versions(), ReportOutputs(), certify=options.certify)
+
+
+def _check_stage(study: StudySpec) -> None:
+    """Fails before Ray is started, in a second, rather than after."""
+    from tuner.ray_adapter.stages import check_parameters
+
+    check_parameters(study)
 
 
 def _one_thread() -> AbstractContextManager[object]:
@@ -109,7 +124,7 @@ def _one_thread() -> AbstractContextManager[object]:
 
 
 def _earlier_run(study: StudySpec, options: SessionOptions) -> EarlierRun | None:
-    """What `--warm-start` names, as far as it can be checked before Ray is started."""
+    """Reads the run that `--warm-start` names, and checks it as far as possible before Ray is started."""
     if options.warm_start is None:
         return None
     earlier = read_run(options.warm_start)
@@ -132,7 +147,7 @@ def _check_writable(runs_dir: Path) -> None:
 
 
 def _start_line(options: SessionOptions) -> str:
-    address = options.address or os.environ.get("RAY_ADDRESS")
+    address = cluster_address(options.address)
     return f"joining Ray at {address} ..." if address else "starting Ray (private, loopback only) ..."
 
 
@@ -141,35 +156,54 @@ def _say_device(study: StudySpec, device: Device, screen: Screen) -> None:
     screen.say(f"device: {name} ({device.details['kind']})")
     if device.mismatch:
         screen.say(
-            f"*** Not the hardware of this study: {device.mismatch}. It runs all the same, and every figure "
-            f"below is of {name}, not of {study.hardware.description}. ***"
+            f"*** Not the hardware of this study: {device.mismatch}. Continuing: all results below were "
+            f"measured on {name}, not on {study.hardware.description}. ***"
         )
 
 
 def _begin(
     study: StudySpec,
     device: Device,
-    prior: Prior | None,
+    warm_start: WarmStart | None,
     runs_dir: Path,
     provenance: dict[str, Any],
     screen: Screen,
 ) -> OpenRun:
-    folder = create_run_folder(runs_dir, study.name, datetime.fromisoformat(provenance["started"]))
-    write_study(folder, study)
-    if prior is not None:
-        provenance["warm_start"] = prior.provenance
-        screen.say(warm_start_line(prior.provenance))
-    journal = Journal(folder / "journal.jsonl")
-    advisor = Advisor(study, num_workers=device.num_workers, traits=device.traits, prior=prior)
-    write_start(journal, study, advisor, provenance, device.num_workers)
-    return OpenRun(folder=folder, advisor=advisor, journal=journal, provenance=provenance)
+    advisor = Advisor(study, num_workers=device.num_workers, traits=device.traits, warm_start=warm_start)
+    if warm_start is not None:
+        screen.say(warm_start_line(warm_start.provenance))
+    return begin(
+        study, advisor, provenance, runs_dir, num_workers=device.num_workers, stage_source=device.source
+    )
 
 
 def _go_on(
-    held: Held, device: Device, provenance: dict[str, Any], options: SessionOptions, screen: Screen
+    study: StudySpec,
+    held: Held,
+    device: Device,
+    provenance: dict[str, Any],
+    options: SessionOptions,
+    screen: Screen,
 ) -> OpenRun:
-    check_same_device(held.past, device.details, device.num_workers)
-    run = resume(held, provenance, certify=options.certify, more_hours=options.more_hours)
+    """Goes on with the run unless what it measures has changed."""
+    past = held.past
+    changes = device_changes(past, device.details, device.num_workers)
+    refuse(past, [*changes, *source_changes(past, device.source)])
+    if others := other_versions(past, provenance["versions"]):
+        screen.say(
+            f"versions have changed since its start: {'; '.join(others)}. Earlier measurements stay valid; "
+            "later decisions may differ."
+        )
+    if study.search.sampler != SURROGATE:
+        screen.say(
+            f"the sampler {study.search.sampler} was told all trials so far; its random draws start anew"
+        )
+    try:
+        run = resume(held, provenance, certify=options.certify, more_hours=options.more_hours)
+    except TunerError:
+        raise
+    except Exception as error:
+        raise as_tuner_error(error, past.folder) from error
     screen.say(
         f"resumed {run.folder.name}: {len(run.advisor.records)} trials so far, {run.elapsed_s:.0f} s of the "
         "budget spent"
@@ -179,72 +213,50 @@ def _go_on(
 
 def _run_on(
     study: StudySpec, device: Device, run: OpenRun, interrupts: Interrupts, screen: Screen
-) -> tuple[RunResult, Path, int | None]:
-    started = time.monotonic()
-    sinks = open_sinks(study, run.provenance, run.folder, screen.say, run.advisor.records)
-    failure: TunerError | None = None
-    try:
-        _prepare_and_run(study, device, run, sinks, interrupts, screen)
-    except Interrupted:
-        pass
-    except TunerError as error:
-        failure = error
-    result = RunResult.of(
-        run.advisor, run.provenance, interrupted_by=interrupts.name, failure=str(failure or "")
-    )
-    elapsed_s = run.elapsed_s + time.monotonic() - started
-    if trouble := end_run(run.folder, run.journal, elapsed_s, result):
-        screen.say(trouble)
-    sinks.finish(result)
-    if failure:
-        screen.say(f"what was finished is in {run.folder}")
-        raise failure
-    return result, run.folder, interrupts.exit_code
-
-
-def _prepare_and_run(
-    study: StudySpec, device: Device, run: OpenRun, sinks: Sinks, interrupts: Interrupts, screen: Screen
-) -> None:
-    from tuner.ray_adapter.launch import run_trials
+) -> RunResult:
+    """Prepares the stage and runs trials through Ray Tune."""
     from tuner.ray_adapter.metrics import StudyMetrics
+
+    clock, advisor = Stopwatch(run.elapsed_s), run.advisor
+
+    def show(changed: TrialRecord) -> None:
+        screen.show(Progress.of(advisor, clock()), changed)
+
+    def run_trials(journaled: JournaledAdvisor) -> None:
+        with suppress(Interrupted):
+            _prepare(study, device, interrupts, screen)
+            clock.start()
+            _tune(study, device, journaled, run.folder, interrupts)
+
+    return carry_out(
+        run,
+        run_trials,
+        clock,
+        ReportOutputs(),
+        screen.say,
+        listeners=[StudyMetrics(advisor), show],
+        interrupted_by=lambda: interrupts.name,
+    )
+
+
+def _prepare(study: StudySpec, device: Device, interrupts: Interrupts, screen: Screen) -> None:
     from tuner.ray_adapter.stages import prepare
 
     screen.say("preparing the stage: data and teacher are made once per machine and problem ...")
     started = time.monotonic()
-    prepare(study, interrupts, num_gpus=device.num_gpus)
+    prepare(study, interrupts, device.place)
     screen.say(f"prepared in {time.monotonic() - started:.1f} s")
-    advisor, started = run.advisor, time.monotonic()
 
-    def elapsed_s() -> float:
-        return run.elapsed_s + time.monotonic() - started
 
-    def show(changed: TrialRecord) -> None:
-        screen.show(Progress.of(advisor, elapsed_s()), changed)
+def _tune(
+    study: StudySpec, device: Device, advisor: JournaledAdvisor, folder: Path, interrupts: Interrupts
+) -> None:
+    from tuner.ray_adapter.launch import Workers, run_trials
 
     run_trials(
         study,
-        JournaledAdvisor(advisor, run.journal, elapsed_s, [StudyMetrics(advisor), show, sinks.show]),
-        num_workers=device.num_workers,
-        num_gpus=device.num_gpus,
-        errors_dir=run.folder / "errors",
+        advisor,
+        workers=Workers(num=device.num_workers, place=device.place, device=device.details["name"]),
+        errors_dir=folder / "errors",
         interrupts=interrupts,
     )
-
-
-def _provenance(study: StudySpec, device: Device, started: datetime) -> dict[str, Any]:
-    """Where the figures come from, as plain JSON values."""
-    return {
-        "study": study.name,
-        "study_hash": study.study_hash(),
-        "seed": study.seed,
-        "started": started.isoformat(timespec="seconds"),
-        "device": device.details,
-        "hardware": study.hardware.name,
-        "hardware_mismatch": device.mismatch,
-        "platform": platform.platform(),
-        "versions": {
-            "distill-tuner": __version__,
-            "python": sys.version.split()[0],
-            **{name: metadata.version(name) for name in ("ray", "optuna", "torch", "numpy")},
-        },
-    }

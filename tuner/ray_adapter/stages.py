@@ -8,23 +8,26 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import ray
 from ray import tune
 
+from tuner.core.parameters import Continuous
+from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
 from tuner.errors import StageError
 from tuner.ray_adapter.interrupts import Interrupts
-from tuner.spec import StudySpec
+from tuner.ray_adapter.place import Place
+from tuner.ray_adapter.source import fingerprints, plugin_files
 
 
 def load_stage(class_path: str) -> type[tune.Trainable]:
-    """Imports a stage.
+    """Imports the class of a stage.
 
     Raises:
-        StageError: It cannot be imported, or is no Ray Tune Trainable with our class methods.
+        StageError: The stage cannot be imported, or is not a Ray Tune Trainable with our class methods.
     """
     module_name, _, class_name = class_path.partition(":")
     try:
@@ -36,44 +39,80 @@ def load_stage(class_path: str) -> type[tune.Trainable]:
         ) from error
     if not (inspect.isclass(stage) and issubclass(stage, tune.Trainable)):
         raise StageError(
-            f"the stage {class_path!r} is no Ray Tune Trainable.",
+            f"the stage {class_path!r} is not a Ray Tune Trainable.",
             "derive it from trainables.base.MeasuredTrainable.",
         )
+    if missing := sorted(getattr(stage, "__abstractmethods__", ())):
+        names = ", ".join(f"{name}()" for name in missing)
+        raise StageError(f"the stage {class_path!r} lacks {names}.", "write what is missing.")
     return stage
 
 
-def describe_device(study: StudySpec, interrupts: Interrupts, *, num_gpus: int) -> dict[str, Any]:
+def check_parameters(study: StudySpec) -> None:
+    """Makes the stage refuse parameters that it cannot use; asks for no Ray.
+
+    Raises:
+        StageError: The stage cannot be imported, or a parameter makes no sense to it.
+    """
+    stage = load_stage(study.stage.class_path)
+    if not hasattr(stage, "check_parameters"):
+        return
+    varying = [p.name for p in study.parameters if isinstance(p, Continuous) or len(p.values) > 1]
+    fixed = [name for name in study.baseline.as_dict() if name not in varying]
+    try:
+        stage.check_parameters(dict(study.stage.options), varying, fixed)
+    except ValueError as error:
+        raise _mistake(study, str(error)) from error
+
+
+_FIX = " Fix: "
+"""Separator in a stage's message: what is wrong with its options stands before it, the fix after it."""
+
+
+def _mistake(study: StudySpec, said: str) -> StageError:
+    """The error for what a stage says is wrong with its options."""
+    message, _, hint = said.partition(_FIX)
+    return StageError(f"{study.path}: {message}", hint)
+
+
+def describe_device(study: StudySpec, interrupts: Interrupts, place: Place) -> dict[str, Any]:
     """The device trials will run on, as the stage describes it on a worker."""
-    return dict(_call_on_worker(study, interrupts, "describe_device", num_gpus))
+    return dict(_call_on_worker(study, interrupts, "describe_device", place))
 
 
-def describe_traits(
-    study: StudySpec, device: Mapping[str, Any], interrupts: Interrupts, *, num_gpus: int
-) -> StageTraits:
-    """What the stage's class says of itself, and what the device limits."""
+def describe_stage(
+    study: StudySpec, device: Mapping[str, Any], interrupts: Interrupts, place: Place
+) -> tuple[StageTraits, dict[str, str]]:
+    """Returns the properties that the stage states and the device limits, and the stage's source.
+
+    Asked in one call, since on a card every call starts a process of its own.
+
+    Returns:
+        The traits, and the source as `fingerprints` gives it.
+    """
     class_path, options = study.stage.class_path, dict(study.stage.options)
-    said = _on_worker(study, interrupts, num_gpus, "quality_options", _class_traits, class_path, options)
+    said, source = _on_worker(
+        study, interrupts, place, "quality_options", _class_says, class_path, options, plugin_files(study)
+    )
     capacity = float(device["memory_gib"]) if device["kind"] == "cuda" else None
-    return StageTraits(**said, capacity_gib=capacity)
+    return StageTraits(**said, capacity_gib=capacity), source
 
 
-def prepare(study: StudySpec, interrupts: Interrupts, *, num_gpus: int) -> None:
+def prepare(study: StudySpec, interrupts: Interrupts, place: Place) -> None:
     """Makes what all trials share (data, teacher), once, before the first clock starts."""
-    _call_on_worker(study, interrupts, "prepare", num_gpus)
+    _call_on_worker(study, interrupts, "prepare", place)
 
 
-def _call_on_worker(study: StudySpec, interrupts: Interrupts, method: str, num_gpus: int) -> Any:
+def _call_on_worker(study: StudySpec, interrupts: Interrupts, method: str, place: Place) -> Any:
     """Calls a class method of the stage with the study's stage options."""
     stage = study.stage
-    return _on_worker(
-        study, interrupts, num_gpus, method, _call, stage.class_path, method, dict(stage.options)
-    )
+    return _on_worker(study, interrupts, place, method, _call, stage.class_path, method, dict(stage.options))
 
 
 def _on_worker(
     study: StudySpec,
     interrupts: Interrupts,
-    num_gpus: int,
+    place: Place,
     what: str,
     function: Callable[..., Any],
     *arguments: Any,
@@ -84,10 +123,13 @@ def _on_worker(
     Ray ends those that are declared with a card, not those that get one by `options`.
 
     Raises:
-        StageError: It raised.
+        StageError: The stage raised an exception.
         Interrupted: A signal came meanwhile.
     """
-    task = ray.remote(num_cpus=study.resources.cpus, num_gpus=num_gpus)(function)
+    declared = ray.remote(
+        num_cpus=study.resources.cpus, num_gpus=place.num_gpus, resources=place.resources or None
+    )
+    task = declared(function)
     answer = task.remote(*arguments)
     while not ray.wait([answer], timeout=0.2)[0]:
         interrupts.check()
@@ -95,6 +137,8 @@ def _on_worker(
         return ray.get(answer)
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
+        if isinstance(cause, ValueError) and _FIX in str(cause):
+            raise _mistake(study, str(cause)) from error
         raise StageError(
             f"{study.stage.class_path}.{what} failed: {type(cause).__name__}: {cause}",
             f"check stage.options in {study.path}.",
@@ -105,9 +149,17 @@ def _call(class_path: str, method: str, options: dict[str, Any]) -> Any:
     return getattr(load_stage(class_path), method)(options)
 
 
-def _class_traits(class_path: str, options: dict[str, Any]) -> dict[str, Any]:
-    """What a stage says of itself; one that redefines `time_units` can be probed."""
+def _class_says(
+    class_path: str, options: dict[str, Any], left_out: Collection[str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The traits of a stage that do not depend on the device, and its source."""
     stage = load_stage(class_path)
+    files = stage.source_files(options) if hasattr(stage, "source_files") else ()
+    return _class_traits(stage, options), fingerprints(files, left_out)
+
+
+def _class_traits(stage: type[tune.Trainable], options: dict[str, Any]) -> dict[str, Any]:
+    """Returns the properties that a stage states; one that redefines `time_units` can be probed."""
     units = [vars(base)["time_units"] for base in stage.__mro__ if "time_units" in vars(base)]
     return {
         "quality_invariant_to": tuple(getattr(stage, "quality_invariant_to", ())),
@@ -117,7 +169,7 @@ def _class_traits(class_path: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _quality_options(stage: type[tune.Trainable], options: dict[str, Any]) -> dict[str, Any] | None:
-    """As a journal will give them back, so that two runs compare alike; None when a stage does not say."""
+    """Returns the options as a journal gives them back, so that runs compare alike; None if it has none."""
     if not hasattr(stage, "quality_options"):
         return None
     said: dict[str, Any] = json.loads(json.dumps(stage.quality_options(options), default=str))

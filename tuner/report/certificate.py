@@ -1,51 +1,206 @@
-"""A certificate as rows of words: for the summary and, in HTML, for the report."""
+"""A certificate in words: its verdict in one sentence, its rows for the summary and the page, its JSON."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
-from tuner.core.certificate import Certificate
+from tuner.certificate import Certificate, Check, Finding, Outcome, Prospect
+from tuner.core.certificate_terms import LOOKS
+from tuner.report.check import (
+    check_title,
+    claim_seen_text,
+    claim_text,
+    disturbance_text,
+    how_tested,
+    seen_text,
+)
 from tuner.report.columns import aligned
 
 Rows = Sequence[tuple[str, ...]]
 
+_WOULD = "A firm verdict would probably take"
+_REMEDY = "a wider margin, another target or a quieter machine would help, in a new run"
+
+
+def verdict_sentence(certificate: Certificate) -> str:
+    """Returns the verdict as one sentence; while it is undecided, with what would decide it."""
+    verdict = certificate.verdict.value.capitalize()
+    return f"{verdict} {basis_text(certificate)}: {details_text(certificate)}"
+
+
+def basis_text(certificate: Certificate) -> str:
+    """Says how many pairs of runs the verdict rests on."""
+    num, num_run = len(certificate.seeds), certificate.num_run
+    said = f"on {num} fresh pair{'' if num == 1 else 's'} of runs"
+    is_between = certificate.look is not None and certificate.look.num_pairs < num_run
+    return f"{said}, of {num_run} that were run" if is_between else said
+
+
+def details_text(certificate: Certificate) -> str:
+    """Returns `findings_text` followed by `prospect_text`."""
+    return f"{findings_text(certificate)} {prospect_text(certificate)}".rstrip()
+
+
+def findings_text(certificate: Certificate) -> str:
+    """Returns the findings that led to the verdict, and the checks that cannot be measured here."""
+    if certificate.outcome is Outcome.PASSED:
+        said = [_seen(c, certificate) for c in certificate.checks if c.key in ("time", "nrmse")]
+    else:
+        decisive = [c for c in certificate.checks if c.outcome is certificate.outcome]
+        said = [f"{_title(c, certificate)}: {_seen(c, certificate)}" for c in decisive]
+    lacking = (f"not measurable here: {title}" for title in _not_measurable(certificate))
+    return "; ".join([*said, *lacking]) + "."
+
+
+def prospect_text(certificate: Certificate) -> str:
+    """Says what would decide an undecided certificate; empty if nothing is undecided."""
+    most, num_run, command = LOOKS[-1], certificate.num_run, _command(certificate)
+    if certificate.prospect is Prospect.MORE_PAIRS:
+        return _more_pairs_text(certificate)
+    return {
+        Prospect.DECIDED: "",
+        Prospect.NOT_JUDGED_YET: "It is judged when the run has come to its end (--resume RUN).",
+        Prospect.ALL_LOOKS_TAKEN: (
+            f"--certify runs {most} pairs at most, and {num_run} have been run: {_REMEDY}."
+        ),
+        Prospect.ALL_DISTURBED: (
+            "Others disturbed every pair: a new run with --certify, on an idle device, would tell."
+        ),
+        Prospect.BEYOND_LAST_LOOK: f"{_WOULD} more than the {most} pairs that --certify runs: {_REMEDY}.",
+        Prospect.UNKNOWN: (
+            f"It takes more pairs, on an idle device ({command}); how many cannot be said yet."
+        ),
+    }[certificate.prospect]
+
+
+def _command(certificate: Certificate) -> str:
+    """Returns the command that runs more pairs; a simulation cannot be resumed."""
+    return "--simulate --certify" if certificate.is_simulated else "--resume RUN --certify"
+
+
+def _more_pairs_text(certificate: Certificate) -> str:
+    num, round_s = certificate.more_pairs, certificate.round_s
+    assert num is not None  # so says the prospect
+    minutes = "" if round_s is None else f", about {num * round_s / 60:.2g} min"
+    would = _WOULD if certificate.look else "The next look takes"
+    return f"{would} {num} more {'pair' if num == 1 else 'pairs'}{minutes} ({_command(certificate)})."
+
+
+def _title(check: Check, certificate: Certificate) -> str:
+    return check_title(check.key, certificate.goal, certificate.terms)
+
+
+def _seen(check: Check, certificate: Certificate) -> str:
+    return seen_text(check.seen, certificate.goal, certificate.terms)
+
+
+def _not_measurable(certificate: Certificate) -> list[str]:
+    return [_title(check, certificate) for check in certificate.not_measurable]
+
+
+def certificate_dict(certificate: Certificate) -> dict[str, Any]:
+    """Returns the certificate as plain JSON values; none of them is infinite."""
+    return {
+        "verdict": certificate.verdict.value,
+        "simulated": certificate.is_simulated,
+        "sentence": verdict_sentence(certificate),
+        "config": certificate.config.as_dict(),
+        "baseline": certificate.baseline.as_dict(),
+        "terms": asdict(certificate.terms),
+        "level": certificate.look.level if certificate.look else None,
+        "looks": [asdict(look) for look in certificate.terms.looks],
+        "num_pairs_run": certificate.num_run,
+        "seeds": list(certificate.seeds),
+        "disturbed": [
+            {"seed": seed, "by": disturbance_text(by)} for seed, by in certificate.disturbed.items()
+        ],
+        "checks": [_check_dict(check, certificate) for check in certificate.checks],
+        "not_measurable": _not_measurable(certificate),
+        "more_pairs": certificate.more_pairs,
+        "more_s": certificate.more_s,
+        "cost_s": certificate.cost_s,
+        "guide_audit": [
+            {"text": claim_text(claim), "finding": claim.finding, "seen": claim_seen_text(claim)}
+            for claim in certificate.claims
+        ],
+    }
+
+
+def _check_dict(check: Check, certificate: Certificate) -> dict[str, Any]:
+    """A check whose bounds from a single pair are infinite has none."""
+    figures = check.figures.items()
+    return {
+        "key": check.key,
+        "title": _title(check, certificate),
+        "outcome": check.outcome,
+        "text": _seen(check, certificate),
+        "test": how_tested(check),
+        "figures": {k: None if v is None or math.isinf(v) else v for k, v in figures},
+        "pairs_needed": check.pairs_needed,
+    }
+
 
 def check_rows(certificate: Certificate) -> Rows:
-    """Of each check: what is to be true, what became of it, what was seen, and by which test, if by one."""
-    return [(check.title, check.outcome.value, check.text, check.test) for check in certificate.checks]
+    """Returns a row per check: statement, outcome, what was seen, and the test, if there was one."""
+    return [
+        (
+            _title(check, certificate),
+            _outcome(check.outcome, certificate),
+            _seen(check, certificate),
+            how_tested(check),
+        )
+        for check in certificate.checks
+    ]
 
 
 def claim_rows(certificate: Certificate) -> Rows:
-    """Of each claim of the guide: the claim, what became of it, and what was seen. No check depends on it."""
-    return [(claim.text, claim.finding.value, claim.seen) for claim in certificate.claims]
+    """Returns a row per claim of the guide: claim, outcome, what was seen. No check depends on them."""
+    return [
+        (claim_text(claim), _outcome(claim.finding, certificate), claim_seen_text(claim))
+        for claim in certificate.claims
+    ]
+
+
+def _outcome(outcome: Outcome | Finding, certificate: Certificate) -> str:
+    """Returns the verdict in words, which are never those of a measurement if it was simulated."""
+    return f"simulated: {outcome.value}" if certificate.is_simulated else outcome.value
 
 
 def cost_text(certificate: Certificate) -> str:
-    """What its runs took of the budget."""
+    """Says how much of the workers' time the certificate's runs took."""
     return f"its runs took {certificate.cost_s:.1f} s of the workers' time"
 
 
 def disturbed_texts(certificate: Certificate) -> list[str]:
-    """Why fewer pairs count for time than for NRMSE, and what disturbed each; none when all were clean."""
+    """Says why fewer pairs count for time than for NRMSE, and what disturbed each; empty if none was."""
     disturbed = certificate.disturbed
     if not disturbed:
         return []
     num = len(certificate.seeds)
-    count = "which count for NRMSE and not for time, so that n differs"
+    count = "which count for NRMSE but not for time, so n differs"
     if certificate.num_timed == num:
-        count = "which count: what is wanted does not depend on the clock"
-    why = f"others disturbed {len(disturbed)} of {num} pairs, {count}:"
-    return [why, *(f"seed {seed}, {by}" for seed, by in disturbed.items())]
+        count = "which still count: the objective does not depend on the clock"
+    why = f"{len(disturbed)} of {num} pairs were disturbed, {count}:"
+    return [why, *(f"seed {seed}, {disturbance_text(by)}" for seed, by in disturbed.items())]
 
 
-def certificate_text(certificate: Certificate) -> str:
-    """Checks and audit as two plain tables; a check's test is on a line of its own."""
+def certificate_text(certificate: Certificate, *, is_spent: bool = False) -> str:
+    """Checks and audit as two plain tables; a check's test is on a line of its own.
+
+    Args:
+        certificate: The certificate of the recommendation.
+        is_spent: Whether it belongs to a configuration that is not recommended any more.
+    """
+    of = f" of {certificate.config}, which is not recommended any more" if is_spent else ""
     return "\n".join(
         [
-            f"certificate: {certificate.verdict}, {certificate.basis}; {cost_text(certificate)}",
+            f"certificate{of}: {certificate.verdict}, {basis_text(certificate)}; {cost_text(certificate)}",
             aligned([line for row in check_rows(certificate) for line in _on_lines(*row)]),
             *disturbed_texts(certificate),
-            "what the guide promises, of its own row where nothing else is said:",
+            "the guide's claims, tested on its own configuration unless noted:",
             aligned(claim_rows(certificate)),
         ]
     )

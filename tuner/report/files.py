@@ -7,85 +7,91 @@ and more, so that any of them can be made again.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tuner.core.conclusion import Conclusion, Row
+from tuner.certificate.conclusion import Conclusion, Row
 from tuner.core.estimate import Estimate
 from tuner.core.goal import Goal, Objective
+from tuner.core.pipeline import pipeline_name
 from tuner.core.recommend import Recommendation
-from tuner.records.folder import write_atomically
-from tuner.report.certificate import certificate_text
-from tuner.report.result import RunResult
+from tuner.report.certificate import certificate_dict, certificate_text
+from tuner.report.conclusion import sentence, speedup_basis
+from tuner.report.exported import exported, no_effect_lines
 from tuner.report.text import TITLES, result_table, work_table
 from tuner.report.trials_table import trials_csv
 from tuner.report.warm_start import warm_start_line
-from tuner.spec import StudySpec
-
-PIPELINE_KEYS = {
-    "batch_size": "batch_size",
-    "micro_batch": "distill_micro_batch",
-    "num_taus": "distill_num_taus",
-    "accum_steps": "accum_steps",
-}
-"""Our names as the guide's pipeline spells them; others keep theirs."""
+from tuner.runs.folder import write_atomically
+from tuner.runs.result import RunResult
+from tuner.spec.yaml_format import write_yaml
 
 
 def write_outputs(folder: Path, result: RunResult) -> list[Path]:
-    """Writes every output and returns their paths.
+    """Writes every output and returns their paths; one that cannot be made or written costs no other.
 
     Raises:
-        RecordsError: The disk is full or gone; files written before are whole.
+        RecordsError: The disk is full or gone.
+        Exception: The first error of an output that could not be made.
     """
-    texts = {
-        "summary.txt": summary(result),
-        "result.json": _json(result_dict(result)),
-        "trials.csv": trials_csv(result),
+    failures: list[Exception] = []
+    written: list[Path] = []
+    for name, make in _outputs(result).items():
+        try:
+            if make is None:
+                (folder / name).unlink(missing_ok=True)  # a file from before the run was resumed
+            else:
+                write_atomically(folder / name, make())
+                written.append(folder / name)
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return written
+
+
+def _outputs(result: RunResult) -> dict[str, Callable[[], str] | None]:
+    """Returns the function that makes the text of each file; None for a file that is not wanted."""
+    found, certificate = result.conclusion.recommendation, result.conclusion.certificate
+    of = {"study": result.study.name, "device": result.provenance["device"]["name"]}
+    return {
+        "summary.txt": lambda: summary(result),
+        "result.json": lambda: _json(result_dict(result)),
+        "trials.csv": lambda: trials_csv(result),
+        "recommended.yaml": (lambda: recommended_yaml(found, result)) if found else None,
+        "certificate.json": (lambda: _json(of | certificate_dict(certificate))) if certificate else None,
     }
-    conclusion = result.conclusion
-    if found := conclusion.recommendation:
-        texts["recommended.yaml"] = recommended_yaml(found, result)
-    if conclusion.certificate:
-        of = {"study": result.study.name, "device": result.provenance["device"]["name"]}
-        texts["certificate.json"] = _json(of | conclusion.certificate.as_dict())
-    for name in {"recommended.yaml", "certificate.json"} - set(texts):
-        (folder / name).unlink(missing_ok=True)  # of before the run was resumed
-    for name, text in texts.items():
-        write_atomically(folder / name, text)
-    return [folder / name for name in texts]
 
 
 def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
-def write_study(folder: Path, study: StudySpec) -> None:
-    """Writes the study as resolved, which loads back to an equal one."""
-    write_atomically(folder / "study.yaml", study.as_yaml())
-
-
 def summary(result: RunResult) -> str:
     """The closing tables and sentence with what they rest on."""
-    certificate = result.conclusion.certificate
-    all_tables = [*tables(result), *([certificate_text(certificate)] if certificate else [])]
-    shown = (line for table in all_tables for line in ("", table))
-    return "\n".join([*basis(result), *shown, "", result.sentence, *why_ended(result)]) + "\n"
+    conclusion = result.conclusion
+    judged = [certificate_text(conclusion.certificate)] if conclusion.certificate else []
+    judged += [certificate_text(conclusion.spent, is_spent=True)] if conclusion.spent else []
+    shown = (line for table in (*tables(result), *judged) for line in ("", table))
+    said = [sentence(result), *no_effect_lines(result), *why_ended(result)]
+    return "\n".join([*basis(result), *shown, "", *said]) + "\n"
 
 
 def basis(result: RunResult) -> list[str]:
-    """What was wanted, where it was measured, and what was not as it should be; a line each."""
+    """Says what was wanted, where it was measured, and what was not as it should be, in one line each."""
     device = result.provenance["device"]
+    is_simulated = device["kind"] == "simulated"
     lines = [
         f"study {result.study.name}, {_wanted(result.study.goal)}",
-        f"measured on {device['name']} ({device['kind']})",
+        f"simulated, not measured: {device['name']}"
+        if is_simulated
+        else f"measured on {device['name']} ({device['kind']})",
     ]
     if result.provenance["hardware_mismatch"]:
         lines.append(f"not the study's hardware: {result.provenance['hardware_mismatch']}")
     if "warm_start" in result.provenance:
-        lines.append(warm_start_line(result.provenance["warm_start"], result.prior_contradiction))
+        lines.append(warm_start_line(result.provenance["warm_start"], result.warm_start_contradiction))
     if result.pooling_contradiction:
         lines.append(result.pooling_contradiction)
     return lines
@@ -99,7 +105,7 @@ def tables(result: RunResult) -> list[str]:
 
 
 def why_ended(result: RunResult) -> list[str]:
-    """A sentence, or none while it goes on."""
+    """Returns why the run ended, as a sentence; empty while it goes on."""
     return [f"The search ended because {result.finish_reason}."] if result.finish_reason else []
 
 
@@ -110,11 +116,13 @@ def _wanted(goal: Goal) -> str:
 
 
 def result_dict(result: RunResult) -> dict[str, Any]:
-    """The run for programs."""
+    """Returns the run's result as plain JSON values."""
     conclusion = result.conclusion
-    found, certificate = conclusion.recommendation, conclusion.certificate
+    found, certificate, spent = conclusion.recommendation, conclusion.certificate, conclusion.spent
+    export = exported(result)
     return {
         "status": result.status,
+        "failure": result.failure,
         "device": result.provenance["device"]["name"],
         "objective": result.study.objective.value,
         "target": result.study.target.text,
@@ -123,25 +131,29 @@ def result_dict(result: RunResult) -> dict[str, Any]:
         **{title: _row_dict(conclusion.rows.get(title), conclusion) for title in TITLES},
         **_speedups(conclusion),
         "margin_pct": found.margin_pct if found else None,
+        "exported": export.config.as_dict() if export else None,
+        "no_effect": [asdict(one) for one in export.no_effect] if export else [],
         "certified": conclusion.is_certified,
-        "certificate": None if certificate is None else certificate.as_dict(),
-        "sentence": result.sentence,
+        "certificate": None if certificate is None else certificate_dict(certificate),
+        "certificate_of_another": None if spent is None else certificate_dict(spent),
+        "sentence": sentence(result),
         "finish_reason": result.finish_reason,
-        "prior_contradiction": result.prior_contradiction,
+        "prior_contradiction": result.warm_start_contradiction,
         "pooling_contradiction": result.pooling_contradiction,
         "provenance": dict(result.provenance),
     }
 
 
 def _speedups(conclusion: Conclusion) -> dict[str, Any]:
-    """The one that is shown and of what it is, and beside it the other."""
+    """Returns the speed-up that is shown, with its basis, and the other one beside it."""
     found, shown = conclusion.recommendation, conclusion.speedup
-    is_paired = shown is not None and shown.low is not None
+    paired = shown if shown and shown.is_paired else None
     return {
         "speedup": shown.ratio if shown else None,
-        "speedup_basis": shown.basis if shown else None,
-        "speedup_paired": shown.ratio if shown and is_paired else None,
-        "speedup_paired_interval": [shown.low, shown.high] if shown and is_paired else None,
+        "speedup_basis": speedup_basis(shown) if shown else None,
+        "speedup_interval": [shown.low, shown.high] if shown and shown.low is not None else None,
+        "speedup_paired": paired.ratio if paired else None,
+        "speedup_paired_interval": [paired.low, paired.high] if paired else None,
         "speedup_all_runs": found.speedup if found else None,
     }
 
@@ -158,6 +170,8 @@ def _row_dict(row: Row | None, conclusion: Conclusion) -> dict[str, Any] | None:
         "num_epochs": measured.records[0].num_epochs if measured else trial.epoch,
         "seeds": list(measured.seeds) if measured else [],
         "time_s": measured.time_s if measured else None,
+        "time_se_s": measured.time_se_s if measured else None,
+        "num_timed_runs": len(measured.timed) if measured else 0,
         "nrmse": measured.nrmse if measured else None,
         "nrmse_sd": measured.nrmse_sd if measured else None,
         "peak_memory_gib": (measured or trial).peak_memory_gib or None,
@@ -185,9 +199,11 @@ def _judged(measured: Estimate | None, conclusion: Conclusion) -> dict[str, Any]
 
 
 def recommended_yaml(found: Recommendation, result: RunResult) -> str:
-    """The recommended configuration under the pipeline's own keys, with its provenance."""
-    best, speedup = found.estimate, result.conclusion.speedup
-    config = {PIPELINE_KEYS.get(name, name): v for name, v in best.config.as_dict().items()}
+    """Returns the exported configuration under the pipeline's own keys, with its provenance."""
+    best, speedup, export = found.estimate, result.conclusion.speedup, exported(result)
+    assert export is not None  # something is recommended
+    config = {pipeline_name(name): v for name, v in export.config.as_dict().items()}
+    measured = {"measured": best.config.as_dict()} if export.no_effect else {}
     body = config | {
         "provenance": {
             "run_status": result.status,
@@ -198,11 +214,12 @@ def recommended_yaml(found: Recommendation, result: RunResult) -> str:
             "objective": result.study.objective.value,
             "objective_value": round(found.value, 3),
             "speedup": None if speedup is None else round(speedup.ratio, 3),
-            "speedup_basis": speedup.basis if speedup else None,
+            "speedup_basis": speedup_basis(speedup) if speedup else None,
             "target": result.study.target.text,
             "limits": [limit.text for limit in result.study.limits],
+            **measured,
             **result.provenance,
         }
     }
-    head = f"# {result.sentence}\n"
-    return head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=1000)
+    head = "".join(f"# {line}\n" for line in (sentence(result), *no_effect_lines(result)))
+    return head + write_yaml(body, width=1000, is_block=True)

@@ -16,8 +16,9 @@ from rich.text import Text
 from tuner.core.estimate import Estimate, estimates
 from tuner.core.pareto import ranks
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.report.progress import Progress
+from tuner.report.progress import best_text, budget_text, counts_text
 from tuner.report.text import duration, figures
+from tuner.runs.progress import Progress
 
 _BORDERS = 2
 _FIXED_LINES = 5  # the incumbent's two, counts, budget, and its bar
@@ -30,7 +31,7 @@ _LEFT = 8  # columns of the NRMSE's labels
 
 
 class LiveView:
-    """What a terminal shows of a run."""
+    """The live view of a run on a terminal."""
 
     def __init__(self, progress: Progress, title: str) -> None:
         self.progress, self.title = progress, title
@@ -46,14 +47,14 @@ class LiveView:
 
 
 def _parts(progress: Progress, width: int, height: int) -> list[RenderableType]:
-    """What fits into `height` lines, in the order of the screen."""
+    """Returns what fits into `height` lines, in the order of the screen."""
     left = height - _FIXED_LINES
     num_running = min(len(progress.running), max(1, left // 6))
     left -= num_running + 1 if progress.running else 0
     has_plot = left >= _MIN_PLOT + _PLOT_FRAME
     room = left - (_MIN_PLOT + _PLOT_FRAME if has_plot else 0)
     ended = _endings(progress, max(0, min(room, 3 if has_plot and left < _TALL else _MAX_ENDINGS)))
-    parts: list[RenderableType] = [*_incumbent(progress), Text(progress.counts_text)]
+    parts: list[RenderableType] = [*_incumbent(progress), Text(counts_text(progress))]
     parts += _budget(progress, width)
     if has_plot:
         parts += plot(progress, width, min(_MAX_PLOT, left - len(ended) - _PLOT_FRAME))
@@ -63,7 +64,7 @@ def _parts(progress: Progress, width: int, height: int) -> list[RenderableType]:
 
 
 def _endings(progress: Progress, num_shown: int) -> list[TrialRecord]:
-    """What ended last; the last early end is among them, since its reason is what people ask for."""
+    """Returns the newest endings, with the last early end among them: people ask for its reason."""
     recent = list(progress.recent[-num_shown:]) if num_shown else []
     stops = progress.stops[-1:]
     if not recent or not stops or any(record in progress.stops for record in recent):
@@ -72,7 +73,7 @@ def _endings(progress: Progress, num_shown: int) -> list[TrialRecord]:
 
 
 def _incumbent(progress: Progress) -> list[Text]:
-    best = Text(progress.best_text, style="bold green" if progress.best else "yellow", no_wrap=True)
+    best = Text(best_text(progress), style="bold green" if progress.best else "yellow", no_wrap=True)
     config = Text(str(progress.best.config) if progress.best else "", style="green", no_wrap=True)
     return [best, config]
 
@@ -81,7 +82,7 @@ def _budget(progress: Progress, width: int) -> list[Text]:
     share = progress.spent
     size = max(10, min(60, width - 16))
     style = "red" if share > 0.9 else "cyan"
-    return [Text(progress.budget_text), Text(f"budget [{bar(share, size)}] {share:4.0%}", style=style)]
+    return [Text(budget_text(progress)), Text(f"budget [{bar(share, size)}] {share:4.0%}", style=style)]
 
 
 def bar(share: float, size: int) -> str:
@@ -105,7 +106,7 @@ def _running(progress: Progress, num_shown: int, width: int) -> list[Text]:
 
 
 def running_rows(progress: Progress) -> list[tuple[str, str, str, str, str, str]]:
-    """Of each running trial: id, epochs, a bar of them, time left, NRMSE, configuration."""
+    """Returns a row per running trial: id, epochs, a bar of them, time left, NRMSE, configuration."""
     rows = []
     for record in progress.running:
         eta_s = progress.eta_s(record)
@@ -128,6 +129,7 @@ _STYLES = {
     TrialState.STOPPED: "dim",
     TrialState.INFEASIBLE: "red",
     TrialState.FAILED: "bold red",
+    TrialState.DISCARDED: "dim",
 }
 
 
@@ -140,8 +142,8 @@ def _line(record: TrialRecord, width: int) -> Text:
 
 
 @dataclass(frozen=True, slots=True)
-class _Axis:
-    """Figures onto cells 0 to `num_cells` - 1."""
+class _Scale:
+    """Maps figures onto cells 0 to `num_cells` - 1."""
 
     low: float
     high: float
@@ -152,14 +154,14 @@ class _Axis:
         return max(0, min(self.num_cells - 1, round(share * (self.num_cells - 1))))
 
 
-def _axis(values: Sequence[float], num_cells: int) -> _Axis:
+def _scale(values: Sequence[float], num_cells: int) -> _Scale:
     low, high = min(values), max(values)
     room = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
-    return _Axis(low - room, high + room, num_cells)
+    return _Scale(low - room, high + room, num_cells)
 
 
 def plot(progress: Progress, width: int, num_rows: int) -> list[Text]:
-    """Seconds at full budget (across) against NRMSE (up) of every configuration that ran to its end.
+    """Plots seconds at full budget (across) against NRMSE (up) of every configuration that ran to its end.
 
     `B` the baseline, `*` the incumbent, `o` the front of both figures, `.` the others, `-` the target.
     """
@@ -170,9 +172,9 @@ def plot(progress: Progress, width: int, num_rows: int) -> list[Text]:
             *(Text("") for _ in range(num_rows + 1)),
         ]
     num_columns = max(10, width - _LEFT - 1)
-    across = _axis([e.time_s for e in known], num_columns)
+    across = _scale([e.time_s for e in known], num_columns)
     bound = [] if progress.threshold is None else [progress.threshold]
-    up = _axis([*(e.nrmse for e in known), *bound], num_rows)
+    up = _scale([*(e.nrmse for e in known), *bound], num_rows)
     rows = [[" "] * num_columns for _ in range(num_rows)]
     for level in bound:
         rows[up.cell(level)] = ["-"] * num_columns
@@ -194,7 +196,7 @@ def plot(progress: Progress, width: int, num_rows: int) -> list[Text]:
 
 
 def _marks(progress: Progress, known: Sequence[Estimate]) -> list[tuple[str, Estimate]]:
-    """What is drawn, the most important last."""
+    """Returns the parts to draw, the most important last."""
     found = ranks([(e.time_s, e.nrmse) for e in known])
     marks = [(".", e) for e, rank in zip(known, found, strict=True) if rank]
     marks += [("o", e) for e, rank in zip(known, found, strict=True) if not rank]

@@ -1,4 +1,4 @@
-"""What the models believe at a run's last event, laid out for figures: from its journal alone.
+"""The predictions of the models at a run's last event, laid out for figures: from its journal alone.
 
 Looks at the lattice with the continuous parameters held at the configuration in the centre: the recommended
 one, or the baseline while there is none. Knows no drawing, and decides nothing.
@@ -12,20 +12,17 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from tuner.advisor.retrospect import knowledge_of
+from tuner.core.arrays import Floats, Ints
 from tuner.core.config import TrialConfig
 from tuner.core.importance import MAX_COORDINATES, Importance, importances
 from tuner.core.lattice import Lattice
 from tuner.core.parameters import Continuous, Discrete, ParameterValue
-from tuner.report.past import PastRun
-from tuner.search.beliefs import Beliefs
-from tuner.search.candidates import MAX_POINTS
-from tuner.search.grid import Grid
-from tuner.search.models.kernel import Floats
-
-Ints = npt.NDArray[np.intp]
+from tuner.runs.past_run import PastRun
+from tuner.runs.restore import knowledge_of
+from tuner.search.candidates import Candidates
+from tuner.search.draw import MAX_POINTS
+from tuner.search.predictions import Predictions
 
 NUM_STEPS = 21
 """Values of a continuous parameter that are looked at."""
@@ -36,7 +33,7 @@ class SlicePoint:
     """One value of a parameter, the rest as in the centre as far as constraints allow.
 
     Attributes:
-        value: Of the parameter.
+        value: Value of the parameter.
         config: The legal configuration nearest to the centre that has it.
         moved: The other parameters in which it differs from the centre.
     """
@@ -51,16 +48,16 @@ class Model:
     """The models of a run and where they are looked at.
 
     Attributes:
-        beliefs: Over the candidates below, and all that was tried.
-        lattice: Of the study.
-        centre: What the slices go through.
-        centre_name: What that is.
+        predictions: Predictions over the candidates below, and all that was tried.
+        lattice: The lattice of the study.
+        centre: The configuration that the slices go through.
+        centre_name: Name of that configuration.
         configs: The legal points, continuous parameters as in the centre; without any where they are too
             many.
-        slices: By parameter that has more than one value.
+        slices: Slices by parameter, for parameters that have more than one value.
     """
 
-    beliefs: Beliefs
+    predictions: Predictions
     lattice: Lattice
     centre: TrialConfig
     centre_name: str
@@ -68,8 +65,8 @@ class Model:
     slices: Mapping[str, tuple[SlicePoint, ...]]
 
     def rows(self, configs: Sequence[TrialConfig]) -> Ints:
-        """Where configurations are among the candidates (configs,)."""
-        return np.array([self.beliefs.grid.index[config] for config in configs], dtype=np.intp)
+        """Returns the indices of configurations among the candidates (configs,)."""
+        return np.array([self.predictions.candidates.index[config] for config in configs], dtype=np.intp)
 
     @cached_property
     def varied(self) -> tuple[Discrete, ...]:
@@ -79,10 +76,10 @@ class Model:
 
     @cached_property
     def importances(self) -> dict[str, dict[str, Importance]]:
-        """Of every discrete parameter, in log time and in log NRMSE, as far as these are known and vary."""
+        """The importance of each discrete parameter for log time and log NRMSE, if known and varying."""
         known = {
-            "time_s": (self.beliefs.modelled_time, ()),
-            "nrmse": (self.beliefs.nrmse, self.quality_invariant_to),
+            "time_s": (self.predictions.modelled_time, ()),
+            "nrmse": (self.predictions.nrmse, self.quality_invariant_to),
         }
         return {
             figure: found
@@ -93,7 +90,7 @@ class Model:
     @property
     def quality_invariant_to(self) -> tuple[str, ...]:
         """The parameters that cannot change NRMSE, says the stage, unless runs contradicted it."""
-        theirs = self.beliefs.problem.traits.quality_invariant_to
+        theirs = self.predictions.problem.traits.quality_invariant_to
         return tuple(p.name for p in self.lattice.parameters if p.name in theirs)
 
     def _importances(self, values: Floats, without: Sequence[str]) -> dict[str, Importance]:
@@ -110,8 +107,14 @@ def model_of(past: PastRun) -> Model | str:
     try:
         model = _model(past)
         if not isinstance(model, str):
-            beliefs = model.beliefs
-            _ = beliefs.modelled_time, beliefs.time_parts, beliefs.nrmse, beliefs.fits, model.importances
+            predictions = model.predictions
+            _ = (
+                predictions.modelled_time,
+                predictions.time_parts,
+                predictions.nrmse,
+                predictions.fits,
+                model.importances,
+            )
         return model
     except Exception as error:  # whatever it is: the rest of the report stands on the records alone
         return f"The models could not be built ({type(error).__name__}: {' '.join(str(error).split())})."
@@ -120,7 +123,7 @@ def model_of(past: PastRun) -> Model | str:
 def _model(past: PastRun) -> Model | str:
     if not any(record.epoch for record in past.records):
         return "No trial has finished an epoch yet, so there is nothing for a model to learn from."
-    knowledge = knowledge_of(past.study, past.events)
+    knowledge = knowledge_of(past.study, past.facts)
     lattice, rows = past.study.lattice, past.result.conclusion.rows
     name = "recommended" if "recommended" in rows else "baseline"
     centre = rows[name].trial.config if name in rows else past.study.baseline
@@ -130,11 +133,11 @@ def _model(past: PastRun) -> Model | str:
         configs = tuple(lattice.config(row, values) for row in range(len(lattice)))
     slices = {p.name: _slice(lattice, p, centre, values) for p in lattice.parameters}
     looked_at = [point.config for points in slices.values() for point in points]
-    tried = tuple(knowledge.ledger.seeds | knowledge.ledger.probes)
+    tried = tuple(knowledge.observations.seeds | knowledge.observations.probes)
     problem = knowledge.problem
-    grid = Grid(problem, (problem.baseline, centre, *tried), (*configs, *looked_at))
+    candidates = Candidates(problem, (problem.baseline, centre, *tried), (*configs, *looked_at))
     return Model(
-        beliefs=knowledge.beliefs_over(grid),
+        predictions=knowledge.predictions_over(candidates),
         lattice=lattice,
         centre=centre,
         centre_name=f"the {name} configuration" if name == "recommended" else "the baseline",

@@ -1,4 +1,4 @@
-"""Where a run shows itself: a live view on a terminal, plain lines on anything else, or nowhere.
+"""The screens on which a run shows itself: a live view on a terminal, plain lines elsewhere, or none.
 
 Knows when something is shown; how it looks is the business of `live` and `progress`. Nothing here prints but
 by the function it is given, or by rich's own console.
@@ -19,15 +19,16 @@ from rich.text import Text
 
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.report.live import LiveView
-from tuner.report.progress import Progress
+from tuner.report.progress import plain_line
 from tuner.report.text import trial_line
+from tuner.runs.progress import Progress
 
 HEARTBEAT_S = 30.0
 """A pipe gets a line at least this often while reports come in."""
 
 
 class Screen(Protocol):
-    """Where a run shows itself."""
+    """The contract of a screen, on which a run shows itself."""
 
     def say(self, line: str) -> None:
         """Takes a line that stays."""
@@ -48,10 +49,10 @@ def open_screen(
     """Opens what fits the stream.
 
     Args:
-        title: Of the live view.
+        title: Title of the live view.
         say: Prints a plain line on the stream.
         prefix: Before each line that stays.
-        is_quiet: Nothing is shown at all.
+        is_quiet: Whether nothing is shown at all.
         on_stderr: The stream is standard error, not standard output.
     """
     stream = sys.stderr if on_stderr else sys.stdout
@@ -67,32 +68,32 @@ def open_screen(
 
 
 class SilentScreen:
-    """Shows nothing."""
+    """A screen that shows nothing."""
 
     def say(self, line: str) -> None:
-        """See `Screen`."""
+        """Ignores the line; see `Screen`."""
 
     def show(self, progress: Progress, changed: TrialRecord) -> None:
-        """See `Screen`."""
+        """Ignores the state; see `Screen`."""
 
 
 class PlainScreen:
-    """A line when a trial starts to run or ends, and a heartbeat in between."""
+    """Prints a line when a trial starts to run or ends, and a heartbeat in between."""
 
     def __init__(self, say: Callable[[str], None], prefix: str = "") -> None:
         self._say, self._prefix = say, prefix
         self._last = time.monotonic()
 
     def say(self, line: str) -> None:
-        """See `Screen`."""
+        """Prints a line; see `Screen`."""
         self._say(f"{self._prefix}{line}")
 
     def show(self, progress: Progress, changed: TrialRecord) -> None:
-        """See `Screen`."""
+        """Prints a line if it is time for one; see `Screen`."""
         now = time.monotonic()
         if changed.state is not TrialState.RUNNING or now - self._last >= HEARTBEAT_S:
             self._last = now
-            self.say(f"{trial_line(changed)} | {progress.plain()}")
+            self.say(f"{trial_line(changed)} | {plain_line(progress)}")
 
 
 class LiveScreen:
@@ -105,17 +106,17 @@ class LiveScreen:
         self._told_s: dict[str, float] = {}
 
     def say(self, line: str) -> None:
-        """See `Screen`."""
+        """Prints a line above the live view; see `Screen`."""
         self._console.print(Text(f"{self._prefix}{line}"))
 
     def show(self, progress: Progress, changed: TrialRecord) -> None:
-        """See `Screen`."""
+        """Takes the state that the view shows; see `Screen`."""
         self._told_s[changed.trial_id] = progress.elapsed_s
         told_s = {r.trial_id: self._told_s.get(r.trial_id, progress.elapsed_s) for r in progress.running}
         self._progress, self._shown_at = replace(progress, told_s=told_s), time.monotonic()
 
     def render(self) -> RenderableType:
-        """What the terminal shows now."""
+        """Returns what the terminal shows now."""
         if self._progress is None:
             return ""
         return LiveView(self._progress.later(time.monotonic() - self._shown_at), self._title)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from tuner.core.conclusion import Conclusion, Row
+from tuner.certificate.conclusion import Conclusion, Row
 from tuner.core.estimate import Estimate
 from tuner.core.goal import Goal
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.core.workload import Workload, change_pct
+from tuner.report.columns import aligned
 
 
 def duration(seconds: float) -> str:
-    """Seconds as m:ss or h:mm:ss."""
+    """Returns seconds as m:ss or h:mm:ss."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def trial_line(record: TrialRecord) -> str:
-    """One trial and what is known of it, in a line."""
+    """Returns one line with a trial and what is known of it."""
     return f"{record.trial_id} {record.state:<10} {record.config}: {figures(record)}"
 
 
 def figures(record: TrialRecord) -> str:
-    """What is known of a trial: its figures, or why it ended."""
+    """Says what is known of a trial: its figures, or why it ended."""
     match record.state:
         case TrialState.COMPLETE:
             return f"{record.time_s:.2f} s, NRMSE {record.nrmse:.4f}"
@@ -46,12 +45,12 @@ TITLES = {
 
 
 def result_table(conclusion: Conclusion) -> str:
-    """The closing table: time_s is the shortest, nrmse the mean over the seeds a configuration ran with.
+    """The closing table: time_s and nrmse are means over the runs of a configuration.
 
     Another objective and limited figures have columns of their own; the speed-up is in the objective
     and of all runs, which is said where the certificate has another.
     """
-    return _aligned(result_rows(conclusion)) or "no trial was run"
+    return aligned(result_rows(conclusion), are_figures=True) or "no trial was run"
 
 
 def result_rows(conclusion: Conclusion) -> list[list[str]]:
@@ -60,7 +59,7 @@ def result_rows(conclusion: Conclusion) -> list[list[str]]:
         return []
     names = list(next(iter(conclusion.rows.values())).trial.config.as_dict())
     extra = _extra_columns(conclusion.goal)
-    is_paired = conclusion.speedup is not None and conclusion.speedup.low is not None
+    is_paired = conclusion.speedup is not None and conclusion.speedup.is_paired
     speedup = "speed-up, all runs" if is_paired else "speed-up"
     header = ["", *names, "seeds", "time_s", "nrmse", "peak_memory_gib", *extra, speedup]
     body = [
@@ -75,7 +74,7 @@ def result_rows(conclusion: Conclusion) -> list[list[str]]:
 
 
 def _extra_columns(goal: Goal) -> list[str]:
-    """What a study judges by beside the table's own columns."""
+    """Returns the columns that a study needs beside the table's own."""
     wanted = [str(goal.objective), *(limit.metric for limit in goal.limits)]
     return [name for name in dict.fromkeys(wanted) if name not in ("time_s", "peak_memory_gib")]
 
@@ -106,7 +105,7 @@ def _extra_cell(name: str, measured: Estimate, conclusion: Conclusion) -> str:
 
 def work_table(conclusion: Conclusion, num_samples: int) -> str:
     """The work of an epoch by the guide's cost mathematics, each count with its change."""
-    return _aligned(work_rows(conclusion, num_samples))
+    return aligned(work_rows(conclusion, num_samples), are_figures=True)
 
 
 def work_rows(conclusion: Conclusion, num_samples: int) -> list[list[str]]:
@@ -136,14 +135,3 @@ def _changed(before: int, after: int) -> str:
     """A count and, where it differs, its change: `2,004 (-40 %)`."""
     change = f" ({change_pct(before, after):+.0f} %)" if after != before else ""
     return f"{after:,}{change}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )

@@ -12,7 +12,7 @@ from typing import Any
 from tuner.core.goal import TimeToTarget
 from tuner.core.recommend import baseline_estimate
 from tuner.core.trial import TrialRecord
-from tuner.report.result import RunResult
+from tuner.runs.result import RunResult
 
 COLUMNS = {
     "trial_id": "Ascending in the order of asking.",
@@ -39,7 +39,7 @@ COLUMNS = {
 
 
 def trials_csv(result: RunResult) -> str:
-    """`trials_table` as CSV."""
+    """Returns `trials_table` as CSV."""
     columns, rows = trials_table(result)
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -113,7 +113,7 @@ def _row(record: TrialRecord, reached: TimeToTarget | None) -> dict[str, Any]:
         "censored": record.is_censored,
         "time_to_target_s": reached.seconds if reached else None,
         "time_to_target_censored": reached.is_censored if reached else None,
-        "peak_memory_gib": record.peak_memory_gib,
+        "peak_memory_gib": record.peak_memory_gib or None,
         **({name: getattr(last, name) for name in _FROM_LAST} if last else {}),
         "constraint": record.constraint,
         "reason": record.reason,

@@ -1,4 +1,4 @@
-"""What a run took from an earlier one, in words."""
+"""Says in words what a run took from an earlier one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 
 def warm_start_line(provenance: Mapping[str, Any], contradiction: str = "") -> str:
-    """One line on what was taken, from where; on why it was dropped, when it was.
+    """Says in one line what was taken and from where, and why it was dropped, if it was.
 
     Args:
         provenance: `warm_start` of a run's provenance.
-        contradiction: Why the prior was dropped; empty while it was not.
+        contradiction: The reason why the warm start was dropped; empty while it is used.
     """
     taken = (
         f"warm start: NRMSE of {provenance['num_runs']} runs, {provenance['num_full']} at full budget, "
         f"from {provenance['run']} on {provenance['device']}"
     )
     if provenance["num_left_out"]:
-        taken += f"; {provenance['num_left_out']} more vary what this study does not"
+        taken += f"; {provenance['num_left_out']} more were left out, as they vary what this study does not"
     if contradiction:
         return f"{taken}; dropped, and nothing below rests on it: {contradiction}"
     return f"{taken}; times and memory are measured here"

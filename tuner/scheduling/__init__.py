@@ -7,9 +7,8 @@ from tuner.scheduling.asha import Asha
 from tuner.scheduling.contract import Continue, Decision, Evidence, Rival, Stop, StoppingRule
 from tuner.scheduling.feasible_and_faster import FeasibleAndFaster
 from tuner.scheduling.moasha import Moasha
-from tuner.scheduling.no_stopping import NoStopping
 from tuner.scheduling.projection import Projection, project
-from tuner.scheduling.rules import make_rule
+from tuner.scheduling.rules import NoStopping, make_rule
 from tuner.scheduling.rungs import comparable
 
 __all__ = [

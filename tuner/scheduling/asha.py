@@ -42,7 +42,7 @@ class Asha:
         check_number(self, "grace_period", at_least=1, is_whole=True)
 
     def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
-        """Of equal figures, all go on; so does one that did not report the objective."""
+        """Decides at a rung. Of equal figures all go on; so does one that did not report the objective."""
         if not is_rung(trial, grace_period=self.grace_period, reduction_factor=self.reduction_factor):
             return Continue()
         if self.metric == "time_s":

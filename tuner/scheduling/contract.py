@@ -1,4 +1,4 @@
-"""What a stopping rule is told and what it answers.
+"""Defines what a stopping rule is told and what it answers.
 
 Knows nothing of any particular rule, nor of which trials are protected from stopping: the advisor
 does not ask about those.
@@ -20,7 +20,7 @@ class Rival:
 
     Attributes:
         record: Running, or ended in any state; of a running one, what it has reported so far.
-        probability: That its configuration meets the target; None while that is not known.
+        probability: Probability that its configuration meets the target; None while unknown.
     """
 
     record: TrialRecord
@@ -29,7 +29,7 @@ class Rival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What is known beside the trial in question.
+    """Everything known beside the trial in question.
 
     Attributes:
         finished: Records of trials that ended, in any state; a rule picks those it can use.
@@ -37,10 +37,10 @@ class Evidence:
             trial itself nor the baseline, the guide's row or a replicate is among them, and of one
             configuration and seed there is one: a lost trial and its repeat report the same.
         incumbent: The best feasible configuration; None before there is one.
-        objective: In what it is the best.
-        to_beat: Its objective, when that is another than its time.
+        objective: The objective by which it is the best.
+        to_beat: The objective to beat, if that is other than its time.
         threshold: The NRMSE to stay under; None while the baseline it is relative to is unmeasured.
-        probability: That the trial's configuration meets the target, its curve so far included; None
+        probability: Probability that its configuration meets the target, the curve so far included; None
             while that says nothing.
     """
 

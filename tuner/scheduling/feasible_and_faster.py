@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tuner.core.amount import amount
 from tuner.core.goal import Objective, objective_at_best
 from tuner.core.measurement import Status
 from tuner.core.pareto import ranks
@@ -16,7 +17,7 @@ from tuner.scheduling.contract import Continue, Decision, Evidence, Rival, Stop
 from tuner.scheduling.options import check_choice, check_number
 from tuner.scheduling.projection import project
 from tuner.scheduling.rungs import RungReport, is_rung, num_kept, report_at
-from tuner.scheduling.words import amount, ordinal, projected
+from tuner.scheduling.words import ordinal, projected
 
 PROBABLE = 0.5
 """Probability of meeting the target from which a trial is in the class of the feasible ones."""
@@ -36,7 +37,7 @@ class FeasibleAndFaster:
     the target is unknown and the finished curves say that it cannot.
 
     Attributes:
-        min_probability: That its configuration meets the target, below which a trial is stopped.
+        min_probability: Probability of meeting the target below which a trial is stopped.
         time_margin: Share by which it must be slower than the incumbent (or worse in another objective), at
             best, before that may stop it; and by which another must be faster at a rung.
         rungs: Whether trials are compared at rungs.
@@ -94,11 +95,11 @@ class FeasibleAndFaster:
             return ""
         return (
             f"{projected(at_best, objective)}, {_WORSE[objective]} the incumbent's "
-            f"{amount(to_beat, objective)} ({incumbent.config})"
+            f"{amount(to_beat, objective, is_rounded=True)} ({incumbent.config})"
         )
 
     def _left_behind(self, trial: TrialRecord, evidence: Evidence) -> str:
-        """Why a trial at a rung need not go on; without a threshold there are no classes to compare in."""
+        """Returns why a trial at a rung need not go on; empty without a threshold, which defines classes."""
         is_compared = self.rungs and evidence.threshold is not None
         if not is_compared or not is_rung(
             trial, grace_period=self.grace_period, reduction_factor=self.reduction_factor
@@ -121,7 +122,7 @@ class FeasibleAndFaster:
         return f"NRMSE {mine.nrmse:.4f} after epoch {trial.epoch}, {rung}: {why}" if why else ""
 
     def _dominated(self, mine: RungReport, peers: list[RungReport], objective: Objective) -> str:
-        """By whom in both figures and by the margins; of several the best in NRMSE."""
+        """Names the peer that beats it in both figures by the margins, the best in NRMSE; empty if none."""
         better = [
             peer
             for peer in peers
@@ -131,9 +132,10 @@ class FeasibleAndFaster:
         if not better:
             return ""
         best = min(better, key=lambda peer: (peer.nrmse, peer.objective, peer.trial.trial_id))
+        theirs = amount(best.objective, objective, is_rounded=True)
+        own = amount(mine.at_least, objective, is_rounded=True)
         return (
-            f"trial {best.trial.trial_id} had {best.nrmse:.4f} and is projected to "
-            f"{amount(best.objective, objective)} instead of {amount(mine.at_least, objective)}"
+            f"trial {best.trial.trial_id} had {best.nrmse:.4f} and is projected to {theirs} instead of {own}"
         )
 
 
@@ -145,7 +147,7 @@ _WORSE = {
 
 
 def _at_rung(rival: Rival, rung: int, evidence: Evidence) -> tuple[RungReport, bool] | None:
-    """What a trial reported at the rung, and whether it is probably feasible.
+    """Returns what a trial reported at the rung, and whether it is probably feasible.
 
     So it is by its probability; while that is unknown, if its NRMSE projects to less than the threshold.
     """
@@ -171,7 +173,7 @@ def _num_ahead(mine: RungReport, peers: list[RungReport], *, is_probable: bool) 
 
 
 def _hopeless(trial: TrialRecord, evidence: Evidence) -> str:
-    """Why it cannot meet the target by the finished curves; not asked where a probability is known."""
+    """Returns why finished curves rule the target out; not asked if a probability is known."""
     projection = project(trial, evidence.finished)
     if evidence.probability is not None or evidence.threshold is None or projection is None:
         return ""

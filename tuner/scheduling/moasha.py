@@ -42,7 +42,7 @@ class Moasha:
         check_number(self, "grace_period", at_least=1, is_whole=True)
 
     def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
-        """Of equal figures, all go on or none; one that did not report the objective goes on."""
+        """Decides at a rung. Of equal figures, all go on or none; a trial without the objective goes on."""
         if not is_rung(trial, grace_period=self.grace_period, reduction_factor=self.reduction_factor):
             return Continue()
         mine = report_at(trial, trial.epoch, evidence)
@@ -60,7 +60,7 @@ class Moasha:
 
 
 def num_before(point: Point, others: Sequence[Point]) -> int:
-    """How many of `others` come before `point`: better fronts, and its own as far as the net orders it so."""
+    """Counts the `others` before `point`: better fronts, and its own as far as the net orders it so."""
     points = [point, *others]
     rank = ranks(points)
     its_front = [p for p, r in zip(points, rank, strict=True) if r == rank[0]]  # begins with the point

@@ -14,11 +14,11 @@ def check_number(rule: Any, name: str, *, at_least: float, is_whole: bool = Fals
     Args:
         rule: The rule, a dataclass with a default for the option.
         name: The option.
-        at_least: Its least value.
+        at_least: Least value of the option.
         is_whole: Whether it must be a whole number.
 
     Raises:
-        SpecError: It is not.
+        SpecError: The value is not a number in the allowed range.
     """
     value = getattr(rule, name)
     kind = int if is_whole else (int, float)
@@ -31,7 +31,7 @@ def check_choice(rule: Any, name: str, choices: Sequence[Any]) -> None:
     """An option that must be one of a few values; arguments as of `check_number`.
 
     Raises:
-        SpecError: It is not.
+        SpecError: The value is not allowed.
     """
     value = getattr(rule, name)
     if not any(type(value) is type(choice) and value == choice for choice in choices):

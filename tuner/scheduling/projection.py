@@ -1,4 +1,4 @@
-"""What a partial trial would be at its full budget, learned from the trials that got there.
+"""Projects a partial trial to its full budget, as learned from the trials that got there.
 
 The law behind it is proportional: if finished trials ended at 0.8 times their NRMSE after epoch 2,
 so will this one. It knows no other law, and it does not judge: a projection teaches the search and
@@ -66,9 +66,9 @@ def project(trial: TrialRecord, finished: Iterable[TrialRecord]) -> Projection |
 
 
 def final_ratios(finished: Iterable[TrialRecord], *, epoch: int, num_epochs: int) -> list[float]:
-    """Final NRMSE over NRMSE after `epoch`, of every full-budget trial that reported both."""
+    """Final NRMSE over NRMSE after `epoch`, of every trial of all epochs that reported both."""
     curves = [
-        record.nrmse_curve for record in finished if record.is_full_budget and record.num_epochs == num_epochs
+        record.nrmse_curve for record in finished if record.is_whole and record.num_epochs == num_epochs
     ]
     return [curve[num_epochs] / curve[epoch] for curve in curves if curve.get(epoch, 0.0) > 0]
 

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tuner.core.plugins import make
+from tuner.core.trial import TrialRecord
 from tuner.errors import SpecError
 from tuner.scheduling.asha import Asha
-from tuner.scheduling.contract import StoppingRule
+from tuner.scheduling.contract import Continue, Decision, Evidence, StoppingRule
 from tuner.scheduling.feasible_and_faster import FeasibleAndFaster
 from tuner.scheduling.moasha import Moasha
-from tuner.scheduling.no_stopping import NoStopping
+
+
+@dataclass(frozen=True, slots=True)
+class NoStopping:
+    """The rule `none`: every trial runs to its full budget."""
+
+    def decide(self, trial: TrialRecord, evidence: Evidence) -> Decision:
+        """Continues, always."""
+        return Continue()
+
 
 RULES = {"feasible_and_faster": FeasibleAndFaster, "moasha": Moasha, "asha": Asha, "none": NoStopping}
 

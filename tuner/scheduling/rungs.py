@@ -21,13 +21,13 @@ from tuner.scheduling.contract import Evidence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RungReport:
-    """What a trial was at a rung.
+    """What a trial reported at a rung, and what that projects to.
 
     Attributes:
-        trial: Its record up to the rung.
-        objective: Of the study, at full budget, as projected at the rung.
-        at_least: What that may still become: less only for a time to a target not reached by then.
-        nrmse: As reported at the rung.
+        trial: Record of the trial up to the rung.
+        objective: Objective of the study at full budget, as projected at the rung.
+        at_least: Least value that this may still take: less only for a time to a target not reached by then.
+        nrmse: NRMSE, as reported at the rung.
     """
 
     trial: TrialRecord
@@ -37,7 +37,7 @@ class RungReport:
 
     @property
     def point(self) -> Point:
-        """(objective, nrmse)."""
+        """The pair (objective, nrmse)."""
         return self.objective, self.nrmse
 
 
@@ -55,7 +55,7 @@ def is_rung(trial: TrialRecord, *, grace_period: int, reduction_factor: int) -> 
 
 
 def report_at(record: TrialRecord, rung: int, evidence: Evidence) -> RungReport | None:
-    """What a trial reported at a rung; None when it did not get there or turned out infeasible.
+    """Returns a trial's report at a rung; None if it did not get there or turned out infeasible.
 
     One that diverged or ran out of memory later holds no place that another could have, nor does one that
     did not report the objective.
@@ -80,12 +80,12 @@ def report_at(record: TrialRecord, rung: int, evidence: Evidence) -> RungReport 
 
 
 def reports_at(records: Iterable[TrialRecord], rung: int, evidence: Evidence) -> list[RungReport]:
-    """What all that reached a rung reported there, in their order."""
+    """Returns the standings of all trials that reached a rung, in their order."""
     return [report for record in records if (report := report_at(record, rung, evidence))]
 
 
 def num_kept(num: int, reduction_factor: int) -> int:
-    """How many of `num` trials at a rung go on: at least one, so that a first one always does."""
+    """Returns how many of `num` trials at a rung go on: at least one, so that a first one always does."""
     return -(-num // reduction_factor)
 
 

@@ -1,7 +1,8 @@
-"""How the reasons of stopping rules write their figures."""
+"""Writes the figures in the reasons of stopping rules."""
 
 from __future__ import annotations
 
+from tuner.core.amount import amount
 from tuner.core.goal import Objective
 
 _WHEN = {
@@ -13,13 +14,7 @@ _WHEN = {
 
 def projected(value: float, objective: Objective) -> str:
     """A projection of the objective, and of what it is one."""
-    return f"projected {amount(value, objective)} {_WHEN[objective]}"
-
-
-def amount(value: float, objective: Objective) -> str:
-    """Three digits, or a whole number from 1000 on, with the objective's unit."""
-    number = f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
-    return f"{number} {objective.unit}"
+    return f"projected {amount(value, objective, is_rounded=True)} {_WHEN[objective]}"
 
 
 def ordinal(number: int) -> str:

@@ -1,74 +1,79 @@
-"""Which configurations are looked at: the whole lattice, or a fixed sample where it is large.
+"""The candidates of a search, laid out once: their coordinates and their work as arrays.
 
-A function of the space, a seed and what was tried: asking twice gives the same candidates.
+All points of the lattice; a sample where they are more than some 10^5, or something continuous varies.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
+from tuner.core.arrays import Floats
 from tuner.core.config import TrialConfig
-from tuner.core.lattice import Lattice
-from tuner.core.parameters import Continuous
-
-MAX_POINTS = 200_000
-"""Of a lattice that is looked at whole."""
-
-MIN_DRAWN, MAX_DRAWN = 1800, 10_000
-"""Candidates drawn when something continuous varies: a point of the lattice each, within these bounds."""
-NUM_LOCAL = 200
-"""Further ones near what was tried."""
-LOCAL_SD = 0.1
-"""How near, in units of the parameter's range."""
+from tuner.search.draw import MAX_POINTS, drawn_configs
+from tuner.search.models.coordinates import axes_of, coordinates
+from tuner.search.models.memory import extent_of
+from tuner.search.models.time import work_of
+from tuner.search.problem import Problem
 
 
-def candidates(lattice: Lattice, seed: int, tried: Sequence[TrialConfig]) -> list[TrialConfig]:
-    """The points of the lattice, at most `MAX_POINTS`.
+class Candidates:
+    """Candidates and where they lie; shape (candidates, ...) throughout.
 
-    Continuous parameters are drawn anew whenever something more was tried, some of them near that.
+    Args:
+        problem: Says what is looked at.
+        tried: Configurations that must be among the candidates, and near which some are drawn.
+        also: Further configurations that must be among them.
     """
-    if not lattice.continuous:
-        return [lattice.config(row) for row in _rows(lattice, seed, MAX_POINTS)]
-    rng = np.random.default_rng([seed, len(tried)])
-    found = []
-    num_free = min(max(MIN_DRAWN, len(lattice)), MAX_DRAWN)
-    rows = _rows(lattice, int(rng.integers(2**31)), num_free)
-    for row in np.resize(rows, num_free):
-        drawn = {p.name: _scaled(p, float(rng.uniform())) for p in lattice.continuous}
-        found.append(lattice.config(int(row), drawn))
-    known = [config for config in tried if lattice.index(config) is not None]
-    for k in range(NUM_LOCAL if known else 0):
-        config = known[-1 - k % len(known)]
-        row = lattice.index(config)
-        assert row is not None  # only such are known
-        values = config.as_dict()
-        near = {p.name: _near(p, float(values[p.name]), rng) for p in lattice.continuous}
-        found.append(lattice.config(row, near))
-    return found
 
+    def __init__(
+        self, problem: Problem, tried: Sequence[TrialConfig] = (), also: Sequence[TrialConfig] = ()
+    ) -> None:
+        self._problem = problem
+        known = dict.fromkeys(drawn_configs(problem.lattice, problem.seed, tried))
+        known.update(dict.fromkeys((*tried, *also)))
+        self.configs: tuple[TrialConfig, ...] = tuple(known)
+        self.index = {config: row for row, config in enumerate(self.configs)}
+        self.is_complete = not problem.lattice.continuous and len(problem.lattice) <= MAX_POINTS
+        self.quality_axes = axes_of(
+            problem.lattice,
+            without=problem.traits.quality_invariant_to,
+            derived=["effective_batch_size"],
+        )
+        time = axes_of(problem.lattice, derived=["micro_rows", "num_micro_batches"])
+        self.quality_is_ordered = np.array([axis.is_ordered for axis in self.quality_axes], dtype=np.bool_)
+        self.time_is_ordered = np.array([axis.is_ordered for axis in time], dtype=np.bool_)
+        self.quality_points: Floats = coordinates(self.configs, self.quality_axes)
+        self.time_points: Floats = coordinates(self.configs, time)
 
-def _rows(lattice: Lattice, seed: int, limit: int) -> list[int]:
-    if len(lattice) <= limit:
-        return list(range(len(lattice)))
-    chosen = np.random.default_rng(seed).choice(len(lattice), limit, replace=False)
-    return sorted(chosen.tolist())
+    @cached_property
+    def work(self) -> Floats:
+        """Batches, launches, rows and optimizer steps of an epoch (candidates, 4)."""
+        return work_of(self.configs, self._problem.num_samples)
 
+    @cached_property
+    def extents(self) -> Floats:
+        """The two figures in which peak memory is affine (candidates, 2)."""
+        return np.array([extent_of(config) for config in self.configs], dtype=np.float64)
 
-def _scaled(parameter: Continuous, share: float) -> float:
-    """The value at a share of the range, from 0 at low to 1 at high."""
-    if parameter.log:
-        value = parameter.low * math.exp(share * math.log(parameter.high / parameter.low))
-    else:
-        value = parameter.low + share * (parameter.high - parameter.low)
-    return min(max(value, parameter.low), parameter.high)
+    @cached_property
+    def _quality(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        _, first, group = np.unique(self.quality_points, axis=0, return_index=True, return_inverse=True)
+        return np.asarray(group.reshape(-1), dtype=np.intp), first
 
+    @property
+    def quality_group(self) -> npt.NDArray[np.intp]:
+        """Candidates of equal quality, as far as the stage says, share a number."""
+        return self._quality[0]
 
-def _near(parameter: Continuous, value: float, rng: np.random.Generator) -> float:
-    if parameter.log:
-        share = math.log(value / parameter.low) / math.log(parameter.high / parameter.low)
-    else:
-        share = (value - parameter.low) / (parameter.high - parameter.low)
-    return _scaled(parameter, float(np.clip(share + LOCAL_SD * rng.standard_normal(), 0.0, 1.0)))
+    @property
+    def quality_first(self) -> npt.NDArray[np.intp]:
+        """The first candidate of each such group (groups,)."""
+        return self._quality[1]
+
+    def covers(self, config: TrialConfig) -> bool:
+        """Whether a configuration is a candidate."""
+        return config in self.index

@@ -1,6 +1,6 @@
-"""What a proposer is asked and told.
+"""Defines what a proposer is asked and told.
 
-Knows nothing of Optuna, nor of how a stopped trial is projected: an `Outcome` brings that along.
+Knows nothing of Optuna, nor of how a stopped trial is projected: `FullBudgetValues` bring that along.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from tuner.errors import TunerError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a trial is worth at its full budget: measured when all of it ran, projected otherwise.
+class FullBudgetValues:
+    """The figures of a trial at its full budget: measured if every epoch ran, projected otherwise.
 
     Attributes:
-        projected_objective: What the study minimises; training seconds unless it says otherwise.
+        projected_objective: Value that the study minimises; training seconds unless it says otherwise.
         projected_nrmse: NRMSE.
-        quality: NRMSE less the target's threshold, feasible when <= 0; of a stopped trial its
-            optimistic NRMSE, so that it is not called infeasible on a guess; 0 while unknown. More by
-            as much as it breaks the study's limits.
+        quality: NRMSE less the target's threshold, plus the amount by which the study's limits are broken;
+            feasible when <= 0, and 0 while unknown. A stopped trial counts with its optimistic NRMSE, so that
+            it is not called infeasible on a guess.
 
     Raises:
         TunerError: One of them is not finite.
@@ -42,7 +42,7 @@ class Proposer(Protocol):
     """Says what to try next. The same seed and the same calls give the same proposals."""
 
     def propose(self, trial_id: str) -> TrialConfig | None:
-        """Called when a worker is free: what the trial `trial_id` shall run with.
+        """Returns the configuration for the trial `trial_id`; called when a worker is free.
 
         Returns:
             A legal configuration whose lattice point no trial has used yet; when a continuous
@@ -60,13 +60,13 @@ class Proposer(Protocol):
         """
         ...
 
-    def tell(self, record: TrialRecord, outcome: Outcome | None) -> None:
+    def tell(self, record: TrialRecord, values: FullBudgetValues | None) -> None:
         """Called once for every trial proposed or adopted, with its record in a final state.
 
         Args:
             record: Final; its state decides how the model takes it.
-            outcome: None when there is nothing to project: an INFEASIBLE or FAILED trial, or one
-                stopped before its first epoch.
+            values: Values of the trial at its full budget. None with nothing to project: an INFEASIBLE or
+                FAILED trial, or one stopped before its first epoch.
         """
         ...
 

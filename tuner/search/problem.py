@@ -17,16 +17,16 @@ class Problem:
     """Minimise an objective over a lattice, while the mean NRMSE over seeds meets a target, within limits.
 
     Attributes:
-        lattice: Where to look.
-        target: What NRMSE must meet.
-        baseline: What is to be beaten, and what a relative target is relative to.
-        num_samples: Of an epoch.
-        num_epochs: Of the full budget.
-        traits: What the stage says of itself.
-        seed: Of the first run of every configuration, and of all randomness here.
+        lattice: The lattice to search.
+        target: The bound that NRMSE must meet.
+        baseline: The configuration to beat, to which a relative target is relative.
+        num_samples: Number of samples in an epoch.
+        num_epochs: Number of epochs of the full budget.
+        traits: Properties that the stage states of itself.
+        seed: Seed of the first run of every configuration, and of all randomness here.
         max_error: Probability accepted that a recommended configuration misses the target.
-        objective: What is minimised.
-        limits: What figures other than NRMSE must keep.
+        objective: The figure to minimise.
+        limits: The bounds that figures other than NRMSE must keep.
     """
 
     lattice: Lattice

@@ -6,8 +6,7 @@ simulated and must be called so wherever it is shown.
 
 from tuner.simulate.instance import Instance
 from tuner.simulate.instances import SETS, make_instance
-from tuner.simulate.loop import Account, Costs, Law, ProbeLaw, VirtualClock, simulate
-from tuner.simulate.unwritten import Unwritten
+from tuner.simulate.loop import Account, Costs, Law, ProbeLaw, Unwritten, VirtualClock, simulate
 
 __all__ = [
     "SETS",

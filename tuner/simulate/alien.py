@@ -1,14 +1,15 @@
 """Quality laws that share nothing with physical features: tables of random numbers, waves, parity, residues.
 
 They are functions of (batch_size, num_taus, accum_steps) all the same, and so smooth or so additive that
-something can be learnt of them, but nothing of logarithms or reciprocals.
+something can be learned of them, but nothing of logarithms or reciprocals.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from tuner.simulate.hardware import Columns, Floats, guide_columns
+from tuner.core.arrays import Floats
+from tuner.simulate.hardware import Columns, guide_columns
 from tuner.simulate.quality import QualityLaw, Rng
 
 
@@ -47,7 +48,7 @@ def waves(columns: Columns, rng: Rng) -> Floats:
 
 
 def parity(columns: Columns, rng: Rng) -> Floats:
-    """What counts is whether numbers are even, and whether three divides them."""
+    """An NRMSE law in which it counts whether numbers are even, and whether three divides them."""
     batch, _, taus, accum = guide_columns(columns)
     thirds, odd, few = (
         np.where(is_so, *rng.normal(0, 0.03, 2)) for is_so in (batch % 3 == 0, taus % 2 == 1, accum > 1)

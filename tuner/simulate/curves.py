@@ -1,4 +1,4 @@
-"""How NRMSE falls over the epochs towards its final value, in several shapes.
+"""Defines how NRMSE falls over the epochs towards its final value, in several shapes.
 
 A curve is a factor on the final NRMSE for every point and epoch, 1 at the last: a part all points share, and
 a part that goes with their effect on quality or their effective batch. Beside it every point has a private
@@ -12,18 +12,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tuner.simulate.hardware import Columns, Floats, guide_columns
+from tuner.core.arrays import Floats
+from tuner.simulate.hardware import Columns, guide_columns
 from tuner.simulate.quality import Rng
 
 Curve = Callable[[Columns, Floats, int, Rng], Floats]
-"""(columns, excess NRMSE, epochs, generator) -> factors, shape (points, epochs)."""
+"""A shape: (columns, excess NRMSE, epochs, generator) -> factors, shape (points, epochs)."""
 
 PRIVATE_PCT = (3.0, 1.0, 0.8, 0.6, 0.4)
 """Standard deviation of a point's private part after epochs 1 to 5 of 6, percent."""
 
 
 def settling(num_epochs: int) -> Floats:
-    """`PRIVATE_PCT` as shares, stretched to any number of epochs and 0 at the last, shape (epochs,)."""
+    """Stretches `PRIVATE_PCT`, as shares, to any number of epochs, 0 at the last, shape (epochs,)."""
     at = np.arange(1, num_epochs + 1) / num_epochs
     return np.interp(at, np.arange(1, 7) / 6, np.array([*PRIVATE_PCT, 0.0]) / 100)
 
@@ -46,7 +47,7 @@ def crossing(columns: Columns, excess: Floats, num_epochs: int, rng: Rng) -> Flo
 
 
 def misleading(columns: Columns, excess: Floats, num_epochs: int, rng: Rng) -> Floats:
-    """In the first half, what ends worse looks better."""
+    """A curve in whose first half what ends worse looks better."""
     left = np.maximum(1 - np.arange(1, num_epochs + 1) / (0.6 * num_epochs), 0)
     against = rng.uniform(1.5, 2.5) * (excess - excess.mean())[:, None] * left
     factors: Floats = regular(columns, excess, num_epochs, rng) - against

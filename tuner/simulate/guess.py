@@ -1,4 +1,4 @@
-"""What a study would meet if its hardware and stage were as supposed: the instance behind `--simulate`.
+"""Guesses what a study would meet if hardware and stage were as supposed: the instance of `--simulate`.
 
 The suppositions, which every output repeats: time and memory by `hardware_law`, NRMSE by the bundled stage's
 calibration, noise as calibrated, further parameters without effect.
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from tuner.core.arrays import Floats
+from tuner.core.study import StudySpec
 from tuner.simulate.curves import regular, settling
-from tuner.simulate.hardware import Floats, hardware_law
+from tuner.simulate.hardware import hardware_law
 from tuner.simulate.instance import Instance, Noise, quality_groups
 from tuner.simulate.loop import Costs
 from tuner.simulate.noise import generator
 from tuner.simulate.power import BOARD_POWER_W, LOAD_SHARE, WAITING_SHARE, epoch_energy_j
 from tuner.simulate.quality import calibrated
 from tuner.simulate.truth import Truth
-from tuner.spec import StudySpec
 
 BASELINE_NRMSE = 0.0921
 """The guide's, at (6, 3, 5); docs/stage.md measured .0913 on a CPU."""
@@ -26,7 +27,7 @@ def supposed_instance(study: StudySpec) -> Instance:
     """A study as it would go by the suppositions; drawn from the study's seed.
 
     Raises:
-        SpecError: Its hardware profile lacks a figure the law needs.
+        SpecError: The hardware profile lacks a figure that the law needs.
     """
     law = hardware_law(study.hardware)
     columns, num_epochs, rng = study.lattice.columns, study.stage.num_epochs, generator("guess", study.seed)
@@ -67,7 +68,7 @@ def _at_guides_baseline() -> Floats:
 
 
 def suppositions(study: StudySpec) -> list[str]:
-    """What the simulation of a study supposes, in sentences."""
+    """Returns what the simulation of a study supposes, in sentences."""
     if study.hardware.kind == "cuda":
         time = (
             "Time and memory are supposed, not measured: the guide's stage, whose baseline takes 35 min on "

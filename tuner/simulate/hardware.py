@@ -1,4 +1,4 @@
-"""What a card would take: a law of time and memory, from a hardware profile's figures.
+"""Computes what a card would take: a law of time and memory, from a hardware profile's figures.
 
 Two regimes. For a CUDA card, the guide's: a row of the stage costs about 0.9 GiB, and the constants are
 chosen so that the guide's own rows come out (tests state them). For a CPU, what docs/stage.md measured. A law
@@ -14,17 +14,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from tuner.core.arrays import Floats
+from tuner.core.hardware import HardwareProfile
+from tuner.core.workload import num_batches
 from tuner.errors import SpecError
-from tuner.spec.hardware import HardwareProfile
 
-Floats = npt.NDArray[np.float64]
 Columns = Mapping[str, npt.NDArray[np.generic]]
 """Each parameter's value in every point, shape (points,), as `Lattice.columns`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HardwareLaw:
-    """Seconds and GiB of the stage on one device.
+    """Computes seconds and GiB of the stage on one device.
 
     An epoch is `batch_s` a batch, `step_s` an optimizer step, `launch_s` a micro-batch, `row_s` a row (sample
     times noise level); a micro-batch of fewer than `saturation_rows` rows takes as long as one of so many. A
@@ -34,7 +35,7 @@ class HardwareLaw:
         tile_rows: Rows of a micro-batch are rounded up to a multiple of this.
         base_gib: Memory that does not depend on the configuration.
         row_gib: Memory of one row of a micro-batch.
-        memory_gib: What the device has; infinity where running out is not to be simulated.
+        memory_gib: Memory of the device in GiB; infinity if running out is not to be simulated.
         noise_pct: Standard deviation of a run's time, percent.
     """
 
@@ -55,13 +56,13 @@ class HardwareLaw:
         batch, micro, _, accum = guide_columns(columns)
         chunk_s = self.launch_s + self._chunk_rows_s(columns)
         batch_s = self.batch_s + self.step_s / accum + chunk_s * batch / micro
-        seconds: Floats = _num_batches(batch, num_samples) * np.maximum(batch_s, self.loader_s)
+        seconds: Floats = num_batches(num_samples, batch) * np.maximum(batch_s, self.loader_s)
         return seconds
 
     def epoch_rows_s(self, columns: Columns, num_samples: int) -> Floats:
         """The part of `epoch_time_s` in which rows are computed, shape (points,)."""
         batch, micro, _, _ = guide_columns(columns)
-        seconds: Floats = _num_batches(batch, num_samples) * self._chunk_rows_s(columns) * batch / micro
+        seconds: Floats = num_batches(num_samples, batch) * self._chunk_rows_s(columns) * batch / micro
         return seconds
 
     def _chunk_rows_s(self, columns: Columns) -> Floats:
@@ -77,13 +78,8 @@ class HardwareLaw:
         return peak
 
 
-def _num_batches(batch: Floats, num_samples: int) -> Floats:
-    rounded: Floats = np.floor((2 * num_samples + batch) / (2 * batch))
-    return rounded
-
-
 def guide_columns(columns: Columns) -> tuple[Floats, Floats, Floats, Floats]:
-    """batch_size, micro_batch, num_taus and accum_steps as floats; accum_steps is 1 unless it varies."""
+    """Returns batch_size, micro_batch, num_taus, accum_steps as floats; accum_steps is 1 unless it varies."""
     batch, micro, taus = (columns[name].astype(np.float64) for name in _NAMES)
     accum = columns["accum_steps"].astype(np.float64) if "accum_steps" in columns else np.ones(len(batch))
     return batch, micro, taus, accum
@@ -99,7 +95,7 @@ _A100 = HardwareLaw(
     row_s=56 / 9990,  # 16 % rows
     saturation_rows=8.0,
     base_gib=7.5,  # 6.0 GiB resident and 1.5 GiB of context, workspace, gradients
-    row_gib=0.887,  # of the first 2-D network, counted; an H100 showed 3 % more: docs/LOG.md
+    row_gib=0.887,  # of the first 2-D network, counted; an H100 showed 3 % more: docs/log/index.md
 )
 _CPU = HardwareLaw(  # docs/stage.md, "Calibration"
     batch_s=0.0,

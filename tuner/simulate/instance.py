@@ -14,16 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.advisor.messages import Finished, Probe, ProbeResult, Run
+from tuner.core.arrays import Floats
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
+from tuner.core.study import StudySpec
 from tuner.core.workload import Workload
 from tuner.errors import TunerError
 from tuner.simulate.curves import settling
-from tuner.simulate.hardware import Columns, Floats
+from tuner.simulate.hardware import Columns
 from tuner.simulate.loop import Account, Costs, Driven, VirtualClock, simulate
 from tuner.simulate.noise import generator
 from tuner.simulate.truth import Truth, best_of
-from tuner.spec import StudySpec
 
 OPTIMAL_WITHIN = 1.05
 """A recommendation is a success when its true objective is within this factor of the optimum's."""
@@ -31,7 +32,7 @@ OPTIMAL_WITHIN = 1.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """How far what is reported strays from the truth; standard deviations in percent.
+    """Noise of what is reported against the truth; standard deviations in percent.
 
     Attributes:
         shared_pct: NRMSE, the part all configurations have in common with a seed.
@@ -54,14 +55,14 @@ class Instance:
     """A study, what is so, and how noisily it is told; `train` and `probe` are the laws the loop plays.
 
     Attributes:
-        name: Of its set, its law and its card.
-        study: As an advisor gets it.
-        truth: See `Truth`.
-        noise: See `Noise`.
-        costs: See `Costs`.
+        name: Name made of its set, its law and its card.
+        study: The study, as an advisor gets it.
+        truth: The true figures of every point; see `Truth`.
+        noise: The noise of reports; see `Noise`.
+        costs: The costs beside training; see `Costs`.
         probe_s: Seconds to probe one configuration.
-        seed: Of all that is drawn while it is played.
-        device: As reports name it.
+        seed: Seed of all that is drawn while it is played.
+        device: Name of the device in reports.
         curves: Measured NRMSE, shape (points, seeds, epochs), replayed instead of truth and noise; None to
             draw.
     """
@@ -79,7 +80,7 @@ class Instance:
 
     @property
     def baseline(self) -> int:
-        """The baseline's row."""
+        """The configuration of the baseline."""
         return self.row(self.study.baseline)
 
     @property
@@ -90,7 +91,7 @@ class Instance:
 
     @property
     def objective(self) -> Floats:
-        """What the study minimises, of every point, shape (points,)."""
+        """The study's objective at every point, shape (points,)."""
         return self.truth.objective(self.study.objective)
 
     @property
@@ -107,19 +108,19 @@ class Instance:
         return best_of(self.objective, self.is_feasible)
 
     def row(self, config: TrialConfig) -> int:
-        """Where a configuration stands in the lattice.
+        """Returns the index of a configuration in the lattice.
 
         Raises:
-            TunerError: It is no point of it.
+            TunerError: The configuration is not a point of the lattice.
         """
         row = self.study.lattice.index(config)
         if row is None:
             why = self.study.lattice.why_not(config)
-            raise TunerError(f"the simulator was asked for {config}, which is no point of the study: {why}.")
+            raise TunerError(f"the simulator was asked for {config}, which is outside the study: {why}.")
         return row
 
     def shared_by(self, num_workers: int) -> Instance:
-        """The same budget of GPU-seconds for several workers.
+        """Returns the instance with the same budget of GPU-seconds for several workers.
 
         Returns:
             One whose study has the hours in which they can spend it. All but one wait for the first run of
@@ -197,7 +198,7 @@ class Instance:
         )
 
     def probe(self, probe: Probe) -> tuple[list[ProbeResult], float]:
-        """What a probe tells of each configuration, and the seconds it took beside its start."""
+        """Returns what a probe tells of each configuration, and its seconds beside the start."""
         return [self._probed(config) for config in probe.configs], len(probe.configs) * self.probe_s
 
     def _probed(self, config: TrialConfig) -> ProbeResult:
@@ -231,7 +232,7 @@ class Instance:
         return factors
 
     def _trial_luck(self, trial_id: str) -> Floats:
-        """Of a trial: a normal number for its time, two uniform ones for whether and when it is lost."""
+        """Draws a normal number for a trial's time, and two uniform ones for whether and when it is lost."""
         key = ("trial", trial_id)
         if key not in self._luck:
             rng = generator(self.seed, *key)

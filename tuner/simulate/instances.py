@@ -14,21 +14,24 @@ from functools import cache
 
 import numpy as np
 
-from tuner.core.certificate import Terms
+from tuner.core.arrays import Floats
+from tuner.core.certificate_terms import Terms
 from tuner.core.config import TrialConfig
 from tuner.core.lattice import Lattice
 from tuner.core.objectives import Target
 from tuner.core.parameters import Discrete, ParameterValue
+from tuner.core.study import StudySpec
+from tuner.core.study_sections import BudgetSpec
 from tuner.errors import TunerError
 from tuner.simulate.alien import ALIEN_LAWS
 from tuner.simulate.curves import CURVES, settling
-from tuner.simulate.hardware import Columns, Floats, HardwareLaw, hardware_law
+from tuner.simulate.hardware import Columns, HardwareLaw, hardware_law
 from tuner.simulate.instance import Instance, Noise, quality_groups
 from tuner.simulate.loop import Costs
 from tuner.simulate.noise import generator
 from tuner.simulate.quality import DEVELOPMENT_LAWS, HELD_OUT_LAWS, Rng
 from tuner.simulate.truth import Truth
-from tuner.spec import BudgetSpec, StudySpec, load_study
+from tuner.spec import load_study
 
 BASELINE_NRMSE = 0.0921
 MARGIN = (0.006, 0.020)
@@ -52,19 +55,19 @@ _PRECISION_TIME = {"fp32": 1.0, "bf16": 0.85, "fp16": 0.83}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What an instance is drawn from.
+    """The recipe from which an instance is drawn.
 
     Attributes:
-        law: Of the final NRMSE, one of `LAWS`.
+        law: Law of the final NRMSE, one of `LAWS`.
         card: The shipped study whose lattice and hardware it takes.
         curve: One of `CURVES`.
         regime: usual; tight (few points are feasible, and the fastest of them is no easy one); rare (a
             handful is feasible); impossible (none is).
         noise: Factor on the noise of NRMSE.
         is_relative: Whether the target is relative to the baseline.
-        lost_share: See `Noise`.
+        lost_share: Share of trials that are lost; see `Noise`.
         loader: The loader's floor as a share of the baseline's batch; 0 for none.
-        tile_rows: See `HardwareLaw`.
+        tile_rows: Rows of a tile; see `HardwareLaw`.
     """
 
     law: str
@@ -127,8 +130,8 @@ def make_instance(name: str, seed: int, *, budget_units: float = 50.0, num_worke
     """Draws an instance; the same name and seed always give the same one.
 
     Args:
-        name: Of one of `SETS`.
-        seed: Of coefficients and of all noise.
+        name: Name of one of `SETS`.
+        seed: Seed of coefficients and of all noise.
         budget_units: GPU-seconds, in trainings of the optimum.
         num_workers: Trials at once: they share the budget (`Instance.shared_by`).
 
@@ -218,7 +221,7 @@ def study_of(recipe: Recipe, seed: int) -> StudySpec:
 
 
 def _batch_s(law: HardwareLaw) -> float:
-    """Seconds of a batch of the guide's baseline: 2 micro-batches of 15 rows."""
+    """Returns the seconds of a batch of the guide's baseline: 2 micro-batches of 15 rows."""
     return law.batch_s + law.step_s + 2 * (law.launch_s + 15 * law.row_s)
 
 
@@ -234,7 +237,7 @@ def draw_nrmse(recipe: Recipe, columns: Columns, baseline: int, num_epochs: int,
 
 
 def truth_of(recipe: Recipe, study: StudySpec, nrmse: Floats) -> tuple[HardwareLaw, Truth]:
-    """What is so of a study of known NRMSE: time and memory by its card; the threshold is not set yet."""
+    """Returns the truth of a study of known NRMSE: time and memory by its card; without a threshold yet."""
     law = hardware_law(study.hardware)
     law = replace(law, tile_rows=recipe.tile_rows, loader_s=recipe.loader * _batch_s(law))
     columns, num_epochs = study.lattice.columns, study.stage.num_epochs
@@ -249,7 +252,7 @@ def truth_of(recipe: Recipe, study: StudySpec, nrmse: Floats) -> tuple[HardwareL
 
 
 def _stretch(columns: Columns) -> Floats:
-    """What a further parameter does to time: lower precisions are faster, any learning rate is alike."""
+    """Returns the factor of a further parameter on time: low precisions are faster, learning rates alike."""
     if "precision" not in columns:
         return np.ones(len(columns["batch_size"]))
     return np.array([_PRECISION_TIME[str(value)] for value in columns["precision"]])

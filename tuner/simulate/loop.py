@@ -10,25 +10,26 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 
-from tuner.advisor.messages import Ask, Ending, Finished, Probe, ProbeResult, Resume, Run, Wait
+from tuner.advisor.messages import Ask, Ending, Finished, Probe, ProbeResult, Run, Wait
 from tuner.core.measurement import Measurement, Status
 from tuner.errors import TunerError
+from tuner.runs.journal import Journal
 from tuner.scheduling import Decision, Stop
 
 Law = Callable[[Run, int], Measurement | None]
-"""(what runs, epoch from 1) -> the report after that epoch, times cumulative; None: the worker is lost."""
+"""A law: (what runs, epoch from 1) -> the report after that epoch, cumulative; None if the worker is lost."""
 
 ProbeLaw = Callable[[Probe], tuple[Sequence[ProbeResult], float]]
-"""What is probed -> its results, and the seconds that took beside the start."""
+"""The type of a probe: configurations -> results, and the seconds taken beside the start."""
 
 
 class Driven(Protocol):
-    """What the loop drives: a `JournaledAdvisor`, or whatever keeps its contract."""
+    """The contract of what the loop drives: a `JournaledAdvisor`, or whatever behaves alike."""
 
     def ask(self) -> Ask:
-        """What to do next."""
+        """Returns what to do next."""
 
     def observe(self, trial_id: str, measurement: Measurement) -> Decision:
         """Takes a report."""
@@ -41,7 +42,7 @@ class Driven(Protocol):
 
 
 class VirtualClock:
-    """Seconds since the study began; the loop sets them."""
+    """A clock of the seconds since the study began; the loop sets them."""
 
     now_s = 0.0
 
@@ -50,9 +51,22 @@ class VirtualClock:
         return self.now_s
 
 
+class Unwritten(Journal):
+    """A journal that keeps nothing: for studies by the thousand, of which only the end is wanted."""
+
+    def __init__(self) -> None:
+        """Opens nothing."""
+
+    def append(self, event: str, /, *, elapsed_s: float, **fields: Any) -> None:
+        """Forgets the event."""
+
+    def close(self) -> None:
+        """Has nothing to close."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """Seconds that workers were busy, and with what; several workers add up.
+    """Adds up the seconds that workers were busy, and with what; several workers add up.
 
     Attributes:
         training_s: Training epochs, by the purpose of the trial.
@@ -60,7 +74,7 @@ class Account:
         evaluate_s: Evaluating after epochs.
         probe_s: Probing.
         lost_s: Waiting for lost workers, or running out of memory.
-        num_trials: Trials and resumptions that started.
+        num_trials: Trials that started.
     """
 
     training_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -72,20 +86,20 @@ class Account:
 
     @property
     def total_s(self) -> float:
-        """All of it: GPU-seconds, one GPU a worker."""
+        """The seconds of all workers: GPU-seconds, with one GPU a worker."""
         others_s = self.startup_s + self.evaluate_s + self.probe_s + self.lost_s
         return sum(self.training_s.values()) + others_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Seconds that a worker spends beside training.
+    """The seconds that a worker spends beside training.
 
     Attributes:
         startup_s: Starting a trial or a probe: process, data, networks, warm-up.
         evaluate_s: Evaluating after an epoch.
-        lost_s: Until a lost worker is noticed.
-        oom_s: Until running out of memory shows.
+        lost_s: Seconds until a lost worker is noticed.
+        oom_s: Seconds until running out of memory shows.
     """
 
     startup_s: float = 0.0
@@ -124,19 +138,18 @@ def simulate(
 
     Args:
         advisor: Made with `clock`.
-        law: What training would report.
+        law: The law of what training would report.
         clock: Ends at the study's virtual duration.
         num_workers: Trials and probes at once.
-        probe: What a probe would tell; without it an advisor that probes is an error.
-        costs: What time goes to beside training; nothing if not given.
+        probe: Tells what a probe would; without it an advisor that probes is an error.
+        costs: The seconds that go elsewhere than to training; nothing if not given.
         account: Filled with where the workers' time went.
 
     Returns:
         The advisor's last word.
 
     Raises:
-        TunerError: The advisor asks for a probe without `probe`, resumes what never ran, or waits while
-            nothing runs.
+        TunerError: The advisor asks for a probe without `probe`, or waits while nothing runs.
     """
     workers = _Workers(law, probe, costs or Costs(), account or Account(), clock)
     while True:
@@ -148,7 +161,6 @@ def simulate(
         if isinstance(event, _Probed):
             advisor.probed(event.trial_id, event.results)
         elif ending := _ending(advisor, event.run, event.report):
-            workers.end(event)
             advisor.tell(event.run.trial_id, ending)
         else:
             workers.go_on(event)
@@ -158,7 +170,7 @@ def simulate(
 
 
 class _Workers:
-    """What runs, by the time at which it will be heard of."""
+    """The running trials, by the time at which they will be heard of."""
 
     def __init__(
         self, law: Law, probe: ProbeLaw | None, costs: Costs, account: Account, clock: VirtualClock
@@ -167,7 +179,6 @@ class _Workers:
         self._account, self._clock = account, clock
         self._order = count()
         self._pending: list[tuple[float, int, _Trained | _Probed]] = []
-        self._ended: dict[str, _Trained] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -177,24 +188,19 @@ class _Workers:
         self._clock.now_s, _, event = heapq.heappop(self._pending)
         return event
 
-    def start(self, ask: Run | Probe | Resume) -> None:
+    def start(self, ask: Run | Probe) -> None:
         """A worker takes what was asked for."""
         self._account.startup_s += self._costs.startup_s
         if isinstance(ask, Probe):
             self._start_probe(ask)
             return
         self._account.num_trials += 1
-        run, epoch = (ask, 0) if isinstance(ask, Run) else self._resumed(ask)
-        self._train(run, epoch + 1, self._costs.startup_s, resumed=epoch > 0)
+        self._train(ask, ask.from_epoch + 1, self._costs.startup_s)
 
     def go_on(self, event: _Trained) -> None:
         """The worker trains its next epoch."""
         assert event.report is not None  # a lost worker has an ending
-        self._train(event.run, event.report.epoch + 1, 0.0, resumed=event.report.resumed)
-
-    def end(self, event: _Trained) -> None:
-        """Remembers where the trial ended, so that it can be resumed."""
-        self._ended[event.run.trial_id] = event
+        self._train(event.run, event.report.epoch + 1, 0.0)
 
     def _start_probe(self, probe: Probe) -> None:
         if self._probe is None:
@@ -206,16 +212,7 @@ class _Workers:
         self._account.probe_s += took_s
         self._push(self._costs.startup_s + took_s, _Probed(probe.trial_id, results))
 
-    def _resumed(self, ask: Resume) -> tuple[Run, int]:
-        before = self._ended.get(ask.trial_id)
-        if before is None or before.report is None or before.report.status is not Status.OK:
-            raise TunerError(
-                f"the advisor resumes trial {ask.trial_id!r}, which has no checkpoint: it ran no epoch, "
-                "or has not ended."
-            )
-        return replace(before.run, num_epochs=ask.num_epochs), before.report.epoch
-
-    def _train(self, run: Run, epoch: int, started_s: float, *, resumed: bool) -> None:
+    def _train(self, run: Run, epoch: int, started_s: float) -> None:
         report = self._law(run, epoch)
         if report is None or report.status is not Status.OK:
             beside_s = self._costs.lost_s if report is None else self._costs.oom_s
@@ -225,7 +222,7 @@ class _Workers:
             self._account.evaluate_s += beside_s
         trained_s = report.epoch_time_s if report else 0.0
         self._account.training_s[run.purpose.value] += trained_s
-        if report and resumed:
+        if report and run.from_epoch:
             report = replace(report, resumed=True)
         self._push(started_s + trained_s + beside_s, _Trained(run, report))
 
@@ -234,7 +231,7 @@ class _Workers:
 
 
 def _ending(advisor: Driven, run: Run, report: Measurement | None) -> Ending | None:
-    """How the trial ends with this report; None while it goes on."""
+    """Returns how the trial ends with this report; None while it goes on."""
     if report is None:
         return Ending.failed("the worker was lost", is_lost=True)
     decision = advisor.observe(run.trial_id, report)

@@ -1,4 +1,4 @@
-"""Random numbers by name: the same words give the same draws, in any order and in any process."""
+"""Draws random numbers by name: the same words give the same draws, in any order and any process."""
 
 from __future__ import annotations
 

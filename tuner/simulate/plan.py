@@ -1,4 +1,4 @@
-"""What a study would cost, before anything runs: points, what excludes others, GPU-hours, kWh.
+"""Predicts what a study would cost: points, what excludes others, GPU-hours, kWh.
 
 Predictions of a law nobody has checked on the hardware at hand; the text says so, and what it supposes.
 """
@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuner.advisor import Advisor, JournaledAdvisor
+from tuner.advisor import Advisor
 from tuner.core.config import TrialConfig
+from tuner.core.study import StudySpec
+from tuner.runs.journaled import JournaledAdvisor
 from tuner.simulate.guess import supposed_instance, suppositions
 from tuner.simulate.instance import Instance
-from tuner.simulate.loop import Account, VirtualClock
+from tuner.simulate.loop import Account, Unwritten, VirtualClock
 from tuner.simulate.power import BOARD_POWER_W, LOAD_SHARE
-from tuner.simulate.unwritten import Unwritten
-from tuner.spec import StudySpec
 
 CORE_POWER_W = 10.0
-"""Of a busy CPU core, roughly."""
+"""Power of a busy CPU core in watts, roughly."""
 
 
 def plan(study: StudySpec) -> str:
     """The plan of a study as text.
 
     Raises:
-        SpecError: Its hardware profile lacks a figure the law needs.
+        SpecError: The hardware profile lacks a figure that the law needs.
     """
     instance = supposed_instance(study)
     account = _simulated_account(instance)

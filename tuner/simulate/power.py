@@ -1,4 +1,4 @@
-"""What a card draws while a stage trains: supposed watts, and the joules that come of them.
+"""Estimates what a card draws while a stage trains: supposed watts, and the joules that result.
 
 Two powers: one while rows are computed, a lower one while the card waits for the host. Suppositions, not
 measurements; a CPU, and a card whose board power is not known, report no energy, as real ones may not.
@@ -6,17 +6,18 @@ measurements; a CPU, and a card whose board power is not known, report no energy
 
 from __future__ import annotations
 
-from tuner.simulate.hardware import Columns, Floats, HardwareLaw
-from tuner.spec.hardware import HardwareProfile
+from tuner.core.arrays import Floats
+from tuner.core.hardware import HardwareProfile
+from tuner.simulate.hardware import Columns, HardwareLaw
 
 BOARD_POWER_W = {"a100_40gb": 400.0, "h100_80gb": 700.0, "rtx4090": 450.0}
 """Board power by the data sheets of the SXM cards and of the RTX 4090, by hardware profile."""
 
 LOAD_SHARE = 0.8
-"""Of the board's power while rows are computed, supposed."""
+"""Share of the board's power while rows are computed, supposed."""
 
 WAITING_SHARE = 0.3
-"""Of the board's power while a process waits on the host, supposed."""
+"""Share of the board's power while a process waits on the host, supposed."""
 
 
 def epoch_energy_j(

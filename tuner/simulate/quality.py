@@ -12,11 +12,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tuner.simulate.hardware import Columns, Floats, guide_columns
+from tuner.core.arrays import Floats
+from tuner.simulate.hardware import Columns, guide_columns
 
 Rng = np.random.Generator
 QualityLaw = Callable[[Columns, Rng], Floats]
-"""(columns, generator of the coefficients) -> relative excess NRMSE of every point, shape (points,)."""
+"""A law: (columns, generator of coefficients) -> relative excess NRMSE of every point, shape (points,)."""
 
 
 def _log_effective(columns: Columns) -> Floats:
@@ -46,7 +47,7 @@ def calibrated(columns: Columns) -> Floats:
 
 
 def logarithmic(columns: Columns, rng: Rng) -> Floats:
-    """As the calibrated stage: logarithms of the effective batch, the reciprocal of num_taus."""
+    """The calibrated stage's law: logarithms of the effective batch, the reciprocal of num_taus."""
     excess = np.maximum(_log_effective(columns), 0)
     return (
         rng.uniform(0.004, 0.010) * excess
@@ -84,14 +85,14 @@ def best_in_the_middle(columns: Columns, rng: Rng) -> Floats:
 
 
 def learning_rate(columns: Columns, rng: Rng) -> Floats:
-    """As `logarithmic`, and `lr_scale` has an optimum that grows with the effective batch."""
+    """The law `logarithmic`, where `lr_scale` has an optimum that grows with the effective batch."""
     lr = np.log2(columns["lr_scale"].astype(np.float64))
     best = rng.uniform(0.2, 0.5) * _log_effective(columns) + rng.uniform(-0.8, 0.2)
     return logarithmic(columns, rng) + rng.uniform(0.006, 0.015) * (lr - best) ** 2
 
 
 def quotient(columns: Columns, rng: Rng) -> Floats:
-    """What counts is samples per step over noise levels per sample: the parameters only act together."""
+    """A law of samples per step over noise levels per sample: the parameters only act together."""
     ratio = guide_columns(columns)[0] * guide_columns(columns)[3] / (1 + _taus(columns))
     law: Floats = rng.uniform(0.015, 0.035) * np.log1p(ratio) ** rng.uniform(1.0, 2.0)
     return law
@@ -106,7 +107,7 @@ def staircase(columns: Columns, rng: Rng) -> Floats:
 
 
 def category(columns: Columns, rng: Rng) -> Floats:
-    """As `staircase`, and one of three optimizers tolerates large batches better than the others."""
+    """The law `staircase`, where one of three optimizers tolerates large batches better than the others."""
     law = staircase(columns, rng)
     for name in ("lion", "sgd"):
         is_it = columns["optimizer"] == name
@@ -157,7 +158,7 @@ def larger_is_better(columns: Columns, rng: Rng) -> Floats:
 
 
 def precision(columns: Columns, rng: Rng) -> Floats:
-    """As `sigmoid`; bf16 costs a little, fp16 more, and more so with few noise levels."""
+    """The law `sigmoid`, where bf16 costs a little, fp16 more, and more so with few noise levels."""
     is_bf16, is_fp16 = columns["precision"] == "bf16", columns["precision"] == "fp16"
     few = 3 / _taus(columns)
     loss = rng.uniform(0.002, 0.012) * is_bf16 + rng.uniform(0.015, 0.04) * is_fp16

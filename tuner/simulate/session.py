@@ -5,36 +5,28 @@ The study's name, its device and so every file of the run's folder say that it i
 
 from __future__ import annotations
 
-import platform
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tuner import __version__
-from tuner.advisor import Advisor, JournaledAdvisor, write_start
-from tuner.advisor.warm_start import check_same_study, prior_from, read_run
-from tuner.core.prior import Prior
+from tuner.advisor import Advisor
+from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord
-from tuner.errors import TunerError
-from tuner.records.folder import create_run_folder
-from tuner.records.journal import Journal
-from tuner.report.ending import end_run
-from tuner.report.files import write_study
-from tuner.report.progress import Progress
-from tuner.report.result import RunResult
+from tuner.core.warm_start import WarmStart
+from tuner.report.outputs import ReportOutputs
+from tuner.runs.open_run import begin
+from tuner.runs.progress import Progress
+from tuner.runs.provenance import provenance_of, simulated_versions
+from tuner.runs.result import RunResult
+from tuner.runs.session import Say, carry_out
+from tuner.runs.warm_start import check_same_study, read_run, warm_start_from
 from tuner.simulate.guess import supposed_instance, suppositions
 from tuner.simulate.instance import Instance
 from tuner.simulate.loop import Account, VirtualClock
-from tuner.sinks import open_sinks
-from tuner.spec import StudySpec
 
 Show = Callable[[Progress, TrialRecord], None]
-Say = Callable[[str], None]
 
 
 def simulated(study: StudySpec) -> StudySpec:
@@ -42,27 +34,31 @@ def simulated(study: StudySpec) -> StudySpec:
     return replace(study, name=f"{study.name}-simulated")
 
 
-def simulated_prior(study: StudySpec, folder: Path) -> Prior:
-    """What an earlier simulated run teaches this study.
+def simulated_warm_start(study: StudySpec, folder: Path) -> WarmStart:
+    """Returns what an earlier simulated run teaches this study.
 
     Raises:
-        TunerError: It is a real run's folder or none at all, or its stage differs.
+        TunerError: The folder is a real run's or not a run's, or its stage differs.
     """
     earlier = read_run(folder)
     check_same_study(earlier, study, is_simulated=True)
-    return prior_from(earlier, study, StageTraits())
+    return warm_start_from(earlier, study, StageTraits())
 
 
 def run_simulated(
-    study: StudySpec, runs_dir: Path, show: Show, prior: Prior | None = None, say: Say = lambda _: None
+    study: StudySpec,
+    runs_dir: Path,
+    show: Show,
+    warm_start: WarmStart | None = None,
+    say: Say = lambda _: None,
 ) -> tuple[RunResult, Path, Account]:
     """Runs a study in virtual time and writes the folder a real run would.
 
     Args:
-        study: As `simulated` named it.
-        runs_dir: Where the run's folder is made.
+        study: The study, as `simulated` named it.
+        runs_dir: Folder in which the run's folder is made.
         show: Called with the state of the run and the trial that changed.
-        prior: What an earlier simulated run taught of NRMSE.
+        warm_start: NRMSE results of an earlier simulated run.
         say: Takes a line that people see, on an output that could not be written.
 
     Returns:
@@ -73,54 +69,29 @@ def run_simulated(
     """
     instance = supposed_instance(study)
     clock, account = VirtualClock(), Account()
-    advisor = Advisor(study, prior=prior)
-    started = datetime.now().astimezone()
-    folder = create_run_folder(runs_dir, study.name, started)
-    write_study(folder, study)
-    provenance = _provenance(study, instance, started)
-    if prior is not None:
-        provenance["warm_start"] = prior.provenance
-    journal = Journal(folder / "journal.jsonl")
-    write_start(journal, study, advisor, provenance, num_workers=1)
-    sinks = open_sinks(study, provenance, folder, say)
+    advisor = Advisor(study, warm_start=warm_start)
+    run = begin(study, advisor, _provenance(study, instance), runs_dir, num_workers=1)
 
     def listen(changed: TrialRecord) -> None:
         show(Progress.of(advisor, clock.now_s), changed)
 
-    failure: TunerError | None = None
-    try:
-        instance.play(JournaledAdvisor(advisor, journal, clock, [listen, sinks.show]), clock, account)
-    except TunerError as error:
-        failure = error
-    result = RunResult.of(advisor, provenance, failure=str(failure or ""))
-    if trouble := end_run(folder, journal, clock.now_s, result):
-        say(trouble)
-    sinks.finish(result)
-    if failure:
-        raise failure
-    return result, folder, account
+    result = carry_out(
+        run,
+        lambda journaled: instance.play(journaled, clock, account),
+        clock,
+        ReportOutputs(),
+        say,
+        listeners=[listen],
+    )
+    return result, run.folder, account
 
 
-def _provenance(study: StudySpec, instance: Instance, started: datetime) -> dict[str, Any]:
-    """Where the figures come from: a simulation, and what it supposes."""
+def _provenance(study: StudySpec, instance: Instance) -> dict[str, Any]:
+    """Returns where the figures come from: a simulation, and what it supposes."""
     memory_gib = study.hardware.memory_gib
-    return {
-        "study": study.name,
-        "study_hash": study.study_hash(),
-        "seed": study.seed,
-        "started": started.isoformat(timespec="seconds"),
-        "simulated": suppositions(study),
-        "device": {
-            "kind": "simulated",
-            "name": instance.device,
-            "memory_gib": None if memory_gib is None else memory_gib.value,
-        },
-        "hardware": study.hardware.name,
-        "hardware_mismatch": "",
-        "platform": platform.platform(),
-        "versions": {
-            "distill-tuner": __version__,
-            "python": sys.version.split()[0],
-            **{name: metadata.version(name) for name in ("optuna", "numpy")},
-        },
+    device = {
+        "kind": "simulated",
+        "name": instance.device,
+        "memory_gib": None if memory_gib is None else memory_gib.value,
     }
+    return provenance_of(study, device, simulated_versions(), simulated=suppositions(study))

@@ -1,6 +1,6 @@
 """Measured runs replayed as a table: an instance whose every answer a real stage gave once.
 
-Rows come from a run's journal or from a file of JSON lines. The study's lattice is cut down to the
+Rows come from a file of JSON lines. The study's lattice is cut down to the
 configurations that were measured; asking for another one is an error that says so.
 """
 
@@ -10,31 +10,29 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from tuner.advisor.history import records_of
-from tuner.core.config import CORE_NAMES, TrialConfig
+from tuner.core.config import CORE_NAMES, TrialConfig, divisors
 from tuner.core.constraints import Rule
 from tuner.core.lattice import DIVISIBILITY, Lattice
-from tuner.core.trial import TrialRecord
+from tuner.core.study import StudySpec
 from tuner.errors import RecordsError, TunerError
-from tuner.records.journal import Event
 from tuner.simulate.hardware import HardwareLaw
 from tuner.simulate.instance import Instance, Noise
 from tuner.simulate.loop import Costs
 from tuner.simulate.truth import Truth
-from tuner.spec import StudySpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow:
-    """One full training.
+    """The record of one full training.
 
     Attributes:
-        config: What it ran with.
-        seed: Of the stage.
+        config: The configuration of the training.
+        seed: Seed of the stage.
         nrmses: NRMSE after every epoch.
         epoch_time_s: Training seconds an epoch; None where only quality was measured.
         peak_memory_gib: Peak memory; 0 where it was not measured.
@@ -47,23 +45,8 @@ class TableRow:
     peak_memory_gib: float = 0.0
 
 
-def journal_rows(events: Iterable[Event]) -> list[TableRow]:
-    """The trials of a journal that ran to their full budget."""
-    return [_row_of(record) for record in records_of(events) if record.is_full_budget]
-
-
-def _row_of(record: TrialRecord) -> TableRow:
-    return TableRow(
-        config=record.config,
-        seed=record.seed,
-        nrmses=tuple(record.nrmse_curve.values()),
-        epoch_time_s=record.time_s / record.num_epochs,
-        peak_memory_gib=record.peak_memory_gib,
-    )
-
-
 def read_rows(path: Path) -> list[TableRow]:
-    """Rows of a file of JSON lines, such as the `runs/calibration.jsonl` of benchmarks/calibration.py.
+    """Rows of a file of JSON lines, such as the `runs/calibration.jsonl` of benchmarks.calibration.
 
     A line holds `config` ([batch_size, micro_batch, num_taus, accum_steps], or names and values), `seed` and
     `nrmse` (one figure an epoch); `epoch_time_s` and `peak_memory_gib` may be there.
@@ -98,17 +81,16 @@ def _row(entry: Mapping[str, Any]) -> TableRow:
 
 
 def over_micro_batches(study: StudySpec, rows: Iterable[TableRow]) -> list[TableRow]:
-    """Every row for each micro_batch that the study has beside its batch_size, without times.
+    """Repeats every row for each micro_batch that the study has beside its batch_size, without times.
 
     For a stage that declares its quality not to depend on micro_batch, as the bundled one does.
     """
     pooled = {}
     for row in rows:
-        for size in range(1, row.config.batch_size + 1):
-            if row.config.batch_size % size == 0:
-                config = replace(row.config, micro_batch=size)
-                if config in study.lattice:
-                    pooled[config, row.seed] = replace(row, config=config, epoch_time_s=None)
+        for size in divisors(row.config.batch_size):
+            config = replace(row.config, micro_batch=size)
+            if config in study.lattice:
+                pooled[config, row.seed] = replace(row, config=config, epoch_time_s=None)
     return list(pooled.values())
 
 
@@ -129,22 +111,16 @@ def table_instance(
         study: Whose parameters, baseline, target and budget are kept.
         rows: Their number of epochs is the study's; the baseline is among them.
         time_law: Says the time and memory of rows that lack them.
-        costs: What a trial costs beside training; nothing if not given.
-        seed: Of which seed of the table comes first.
+        costs: Costs of a trial beside training; nothing if not given.
+        seed: Seed that decides which seed of the table comes first.
 
     Raises:
         TunerError: A row is no point of the study or has another number of epochs; the baseline is missing; a
             time is missing and there is no law.
     """
-    kept: dict[TrialConfig, list[TableRow]] = {}
-    for row in rows:
-        _check(row, study)
-        kept.setdefault(row.config, []).append(row)
-    if study.baseline not in kept:
-        raise TunerError(f"the table lacks the baseline, {study.baseline}.", "measure it too.")
-    guide = study.guide if study.guide in kept else None
+    kept = _by_config(study, rows)
     lattice = _sub_lattice(study, list(kept))
-    study = replace(study, lattice=lattice, guide=guide)
+    study = replace(study, lattice=lattice, guide=study.guide if study.guide in kept else None)
     ordered = [sorted(kept[lattice.config(k)], key=lambda row: row.seed) for k in range(len(lattice))]
     num_seeds = max(len(group) for group in ordered)
     curves = np.array([[group[k % len(group)].nrmses for k in range(num_seeds)] for group in ordered])
@@ -170,9 +146,20 @@ def table_instance(
     )
 
 
+def _by_config(study: StudySpec, rows: Iterable[TableRow]) -> dict[TrialConfig, list[TableRow]]:
+    """Groups the rows by configuration, and raises a TunerError as `table_instance` says."""
+    kept: dict[TrialConfig, list[TableRow]] = {}
+    for row in rows:
+        _check(row, study)
+        kept.setdefault(row.config, []).append(row)
+    if study.baseline not in kept:
+        raise TunerError(f"the table lacks the baseline, {study.baseline}.", "measure it too.")
+    return kept
+
+
 def _check(row: TableRow, study: StudySpec) -> None:
     if reason := study.lattice.why_not(row.config):
-        raise TunerError(f"the table has {row.config}, which is no point of the study: {reason}.")
+        raise TunerError(f"the table has {row.config}, which is not a point of the study: {reason}.")
     if len(row.nrmses) != study.stage.num_epochs:
         raise TunerError(
             f"the table has {len(row.nrmses)} epochs of {row.config}, and the study wants "
@@ -184,7 +171,7 @@ def _check(row: TableRow, study: StudySpec) -> None:
 def _epoch_s(group: Sequence[TableRow], study: StudySpec, law: HardwareLaw | None) -> float:
     times = [row.epoch_time_s for row in group if row.epoch_time_s is not None]
     if times:
-        return min(times)
+        return fmean(times)  # not the minimum: configurations have unequal numbers of rows
     if law is None:
         raise TunerError(f"the table has no time of {group[0].config}.", "measure it, or give a time_law.")
     columns = {name: np.array([value]) for name, value in group[0].config.as_dict().items()}

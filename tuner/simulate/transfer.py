@@ -1,4 +1,4 @@
-"""Two cards and one quality law: what a warm start from one to the other can be judged on.
+"""Makes two cards with one quality law, on which a warm start from one to the other is judged.
 
 The NRMSE of every point is drawn once, over the points of both studies; time and memory are each card's own.
 The target is put over the second card's front, and is the first one's too.
@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from tuner.core.arrays import Floats
 from tuner.core.lattice import Lattice
 from tuner.core.parameters import Discrete
-from tuner.simulate.hardware import Floats
+from tuner.core.study import StudySpec
 from tuner.simulate.instance import Instance
 from tuner.simulate.instances import (
     draw_nrmse,
@@ -24,7 +25,6 @@ from tuner.simulate.instances import (
     truth_of,
 )
 from tuner.simulate.noise import generator
-from tuner.spec import StudySpec
 
 
 def transfer_pair(
@@ -33,11 +33,11 @@ def transfer_pair(
     """An instance, and its quality law on another card.
 
     Args:
-        name: Of the instance whose recipe the law, the curves and the first card are taken from.
+        name: Name of the instance whose recipe the law, the curves and the first card are taken from.
         card: The shipped study that is the second card.
-        seed: Of all that is drawn.
-        budget_units: Of each, in trainings of its own optimum.
-        offset_pct: By how much every NRMSE is higher on the second card.
+        seed: Seed of all that is drawn.
+        budget_units: Budget of each study, in trainings of its own optimum.
+        offset_pct: Percentage by which every NRMSE is higher on the second card.
 
     Raises:
         TunerError: There is no such instance, or no point of the second card beats the baseline.

@@ -1,4 +1,4 @@
-"""What is so of every point of a simulated study, and which point is therefore the best."""
+"""Defines the true figures of a simulated study's points, and which point is therefore the best."""
 
 from __future__ import annotations
 
@@ -6,26 +6,23 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from tuner.core.arrays import Bools, Floats
 from tuner.core.goal import Objective
 from tuner.core.limits import Limit
 from tuner.errors import TunerError
-from tuner.simulate.hardware import Floats
-
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Truth:
-    """What is so of every legal point, in the order of the lattice.
+    """The true figures of every legal point, in the order of the lattice.
 
     Attributes:
         time_s: Training seconds at full budget, shape (points,).
         peak_memory_gib: Peak memory, shape (points,).
         nrmse: Mean NRMSE over seeds after every epoch, shape (points, epochs).
         threshold: NRMSE that must be undercut.
-        memory_gib: What the device has.
+        memory_gib: Memory of the device in GiB.
         energy_j: Joules at full budget, shape (points,); None where the device reports none.
     """
 
@@ -43,7 +40,7 @@ class Truth:
 
     @property
     def is_feasible(self) -> Bools:
-        """Whether it runs and meets the target on average over seeds, shape (points,)."""
+        """Whether each point runs and meets the target on average over seeds, shape (points,)."""
         return self.fits & (self.nrmse[:, -1] < self.threshold)
 
     @property
@@ -52,10 +49,10 @@ class Truth:
         return best_of(self.time_s, self.is_feasible)
 
     def objective(self, name: Objective) -> Floats:
-        """What a study minimises, of every point, shape (points,); a time to the target at most all of it.
+        """Returns the study's objective at every point, (points,); a time to the target at most all of it.
 
         Raises:
-            TunerError: It is energy, and the device reports none.
+            TunerError: The objective is energy, and the device reports none.
         """
         if name is Objective.TIME_TO_TARGET:
             is_under = self.nrmse < self.threshold
@@ -70,7 +67,7 @@ class Truth:
         """Whether every point keeps a limit, shape (points,).
 
         Raises:
-            TunerError: It is on a figure that is not simulated.
+            TunerError: A limit is on a figure that is not simulated.
         """
         figures = self._figures(limit.metric)
         threshold = limit.bound * (float(figures[baseline]) if limit.is_relative else 1.0)

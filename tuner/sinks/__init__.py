@@ -1,10 +1,9 @@
-"""Where people look anyway: Optuna's storage, TensorBoard, W&B and Parquet, up to date while a run goes on.
+"""Writes the trials of a run to Optuna's storage, TensorBoard, W&B and Parquet, also while it runs.
 
-Each is written in the background and may fail, or hang, without the run noticing. Decides nothing.
+All are written by one process that follows the run's journal (`follow`), so that none of them can delay, fail
+or change the run. Decides nothing.
 """
 
-from tuner.sinks.background import Sinks
 from tuner.sinks.contract import Sink
-from tuner.sinks.selection import open_sinks
 
-__all__ = ["Sink", "Sinks", "open_sinks"]
+__all__ = ["Sink"]

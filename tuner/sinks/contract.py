@@ -1,4 +1,4 @@
-"""What a sink is: somewhere a run is written to besides its own files."""
+"""Defines a sink: somewhere a run is written to besides its own files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord
-from tuner.report.result import RunResult
-from tuner.spec import StudySpec
+from tuner.runs.result import RunResult
 
 
 class Sink(ABC):
-    """Takes a run as it goes; called from one thread of its own, and free to raise or to be slow.
+    """Takes a run as it goes; called in a process of its own, and free to raise or to be slow.
+
+    A process that was killed may have written a part of the run: what is there already is not written twice.
 
     Attributes:
         notice: A line for people, when there is one; said once.
@@ -23,33 +25,24 @@ class Sink(ABC):
 
     @abstractmethod
     def start(self, study: StudySpec, provenance: Mapping[str, Any], folder: Path) -> None:
-        """Called once, before anything else: of a resumed run with the folder of its beginning.
+        """Called once, before anything else; the run may be over, resumed, or written already.
 
         Args:
-            study: As resolved.
-            provenance: Where the figures come from, as plain JSON values.
-            folder: Of the run; exists.
+            study: The resolved study.
+            provenance: Origin of the figures, as plain JSON values.
+            folder: Folder of the run; exists.
         """
 
     @abstractmethod
     def show(self, record: TrialRecord) -> None:
-        """Called with a trial's newest record; older ones of the trial may have been left out.
+        """Called with a trial as it was asked, in the order of asking, and with its newest record afterwards.
 
-        A resumed run shows all its trials again, so the same record may come twice.
+        Those in between may be left out. Of two trials the one that ended first comes to its end here first.
         """
 
     @abstractmethod
     def finish(self, result: RunResult) -> None:
-        """Called once, after the run's own files are written and every trial was shown."""
+        """Called once, after every trial was shown; if the run has ended, its own files are written by then.
 
-
-class ElsewhereError(Exception):
-    """What was raised in another process, in its words: the type and the message.
-
-    Attributes:
-        kind: The name of the type.
-    """
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(f"{kind}: {message}")
-        self.kind = kind
+        The result of a run that was killed has not ended (`has_ended`): it may go on.
+        """

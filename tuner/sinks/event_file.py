@@ -27,7 +27,7 @@ class EventFile:
     """One event file; TensorBoard takes a folder of them for a run.
 
     Args:
-        folder: Of TensorBoard's run; made when it is not there.
+        folder: Folder of TensorBoard's run; made if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -63,14 +63,14 @@ class EventFile:
 
 
 def _kind(value: HParam) -> int:
-    """DataType of `tensorboard/plugins/hparams/api.proto`."""
+    """Encodes a DataType of `tensorboard/plugins/hparams/api.proto`."""
     if isinstance(value, str):
         return 1
     return 2 if isinstance(value, bool) else 3
 
 
 def _value(value: HParam) -> bytes:
-    """A `google.protobuf.Value`."""
+    """Encodes a `google.protobuf.Value`."""
     if isinstance(value, str):
         return _text(3, value)
     return _int(4, int(value)) if isinstance(value, bool) else _double(2, float(value))

@@ -29,7 +29,7 @@ _OF_THE_DEVICE = (
 
 
 def curves(measurement: Measurement) -> dict[str, float]:
-    """Every figure of an epoch that was measured; empty for one that did not go well.
+    """Returns every figure of an epoch that was measured; empty for an epoch that did not go well.
 
     Returns:
         By `epoch/<name>`, or `device/<name>` for what the machine was doing.
@@ -44,7 +44,7 @@ def curves(measurement: Measurement) -> dict[str, float]:
 
 
 def facts(record: TrialRecord) -> dict[str, Any]:
-    """What a trial is, beside its parameters and values: plain JSON values, nothing that is not known."""
+    """Describes a trial beside its parameters and values: plain JSON values, nothing that is not known."""
     known: dict[str, Any] = {
         "trial_id": record.trial_id,
         "purpose": record.purpose.value,
@@ -70,7 +70,7 @@ class Judge:
     """Judges trials one by one as they end, by what is known of the baseline until then.
 
     Args:
-        goal: What the study wants.
+        goal: The goal of the study.
     """
 
     def __init__(self, goal: Goal) -> None:
@@ -93,7 +93,7 @@ class Judge:
         return None if value is None else (value, record.nrmse)
 
     def constraints(self, record: TrialRecord) -> Mapping[str, float]:
-        """By how far a trial that may win misses the target and each limit; at most 0 when it keeps it."""
+        """Computes by how far a trial that may win misses target and limits; at most 0 for what it keeps."""
         return dict(self._constraints(record))
 
     def misses(self, record: TrialRecord) -> list[str]:
@@ -113,7 +113,7 @@ class Judge:
 
     @property
     def names(self) -> Sequence[str]:
-        """Of `constraints`, in their order."""
+        """The names of `constraints`, in their order."""
         return [self._goal.target.text, *(limit.text for limit in self._goal.limits)]
 
     @property
@@ -126,6 +126,6 @@ def _alone(record: TrialRecord) -> Estimate:
 
 
 def _signed(excess: float, *, is_kept: bool) -> float:
-    """At most 0 when kept, above 0 when not, at equality too."""
+    """Returns a number at most 0 if a bound is kept, above 0 if not, at equality too."""
     size = abs(excess)
     return -size if is_kept else max(size, math.ulp(1.0))

@@ -1,4 +1,4 @@
-"""What `optuna-dashboard` shows as the note of a study: the run's own verdict, and how to read the page.
+"""Writes the note of a study in `optuna-dashboard`: the run's own verdict, and how to read the page.
 
 The page ranks single trials and does not know which miss the target, so the note names those that decide.
 Knows the keys under which the dashboard (0.21, `_note.py`) keeps notes; needs no dashboard.
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tuner.report.conclusion import sentence
 from tuner.report.files import basis, tables, why_ended
-from tuner.report.result import RunResult
+from tuner.runs.result import RunResult
 
 _VERSION, _PART = "dashboard:note_ver", "dashboard:note_str:"
 _PART_LENGTH = 2045
@@ -27,7 +28,7 @@ def note(result: RunResult, number_of: Callable[[str], int | None]) -> str:
     """The note in Markdown.
 
     Args:
-        result: Of the run.
+        result: Result of the run.
         number_of: The dashboard's number of a trial, by its id.
     """
     named = {
@@ -38,7 +39,7 @@ def note(result: RunResult, number_of: Callable[[str], int | None]) -> str:
     lines = [f"- {title}: {_trials(numbers)}" for title, numbers in named.items()]
     shown = "\n\n".join(tables(result))
     table = f"```text\n{shown}\n```" if shown else ""
-    said = [f"**{result.sentence}**", "\n".join(lines), table, "\n".join(why_ended(result))]
+    said = [f"**{sentence(result)}**", "\n".join(lines), table, "\n".join(why_ended(result))]
     parts = [*said, "; ".join(basis(result)), _HOW_TO_READ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -23,16 +23,17 @@ from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 from sqlalchemy.engine import URL
 
+from tuner.core.outputs import SQLITE
 from tuner.core.parameters import Continuous, Parameter
+from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.errors import SpecError, TunerError
-from tuner.report.result import RunResult
-from tuner.search.spaces import distribution_of
+from tuner.report.conclusion import sentence, speedup_basis
+from tuner.runs.result import RunResult
+from tuner.search.by_optuna.spaces import distribution_of
 from tuner.sinks.contract import Sink
 from tuner.sinks.facts import Judge, facts
 from tuner.sinks.optuna_note import note, note_attributes
-from tuner.spec import StudySpec
-from tuner.spec.outputs import SQLITE
 
 FILE_NAME = "optuna.sqlite3"
 
@@ -44,7 +45,7 @@ METRIC_NAMES = "study:metric_names"
 """The key that `Study.set_metric_names` writes; that one warns of being experimental, in Optuna 5 still."""
 
 _DRIVERS = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
-"""What is installed of a driver whose package has another name; the others have their module's."""
+"""Packages to install for drivers whose module has another name; others share the module's name."""
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _DECODED = re.compile(r"(?<=://)[^/?@]*@|\?.*")
@@ -53,11 +54,11 @@ _DECODED = re.compile(r"(?<=://)[^/?@]*@|\?.*")
 
 @dataclass(slots=True)
 class _Shown:
-    """What the storage holds of a trial.
+    """The storage's entry of a trial.
 
     Attributes:
-        key: Of the trial in the storage.
-        epochs: Those whose NRMSE was written.
+        key: Key of the trial in the storage.
+        epochs: Epochs whose NRMSE was written.
         is_ended: Whether it is in its final state, so that nothing can be added.
     """
 
@@ -108,7 +109,7 @@ class OptunaStorage(Sink):
         | RUNNING | RUNNING |
         | COMPLETE | COMPLETE with values and constraints; PRUNED when it was resumed |
         | STOPPED | PRUNED without values, its projected time as a user attribute |
-        | INFEASIBLE, FAILED | FAIL, with the reason and the constraint it broke |
+        | INFEASIBLE, FAILED, DISCARDED | FAIL, with the reason and the constraint it broke |
         """
         self._judge.heard(record)
         shown = self._shown.get(record.trial_id)
@@ -170,24 +171,24 @@ class OptunaStorage(Sink):
         return {CONSTRAINTS: list(self._judge.constraints(record).values())}
 
     def finish(self, result: RunResult) -> None:
-        """Writes the conclusion to the study, as a note too, and ends what never ended."""
+        """Writes the conclusion to the study, as a note too; ends what never ended, unless it may go on."""
         for shown in self._shown.values():
-            if not shown.is_ended:
+            if result.has_ended and not shown.is_ended:
                 self._storage.set_trial_user_attr(shown.key, "reason", "the run ended before it did")
                 self._storage.set_trial_state_values(shown.key, OptunaState.FAIL)
         self._study.set_user_attr("status", result.status)
-        self._study.set_user_attr("conclusion", result.sentence)
+        self._study.set_user_attr("conclusion", sentence(result))
         self._study.set_user_attr("finish_reason", result.finish_reason)
         found, speedup = result.conclusion.recommendation, result.conclusion.speedup
         self._study.set_user_attr("recommended", found.estimate.config.as_dict() if found else None)
         self._study.set_user_attr("speedup", speedup.ratio if speedup else None)
-        self._study.set_user_attr("speedup_basis", speedup.basis if speedup else None)
+        self._study.set_user_attr("speedup_basis", speedup_basis(speedup) if speedup else None)
         body = note(result, self._number_of)
         old = self._storage.get_study_system_attrs(self._study_key)
         for name, value in note_attributes(body, old).items():
             self._storage.set_study_system_attr(self._study_key, name, value)
         self._storage.remove_session()
-        self._storage.engine.dispose()  # a server would keep the connections until the process ends
+        self._storage.engine.dispose()  # otherwise a server would keep the connections until the process ends
 
     def _number_of(self, trial_id: str) -> int | None:
         shown = self._shown.get(trial_id)
@@ -200,7 +201,7 @@ def storage_url(output: str, folder: Path) -> str:
     A variable that stands for user or password, or in the query, is quoted: it may hold any character.
 
     Raises:
-        SpecError: It names a variable that the environment lacks.
+        SpecError: The URL names a variable that the environment lacks.
     """
     if output == SQLITE:
         path = URL.create("sqlite", database=str(folder / FILE_NAME))
@@ -213,7 +214,7 @@ def storage_url(output: str, folder: Path) -> str:
 
 
 def _filled(text: str, told: Callable[[str], str]) -> str:
-    """With what `told` makes of the environment's values."""
+    """Fills in the environment's values, as changed by `told`."""
     return _VARIABLE.sub(lambda found: told(os.environ[found[1]]), text)
 
 
@@ -221,7 +222,7 @@ def _opened(url: str) -> RDBStorage:
     """The storage, its tables made.
 
     Raises:
-        TunerError: What speaks to that database is not installed.
+        TunerError: The driver of that database is not installed.
     """
     try:
         return RDBStorage(url)

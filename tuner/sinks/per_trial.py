@@ -1,4 +1,4 @@
-"""What sinks share that have a place of its own for every trial: which epochs are new, and what has ended."""
+"""The part that sinks with a place for every trial share: which epochs are new, and what has ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Place = TypeVar("Place")
 
 @dataclass(slots=True)
 class _Shown(Generic[Place]):
-    """What was written of a trial that runs.
+    """The epochs that were written of a running trial.
 
     Attributes:
         place: The trial's own.
@@ -57,7 +57,7 @@ class PerTrial(Sink, Generic[Place]):
 
     @property
     def _open_places(self) -> list[Place]:
-        """Of the trials that have not ended."""
+        """Returns the trials that have not ended."""
         return [shown.place for shown in self._shown.values()]
 
     @abstractmethod

@@ -1,91 +1,40 @@
-"""Which sinks a study's `outputs` want, here and now."""
+"""Makes each sink by its name, from a study's `outputs`."""
 
 from __future__ import annotations
 
-import netrc
-import os
-from collections.abc import Callable, Iterable, Mapping
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Sequence
+from dataclasses import replace
 
-from tuner.core.trial import TrialRecord
-from tuner.sinks.background import Maker, Sinks
+from tuner.core.outputs import OFF, SQLITE, OutputSpec
+from tuner.runs.wanted import NAMES, OPTUNA, PARQUET, TENSORBOARD, WANDB, wandb_mode
 from tuner.sinks.contract import Sink
-from tuner.spec import OutputSpec, StudySpec
-from tuner.spec.outputs import OFF
+from tuner.sinks.guarded import Maker
 
 
-def open_sinks(
-    study: StudySpec,
-    provenance: Mapping[str, Any],
-    folder: Path,
-    say: Callable[[str], None],
-    records: Iterable[TrialRecord] = (),
-) -> Sinks:
-    """Starts the sinks of a run; see `Sinks`.
+def makers(outputs: OutputSpec, names: Sequence[str]) -> dict[str, Maker]:
+    """Returns the functions that make the sinks of these names, in the order of `NAMES`.
 
     Args:
-        study: As resolved.
-        provenance: Of the run; one that is `simulated` goes to W&B only when the study says so by name.
-        folder: Of the run.
-        say: Takes a line that people see.
-        records: What a resumed run knows already.
+        outputs: The study's outputs; a sink that it does not want is written as by default, W&B offline
+            unless the environment says online.
+        names: Names of the sinks that are wanted, whatever the study says.
     """
-    sinks = Sinks(wanted(study.outputs, is_simulated="simulated" in provenance), say)
-    sinks.start(study, provenance, folder)
-    for record in records:
-        sinks.show(record)
-    return sinks
+    database = SQLITE if outputs.optuna == OFF else outputs.optuna
+    asked = replace(outputs, wandb="auto") if outputs.wandb == OFF else outputs
+    mode = wandb_mode(asked, is_simulated=False) or "offline"
+    known: dict[str, Maker] = {
+        OPTUNA: lambda: _optuna(database),
+        TENSORBOARD: _tensorboard,
+        PARQUET: _parquet,
+        WANDB: lambda: _wandb(mode, outputs.wandb_project),
+    }
+    return {name: known[name] for name in NAMES if name in names}
 
 
-def wanted(outputs: OutputSpec, *, is_simulated: bool) -> dict[str, Maker]:
-    """What makes each sink, by its name."""
-    makers: dict[str, Maker] = {}
-    if outputs.optuna != OFF:
-        makers["optuna"] = lambda: _optuna(outputs.optuna)
-    if outputs.tensorboard:
-        makers["tensorboard"] = _tensorboard
-    if outputs.parquet:
-        makers["parquet"] = _parquet
-    if mode := wandb_mode(outputs, is_simulated=is_simulated):
-        makers["wandb"] = lambda: _wandb(mode, outputs.wandb_project)
-    return makers
-
-
-def wandb_mode(outputs: OutputSpec, *, is_simulated: bool) -> str:
-    """`online`, `offline`, or empty for no W&B.
-
-    `auto` follows WANDB_MODE; without it, it is online where a key is configured, else offline where W&B is
-    installed. Of a simulated run it is nothing.
-    """
-    if outputs.wandb != "auto":
-        return "" if outputs.wandb == OFF else outputs.wandb
-    if is_simulated or find_spec("wandb") is None:
-        return ""
-    said = os.environ.get("WANDB_MODE", "")
-    if said:
-        return said if said in ("online", "offline") else ""
-    return "online" if _has_key() else "offline"
-
-
-def _has_key() -> bool:
-    """Whether W&B would find a key: in the environment, or where `wandb login` writes it."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").hostname
-    path = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
-    try:
-        return netrc.netrc(path).authenticators(host or "") is not None
-    except (OSError, netrc.NetrcParseError):
-        return False  # none there, or none that anybody could read
-
-
-def _optuna(output: str) -> Sink:
+def _optuna(database: str) -> Sink:
     from tuner.sinks.optuna_storage import OptunaStorage
 
-    return OptunaStorage(output)
+    return OptunaStorage(database)
 
 
 def _tensorboard() -> Sink:

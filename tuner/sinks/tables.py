@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from tuner.core.measurement import Measurement
+from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord
-from tuner.report.result import RunResult
 from tuner.report.trials_table import trials_table
+from tuner.runs.result import RunResult
+from tuner.runs.whole_file import whole_file
 from tuner.sinks.contract import Sink
-from tuner.spec import StudySpec
 
 FILE_NAME = "trials.parquet"
 
@@ -22,7 +23,7 @@ class Parquet(Sink):
     """Writes `trials.parquet` at the end of a run."""
 
     def start(self, study: StudySpec, provenance: Mapping[str, Any], folder: Path) -> None:
-        """Remembers where to write."""
+        """Remembers the folder to write to."""
         self._folder = folder
 
     def show(self, record: TrialRecord) -> None:
@@ -36,9 +37,8 @@ class Parquet(Sink):
         columns, rows = trials_table(result)
         arrays = [_array(name, [row.get(name) for row in rows]) for name in columns]
         table = pa.Table.from_arrays(arrays, names=columns)
-        draft = self._folder / f".{FILE_NAME}"
-        pq.write_table(table.replace_schema_metadata({"study": result.study.name}), draft)
-        draft.replace(self._folder / FILE_NAME)
+        with whole_file(self._folder / FILE_NAME) as draft:
+            pq.write_table(table.replace_schema_metadata({"study": result.study.name}), draft)
 
 
 def _array(name: str, values: list[Any]) -> Any:

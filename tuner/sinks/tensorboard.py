@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.report.result import RunResult
+from tuner.runs.result import RunResult
 from tuner.sinks.event_file import EventFile
 from tuner.sinks.per_trial import PerTrial
-from tuner.spec import StudySpec
 
 FOLDER_NAME = "tensorboard"
 
@@ -22,7 +22,7 @@ class TensorBoard(PerTrial[EventFile]):
     """Writes `tensorboard/<trial_id>` in the run's folder."""
 
     def start(self, study: StudySpec, provenance: Mapping[str, Any], folder: Path) -> None:
-        """Makes the folder."""
+        """Makes the folder of the run."""
         self._study, self._root = study, folder / FOLDER_NAME
         self._begin(study.goal, set())  # what a run wrote before it was killed, the resumed one writes again
         self._root.mkdir(exist_ok=True)
@@ -51,4 +51,4 @@ class TensorBoard(PerTrial[EventFile]):
         place.hparams(record.config.as_dict() | about, named, is_success=is_success)
 
     def finish(self, result: RunResult) -> None:
-        """What never ended has its curves already."""
+        """Closes the sink; what never ended has its curves already."""

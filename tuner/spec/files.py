@@ -1,4 +1,4 @@
-"""Where studies and hardware profiles are found: the user's own files, then the shipped ones."""
+"""Finds studies and hardware profiles: the user's own files first, then the shipped ones."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tuner.errors import SpecError
-from tuner.spec.document import Problem, read_document
-from tuner.spec.schema import guess
+from tuner.spec.custom_errors import guess
+from tuner.spec.document import Mistake, read_document
 
 _SUFFIX = ".yaml"
 
@@ -50,13 +50,13 @@ def find(name_or_path: str) -> tuple[Traversable | Path, str]:
     )
 
 
-def shipped_hardware(name: str) -> tuple[Any, list[Problem]]:
-    """A profile's values; for an unknown name those of some profile, and the problem."""
+def shipped_hardware(name: str) -> tuple[Any, list[Mistake]]:
+    """A profile's values; for an unknown name those of some profile, and the mistake."""
     known = {stem(file): file for file in yaml_files("hardware")}
-    problems = []
+    mistakes = []
     if name not in known:
         what = f"there is no hardware profile {name!r}."
         fix = guess(name, sorted(known), "profiles") + " Or describe the device here."
-        problems = [Problem(path=("hardware",), what=what, fix=fix)]
+        mistakes = [Mistake(path=("hardware",), what=what, fix=fix)]
         name = min(known)
-    return read_document(known[name].read_bytes(), known[name].name).value, problems
+    return read_document(known[name].read_bytes(), known[name].name).value, mistakes

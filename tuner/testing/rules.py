@@ -13,7 +13,7 @@ from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement, Status
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.scheduling import Continue, Decision, Evidence, Rival, Stop, StoppingRule, make_rule
-from tuner.testing.checks import Check, Seen, clause, run_checks
+from tuner.testing.clauses import Clause, Seen, clause, run_clauses
 
 NUM_EPOCHS = 4
 BASELINE = TrialConfig(batch_size=6, micro_batch=3, num_taus=5)
@@ -26,7 +26,7 @@ class RuleCase:
     """A stopping rule on the bench.
 
     Attributes:
-        rule: As the study names it (`feasible_and_faster`, `module:Class`), a class or function that makes
+        rule: Name of the rule (`feasible_and_faster`, `module:Class`), or a class or function that makes
             one, or a rule itself.
         options: Handed to what makes it.
     """
@@ -126,7 +126,7 @@ def questions() -> Iterator[Question]:
 
 
 def evidences(num_epochs: int = NUM_EPOCHS) -> Iterator[Evidence]:
-    """With a threshold, an incumbent, 1 to 12 finished trials, and rivals at every epoch."""
+    """Yields evidence: a threshold, an incumbent, 1 to 12 finished trials, and rivals at every epoch."""
     others = rivals(num_epochs)
     for num in (1, 3, 12):
         finished = complete(num, num_epochs=num_epochs)
@@ -149,7 +149,7 @@ def _stops(rule: StoppingRule, asked: Iterator[Question]) -> Iterator[tuple[Tria
 
 @clause("return Continue() or Stop(reason), from tuner.scheduling.")
 def it_answers_continue_or_stop(case: RuleCase) -> Seen:
-    """To every question of a study where nothing went wrong."""
+    """Checks that the rule answers every question of a study where nothing went wrong."""
     rule = case.make()
     for trial, evidence in questions():
         decision: object = rule.decide(trial, evidence)
@@ -178,7 +178,7 @@ def the_same_question_has_the_same_answer(case: RuleCase) -> Seen:
 
 @clause("make new values; a record is shared with the journal.", needs=[it_answers_continue_or_stop])
 def a_question_is_left_as_it_was(case: RuleCase) -> Seen:
-    """Trial and evidence."""
+    """Checks that the rule changes neither the trial nor the evidence."""
     rule = case.make()
     for question in questions():
         before = repr(question)
@@ -190,7 +190,7 @@ def a_question_is_left_as_it_was(case: RuleCase) -> Seen:
 
 @clause("return Continue() when trial.epoch is trial.num_epochs.", needs=[it_answers_continue_or_stop])
 def nothing_is_stopped_at_its_full_budget(case: RuleCase) -> Seen:
-    """All of it has been paid for."""
+    """All of the trial has been paid for by then."""
     whole = [trial_of([nrmse] * NUM_EPOCHS, epoch_time_s=100.0) for nrmse in (0.05, 9.0)]
     asked = ((trial, evidence) for evidence in evidences() for trial in whole)
     return next((f"{stop.reason!r} at NRMSE {t.nrmse}" for t, stop in _stops(case.make(), asked)), None)
@@ -201,14 +201,14 @@ def nothing_is_stopped_at_its_full_budget(case: RuleCase) -> Seen:
     needs=[it_answers_continue_or_stop],
 )
 def nothing_is_stopped_without_evidence(case: RuleCase) -> Seen:
-    """Whatever its NRMSE and time: there is nothing to be worse than."""
+    """Checks that the first trial goes on, whatever its NRMSE and time: there is nothing to be worse than."""
     asked = (question for question in questions() if question[1] == Evidence())
     return next((f"{stop.reason!r} on {t.nrmse_curve}" for t, stop in _stops(case.make(), asked)), None)
 
 
 @clause("say in one line why, with the figures it was judged by.", needs=[it_answers_continue_or_stop])
 def a_reason_is_one_line_with_a_number(case: RuleCase) -> Seen:
-    """It is kept in the record and shown."""
+    """Checks that a stop has a reason, which is kept in the record and shown."""
     for _, stop in _stops(case.make(), questions()):
         reason: object = stop.reason
         is_line = isinstance(reason, str) and reason.strip() and "\n" not in reason
@@ -245,7 +245,7 @@ def a_study_of_one_epoch_is_never_stopped(case: RuleCase) -> Seen:
     return next((f"{stop.reason!r}" for _, stop in _stops(case.make(), asked)), None)
 
 
-def rule_checks() -> list[Check[RuleCase]]:
+def rule_clauses() -> list[Clause[RuleCase]]:
     """The clauses of a stopping rule's contract, in the order in which they make sense."""
     return [
         it_answers_continue_or_stop,
@@ -270,4 +270,4 @@ def check_stopping_rule(
     """
     case = RuleCase(rule=rule, options=options or {})
     case.make()
-    run_checks(rule_checks(), case)
+    run_clauses(rule_clauses(), case)

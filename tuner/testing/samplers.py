@@ -14,8 +14,8 @@ from tuner.core.lattice import Lattice
 from tuner.core.measurement import Measurement, Status
 from tuner.core.parameters import Discrete
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.search import OptunaProposer, Outcome, Proposer
-from tuner.testing.checks import Check, Seen, clause, run_checks
+from tuner.search import FullBudgetValues, OptunaProposer, Proposer
+from tuner.testing.clauses import Clause, Seen, clause, run_clauses
 from tuner.testing.stage_case import stir
 
 NUM_EPOCHS = 4
@@ -32,7 +32,7 @@ _STATES = {
 
 
 def small_lattice() -> Lattice:
-    """Twelve legal points."""
+    """Makes a lattice of twelve legal points."""
     values = {"batch_size": (4, 8), "micro_batch": (2, 4), "num_taus": (2, 3, 5)}
     return Lattice([Discrete(name=name, values=listed) for name, listed in values.items()])
 
@@ -43,7 +43,7 @@ class ProposerCase:
 
     Attributes:
         make: A new proposer for a lattice and a seed.
-        lattice: Of discrete parameters; its points are proposed one by one, so keep it small.
+        lattice: The lattice of discrete parameters; its points are proposed one by one, so keep it small.
     """
 
     make: Callable[[Lattice, int], Proposer]
@@ -89,22 +89,22 @@ def tell(proposer: Proposer, trial_id: str, config: TrialConfig, ending: str = "
         ),
     )
     is_told = state in (TrialState.COMPLETE, TrialState.STOPPED) and num_ran > 0
-    worth = Outcome(
+    values = FullBudgetValues(
         projected_objective=NUM_EPOCHS * epoch_time_s, projected_nrmse=nrmse, quality=nrmse - THRESHOLD
     )
-    proposer.tell(record, worth if is_told else None)
+    proposer.tell(record, values if is_told else None)
 
 
 @clause("propose points of the lattice only; see Lattice.why_not.")
 def every_proposal_is_legal(case: ProposerCase) -> Seen:
-    """With half the lattice asked for and told, one at a time."""
+    """Checks proposals with half the lattice asked for and told, one at a time."""
     asked = case.drive(case.proposer(), num=max(2, len(case.lattice) // 2))
     return next((str(config) for config in asked if config not in case.lattice), None)
 
 
 @clause("remember what was proposed or adopted, whatever became of it.", needs=[every_proposal_is_legal])
 def nothing_is_proposed_twice(case: ProposerCase) -> Seen:
-    """Nor what somebody else chose."""
+    """Checks that no configuration is proposed again, nor one that somebody else chose."""
     proposer = case.proposer()
     adopted = case.lattice.config(len(case.lattice) - 1)
     proposer.adopt("baseline", adopted)
@@ -127,7 +127,7 @@ def the_whole_lattice_can_be_used_up(case: ProposerCase) -> Seen:
 
 @clause("draw from one generator made of the seed.", needs=[every_proposal_is_legal])
 def the_same_seed_gives_the_same_proposals(case: ProposerCase) -> Seen:
-    """Whatever the process drew before; a run can then be repeated."""
+    """Checks that proposals do not depend on what the process drew before; a run can then be repeated."""
     first, second = (case.drive(case.proposer(3, drawn=drawn)) for drawn in (0, 987))
     pairs = zip(first, second, strict=False)
     different = next((f"{a} and {b} as number {k}" for k, (a, b) in enumerate(pairs) if a != b), None)
@@ -136,7 +136,7 @@ def the_same_seed_gives_the_same_proposals(case: ProposerCase) -> Seen:
 
 @clause("take every final state; see Proposer.tell.", needs=[every_proposal_is_legal])
 def trials_may_end_in_any_way(case: ProposerCase) -> Seen:
-    """Each way for all trials of a study, then all ways mixed."""
+    """Every trial of a study ends in the same way, for each way, and then in all ways mixed."""
     for endings in (*((ending,) for ending in ENDINGS), ENDINGS):
         asked = case.drive(case.proposer(), endings, num=min(len(case.lattice), 2 * len(ENDINGS)))
         illegal = next((config for config in asked if config not in case.lattice), None)
@@ -164,7 +164,7 @@ def several_trials_may_run_at_once(case: ProposerCase) -> Seen:
 
 @clause("give up what is running in close().", needs=[every_proposal_is_legal])
 def closing_is_harmless_while_trials_run(case: ProposerCase) -> Seen:
-    """Before the first, too."""
+    """This holds before the first trial, too."""
     for num_running in (0, 2):
         proposer = case.proposer()
         for k in range(num_running):
@@ -173,7 +173,7 @@ def closing_is_harmless_while_trials_run(case: ProposerCase) -> Seen:
     return None
 
 
-def sampler_checks() -> list[Check[ProposerCase]]:
+def sampler_clauses() -> list[Clause[ProposerCase]]:
     """The clauses of a sampler's contract, in the order in which they make sense."""
     return [
         every_proposal_is_legal,
@@ -192,7 +192,7 @@ def check_proposer(make: Callable[[Lattice, int], Proposer], lattice: Lattice | 
     Raises:
         ContractError: Clauses are broken; lists all of them.
     """
-    run_checks(sampler_checks(), ProposerCase(make=make, lattice=lattice or small_lattice()))
+    run_clauses(sampler_clauses(), ProposerCase(make=make, lattice=lattice or small_lattice()))
 
 
 def check_sampler(
@@ -205,8 +205,8 @@ def check_sampler(
     Args:
         sampler: `tpe`, `module:Class`, or a class or function at the top of a module; it is called with
             `seed` and the options, and gives a sampler of Optuna.
-        lattice: As of `ProposerCase`, by default twelve points.
-        options: As in the study's `search.options`.
+        lattice: Lattice for `ProposerCase`, by default twelve points.
+        options: Options as in the study's `search.options`.
 
     Raises:
         ContractError: Clauses are broken; lists all of them.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.testing.checks import Check, run_checks
+from tuner.testing.clauses import Clause, run_clauses
 from tuner.testing.stage_case import StageCase
 from tuner.testing.stage_reports import REPORT_CHECKS
 from tuner.testing.stage_trials import TRIAL_CHECKS
 
 
-def stage_checks() -> list[Check[StageCase]]:
+def stage_clauses() -> list[Clause[StageCase]]:
     """The clauses of a stage's contract, in the order in which they make sense."""
     return [*REPORT_CHECKS, *TRIAL_CHECKS]
 
@@ -40,4 +40,4 @@ def check_stage(
         other_params=other_params,
         bad_params=bad_params,
     )
-    run_checks(stage_checks(), case)
+    run_clauses(stage_clauses(), case)

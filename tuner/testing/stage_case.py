@@ -22,7 +22,7 @@ from tuner.errors import StageError
 
 Report = dict[str, Any]
 REL_TOL_ON_A_CARD = 1e-3
-"""By how much equal trials may differ in NRMSE where the order of a sum is not fixed."""
+"""Largest difference in NRMSE between equal trials if the order of a sum is not fixed."""
 
 
 @dataclass(kw_only=True)
@@ -32,13 +32,13 @@ class StageCase:
     Attributes:
         stage: The class, or `module:Class`.
         params: A legal configuration, small enough for about twenty trials.
-        options: As in the study's `stage.options`; with `num_samples`, which every stage is handed.
+        options: Options as in the study's `stage.options`; with `num_samples`, which every stage is handed.
         num_epochs: Full budget of a trial; at least 2, so that there is something to resume.
         other_params: Another legal configuration, by default `params`. Of the parameters that the stage's
             `quality_invariant_to` names, each of its values must also be legal alone in `params`.
         bad_params: Configurations the stage must refuse. Default: `params` with a `micro_batch` that does not
             divide `batch_size`; `()` for a stage that takes whatever it is given.
-        seed: Of the trials.
+        seed: Seed of the trials.
 
     Raises:
         ValueError: `num_samples` is not among the options, or there are fewer than two epochs.
@@ -84,7 +84,7 @@ class StageCase:
         Args:
             stage_class: Another class than `self.stage`.
             drawn: State of the process's random generators before it starts.
-            changes: See `config`.
+            changes: Changes of the trial's config; see `config`.
         """
         if not self._is_prepared:
             self.stage.prepare(dict(self.options))
@@ -117,7 +117,7 @@ class StageCase:
 
     @cached_property
     def resumed(self) -> list[tuple[list[Report], list[Report]]]:
-        """For every epoch but the last: the reports up to it, and those of a new object restored there."""
+        """For every epoch but the last, the reports up to it, and those of a new object restored there."""
         return [self._resumed_after(epoch) for epoch in range(1, len(self.undisturbed))]
 
     def _resumed_after(self, epoch: int) -> tuple[list[Report], list[Report]]:
@@ -130,12 +130,12 @@ class StageCase:
 
     @cached_property
     def rel_tol(self) -> float:
-        """By how much the NRMSE of equal trials may differ: not at all on a CPU."""
+        """Returns by how much the NRMSE of equal trials may differ: not at all on a CPU."""
         on_cpu = self.stage.describe_device(dict(self.options)).get("kind") == "cpu"
         return 0.0 if on_cpu else REL_TOL_ON_A_CARD
 
     def differs(self, reports: Sequence[Report], what: str = "") -> str | None:
-        """How the NRMSE of a whole trial differs from the undisturbed one's; None when it does not."""
+        """Returns how the NRMSE of a whole trial differs from the undisturbed one's; None if it does not."""
         expected, found = nrmse_of(self.undisturbed), nrmse_of(reports)
         if len(expected) == len(found) and np.allclose(found, expected, rtol=self.rel_tol, atol=0.0):
             return None

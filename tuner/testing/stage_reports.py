@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, get_args, get_type_hints
 
 from tuner.core.measurement import Measurement
-from tuner.testing.checks import Seen, clause
+from tuner.testing.clauses import Seen, clause
 from tuner.testing.stage_case import Report, StageCase
 
 _COUNTS = ("num_chunks", "num_sample_evals", "num_optimizer_steps")
@@ -49,7 +49,7 @@ def _wrong_value(report: Report, key: str) -> Seen:
     value = report[key]
     is_right = isinstance(value, _KINDS[kind]) and (kind is bool or not isinstance(value, bool))
     if not is_right:
-        return f"{key}={value!r} is no {kind.__name__}"
+        return f"{key}={value!r} is not of type {kind.__name__}"
     return f"{key}={value!r} is not finite" if kind is float and not math.isfinite(value) else None
 
 
@@ -58,7 +58,7 @@ def _wrong_value(report: Report, key: str) -> Seen:
     needs=[a_trial_runs_through_its_budget],
 )
 def epochs_ascend_to_the_budget(case: StageCase) -> Seen:
-    """From 1 by 1."""
+    """Checks that epochs are numbered from 1 by 1."""
     epochs = [report.get("epoch") for report in case.undisturbed]
     whole = [list(range(1, case.num_epochs + 1)), [case.num_epochs]]
     return None if epochs in whole else f"epochs {epochs} of {case.num_epochs}"
@@ -77,7 +77,7 @@ def done_is_true_at_the_last_epoch_only(case: StageCase) -> Seen:
     needs=[every_report_has_every_key_with_a_value_of_its_type],
 )
 def times_are_positive(case: StageCase) -> Seen:
-    """What an epoch takes is never nothing; what surrounds it never negative."""
+    """Checks that an epoch takes time, and that what surrounds it never takes a negative time."""
     others = ("setup_time_s", "warmup_time_s", "evaluate_time_s", "cpu_time_s")
     for report in case.undisturbed:
         wrong = [key for key in ("time_s", "epoch_time_s") if report[key] <= 0]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from tuner.testing.checks import Seen, clause
+from tuner.testing.clauses import Seen, clause
 from tuner.testing.stage_case import StageCase, nrmse_of, stir
 from tuner.testing.stage_reports import a_trial_runs_through_its_budget
 
 QUALITY_REL_TOL = 1e-3
-"""By how much NRMSE may depend on what `quality_invariant_to` declares irrelevant."""
+"""Largest difference in NRMSE that `quality_invariant_to` may leave unsaid."""
 
 
 @clause("return at least a name and a kind, which is cuda or cpu, from describe_device(options).")
@@ -30,13 +30,13 @@ def preparing_twice_is_harmless(case: StageCase) -> Seen:
 
 @clause("draw from generators seeded with the trial's seed.", needs=[a_trial_runs_through_its_budget])
 def the_same_seed_gives_the_same_nrmse(case: StageCase) -> Seen:
-    """Bitwise on a CPU."""
+    """They are equal bitwise on a CPU."""
     return case.differs(case.fresh())
 
 
 @clause("take any whole number as seed.", needs=[a_trial_runs_through_its_budget])
 def other_seeds_train_as_well(case: StageCase) -> Seen:
-    """Finalists run with several."""
+    """Finalists run with several seeds."""
     for seed in (case.seed + 1, case.seed + 12345):
         last = case.fresh(seed=seed)[-1]
         if last.get("status") != "ok":
@@ -84,7 +84,7 @@ def warming_up_changes_nothing(case: StageCase) -> Seen:
 
 @clause(
     "make state_dict() hold all that later epochs depend on, pending gradients and generators included, and "
-    "load_state_dict() put it back; or say `resumable = False`.",
+    "load_state_dict() put it back; or do not say `resumable = True`.",
     needs=[the_same_seed_gives_the_same_nrmse],
 )
 def a_trial_resumed_after_any_epoch_gives_the_same_nrmse(case: StageCase) -> Seen:
@@ -101,7 +101,7 @@ def a_trial_resumed_after_any_epoch_gives_the_same_nrmse(case: StageCase) -> See
     needs=[a_trial_resumed_after_any_epoch_gives_the_same_nrmse],
 )
 def a_resumed_trial_says_so(case: StageCase) -> Seen:
-    """Its times are of two processes, so it may not win."""
+    """Checks that a resumed trial says so: its times are of two processes, so it may not win."""
     for before, after in case.resumed if is_resumable(case) else ():
         said = [bool(report.get("resumed")) for report in before + after]
         if said != [False] * len(before) + [True] * len(after):
@@ -114,7 +114,7 @@ def a_resumed_trial_says_so(case: StageCase) -> Seen:
     needs=[a_trial_resumed_after_any_epoch_gives_the_same_nrmse],
 )
 def a_resumed_trial_keeps_its_clock_and_counts(case: StageCase) -> Seen:
-    """They are sums since the first epoch."""
+    """Clock and counts are sums since the first epoch."""
     for before, after in case.resumed if is_resumable(case) else ():
         due = before[-1]["time_s"] + after[0]["epoch_time_s"]
         if not math.isclose(after[0]["time_s"], due, rel_tol=1e-6):
@@ -126,8 +126,8 @@ def a_resumed_trial_keeps_its_clock_and_counts(case: StageCase) -> Seen:
 
 
 def is_resumable(case: StageCase) -> bool:
-    """Whether the stage offers checkpoints; it does unless its `resumable` is False."""
-    return bool(getattr(case.stage, "resumable", True))
+    """Whether the stage says that its trials can go on from a checkpoint."""
+    return bool(getattr(case.stage, "resumable", False))
 
 
 @clause(
@@ -144,7 +144,7 @@ def a_reused_process_gives_the_same_nrmse_as_a_new_one(case: StageCase) -> Seen:
 
 @clause("drop from quality_invariant_to what changes the NRMSE.", needs=[the_same_seed_gives_the_same_nrmse])
 def what_quality_does_not_depend_on_does_not_change_it(case: StageCase) -> Seen:
-    """Each declared parameter that has another value in `other_params`, alone."""
+    """Each declared parameter with another value in `other_params` is changed alone."""
     expected, other = nrmse_of(case.undisturbed)[-1], case.other_params or {}
     for name in getattr(case.stage, "quality_invariant_to", ()):
         if name in other and other[name] != case.params.get(name):
@@ -172,7 +172,7 @@ def an_unknown_option_is_refused_by_name(case: StageCase) -> Seen:
 
 @clause("raise ValueError that names the parameter, from build().")
 def parameters_that_make_no_sense_are_refused_by_name(case: StageCase) -> Seen:
-    """Each of `bad_params`."""
+    """Checks that each of `bad_params` is refused."""
     for bad in case.bad_params or ():
         try:
             case.stage(config=case.config(params=dict(bad))).stop()

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tuner.advisor.replay import rebuild
-from tuner.advisor.retrospect import knowledge_of
+from tests.replay import rebuild
 from tuner.report.html.figures.importance import importance
 from tuner.report.html.figures.lattice import lattice_map
 from tuner.report.html.figures.memory import memory
@@ -14,15 +13,8 @@ from tuner.report.html.figures.slices import slices
 from tuner.report.html.figures.time_parts import BESIDE, PARTS, time_parts
 from tuner.report.html.page import page
 from tuner.report.model import model_of
-from tuner.report.past import PastRun, read_past_run
-from tuner.simulate.session import run_simulated, simulated
-from tuner.spec import load_study
-
-
-@pytest.fixture(scope="module")
-def past(tmp_path_factory):
-    study = simulated(load_study("cpu.yaml"))
-    return read_past_run(run_simulated(study, tmp_path_factory.mktemp("runs"), lambda *_: None)[1])
+from tuner.runs.past_run import PastRun
+from tuner.runs.restore import knowledge_of
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +30,12 @@ def named(figure, name):
 
 def test_what_is_believed_is_what_the_advisor_believed(past, model):
     """A second way to the same: the advisor, made to answer all its calls again."""
-    theirs = rebuild(past.study, past.events).knowledge.beliefs
-    ours = knowledge_of(past.study, past.events).beliefs
+    theirs = rebuild(past.study, past.events).knowledge.predictions
+    ours = knowledge_of(past.study, past.facts).predictions
     assert ours.feasible == pytest.approx(theirs.feasible, abs=1e-12)
     assert ours.time_s == pytest.approx(theirs.time_s, rel=1e-12)
-    rows = model.rows(theirs.grid.configs)
-    assert model.beliefs.feasible[rows] == pytest.approx(theirs.feasible, abs=1e-9)
+    rows = model.rows(theirs.candidates.configs)
+    assert model.predictions.feasible[rows] == pytest.approx(theirs.feasible, abs=1e-9)
 
 
 def test_the_upper_bars_are_as_long_as_the_predicted_time_and_the_lower_as_what_was_measured(past, model):
@@ -56,8 +48,8 @@ def test_the_upper_bars_are_as_long_as_the_predicted_time_and_the_lower_as_what_
     rows = past.result.conclusion.rows
     order = [rows[title].estimate for title in ("baseline", "guide", "recommended") if title in rows]
     for k, estimate in enumerate(order):
-        row = model.beliefs.grid.index[estimate.config]
-        assert length[2 * k] == pytest.approx(model.beliefs.modelled_time[0][row])
+        row = model.predictions.candidates.index[estimate.config]
+        assert length[2 * k] == pytest.approx(model.predictions.modelled_time[0][row])
         lasts = [record.last for record in estimate.records]
         beside = np.mean([m.setup_time_s + m.warmup_time_s + m.evaluate_time_s for m in lasts])
         beside += np.mean([m.checkpoint_time_s or 0.0 for m in lasts])
@@ -69,7 +61,7 @@ def test_every_cell_of_the_map_is_a_legal_point_and_every_speck_says_which_const
     figure = lattice_map(past, model)
     cells = [z for series in figure.series if series.kind == "cells" for z in series.z]
     assert len(cells) == len(past.study.lattice)
-    assert sorted(cells) == pytest.approx(sorted(model.beliefs.feasible[model.rows(model.configs)]))
+    assert sorted(cells) == pytest.approx(sorted(model.predictions.feasible[model.rows(model.configs)]))
     specks = [label for series in named(figure, "excluded by a constraint") for label in series.labels]
     live = {
         p.name: len(p.values) - len(past.study.lattice.dead_values().get(p.name, ())) for p in model.varied
@@ -92,7 +84,7 @@ def test_a_map_of_too_many_points_shows_the_best_of_the_rest_and_says_so(past, m
     assert len(figure.panels) == 1
     assert "best of the rest" in figure.notes[0]
     [cells] = [series for series in figure.series if series.kind == "cells"]
-    assert max(cells.z) == pytest.approx(max(model.beliefs.feasible[model.rows(model.configs)]), abs=0.5)
+    assert max(cells.z) == pytest.approx(max(model.predictions.feasible[model.rows(model.configs)]), abs=0.5)
     winner = past.result.conclusion.rows["recommended"].trial.config
     assert any(str(winner) in label for label in cells.labels)
 
@@ -110,11 +102,11 @@ def test_a_slice_keeps_the_others_or_says_what_else_changed(model):
             assert differing == set(point.moved)
 
 
-def test_bands_hold_two_standard_deviations_of_the_beliefs(past, model):
+def test_bands_hold_two_standard_deviations_of_the_predictions(past, model):
     panel = slices(past, model).panels[0]
     [band] = [series for series in panel.series if series.kind == "band"]
     rows = model.rows([point.config for point in model.slices[panel.x_label]])
-    time_s, spread = model.beliefs.modelled_time
+    time_s, spread = model.predictions.modelled_time
     assert np.log(np.array(band.y) / np.array(band.low)) == pytest.approx(4 * spread[rows])
     assert np.sqrt(np.array(band.y) * np.array(band.low)) == pytest.approx(time_s[rows])
 

@@ -1,24 +1,21 @@
 """The report of a run shows what its journal holds, and nothing from a run is read as HTML."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
+from tests.studies import make_study
 from tuner.core.trial import Purpose, TrialState
+from tuner.report.certificate import certificate_dict
 from tuner.report.files import result_dict, summary
 from tuner.report.html import try_report, write_report
 from tuner.report.html.figures.trials import curves, pareto
 from tuner.report.html.figures.workers import budget, timeline
 from tuner.report.html.page import page
-from tuner.report.past import PastRun, read_past_run
+from tuner.runs.past_run import PastRun
 from tuner.simulate.session import run_simulated, simulated
 from tuner.spec import load_study
-
-
-@pytest.fixture(scope="module")
-def past(tmp_path_factory):
-    study = simulated(load_study("cpu.yaml"))
-    return read_past_run(run_simulated(study, tmp_path_factory.mktemp("runs"), lambda *_: None)[1])
 
 
 def changed(past, first):
@@ -73,13 +70,44 @@ def test_joined_bars_of_a_long_timeline_cover_the_same_seconds(past, monkeypatch
 
 
 def test_a_report_and_every_figure_are_written(past):
-    paths = write_report(past)
+    assert [path.name for path in write_report(past)] == ["report.html"]
+    assert not (past.folder / "figures").exists()
+    paths = write_report(past, with_figures=True)
     assert paths[0].name == "report.html"
     assert len(paths) == 1 + 2 * 9
     assert all(path.stat().st_size > 1000 for path in paths)
     text = paths[0].read_text()
     assert "simulated: nothing below was measured" in text
     assert 'src="http' not in text
+
+
+def test_nothing_of_a_simulated_run_looks_or_reads_as_if_it_were_certified(past):
+    """The verdict would be green with these figures if they were measured."""
+    measured = with_device(past, kind="cpu")
+    assert '<strong class="good">certified</strong>' in page(measured, ())
+    assert result_dict(measured.result)["certified"] is True
+    text, told = page(past, ()), summary(past.result)
+    assert '<strong class="open">simulated: would be certified</strong>' in text
+    assert 'class="good"' not in text
+    assert 'class="bad"' not in text
+    assert "simulated: would be certified" in told
+    assert "simulated: passed" in told
+    for line in (told, text):
+        assert not re.search(
+            r"(?<!be )(?<!a )certified (on|</strong>)", line.replace("Certified", "certified")
+        )
+    result = result_dict(past.result)
+    assert result["certified"] is False
+    assert result["certificate"]["verdict"] == "simulated: would be certified"
+    assert result["sentence"].startswith("Simulated, nothing was measured. ")
+
+
+def with_device(past, **changes):
+    """The same run as if it had been on another device."""
+    first, *later = past.events
+    device = first["provenance"]["device"] | changes
+    start = first | {"provenance": first["provenance"] | {"device": device}}
+    return PastRun(folder=past.folder, study=past.study, events=(start, *later))
 
 
 def with_record(past, index, **last):
@@ -93,10 +121,10 @@ def with_record(past, index, **last):
 
 
 def test_the_speed_up_that_is_shown_is_the_certificates_and_says_so(past):
-    """A lucky run of the winner makes the least of all runs less than their mean."""
+    """A slow run of the search is among all runs, and not among the pairs."""
     winner = past.result.conclusion.certificate.config
-    index = next(k for k, r in enumerate(past.records) if r.purpose is Purpose.CERTIFY and r.config == winner)
-    past = with_record(past, index, time_s=0.9 * past.records[index].time_s)
+    index = next(k for k, r in enumerate(past.records) if r.config == winner)
+    past = with_record(past, index, time_s=1.3 * past.records[index].time_s)
     conclusion = past.result.conclusion
     ratio, low, high = conclusion.certificate.speedup
     num = conclusion.certificate.num_timed
@@ -117,9 +145,8 @@ def test_without_a_certificate_the_speed_up_is_that_of_all_runs(past):
     bare.__dict__["records"] = records
     found = bare.result.conclusion
     assert found.speedup.ratio == found.recommendation.speedup
-    assert f"{found.speedup.ratio:.2f}x<small>over the baseline, by the shortest of all runs" in page(
-        bare, ()
-    )
+    num = len(found.recommendation.estimate.records)
+    assert f"{found.speedup.ratio:.2f}x<small>over the baseline, means of 1 and {num} runs" in page(bare, ())
     assert result_dict(bare.result)["speedup_paired"] is None
 
 
@@ -134,14 +161,14 @@ def test_a_disturbed_pair_is_named_on_the_page_and_in_the_summary_with_what_dist
     other = with_record(past, k, contended=True, contended_reason="2 <other> processes")
     text, seed = page(other, ()), past.records[k].seed
     assert f"<li>seed {seed}, baseline: 2 &lt;other&gt; processes</li>" in text
-    assert "which count for NRMSE and not for time, so that n differs" in text
+    assert "which count for NRMSE but not for time, so n differs" in text
     assert f"seed {seed}, baseline: 2 <other> processes\n" in summary(other.result)
 
 
 def test_each_check_of_the_summary_names_its_test_level_and_n_as_certificate_json_does(past):
     certificate = past.result.conclusion.certificate
     lines = summary(past.result).splitlines()
-    tested = [check for check in certificate.as_dict()["checks"] if check["test"]]
+    tested = [check for check in certificate_dict(certificate)["checks"] if check["test"]]
     assert {check["key"] for check in tested} >= {"time", "nrmse"}
     for check in tested:
         assert "level 0.04" in check["test"]
@@ -170,7 +197,7 @@ def test_a_run_without_an_end_recommends_nothing_and_asks_no_advisor(past, tmp_p
         text = write_report(killed)[0].read_text()
         assert "This run has not ended; so far: " in text
         assert killed.result.conclusion.recommendation is None
-        assert killed.result.certified == {}
+        assert killed.result.admitted == {}
 
 
 def test_a_failed_run_says_its_failure(past, tmp_path):
@@ -179,7 +206,7 @@ def test_a_failed_run_says_its_failure(past, tmp_path):
 
 
 def test_an_interrupted_run_says_by_what(past, tmp_path):
-    end = past.events[-1] | {"interrupted_by": "SIGINT", "certified": []}
+    end = past.events[-1] | {"interrupted_by": "SIGINT", "admitted": []}
     cut = PastRun(folder=tmp_path, study=past.study, events=(*past.events[:-1], end))
     assert "Interrupted by SIGINT; so far: " in write_report(cut)[0].read_text()
     assert cut.result.conclusion.recommendation is None
@@ -196,8 +223,8 @@ def test_an_infeasible_baseline_is_no_obstacle(past, tmp_path):
 
 
 def test_a_simulation_says_why_there_is_no_report(tmp_path, monkeypatch):
-    monkeypatch.setattr("tuner.report.ending.try_report", lambda *_: "no report.html: full")
-    monkeypatch.setattr("tuner.sinks.background.PATIENCE_S", 20.0)  # lines on waiting: another test's
+    monkeypatch.setattr("tuner.report.outputs.try_report", lambda *_: "no report.html: full")
     said = []
-    run_simulated(simulated(load_study("cpu.yaml")), tmp_path, lambda *_: None, say=said.append)
+    study = replace(load_study("cpu.yaml"), outputs=make_study().outputs)  # lines on waiting: another test's
+    run_simulated(simulated(study), tmp_path, lambda *_: None, say=said.append)
     assert said == ["no report.html: full"]

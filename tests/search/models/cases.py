@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tuner.search.models.gaussian import Runs
-from tuner.search.models.kernel import Prior, Settings, draw_settings
+from tuner.search.models.gp import Runs
+from tuner.search.models.gp_kernel import Prior, Settings, draw_settings
 
 PRIOR = Prior(
     amplitude=(0.05, 0.5),

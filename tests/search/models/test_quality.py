@@ -1,4 +1,4 @@
-"""Beliefs about NRMSE: margins, what one more run changes, and that they are as sure as they should be."""
+"""Predictions of NRMSE: margins, what one more run changes, and that they are as sure as they should be."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from scipy.special import ndtr
 
 from tuner.core.objectives import Target
-from tuner.search.models.gaussian import Posterior, Runs
+from tuner.search.models.gp import Posterior, Runs
 from tuner.search.models.quality import JITTER, NUM_PARTICLES, GrowingQualityModel, Observation, QualityModel
 
 ABSOLUTE = Target.parse("nrmse < 0.095")
@@ -123,7 +123,7 @@ def test_where_the_baseline_is_what_is_uncertain_only_runs_of_both_decide():
 
 
 def test_a_reduction_is_what_the_model_finds_when_the_run_is_there():
-    """With settings held fixed: the particles' own variance before and after a run of a new seed."""
+    """Settings are held fixed: the particles' own variance before and after a run of a new seed."""
     rng = np.random.default_rng(4)
     truth = surface(GRID, rng)
     runs = observed(truth, [0, 3, 8, 8], [0, 0, 0, 1], rng)

@@ -5,10 +5,11 @@ import pytest
 
 from tests.search import cases
 from tuner.core.objectives import Target
-from tuner.search.beliefs import Beliefs
-from tuner.search.grid import Grid
-from tuner.search.ledger import Ledger
-from tuner.search.models.cost import MemoryModel, Timing, law_parts, work_of
+from tuner.search.candidates import Candidates
+from tuner.search.models.memory import MemoryModel
+from tuner.search.models.time import Timing, law_parts, work_of
+from tuner.search.observations import Observations
+from tuner.search.predictions import Predictions
 from tuner.search.problem import Problem
 
 
@@ -37,12 +38,12 @@ def test_the_parts_add_up_to_the_predicted_time_everywhere():
         num_samples=100,
         num_epochs=cases.NUM_EPOCHS,
     )
-    ledger = Ledger(cases.record(f"{k:04d}", config) for k, config in enumerate(configs[::3]))
-    beliefs = Beliefs(problem, Grid(problem), ledger)
-    predicted, _ = beliefs.modelled_time
-    assert beliefs.time_parts.shape == (len(configs), 4)
-    assert beliefs.time_parts.sum(axis=1) == pytest.approx(predicted)
-    assert beliefs.time_parts.min() >= 0
+    observations = Observations(cases.record(f"{k:04d}", config) for k, config in enumerate(configs[::3]))
+    predictions = Predictions(problem, Candidates(problem), observations)
+    predicted, _ = predictions.modelled_time
+    assert predictions.time_parts.shape == (len(configs), 4)
+    assert predictions.time_parts.sum(axis=1) == pytest.approx(predicted)
+    assert predictions.time_parts.min() >= 0
 
 
 def test_memory_is_predicted_without_a_known_capacity_and_what_fits_is_not():

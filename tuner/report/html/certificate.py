@@ -1,15 +1,24 @@
-"""The certificate on the page: a badge under the verdict, and a section with every check and claim."""
+"""Shows the certificate on the page: a badge under the verdict, and a section with checks and claims."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
+from dataclasses import dataclass
 
-from tuner.core.certificate import Certificate
-from tuner.report.certificate import check_rows, claim_rows, cost_text, disturbed_texts
-from tuner.report.past import PastRun
+from tuner.certificate import Certificate
+from tuner.report.certificate import (
+    basis_text,
+    check_rows,
+    claim_rows,
+    cost_text,
+    details_text,
+    disturbed_texts,
+    prospect_text,
+)
+from tuner.report.html.tables import Cell, Table
+from tuner.runs.past_run import PastRun
 
-_STYLES = {
+_TONES = {
     "certified": "good",
     "passed": "good",
     "confirmed": "good",
@@ -17,56 +26,89 @@ _STYLES = {
     "failed": "bad",
     "refuted": "bad",
 }
-"""How an outcome is coloured; others are neither good nor bad."""
+"""The CSS class of each outcome; an outcome that is not listed is `open`: neither good nor bad."""
 
 
-def badge(past: PastRun) -> str:
-    """The verdict and what it rests on, in one line; empty without a certificate."""
-    certificate = past.result.conclusion.certificate
-    if certificate is None:
-        return ""
-    said = f"{certificate.basis}: {certificate.details}"
-    return f'<p class="badge">{_word(certificate.verdict.value)} {escape(said)}</p>'
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """The certificate's verdict in one line.
+
+    Attributes:
+        verdict: The verdict with its tone.
+        basis: The number of pairs of runs behind it; empty when there is no certificate.
+    """
+
+    verdict: Cell
+    basis: str = ""
 
 
-def certificate_html(certificate: Certificate) -> str:
-    """Every check with its test, the audit of the guide's row, and what all this cost."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateView:
+    """The certificate, for the template `certificate.html.j2`.
+
+    Attributes:
+        baseline: The baseline's configuration.
+        config: The certified configuration.
+        num_seeds: Seeds that both of them ran with.
+        margin: Percent by which NRMSE may change and still count as unchanged.
+        cost: The workers' time that the certificate's runs took, in words.
+        checks: Each check with its outcome, what was seen, and its statistical test.
+        what_it_takes: The runs that would decide an undecided certificate; empty when nothing is undecided.
+        disturbed: A sentence on disturbed pairs, such as `2 of 7 pairs were disturbed, ...:`; empty for none.
+        disturbed_pairs: The disturbance of each of those pairs.
+        claims: The optimization guide's claims with what was found of each.
+    """
+
+    baseline: str
+    config: str
+    num_seeds: int
+    margin: str
+    cost: str
+    checks: Table
+    what_it_takes: str
+    disturbed: str
+    disturbed_pairs: tuple[str, ...]
+    claims: Table
+
+
+def badge(past: PastRun) -> Badge | None:
+    """Returns the verdict and what it rests on; None where no certificate was asked for."""
+    conclusion = past.result.conclusion
+    certificate = conclusion.certificate
+    if certificate is not None:
+        basis = f"{basis_text(certificate)}: {details_text(certificate)}"
+        return Badge(verdict=_outcome(certificate.verdict.value), basis=basis)
+    if conclusion.spent and conclusion.recommendation:
+        return Badge(verdict=_outcome("no certificate"))
+    return None
+
+
+def certificate_view(certificate: Certificate) -> CertificateView:
+    """Returns every check with its test, the audit of the guide's claims, and what all this cost."""
+    disturbed, *pairs = disturbed_texts(certificate) or [""]
     checks = ((*row[:3], row[3] or "no statistical test") for row in check_rows(certificate))
-    num, margin = len(certificate.seeds), certificate.terms.nrmse_margin_pct
-    how = (
-        f"Baseline ({certificate.baseline}) and recommendation ({certificate.config}) took turns with {num} "
-        "seeds that the search never used, one run at a time. A check passes when what it says is shown at "
-        f"its level, fails when the opposite is. An NRMSE within {margin:g} % of the baseline's counts as "
-        f"unchanged, as the study says, whatever the guide wants (below); {cost_text(certificate)}."
+    return CertificateView(
+        baseline=str(certificate.baseline),
+        config=str(certificate.config),
+        num_seeds=len(certificate.seeds),
+        margin=f"{certificate.terms.nrmse_margin_pct:g}",
+        cost=cost_text(certificate),
+        checks=_outcomes(("check", "outcome", "seen", "test"), checks),
+        what_it_takes=prospect_text(certificate),
+        disturbed=f"{disturbed[:1].upper()}{disturbed[1:]}",
+        disturbed_pairs=tuple(pairs),
+        claims=_outcomes(("claim", "finding", "seen"), claim_rows(certificate)),
     )
-    parts = [f"<p>{escape(how)}</p>", _table(("check", "outcome", "seen", "test"), checks)]
-    if takes := certificate.what_it_takes:
-        parts.append(f"<p>{escape(takes)}</p>")
-    if disturbed := disturbed_texts(certificate):
-        why, *pairs = (escape(text) for text in disturbed)
-        parts.append(
-            f"<p>{why[0].upper()}{why[1:]}</p><ul>{''.join(f'<li>{pair}</li>' for pair in pairs)}</ul>"
-        )
-    parts.append(
-        "<p>What the optimization guide promises, of its own row where nothing else is said, on this device. "
-        "No check depends on it:</p>"
-    )
-    parts.append(_table(("claim", "finding", "seen"), claim_rows(certificate)))
-    return "".join(parts)
 
 
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Words in columns; the second one is an outcome."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in header)
-    body = "".join(
-        f"<tr><td>{escape(what)}</td><td>{_word(outcome)}</td>"
-        + "".join(f"<td>{escape(text)}</td>" for text in rest)
-        + "</tr>"
+def _outcomes(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+    """Returns a table of text whose second column is an outcome."""
+    cells = (
+        (Cell(text=what), _outcome(outcome), *(Cell(text=text) for text in rest))
         for what, outcome, *rest in rows
     )
-    table = f'<table class="words"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="scroll">{table}</div>'
+    return Table(header=header, rows=tuple(cells), kind="words")
 
 
-def _word(outcome: str) -> str:
-    return f'<strong class="{_STYLES.get(outcome, "open")}">{escape(outcome)}</strong>'
+def _outcome(text: str) -> Cell:
+    return Cell(text=text, tone=_TONES.get(text, "open"))

@@ -1,4 +1,4 @@
-"""What a figure shows, as values: neither how it is drawn nor where its values come from."""
+"""A figure as plain values. How these are drawn, and where they come from, is decided in other modules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 Ticks = tuple[tuple[float, str], ...]
-"""Where words stand on an axis instead of numbers, and which."""
+"""Positions on an axis, each with the text that stands there instead of a number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,19 +15,18 @@ class Series:
     """Points, a line, a band, bars or coloured cells under one name.
 
     Attributes:
-        name: In the legend; series of one name have one entry.
-        x: Numbers; None breaks a line.
-        y: Numbers; None breaks a line.
-        labels: Of each point, plain text; empty for none.
-        kind: `points`, `line`, `band` (between `low` and `y`), `bars` (as long as `x` at the heights `y`,
-            stacked
-            on those before) or `cells` (coloured by `z`, from 0 to 1).
-        low: Of a band.
-        z: Of cells; None for a cell of no colour.
-        mark: A key of `MARKS`; of a line what stands on its points.
-        color: Which of the colours, from 0.
-        is_dashed: Of a line.
-        is_wide: Of a line.
+        name: The name in the legend; series with the same name share one entry.
+        x: Horizontal coordinates; None breaks a line.
+        y: Vertical coordinates; None breaks a line.
+        labels: Plain text shown when the reader points at a point, one per point; empty for no labels.
+        kind: `points`, `line`, `band` (between `low` and `y`), `bars` (horizontal, as long as `x`, at the
+            heights `y`, stacked on the bars of earlier series) or `cells` (coloured by `z`, from 0 to 1).
+        low: The lower edge of a band.
+        z: The numbers that colour cells; None leaves a cell without a colour.
+        mark: A key of `MARKS`: how points are drawn, also those on a line.
+        color: Index into `COLORS`.
+        is_dashed: Whether a line is dashed.
+        is_wide: Whether a line is as wide as a bar.
     """
 
     name: str
@@ -48,13 +47,13 @@ class Panel:
     """One pair of axes.
 
     Attributes:
-        series: In the order of drawing.
-        x_label: With its unit; empty for none.
-        y_label: With its unit; empty for none.
-        title: Above it; empty for none.
-        lines: Horizontal lines: where, and what they are.
-        x_ticks: Words on the horizontal axis; empty for numbers.
-        y_ticks: Words on the vertical axis, which then counts rows from the top; empty for numbers.
+        series: Series in the order of drawing; later ones cover earlier ones.
+        x_label: Label of the horizontal axis, with its unit; empty for no label.
+        y_label: Label of the vertical axis, with its unit; empty for no label.
+        title: Heading above the panel; empty for no heading.
+        lines: Dashed horizontal lines: the height of each, and what it stands for.
+        x_ticks: Text on the horizontal axis; empty for numbers.
+        y_ticks: Text on the vertical axis, which then counts rows from the top; empty for numbers.
     """
 
     series: tuple[Series, ...]
@@ -68,17 +67,17 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure of one or more panels.
+    """A figure with one or more panels.
 
     Attributes:
-        key: Of its files and its element, such as `pareto`.
-        title: What it answers.
-        text: How to read it.
-        panels: In the order of reading; without any, `why_none` says why.
-        num_columns: Panels side by side where there is room.
-        height_px: Of a panel.
-        notes: Sentences below it.
-        why_none: Why there is nothing to show.
+        key: Name of its files and of its element on the page, such as `pareto`.
+        title: Heading: the question that the figure answers.
+        text: Explanation of how to read the figure.
+        panels: Panels in the order of reading; empty when there is nothing to show.
+        num_columns: Number of panels side by side where there is room.
+        height_px: Height of a panel in pixels.
+        notes: Sentences below the figure.
+        why_none: The sentence that stands in place of the figure when it has no panel.
     """
 
     key: str
@@ -92,12 +91,12 @@ class Figure:
 
     @property
     def series(self) -> tuple[Series, ...]:
-        """Of all panels."""
+        """All series of all panels."""
         return tuple(series for panel in self.panels for series in panel.series)
 
     @property
     def legend(self) -> tuple[Series, ...]:
-        """The first series of every name; coloured cells have a scale instead."""
+        """The first series with each name; coloured cells are left out, since they get a scale instead."""
         first: dict[str, Series] = {}
         for series in self.series:
             if series.kind != "cells":
@@ -106,7 +105,7 @@ class Figure:
 
     @property
     def has_cells(self) -> bool:
-        """Whether colours stand for numbers."""
+        """Whether some panel has cells, whose colours stand for numbers."""
         return any(series.kind == "cells" for series in self.series)
 
 
@@ -122,10 +121,24 @@ COLORS = (
     "#7B5FB0",
     "#222222",
 )
-"""Okabe and Ito's, which the colour-blind tell apart, a grey, a darker yellow, a violet and near black."""
+"""Colours of series: six that colour-blind readers can tell apart (Okabe and Ito 2008), and four more."""
+
+DARK_COLORS = (
+    "#4AA8E0",
+    "#FF8A3D",
+    "#2CC295",
+    "#E59CC4",
+    "#F2B63C",
+    "#8CCBF2",
+    "#A3A3A3",
+    "#E0D04A",
+    "#AB92E6",
+    "#F2F2F2",
+)
+"""The counterpart of each of `COLORS` on a dark page."""
 
 SCALE = ("#D55E00", "#EDEDED", "#0072B2")
-"""Of cells, at 0, one half and 1."""
+"""Colours of a map's cells at 0, one half and 1; values between them are blended."""
 
 MARKS = {
     "dot": ("circle", "o", 7),
@@ -138,13 +151,13 @@ MARKS = {
     "speck": ("circle", ".", 3),
     "none": ("circle", "", 0),
 }
-"""Symbols of Plotly and of matplotlib, and their size in pixels."""
+"""Each mark as Plotly's symbol, matplotlib's symbol, and its size in pixels."""
 
 _Item = TypeVar("_Item")
 
 
 def thinned(items: Sequence[_Item], most: int) -> list[_Item]:
-    """At most so many of the items, evenly spaced, the first and the last among them."""
+    """Picks at most `most` items, evenly spaced; the first and the last item are always among them."""
     if len(items) <= most:
         return list(items)
     return [items[round(k * (len(items) - 1) / (most - 1))] for k in range(most)]

@@ -1,4 +1,4 @@
-"""A figure as a file, drawn by matplotlib: no browser is needed for it."""
+"""Draws figures as image files with matplotlib, which needs no browser."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ WIDTH_IN = 9.0
 
 
 def images(figure: Figure, kinds: Iterable[str], study: str) -> dict[str, bytes]:
-    """The figure of a study as files, `svg` or `png`; the name of a simulated one says so."""
+    """Draws a figure in several file formats.
+
+    Args:
+        figure: The figure.
+        kinds: File formats, `svg` or `png`.
+        study: Name of the study, for the heading; that of a simulated run says that it is simulated.
+
+    Returns:
+        The content of the image file, by format.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure as Canvas
     from matplotlib.layout_engine import ConstrainedLayoutEngine

@@ -1,104 +1,121 @@
-"""The page, put together from sections. Every text from a run is escaped."""
+"""The page: which sections it has, in which order, and the values that its templates show."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
+from tuner.report.conclusion import finding
+from tuner.report.exported import no_effect_lines
 from tuner.report.files import basis, why_ended
-from tuner.report.html.certificate import badge, certificate_html
-from tuner.report.html.figure import Figure
-from tuner.report.html.legend import legend
+from tuner.report.html.certificate import CertificateView, badge, certificate_view
+from tuner.report.html.figure import COLORS, DARK_COLORS, SCALE, Figure
+from tuner.report.html.legend import Entry, legend
 from tuner.report.html.plot import plots
-from tuner.report.html.style import COLOR_CSS, CSS, SCRIPT
-from tuner.report.html.tables import cards, facts, result_tables, trials_table
-from tuner.report.past import PastRun
+from tuner.report.html.rendering import render, static_text
+from tuner.report.html.tables import Provenance, Table, TrialsTable, cards, facts, result_tables, trials_table
+from tuner.runs.past_run import PastRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureView:
+    """A figure, for the template `figure.html.j2`.
+
+    Attributes:
+        figure: The figure; a script draws its panels in the browser.
+        legend: The lines of its legend; none where one name says it all.
+    """
+
+    figure: Figure
+    legend: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the page.
+    """A section of the page.
 
     Attributes:
-        key: Of its element.
-        title: Of its heading, and in the list of contents.
-        html: What it holds, escaped where it comes from a run.
+        key: The `id` of its element, unique on the page.
+        title: The heading, which the list of contents repeats.
+        template: The template that shows it.
+        view: The values that this template shows.
     """
 
     key: str
     title: str
-    html: str
+    template: str
+    view: FigureView | CertificateView | Provenance | TrialsTable | tuple[Table, ...]
 
 
 def page(past: PastRun, shown: Sequence[Figure]) -> str:
-    """The whole page as one text."""
+    """Returns the whole page as one self-contained HTML text.
+
+    Args:
+        past: The run.
+        shown: The figures, in the order of the page.
+    """
     from plotly.offline import get_plotlyjs
 
     result = past.result
-    parts = sections(past, shown)
-    data = json.dumps([plot for one in shown for plot in plots(one)], allow_nan=False, separators=(",", ":"))
-    head = f"<title>{escape(past.study.name)}: {escape(result.status)}</title><style>{CSS}{COLOR_CSS}</style>"
-    links = "".join(f'<a href="#{part.key}">{escape(part.title)}</a>' for part in parts)
-    page_parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1">{head}</head><body>',
-        _verdict(past),
-        f"<nav>{links}</nav>",
-        *(f'<section id="{part.key}"><h2>{escape(part.title)}</h2>{part.html}</section>' for part in parts),
-        f'<script type="application/json" id="plots">{data.replace("<", chr(92) + "u003c")}</script>',
-        f"<script>{get_plotlyjs()}</script><script>{SCRIPT}</script></body></html>",
-    ]
-    return "\n".join(page_parts) + "\n"
+    return render(
+        "page.html.j2",
+        study=past.study.name,
+        status=str(result.status),
+        is_simulated=past.is_simulated,
+        verdict=finding(result),
+        badge=badge(past),
+        cards=cards(past),
+        remarks=(*no_effect_lines(result), *basis(result), *why_ended(result)),
+        sections=sections(past, shown),
+        plots=[plot for one in shown for plot in plots(one)],
+        colors=COLORS,
+        dark_colors=DARK_COLORS,
+        dark_of=dict(zip(COLORS, DARK_COLORS, strict=True)),
+        scale=SCALE,
+        css=static_text("report.css"),
+        script=static_text("report.js"),
+        plotly=get_plotlyjs(),
+    )
 
 
 def sections(past: PastRun, shown: Sequence[Figure]) -> tuple[Section, ...]:
-    """All sections below the verdict, in the order of the page."""
-    drawn = [Section(key=one.key, title=one.title, html=_figure(one)) for one in shown]
+    """Returns all sections below the verdict, in the order of the page."""
+    drawn = [
+        Section(
+            key=one.key,
+            title=one.title,
+            template="figure.html.j2",
+            view=FigureView(figure=one, legend=legend(one)),
+        )
+        for one in shown
+    ]
     return (
         *drawn[:1],
         *certificate_section(past),
-        Section(key="results", title="Side by side", html=result_tables(past)),
+        Section(key="results", title="Side by side", template="results.html.j2", view=result_tables(past)),
         *drawn[1:],
-        Section(key="environment", title="Environment and provenance", html=facts(past)),
-        Section(key="all-trials", title="All trials", html=trials_table(past)),
+        Section(
+            key="environment",
+            title="Environment and provenance",
+            template="facts.html.j2",
+            view=facts(past),
+        ),
+        Section(key="all-trials", title="All trials", template="trials.html.j2", view=trials_table(past)),
     )
 
 
 def certificate_section(past: PastRun) -> tuple[Section, ...]:
-    """The certificate; none without a recommendation, or when none was asked for."""
-    certificate = past.result.conclusion.certificate
-    if certificate is None:
-        return ()
-    return (Section(key="certificate", title="Certificate", html=certificate_html(certificate)),)
+    """Returns the section with the certificate; nothing where no certificate was asked for.
 
-
-def _verdict(past: PastRun) -> str:
-    result = past.result
-    banner = '<p class="warn">simulated: nothing below was measured</p>' if past.is_simulated else ""
-    said = "".join(f'<p class="soft">{escape(text)}</p>' for text in (*basis(result), *why_ended(result)))
-    return (
-        f"<header><h1>{escape(past.study.name)}</h1>{banner}"
-        f'<p id="verdict">{escape(result.finding)}</p>{badge(past)}{cards(past)}{said}</header>'
-    )
-
-
-def _figure(figure: Figure) -> str:
-    if not figure.panels:
-        return f"<p>{escape(figure.text)}</p><p><em>{escape(figure.why_none)}</em></p>"
-    num = figure.num_columns
-    least = f"max({150 if num > 2 else 340}px,calc((100% - {num - 1}rem)/{num}))"
-    height = f"height:{figure.height_px}px"
-    panels = "".join(
-        '<div class="panel">'
-        + (f"<h3>{escape(panel.title)}</h3>" if panel.title else "")
-        + f'<div class="plot" id="plot-{figure.key}-{k}" style="{height}"></div></div>'
-        for k, panel in enumerate(figure.panels)
-    )
-    notes = "".join(f"<li>{escape(note)}</li>" for note in figure.notes)
-    return (
-        f"<figure><figcaption>{escape(figure.text)}</figcaption>{legend(figure)}"
-        f'<div class="panels" style="--least:{least}">{panels}</div></figure>'
-        + (f'<ul class="notes">{notes}</ul>' if notes else "")
-    )
+    The certificate may belong to a configuration that is no longer recommended; the title then says so.
+    """
+    conclusion = past.result.conclusion
+    titles = {
+        "Certificate": conclusion.certificate,
+        "Certificate of what is not recommended any more": conclusion.spent,
+    }
+    for title, certificate in titles.items():
+        if certificate:
+            view = certificate_view(certificate)
+            return (Section(key="certificate", title=title, template="certificate.html.j2", view=view),)
+    return ()

@@ -1,4 +1,4 @@
-"""A panel as Plotly's plain JSON values, for the page."""
+"""Translates the panels of a figure into Plotly's JSON values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tuner.report.html.figure import COLORS, MARKS, SCALE, Figure, Panel, Series
 
 
 def plots(figure: Figure) -> list[dict[str, Any]]:
-    """Of every panel of a figure its element, traces and layout."""
+    """Returns a dict per panel: the `id` of its element, its traces (`data`) and its `layout`."""
     return [_plot(panel, f"plot-{figure.key}-{k}") for k, panel in enumerate(figure.panels)]
 
 
@@ -83,7 +83,7 @@ def _dash(series: Series) -> str:
 
 
 def _cells(series: Series, trace: dict[str, Any]) -> dict[str, Any]:
-    """Cells as rows and columns, those that are not given empty."""
+    """Lays cells out as a matrix of rows and columns; places without a cell stay empty."""
     columns, rows = sorted({*trace["x"]}), sorted({*trace["y"]})
     at = {place: k for k, place in enumerate(zip(trace["x"], trace["y"], strict=True))}
     places = [[at.get((x, y)) for x in columns] for y in rows]
@@ -112,7 +112,7 @@ def _escaped(text: str) -> str:
 
 
 def _plain(value: float | None) -> float | None:
-    """Six digits are more than a screen shows, and half the page."""
+    """Rounds to six significant digits: more than a screen shows, and it halves the size of the page."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.6g}")

@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from tuner.core.arrays import Floats
 from tuner.core.config import CORE_NAMES, TrialConfig
 from tuner.core.lattice import Lattice
 from tuner.core.parameters import Continuous, Parameter, ParameterValue
-
-Floats = npt.NDArray[np.float64]
 
 LOG_SPAN = 3.0
 """Positive numbers that span at least this ratio are laid out by their logarithms."""
@@ -36,8 +34,8 @@ class Axis:
     Attributes:
         name: A parameter, or a key of `DERIVED`.
         is_ordered: False for categories: two values are then alike or not, no more.
-        low: Of the scaled value, laid at 0.
-        high: Of the scaled value, laid at 1.
+        low: Scaled value that is laid at 0.
+        high: Scaled value that is laid at 1.
         is_log: Whether the scale is logarithmic.
         categories: The values of an unordered axis, by their position.
     """
@@ -99,7 +97,7 @@ def coordinates(configs: Sequence[TrialConfig], axes: Sequence[Axis]) -> Floats:
 
 
 def _value(config: TrialConfig, name: str) -> ParameterValue | None:
-    """What decides where a configuration lies on an axis; None where it names no such thing."""
+    """Returns what decides where a configuration lies on an axis; None if it names no such thing."""
     if name in DERIVED:
         return DERIVED[name](config)
     if name in CORE_NAMES:
@@ -141,7 +139,7 @@ def _ordered(name: str, low: float, high: float, *, is_log: bool) -> Axis | None
 
 
 def spread_out(points: Floats, num: int) -> list[int]:
-    """At most `num` rows of points far apart: each next one is the farthest from those chosen."""
+    """Chooses at most `num` rows of points far apart: each next one is the farthest from those chosen."""
     nearest = np.linalg.norm(points - points.mean(axis=0), axis=1)
     chosen: list[int] = []
     while len(chosen) < min(num, len(points)):

@@ -1,9 +1,9 @@
-"""What is believed of the NRMSE of any configuration: a posterior of its mean over seeds.
+"""Predicts the NRMSE of any configuration: a posterior of its mean over seeds.
 
 One generic model, no physics: log NRMSE is an additive function of the parameters the stage does not
-declare irrelevant, plus a small interaction; how smooth, how steep and how noisy it is, is learnt in each
+declare irrelevant, plus a small interaction; how smooth, how steep and how noisy it is, is learned in each
 study. Runs of configurations that differ only in what is irrelevant are pooled; partial curves count as
-far as `curves` has learnt to trust them.
+far as `curves` has learned to trust them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
+from tuner.core.arrays import Bools, Floats
 from tuner.core.objectives import Target
-from tuner.search.models.field import Field
-from tuner.search.models.gaussian import Posterior, Runs
-from tuner.search.models.inference import affordable, infer_settings
-from tuner.search.models.kernel import JITTER, Bools, Floats, Prior, Settings
+from tuner.search.models.gp import Posterior, Runs
+from tuner.search.models.gp_hyperparameters import affordable, infer_settings
+from tuner.search.models.gp_incremental import Field
+from tuner.search.models.gp_kernel import JITTER, Prior, Settings
 
 PRIOR = Prior(
     amplitude=(0.03, 0.9),
@@ -33,7 +34,7 @@ PRIOR = Prior(
     own=(0.003, 0.8),
     level=0.5,
 )
-"""Of log NRMSE, so that 0.03 is 3 %. Noise: two stages measured (docs/stage.md), and room beside them."""
+"""Prior of log NRMSE, so that 0.03 is 3 %. Noise: as of two stages (docs/stage.md), with some room."""
 
 NUM_PARTICLES = 32
 
@@ -49,15 +50,15 @@ class Observation(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margins:
-    """How far configurations lie within the target, in log NRMSE, under each particle; positive is within.
+    """Margins of configurations under the target, in log NRMSE, per particle; positive is within.
 
     Attributes:
-        mean: (P, M).
-        variance: Of the margin, whose NRMSE is the mean over seeds (P, M).
-        own_variance: Of the configuration's part in it: less than `variance` when the target is relative
+        mean: Mean of the margin (P, M).
+        variance: Variance of the margin, whose NRMSE is the mean over seeds (P, M).
+        own_variance: Variance of the configuration's part in it: below `variance` if the target is relative
             and the baseline's NRMSE is uncertain too (P, M).
-        own_covariance: Of that part with the margin (P, M).
-        noise_variance: Of one more run about its mean over seeds (P,).
+        own_covariance: Covariance of that part with the margin (P, M).
+        noise_variance: Variance of one more run about its mean over seeds (P,).
         private_variance: The part of that which two configurations with one seed do not share (P,).
     """
 
@@ -70,12 +71,12 @@ class Margins:
 
     @property
     def probability(self) -> Floats:
-        """That the mean over seeds meets the target (M,)."""
+        """Returns the probability that the mean over seeds meets the target (M,)."""
         found: Floats = ndtr(self.mean / np.sqrt(self.variance)).mean(axis=0)
         return found
 
     def take(self, rows: npt.NDArray[np.intp]) -> Margins:
-        """Of some points, in that order."""
+        """Returns the margins of some points, in that order."""
         return replace(
             self,
             mean=self.mean[:, rows],
@@ -85,7 +86,7 @@ class Margins:
         )
 
     def given_run(self, value: Floats, variance: Floats) -> Margins:
-        """After one more run of each: its margin `value` (M,), known up to `variance` (M,)."""
+        """Returns the margins after one more run of each, of margin `value` (M,) and its `variance` (M,)."""
         gain = self.own_covariance / (self.own_variance + variance + self.noise_variance[:, None])
         return replace(
             self,
@@ -94,25 +95,25 @@ class Margins:
         )
 
     def reduction(self, num_runs: int) -> Floats:
-        """By how much so many more runs of a configuration would lower its `variance` (P, M)."""
+        """Computes by how much so many more runs of a configuration would lower its `variance` (P, M)."""
         noise = self.noise_variance[:, None] / num_runs
         lowered: Floats = self.own_covariance**2 / (self.own_variance + noise)
         return lowered
 
     def paired_reduction(self, num_runs: int) -> Floats:
-        """The same for so many runs of it and of the baseline with the same seeds (P, M)."""
+        """Computes the reduction by so many runs of it and of the baseline with the same seeds (P, M)."""
         noise = 2.0 * self.private_variance[:, None] / num_runs
         lowered: Floats = self.variance**2 / (self.variance + noise)
         return lowered
 
 
 class QualityModel:
-    """Beliefs about NRMSE; a function of its arguments alone.
+    """Predictions about NRMSE; a function of its arguments alone.
 
     Args:
         points: Coordinates of the candidates on what NRMSE may depend on (M, A).
-        is_ordered: By axis.
-        observations: Of log NRMSE, at least one.
+        is_ordered: Whether each axis is ordered.
+        observations: Observations of log NRMSE, at least one.
         num_asked: Points that will be asked about.
     """
 
@@ -132,14 +133,14 @@ class QualityModel:
         self._is_ordered = is_ordered
 
     def margins(self, points: Floats, target: Target, baseline: Floats) -> Margins:
-        """How far within the target points (M, A) lie; a relative one is relative to the point `baseline`."""
+        """Computes the margins of points (M, A); a relative target is relative to the point `baseline`."""
         posterior = Posterior(self.settings, self.runs, self._is_ordered)
         mean, own = posterior.at(points)
         if not target.is_relative:
             return _margins(self.settings, math.log(target.bound) - self.level, mean, own, own, own)
         mean, variance = posterior.contrast(points, baseline)
         of_baseline = posterior.at(baseline[None])[1]
-        shared = 0.5 * (variance + own - of_baseline)  # of f(x) - f(baseline) with f(x)
+        shared = 0.5 * (variance + own - of_baseline)  # covariance of f(x) - f(baseline) with f(x)
         return _margins(self.settings, math.log(target.bound), mean, variance, own, shared)
 
     def draws(self, points: Floats, target: Target, baseline: Floats, num: int) -> Floats:
@@ -153,11 +154,11 @@ class GrowingQualityModel:
     """A `QualityModel` that keeps its settings and takes further observations one at a time.
 
     Args:
-        points: See `QualityModel`.
-        is_ordered: See `QualityModel`.
-        observations: From which settings are learnt, at least one.
+        points: Points of the candidates; see `QualityModel`.
+        is_ordered: Whether each axis is ordered; see `QualityModel`.
+        observations: Observations from which settings are learned, at least one.
         asked: The points asked about (M, A).
-        baseline: Which of them a relative target is relative to.
+        baseline: Index of the point to which a relative target is relative.
     """
 
     def __init__(
@@ -173,12 +174,12 @@ class GrowingQualityModel:
         self._field = Field(model.settings, model.runs, model.seeds, is_ordered, asked, baseline)
 
     def add(self, observation: Observation) -> None:
-        """Takes one more."""
+        """Takes one more observation."""
         row, seed, value, error_variance = observation
         self._field.add(self._points[row], seed, value - self._level, error_variance)
 
     def believing(self, observations: Sequence[Observation]) -> GrowingQualityModel:
-        """One that has these as well."""
+        """Returns a model that has these observations as well."""
         other = copy(self)
         other._field = self._field.copy()
         for observation in observations:
@@ -186,7 +187,7 @@ class GrowingQualityModel:
         return other
 
     def margins(self, target: Target) -> Margins:
-        """How far within the target the points asked about lie."""
+        """The margins of the points asked about within the target."""
         field, bound = self._field, math.log(target.bound)
         own = field.variance
         if not target.is_relative:

@@ -1,4 +1,4 @@
-"""What each figure of the report shows: one small module a subject."""
+"""Builds the figures of the report, with one small module for each subject."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tuner.report.html.figures.time_parts import time_parts
 from tuner.report.html.figures.trials import curves, pareto
 from tuner.report.html.figures.workers import budget, timeline
 from tuner.report.model import Model
-from tuner.report.past import PastRun
+from tuner.runs.past_run import PastRun
 
 __all__ = ["figures"]
 
 
 def figures(past: PastRun, model: Model | str) -> tuple[Figure, ...]:
-    """All figures, in the order of the page.
+    """Returns all figures, in the order of the page.
 
     Args:
         past: The run.
-        model: What its models believe, or why there are none.
+        model: The models at the run's last event, or a sentence that says why there are none.
     """
     return (
         pareto(past),

@@ -1,4 +1,4 @@
-"""How much each parameter matters, for time and for NRMSE, over the whole lattice."""
+"""A figure of how much each parameter matters for time and for NRMSE, over the whole lattice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TITLES = {"time_s": "for training time", "nrmse": "for NRMSE"}
 
 
 def importance(model: Model | str) -> Figure:
-    """Shapley effects of every parameter, from the models' means on the lattice."""
+    """Shows the Shapley effect of every parameter, computed from the models' means on the lattice."""
     found = {} if isinstance(model, str) else model.importances
     panels = tuple(_panel(TITLES[figure], each) for figure, each in found.items())
     num = max((len(each) for each in found.values()), default=0)

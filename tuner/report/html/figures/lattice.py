@@ -1,4 +1,4 @@
-"""The lattice as a map: what is predicted of every point, what was tried, and what constraints exclude."""
+"""A map of the lattice: the prediction for every point, what was tried, and what constraints exclude."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from tuner.core.trial import TrialRecord, TrialState
 from tuner.report.html.figure import Figure, Panel, Series
 from tuner.report.html.figures.common import marked, marked_rows
 from tuner.report.model import Model
-from tuner.report.past import PastRun
 from tuner.report.text import TITLES
+from tuner.runs.past_run import PastRun
 
 Values = Mapping[str, ParameterValue]
 
-MAX_PANELS, MAX_CELLS, MAX_COLUMNS = 24, 4000, 6
-"""Of a map that shows every point; panels, cells altogether, panels side by side."""
+MAX_PANELS = 24
+"""A map that shows every point has at most so many panels."""
+
+MAX_CELLS = 16_000
+"""A map that shows every point has at most so many cells, excluded ones included."""
+
+MAX_COLUMNS = 6
+"""At most so many panels stand side by side."""
 
 STATES = {
     TrialState.COMPLETE: ("measured at full budget", "dot"),
@@ -28,14 +34,18 @@ STATES = {
     TrialState.INFEASIBLE: ("infeasible: out of memory or diverged", "cross"),
     TrialState.FAILED: ("failed", "triangle"),
     TrialState.RUNNING: ("running", "dot"),
+    TrialState.DISCARDED: ("discarded: the run ended under it", "hollow"),
 }
-"""The strongest comes first where a point was tried more than once."""
+"""Name and mark of each state. Where a point was tried more than once, the first state here is shown."""
 _COLORS = {TrialState.INFEASIBLE: 1, TrialState.FAILED: 1, TrialState.RUNNING: 4}
 TRIED = 9
 
 
 def lattice_map(past: PastRun, model: Model | str) -> Figure:
-    """Every point of the lattice, or the best of the rest where these are too many."""
+    """Shows every point of the lattice.
+
+    Where there are too many, it shows two parameters only, each cell with the best values of the others.
+    """
     if isinstance(model, str) or not model.configs:
         why = model if isinstance(model, str) else "The lattice is too large to be drawn as a map."
         return _figure((), 1, (), why)
@@ -76,13 +86,18 @@ def _figure(panels: tuple[Panel, ...], num_columns: int, notes: tuple[str, ...],
 
 
 def _layout(model: Model) -> tuple[Discrete, Discrete, tuple[Discrete, ...], tuple[str, ...]]:
-    """What lies across, what down, what has a panel a value, and the names of what the best is taken of."""
+    """Decides where each parameter goes.
+
+    Returns:
+        The parameter of the columns, that of the rows, the parameters with a panel for each value, and the
+        names of those of which only the best value is shown.
+    """
     varied = {p.name: p for p in model.varied}
     by_name = {p.name: p for p in model.lattice.discrete}
     across, down = by_name["batch_size"], by_name["micro_batch"]
     facets = tuple(p for name, p in varied.items() if name not in ("batch_size", "micro_batch"))
     num_panels = math.prod(len(_alive(model, p)) for p in facets)
-    if num_panels <= MAX_PANELS and num_panels * len(across.values) * len(down.values) <= 4 * MAX_CELLS:
+    if num_panels <= MAX_PANELS and num_panels * len(across.values) * len(down.values) <= MAX_CELLS:
         return across, down, tuple(sorted(facets, key=lambda p: len(p.values))), ()
     weight = {
         name: sum(each[name].shapley for each in model.importances.values() if name in each)
@@ -93,18 +108,19 @@ def _layout(model: Model) -> tuple[Discrete, Discrete, tuple[Discrete, ...], tup
 
 
 def _alive(model: Model, parameter: Discrete) -> tuple[ParameterValue, ...]:
-    """Its values that are in a legal point."""
+    """Returns the parameter's values that occur in some legal point."""
     dead = model.lattice.dead_values().get(parameter.name, [])
     return tuple(v for v in parameter.values if not any(v is d or v == d for d in dead))
 
 
 def _best(model: Model, names: Sequence[str]) -> dict[tuple[ParameterValue, ...], TrialConfig]:
-    """The configuration to show of all that agree in those parameters.
+    """Picks one configuration from all that have the same values of the named parameters.
 
-    The fastest of those that rather meet the target than not; else the one that most probably does.
+    It is the fastest of those that meet the target with a probability of at least 0.5; if there are none, the
+    one with the highest probability.
     """
     rows = model.rows(model.configs)
-    time_s, feasible = model.beliefs.time_s[rows], model.beliefs.feasible[rows]
+    time_s, feasible = model.predictions.time_s[rows], model.predictions.feasible[rows]
     found: dict[tuple[ParameterValue, ...], TrialConfig] = {}
     for k in np.lexsort((time_s, np.where(feasible >= 0.5, 0.0, 1.0 - feasible))):
         config = model.configs[k]
@@ -120,7 +136,7 @@ def _values(config: TrialConfig) -> Values:
 def _tried(
     past: PastRun, values: Mapping[str, Sequence[ParameterValue]]
 ) -> dict[tuple[ParameterValue, ...], list[TrialRecord]]:
-    """All trials by where they lie on the map."""
+    """Groups the trials by the values of the parameters that the map shows."""
     found: dict[tuple[ParameterValue, ...], list[TrialRecord]] = {}
     for record in past.records:
         theirs = _values(record.config)
@@ -151,7 +167,7 @@ def _panel(
         name="probability to meet the target",
         x=tuple(x for x, *_ in legal),
         y=tuple(y for _, y, *_ in legal),
-        z=tuple(model.beliefs.feasible[rows].tolist()),
+        z=tuple(model.predictions.feasible[rows].tolist()),
         labels=tuple(
             _said(model, row, config, records)
             for row, (*_, config, records) in zip(rows.tolist(), legal, strict=True)
@@ -181,15 +197,15 @@ def _panel(
 
 
 def _said(model: Model, row: int, config: TrialConfig, records: Sequence[TrialRecord]) -> str:
-    beliefs = model.beliefs
-    nrmse = f", NRMSE {beliefs.nrmse[0][row]:.4f}" if beliefs.nrmse is not None else ""
+    predictions = model.predictions
+    nrmse = f", NRMSE {predictions.nrmse[0][row]:.4f}" if predictions.nrmse is not None else ""
     lines = [
         str(config),
-        f"predicted {beliefs.time_s[row]:.3g} s{nrmse}",
-        f"meets the target with probability {beliefs.feasible[row]:.2f}",
+        f"predicted {predictions.time_s[row]:.3g} s{nrmse}",
+        f"meets the target with probability {predictions.feasible[row]:.2f}",
     ]
-    if beliefs.fits[row] < 0.995:
-        lines.append(f"runs and keeps the limits with probability {beliefs.fits[row]:.2f}")
+    if predictions.fits[row] < 0.995:
+        lines.append(f"runs and keeps the limits with probability {predictions.fits[row]:.2f}")
     lines += [f"trial {r.trial_id}: {r.state}{', ' + r.reason if r.reason else ''}" for r in records[:6]]
     return "\n".join([*lines, *([f"and {len(records) - 6} more trials"] if len(records) > 6 else [])])
 
@@ -203,7 +219,7 @@ def _why_out(model: Model, values: Values) -> str:
 
 
 def _marks(state: TrialState, tried: Sequence[tuple[float, float, list[TrialRecord]]]) -> Series:
-    """Where the strongest that happened is this state."""
+    """Marks the points where `state` comes first in `STATES` among the states of their trials."""
     order = list(STATES)
     here = [(x, y) for x, y, rs in tried if min((r.state for r in rs), key=order.index) is state]
     name, mark = STATES[state]

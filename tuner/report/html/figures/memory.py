@@ -1,4 +1,4 @@
-"""The memory frontier: what fits, what did not, and where the model sees the limit."""
+"""A figure of peak memory: what fitted, what did not, what the model predicts, and the device's limit."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from tuner.core.trial import TrialRecord
 from tuner.report.html.figure import Figure, Panel, Series, thinned
 from tuner.report.html.figures.common import label
 from tuner.report.model import Model
-from tuner.report.past import PastRun
-from tuner.search.models.cost import extent_of
+from tuner.runs.past_run import PastRun
+from tuner.search.models.memory import extent_of
 
 MAX_POINTS = 400
-"""That are drawn of one kind."""
+"""Largest number of trials of one kind that are drawn."""
 
 
 def memory(past: PastRun, model: Model | str) -> Figure:
-    """Peak memory over `micro_batch * num_taus`, the model's line, and the card's limit."""
+    """Shows peak memory against `micro_batch * num_taus`, with the model's line and the device's limit."""
     out = [record for record in past.records if record.constraint == "memory"]
     fitted = [record for record in past.records if record.constraint != "memory"]
     points = _units(fitted, "ran", "dot", 0), _units(out, "out of memory", "cross", 1)
     series = [one for one in points if one.x]
-    capacity = past.events[0]["traits"]["capacity_gib"]
+    capacity = past.facts.start.traits.capacity_gib
     text = "Peak memory grows with the rows at once, micro_batch times num_taus."
     farthest = max((x for one in series for x in one.x if x is not None), default=0.0)
     if not isinstance(model, str) and series and (found := _band(model, 1.3 * farthest)):
@@ -63,12 +63,12 @@ def _units(records: Iterable[TrialRecord], name: str, mark: str, color: int) -> 
 
 
 def _band(model: Model, farthest: float) -> list[Series]:
-    """The model up to so many rows at once: far beyond what was tried it says little."""
+    """Returns the model's line and band up to `farthest` rows at once, beyond which it says little."""
     columns = model.lattice.columns
     rows = np.unique(np.asarray(columns["micro_batch"] * columns["num_taus"], dtype=np.float64))
     rows = rows[rows <= farthest]
     _, batch = extent_of(model.centre)
-    found = model.beliefs.peak_gib(np.column_stack([rows, np.full(len(rows), batch)]))
+    found = model.predictions.peak_gib(np.column_stack([rows, np.full(len(rows), batch)]))
     if found is None:
         return []
     gib, sd = found

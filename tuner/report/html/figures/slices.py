@@ -1,4 +1,4 @@
-"""What each parameter does: the models along one parameter at a time, through the recommended point."""
+"""A figure of the models along one parameter at a time, through the recommended configuration."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tuner.core.arrays import Floats
 from tuner.core.parameters import Continuous
 from tuner.report.html.figure import Figure, Panel, Series, Ticks
 from tuner.report.html.figures.common import marked, target_line
 from tuner.report.model import Model, SlicePoint
-from tuner.report.past import PastRun
-from tuner.search.models.kernel import Floats
+from tuner.runs.past_run import PastRun
 
 
 def slices(past: PastRun, model: Model | str) -> Figure:
-    """Predicted time and NRMSE over every parameter, with what was measured there."""
+    """Shows predicted time and NRMSE against every parameter, with what was measured there."""
     panels = () if isinstance(model, str) else tuple(_panels(past, model))
     through = "" if isinstance(model, str) else model.centre_name
     return Figure(
@@ -41,22 +41,22 @@ def _relative(past: PastRun) -> tuple[str, ...]:
 
 
 def _panels(past: PastRun, model: Model) -> list[Panel]:
-    """Of every parameter one for time and one for NRMSE, as far as either is known."""
-    beliefs = model.beliefs
+    """Returns for each parameter a panel of time and a panel of NRMSE, if the models predict them."""
+    predictions = model.predictions
     found = []
     for name, points in model.slices.items():
-        if beliefs.modelled_time is not None:
+        if predictions.modelled_time is not None:
             measured = _measured(model, points, "time_s")
-            found.append(_panel(model, name, "time_s", beliefs.modelled_time, measured, ()))
-        if beliefs.nrmse is not None:
+            found.append(_panel(model, name, "time_s", predictions.modelled_time, measured, ()))
+        if predictions.nrmse is not None:
             measured = _measured(model, points, "nrmse")
-            found.append(_panel(model, name, "nrmse", beliefs.nrmse, measured, target_line(past)))
+            found.append(_panel(model, name, "nrmse", predictions.nrmse, measured, target_line(past)))
     return found
 
 
 def _measured(model: Model, points: Sequence[SlicePoint], figure: str) -> list[float | None]:
-    """What was measured at every point of a slice; None where nothing was."""
-    known = [model.beliefs.measured.get(point.config) for point in points]
+    """Returns the measured figure at every point of a slice; None where nothing was measured."""
+    known = [model.predictions.measured.get(point.config) for point in points]
     return [None if each is None else float(getattr(each, figure)) for each in known]
 
 
@@ -95,7 +95,7 @@ def _predicted(
     *,
     color: int,
 ) -> list[Series]:
-    """The model's line and band, and a point for every value: hollow where others had to change."""
+    """Returns the model's line and band, and a point for each value: hollow where others changed."""
     low, high = middle * np.exp(-2 * spread), middle * np.exp(2 * spread)
     labels = [
         f"{name} {point.value}\nmodel: {m:.4g} ({a:.4g} to {b:.4g}){_moved(point)}"
@@ -119,7 +119,7 @@ def _centre(
     measured: Sequence[float | None],
     line: Sequence[float],
 ) -> list[Series]:
-    """The point that all slices go through."""
+    """Marks the configuration that all slices go through."""
     title = "recommended" if model.centre_name != "the baseline" else "baseline"
     return [
         marked(title, x, line[k] if value is None else value, f"{title}\n{model.centre}")
@@ -129,7 +129,7 @@ def _centre(
 
 
 def _moved(point: SlicePoint) -> str:
-    """Which other parameters had to change, and to what."""
+    """Lists the other parameters that had to change, with their values."""
     values = point.config.as_dict()
     return "".join(f"\nwith {name} {values.get(name)}" for name in point.moved)
 
@@ -155,7 +155,11 @@ def _some(
 
 
 def _places(model: Model, name: str, points: Sequence[SlicePoint]) -> tuple[tuple[float, ...], Ticks]:
-    """Where values lie: listed ones beside each other under their names, continuous ones to scale."""
+    """Places a parameter's values on an axis: listed values side by side, continuous values to scale.
+
+    Returns:
+        The coordinates, and the ticks that name listed values; no ticks for a continuous parameter.
+    """
     if any(p.name == name and isinstance(p, Continuous) for p in model.lattice.parameters):
         return tuple(float(point.value) for point in points), ()
     place = tuple(map(float, range(len(points))))

@@ -1,4 +1,4 @@
-"""Where the time of one training goes: the parts of the fitted law beside what was measured."""
+"""A figure of where the time of one training goes: the parts of the fitted law, and what was measured."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tuner.core.workload import Workload
 from tuner.report.html.figure import Figure, Panel, Series
 from tuner.report.html.figures.common import marked_rows
 from tuner.report.model import Model
-from tuner.report.past import PastRun
 from tuner.report.text import TITLES
+from tuner.runs.past_run import PastRun
 
 PARTS = {"batches": 0, "launches": 5, "rows": 2, "optimizer steps": 4}
-"""What the law splits training into, and their colours."""
+"""The parts that the fitted law splits training time into, with their colours."""
 BESIDE = {"set-up": 8, "warm-up": 7, "evaluation": 3, "checkpoints": 1}
-"""What is measured beside training."""
+"""The activities of a run besides training, with their colours."""
 _ORDER = ("baseline", "guide", "recommended", "nearest_miss")
 
 
 def time_parts(past: PastRun, model: Model | str) -> Figure:
-    """Of the baseline, the guide's row and the recommended configuration."""
+    """Shows the time of the compared configurations: fitted law and measurement, one bar each."""
     rows = marked_rows(past)
     known = {t: rows[t].estimate for t in _ORDER if t in rows}
     measured = {title: estimate for title, estimate in known.items() if estimate is not None}
@@ -66,7 +66,7 @@ def _bars(name: str, color: int, cells: list[tuple[float, float, str]]) -> Serie
 
 
 def _beside(estimate: Estimate) -> dict[str, float]:
-    """Mean seconds of its runs beside training; those that are none are left out."""
+    """Returns the mean seconds that the runs spent on each thing besides training; zeros are left out."""
     lasts = [record.last for record in estimate.records if record.last is not None]
     found = {
         "set-up": fmean(last.setup_time_s for last in lasts),
@@ -84,8 +84,13 @@ def _checkpoint_s(last: Measurement) -> float:
 def _parts(
     past: PastRun, model: Model, measured: Mapping[str, Estimate]
 ) -> dict[str, dict[str, tuple[float, str]]] | None:
-    """Seconds of each part and what they are made of, by row; they add up to the predicted time."""
-    found = model.beliefs.time_parts
+    """Splits predicted times into parts.
+
+    Returns:
+        For each compared configuration and each part, the seconds and a label that explains them. The parts
+        add up to the predicted time. None where the models do not know the parts.
+    """
+    found = model.predictions.time_parts
     if found is None:
         return None
     num_epochs = past.study.stage.num_epochs
@@ -94,7 +99,7 @@ def _parts(
         config = estimate.config
         load = Workload(config=config, num_samples=past.study.stage.num_samples)
         counts = load.num_iterations, load.num_chunks, load.num_rows, load.num_optimizer_steps(1)
-        seconds = found[model.beliefs.grid.index[config]].tolist()
+        seconds = found[model.predictions.candidates.index[config]].tolist()
         rows[title] = {
             name: (
                 s,

@@ -1,4 +1,4 @@
-"""Trials as points and curves: how fast, how good, and how they came to it."""
+"""Figures of the trials: time against NRMSE as points, and NRMSE by epoch as curves."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from tuner.core.pareto import front
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.report.html.figure import Figure, Panel, Series, thinned
 from tuner.report.html.figures.common import label, marked, marked_rows, target_line
-from tuner.report.past import PastRun
 from tuner.report.text import TITLES
+from tuner.runs.past_run import PastRun
 
-MAX_POINTS, MAX_CURVES, MAX_DOTTED = 800, 120, 60
-"""Points and curves of one kind that are drawn, the table has all; curves that have points on them."""
+MAX_POINTS = 800
+"""At most so many points of one kind are drawn; the table has all."""
+
+MAX_CURVES = 120
+"""At most so many curves of one kind are drawn; the table has all trials."""
+
+MAX_DOTTED = 60
+"""Above this number of curves, all kinds together, the lines are drawn without their points."""
 
 
 def pareto(past: PastRun) -> Figure:
-    """Seconds at full budget and NRMSE of every trial that reported an epoch."""
+    """Shows time at full budget against NRMSE for every trial that reported an epoch."""
     full = [record for record in past.records if record.is_full_budget]
     stopped = [record for record in past.records if record.is_censored and record.epoch]
     shown = [thinned(records, MAX_POINTS) for records in (full, stopped)]
@@ -56,7 +62,7 @@ def pareto(past: PastRun) -> Figure:
 
 
 def _left_out(what: str, num: int, num_shown: int) -> tuple[str, ...]:
-    """A sentence where not all are drawn."""
+    """Returns a sentence on how many are drawn, if not all of them are."""
     if num_shown >= num:
         return ()
     return (f"{num_shown:,} of {num:,} {what} are drawn, evenly chosen by trial; the table below has all.",)
@@ -82,7 +88,7 @@ def _times(
 
 
 def curves(past: PastRun) -> Figure:
-    """NRMSE by epoch of every trial, the stopped ones apart, and why they were stopped."""
+    """Shows NRMSE by epoch for every trial, and tells which trials were stopped, and why."""
     of_state = {
         state: [r for r in past.records if r.state is state and r.epoch]
         for state in (TrialState.COMPLETE, TrialState.RUNNING, TrialState.STOPPED)
@@ -130,7 +136,7 @@ def curves(past: PastRun) -> Figure:
 
 
 def _reasons(stopped: Sequence[TrialRecord]) -> tuple[str, ...]:
-    """Why trials were stopped: one sentence for each kind of reason, with an example."""
+    """Says why trials were stopped: one sentence for each kind of reason, with an example."""
     if not stopped:
         return ("No trial was stopped early.",)
     kinds: dict[str, list[TrialRecord]] = defaultdict(list)

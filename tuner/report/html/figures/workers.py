@@ -1,4 +1,4 @@
-"""Where the workers' time went: when, and for what."""
+"""Figures of how the workers' time was spent: when, and on what."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from collections import defaultdict
 from dataclasses import replace
 
 from tuner.report.html.figure import Figure, Panel, Series
-from tuner.report.past import PastRun, Span
+from tuner.runs.facts import Span
+from tuner.runs.past_run import PastRun
 
 PURPOSES = {"baseline": 1, "guide": 3, "search": 0, "replicate": 2, "probe": 4, "certify": 8}
-"""Colours of what the workers did; a purpose that is not here has the next free one."""
+"""Colour of each purpose of a trial; a purpose that is not listed gets the next free colour."""
 
+MAX_SPANS = 500
+"""Above this number of spans, spans that follow each other closely are drawn as one bar."""
 
-MAX_SPANS, CLOSE = 500, 1e-3
-"""Of more trials those that follow each other within that share of the run are one bar."""
+CLOSE = 1e-3
+"""Largest gap between spans that are drawn as one bar, as a share of the time of the whole run."""
+
 _JOINED = "Trials for one purpose that follow each other at once are one bar here; point at it for which."
 
 
@@ -34,7 +38,7 @@ def _end_s(past: PastRun, span: Span) -> float:
 
 
 def _joined(past: PastRun) -> list[Span]:
-    """The spans; of a long run those of one purpose that follow each other closely on one worker are one."""
+    """Returns the spans; in a long run, close spans of one purpose on one worker are joined into one."""
     spans = sorted(past.spans, key=lambda span: (span.worker, span.start_s))
     if len(spans) <= MAX_SPANS:
         return spans
@@ -54,7 +58,7 @@ def _joined(past: PastRun) -> list[Span]:
 
 
 def timeline(past: PastRun) -> Figure:
-    """When each worker was busy with what."""
+    """Shows what each worker did when."""
     series = []
     by_purpose = _spent(past)
     joined = _joined(past)
@@ -97,7 +101,7 @@ def timeline(past: PastRun) -> Figure:
 
 
 def budget(past: PastRun) -> Figure:
-    """Worker-seconds by purpose."""
+    """Shows how many seconds the workers spent on each purpose."""
     by_purpose = _spent(past)
     seconds = {p: sum(_end_s(past, s) - s.start_s for s in spans) for p, spans in by_purpose.items()}
     total = sum(seconds.values()) or 1.0

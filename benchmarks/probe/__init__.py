@@ -1,0 +1,1 @@
+"""Compares a probe's predictions with real epochs."""

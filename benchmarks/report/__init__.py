@@ -1,0 +1,1 @@
+"""Times the report of a made-up long run, in a real browser."""

@@ -1,0 +1,1 @@
+"""Compares searches with each other on simulated studies."""

@@ -1,0 +1,99 @@
+"""Replaces values in the text of a configuration file.
+
+Knows which format a file has and in which order things are checked. Does not know the formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from config_patch.errors import ConfigPatchError, MissingKeyError
+from config_patch.json_text import JsonText
+from config_patch.text import ConfigText
+from config_patch.yaml_text import YamlText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A value that was replaced, as it is written; `before` is None if the key was added."""
+
+    key: str
+    before: str | None
+    after: str
+
+
+def patch(
+    text: str, values: Mapping[str, Any], file: PurePath, *, can_create: bool = False
+) -> tuple[str, list[Change]]:
+    """Gives the text with the value of each dotted key replaced.
+
+    Args:
+        text: The file's text with its line endings (read with `newline=""`), and its byte-order mark if any.
+        values: The new value (text, number, true, false or None) by dotted key. In a list, the name of an
+            entry is its index from 0, as in `callbacks.1.patience`.
+        file: Names the file in messages. Its suffix decides the format: `.json` is JSON, all else is YAML.
+        can_create: Add the keys that the file does not have.
+
+    Returns:
+        The new text, and the changes in the order of `values`. A key that already has its value is not
+        among them.
+
+    Raises:
+        MissingKeyError: A key is not in the file, and `can_create` is off.
+        ConfigPatchError: The text is not of its format, or a key does not name one single value of its own.
+    """
+    form = JsonText if file.suffix.lower() == ".json" else YamlText
+    try:
+        return _patched(form(text, str(file)), values, can_create=can_create)
+    except RecursionError:
+        raise ConfigPatchError(
+            f"{file}: its values are nested too deeply.", "set its values by hand."
+        ) from None
+
+
+def _patched(
+    before: ConfigText[Any], values: Mapping[str, Any], *, can_create: bool
+) -> tuple[str, list[Change]]:
+    missing = [key for key in values if before.find(key) is None]
+    if missing and not can_create:
+        what = f"{before.label}: there is no key {missing[0]!r} in it."
+        raise MissingKeyError(what, "correct the key, or add it to the file.")
+    whole = before.with_keys(missing) if missing else before
+    pieces: list[tuple[int, int, str]] = []
+    changes = []
+    for key, value in values.items():
+        spot = whole.find(key)
+        assert spot is not None
+        was, new = whole.text[spot.start : spot.end], whole.written(value)
+        if key in missing:
+            changes.append(Change(key=key, before=None, after=new))
+        elif whole.holds(spot, value):
+            continue
+        else:
+            changes.append(Change(key=key, before=was or "null", after=new))
+        pieces.append((spot.start, spot.end, new if was else f" {new}"))
+    text = whole.text
+    for start, end, new in sorted(pieces, reverse=True):
+        text = text[:start] + new + text[end:]
+    _read_back(before, text, values)
+    return text, changes
+
+
+def _read_back(before: ConfigText[Any], text: str, values: Mapping[str, Any]) -> None:
+    """Reads the new text: it must hold the new values and, apart from them, what it held before."""
+    try:
+        after = type(before)(text, before.label)
+        spots = {key: after.find(key) for key in values}
+    except ConfigPatchError:
+        spots = {}
+    for key, value in values.items():
+        spot = spots.get(key)
+        if spot is None or not after.holds(spot, value):
+            what = f"{before.label}: {key} cannot be set to {value!r} where it stands."
+            raise ConfigPatchError(what, "set it by hand.")
+    if not after.is_changed_only_at(values, before):
+        what = f"{before.label}: replacing {', '.join(values)} would change other values."
+        raise ConfigPatchError(what, "set them by hand.")

@@ -1,0 +1,66 @@
+"""The meaning of a trial's exception is decided in one place."""
+
+import pytest
+from ray.exceptions import ActorDiedError, RayTaskError, WorkerCrashedError
+
+from trainables.command.verdict import ScriptLostError
+from trainables.telemetry.device import OtherDeviceError
+from trainables.telemetry.memory import UnreleasedMemoryError
+from tuner.core.trial import TrialState
+from tuner.ray_adapter.failures import classify
+
+
+def while_starting(error: Exception) -> ActorDiedError:
+    """Makes Ray's error for an exception in an actor's constructor: a coloured traceback in a text."""
+    name = f"{type(error).__module__}.{type(error).__name__}".removeprefix("builtins.")
+    traceback = (
+        "\x1b[36mray::Stage.__init__()\x1b[39m (pid=7, ip=127.0.0.1)\n"
+        '  File "/x/trainable.py", line 9, in __init__\n    self.setup(config)\n'
+        "    ^^^^^^^^^^^^^^^^^^\n"
+        f"{name}: {error}"
+        if str(error)
+        else f'  File "/x.py", line 9, in build\n    assert data\n{name}'
+    )
+    return ActorDiedError(RayTaskError("Stage.__init__", traceback, error))
+
+
+def while_training(error: Exception) -> RayTaskError:
+    return RayTaskError("train", f"Traceback ...\n{type(error).__name__}: {error}", error)
+
+
+SEVERAL_LINES = RuntimeError("the first line says it\n\tMissing key(s): a\nNotTheCause: x\nKeyError: 'x'")
+
+
+@pytest.mark.parametrize("told", [while_starting, while_training])
+@pytest.mark.parametrize(
+    ("error", "state", "is_lost", "reason"),
+    [
+        (FileNotFoundError("no file"), TrialState.FAILED, False, "FileNotFoundError: no file"),
+        (SEVERAL_LINES, TrialState.FAILED, False, "RuntimeError: the first line says it"),
+        (AssertionError(), TrialState.FAILED, False, "AssertionError"),
+        (MemoryError("too large"), TrialState.INFEASIBLE, False, "too large"),
+        (UnreleasedMemoryError("1 GiB"), TrialState.FAILED, True, "the worker was given up: 1 GiB"),
+        (OtherDeviceError("on a T4"), TrialState.DISCARDED, True, "on a T4"),
+    ],
+)
+def test_a_failure_is_told_by_its_cause_whether_the_worker_was_starting_or_training(
+    told, error, state, is_lost, reason
+):
+    ending = classify(told(error))
+    assert (ending.state, ending.is_lost, ending.reason) == (state, is_lost, reason)
+
+
+@pytest.mark.parametrize(
+    "error", [None, ActorDiedError(), WorkerCrashedError(), while_training(ScriptLostError("signal 9"))]
+)
+def test_only_the_death_of_a_worker_is_worth_another_try(error):
+    ending = classify(error)
+    assert ending.is_lost
+    assert ending.reason.startswith("the worker was lost: ")
+    assert "\n" not in ending.reason
+
+
+def test_a_reason_is_one_line_of_bounded_length_without_escape_codes():
+    reason = classify(while_training(ValueError("\x1b[31m" + "x" * 10**6))).reason
+    assert len(reason) < 600
+    assert "\x1b" not in reason

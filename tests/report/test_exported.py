@@ -1,0 +1,112 @@
+"""A parameter that the stage never reads keeps the baseline's value, and every output says so."""
+
+import json
+import random
+from datetime import datetime
+
+import pytest
+import yaml
+from markupsafe import escape
+
+from tests.advisor.laws import smooth_epoch_s
+from tests.commands.calls import call
+from tests.processes import ROOT
+from tests.studies import make_study, report
+from tuner.advisor import Advisor
+from tuner.report.files import summary, write_outputs
+from tuner.report.html.page import page
+from tuner.runs.folder import create_run_folder, write_study
+from tuner.runs.journal import Journal
+from tuner.runs.journaled import JournaledAdvisor, write_start
+from tuner.runs.past_run import read_past_run, write_end
+from tuner.runs.result import RunResult
+from tuner.simulate import VirtualClock, simulate
+
+SAID = "accum_steps had no measurable effect: kept at the baseline's 1"
+PROVENANCE = {
+    "study": "synthetic",
+    "study_hash": "0",
+    "seed": 0,
+    "started": "2026-01-01T00:00:00+00:00",
+    "device": {"kind": "cpu", "name": "a CPU", "memory_gib": 8.0},
+    "hardware": "cpu",
+    "hardware_mismatch": "",
+    "platform": "a platform",
+    "versions": {},
+}
+
+
+def never_accumulates(run, epoch):
+    """NRMSE and time of a stage that reads everything but accum_steps; its clock scatters by 0.4 %."""
+    config = run.config
+    luck = random.Random(f"{config} {run.seed}").uniform(-0.004, 0.004)
+    epoch_s = smooth_epoch_s(config) * (1 + luck)
+    nrmse = 0.0853211234 + 0.02 / config.num_taus + 1e-5 * config.batch_size + 1e-9 * run.seed
+    return report(epoch, nrmse * (1 + 0.05 * (run.num_epochs - epoch)), epoch * epoch_s, epoch_s)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The folder of a certified run whose recommendation accumulates 2 batches by luck."""
+    study = make_study(
+        parameters={
+            "batch_size": {"values": [6, 12, 24]},
+            "micro_batch": {"values": [3, 12, 24]},
+            "num_taus": {"values": [2, 3, 5]},
+            "accum_steps": {"values": [1, 2]},
+        },
+        guide={"batch_size": 12, "micro_batch": 12, "num_taus": 3, "accum_steps": 2},
+        search={"sampler": "random"},
+        target="nrmse < 0.0965",
+        budget={"trials": 26, "hours": 100},
+        certificate={"pairs": 4, "nrmse_margin_pct": 20},
+        seed=6,
+    )
+    folder = create_run_folder(tmp_path_factory.mktemp("runs"), study.name, datetime.now().astimezone())
+    write_study(folder, study)
+    advisor, clock, journal = Advisor(study), VirtualClock(), Journal(folder / "journal.jsonl")
+    write_start(journal, study, advisor, PROVENANCE, num_workers=1)
+    simulate(JournaledAdvisor(advisor, journal, clock), never_accumulates, clock)
+    result = RunResult.of(advisor, PROVENANCE)
+    write_outputs(folder, result)
+    write_end(journal, clock.now_s, result)
+    journal.close()
+    return folder
+
+
+def test_programs_get_what_was_measured_and_what_is_exported(folder):
+    result = json.loads((folder / "result.json").read_text())
+    measured = result["recommended"]["config"]
+    assert (measured["accum_steps"], result["certified"]) == (2, True)
+    assert result["exported"] == measured | {"accum_steps": 1}
+    [one] = result["no_effect"]
+    assert (one["name"], one["kept"], one["recommended"]) == ("accum_steps", 1, 2)
+
+
+def test_the_pipelines_file_has_the_baselines_value_and_says_why(folder):
+    text = (folder / "recommended.yaml").read_text()
+    values = yaml.safe_load(text)
+    assert values["accum_steps"] == 1
+    assert values["provenance"]["measured"]["accum_steps"] == 2
+    assert f"# {SAID} (2 was measured; it makes no difference in " in text
+
+
+def test_summary_and_page_say_it(folder):
+    past = read_past_run(folder)
+    assert SAID in summary(past.result)
+    assert str(escape(SAID)) in page(past, ())
+
+
+def test_export_says_it_and_leaves_the_key_as_it_was(folder, tmp_path):
+    config = tmp_path / "train_config.yaml"
+    config.write_text((ROOT / "docs/examples/pipeline/train_config.yaml").read_text())
+    said = call("export", folder, "--into", config)
+    assert any(line.startswith(SAID) for line in said.lines)
+    training = yaml.safe_load(config.read_text())["training"]
+    assert training["accum_steps"] == 1
+    assert (
+        training["distill_micro_batch"]
+        == json.loads((folder / "result.json").read_text())["recommended"]["config"]["micro_batch"]
+    )
+    assert "accum_steps" not in "".join(line for line in said.lines if " -> " in line)
+    assert SAID not in call("export", folder, "--into", config, "--map", "accum_steps=", "--dry-run").text

@@ -1,0 +1,449 @@
+"""Decisions on what runs next, when a configuration is qualified, and when the search is over."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tests.search.cases import LR, lattice
+from tests.search.situations import (
+    BASELINE,
+    FASTEST,
+    LATTICE,
+    OTHERS,
+    acquisition,
+    epoch_s,
+    predictions,
+    probed,
+    problem,
+    ran,
+    running,
+    search,
+    strategy,
+)
+from tuner.core.traits import StageTraits
+from tuner.core.trial import TrialState
+from tuner.search.policy.admission import MAX_RUNS, MIN_RUNS, Admission
+from tuner.search.policy.probing import PROBES_AT_ONCE, ProbeStep
+from tuner.search.policy.stopping import Decided
+from tuner.search.policy.strategy import RunStep
+
+GOOD, BAD = 0.080, 0.200
+ALIKE = StageTraits(quality_invariant_to=("micro_batch",))
+RELATIVE = "nrmse <= 1.02 * baseline"
+
+
+def noisy(mean, sd=0.0005, draw=0):
+    """A law whose runs scatter about `mean(config)`, each (configuration, seed) always alike."""
+
+    def law(config, seed):
+        values = tuple(int(v) for v in config.as_dict().values())
+        return mean(config) + sd * float(np.random.default_rng([draw, seed, *values]).standard_normal())
+
+    return law
+
+
+LAWS = {
+    "all good": noisy(lambda c: GOOD),
+    "all bad": noisy(lambda c: BAD),
+    "large batches bad": noisy(lambda c: 0.085 + 0.004 * (c.batch_size - 4)),
+    "few taus bad": noisy(lambda c: 0.080 + 0.03 * (3 - c.num_taus)),
+    "just missed": noisy(lambda c: 0.0955, sd=0.001),
+    "large micro-batches out of memory": lambda c, seed: None if c.micro_batch > 2 else GOOD,
+}
+
+
+@pytest.fixture(scope="module", params=LAWS)
+def searched(request):
+    return request.param, *search(problem(), LAWS[request.param])
+
+
+# What is asked.
+
+
+def test_only_legal_points_are_run(searched):
+    _, records, _, _ = searched
+    assert all(LATTICE.why_not(record.config) is None for record in records)
+
+
+def test_no_configuration_is_run_twice_with_one_seed(searched):
+    _, records, _, _ = searched
+    asked = [(record.config, record.seed) for record in records]
+    assert len(asked) == len(set(asked))
+
+
+def test_seeds_count_up_from_the_studys(searched):
+    _, records, _, _ = searched
+    for config in {record.config for record in records}:
+        seeds = [record.seed for record in records if record.config == config]
+        assert seeds == list(range(len(seeds)))
+
+
+def test_no_configuration_is_run_more_often_than_allowed(searched):
+    _, records, _, _ = searched
+    for config in {record.config for record in records} - {BASELINE}:
+        assert sum(record.config == config for record in records) <= MAX_RUNS
+
+
+def test_what_is_certified_in_the_end_truly_meets_the_target(searched):
+    name, records, _, _ = searched
+    for config in strategy(problem(), records).qualified:
+        assert np.mean([LAWS[name](config, seed) for seed in range(100, 130)]) < 0.095
+
+
+def test_what_misses_the_target_by_half_a_percent_is_certified_in_none_of_ten_searches():
+    """22 such configurations, noise of 1 %: the luckiest of many runs is far within the target."""
+    for draw in range(10):
+        law = noisy(lambda c: 0.0955, sd=0.001, draw=draw)
+        records, _, _ = search(problem(), law)
+        assert min(record.nrmse for record in records) < 0.095
+        assert strategy(problem(), records).qualified == ()
+
+
+def test_a_continuous_parameter_stays_legal():
+    of = lattice(LR)
+    base = of.config(0, {"lr": 1e-3})
+    fast = of.config(len(of) - 1, {"lr": 2e-3})
+    situation = problem(of, baseline=base)
+    step = strategy(situation, [ran(base, GOOD), ran(fast, GOOD)]).next_step()
+    assert isinstance(step, RunStep)
+    assert of.why_not(step.config) is None
+
+
+@pytest.mark.parametrize(("num_runs", "is_run_again"), [(MAX_RUNS - 1, True), (MAX_RUNS, False)])
+def test_what_stays_undecided_is_given_up_after_the_runs_allowed(num_runs, is_run_again):
+    two = lattice(max_batch=4, max_micro=1)
+    other = next(config for config in two if config != BASELINE)
+    runs = [ran(other, 0.0947 + 0.0008 * (-1) ** seed, seed) for seed in range(num_runs)]
+    step = strategy(problem(two), [ran(BASELINE, GOOD), *runs]).next_step()
+    assert isinstance(step, RunStep if is_run_again else Decided)
+
+
+# How a search ends.
+
+
+def test_where_everything_is_good_the_fastest_is_found_and_certified_with_little():
+    records, _, last = search(problem(), LAWS["all good"])
+    assert strategy(problem(), records).qualified[0] == FASTEST
+    assert len(records) <= 8
+    assert str(FASTEST) in last.reason
+
+
+def test_where_nothing_is_good_it_says_so_and_does_not_try_everything():
+    records, _, last = search(problem(), LAWS["all bad"])
+    assert strategy(problem(), records).qualified == ()
+    assert last.reason.startswith("nothing faster than the baseline meets nrmse < 0.095")
+    assert len({record.config for record in records}) < len(LATTICE) / 2
+
+
+def test_where_large_batches_are_bad_the_fastest_of_the_others_is_found():
+    records, _, _ = search(problem(), LAWS["large batches bad"])
+    best = strategy(problem(), records).qualified[0]
+    feasible = [c for c in LATTICE if 0.085 + 0.004 * (c.batch_size - 4) < 0.0945]
+    assert epoch_s(best) <= 1.05 * min(map(epoch_s, feasible))
+
+
+def test_where_the_fast_do_not_fit_the_fastest_that_fits_is_found():
+    records, _, _ = search(problem(), LAWS["large micro-batches out of memory"])
+    best = strategy(problem(), records).qualified[0]
+    assert (best.micro_batch, best.num_taus) == (2, 2)
+    assert sum(record.state is TrialState.INFEASIBLE for record in records) <= 3
+
+
+def test_one_surely_good_and_fastest_is_certified_after_two_runs_and_then_nothing_is_left():
+    records = [ran(BASELINE, GOOD), ran(FASTEST, GOOD)]
+    step = strategy(problem(), records).next_step()
+    assert step == RunStep(config=FASTEST, seed=1)
+    records.append(ran(FASTEST, GOOD, 1))
+    assert strategy(problem(), records).qualified[0] == FASTEST
+    assert isinstance(strategy(problem(), records, probed(LATTICE)).next_step(), Decided)
+
+
+def test_a_baseline_that_is_the_fastest_is_kept():
+    situation = problem(baseline=FASTEST)
+    records = [ran(FASTEST, GOOD), ran(FASTEST, GOOD, 1), ran(BASELINE, GOOD)]
+    last = strategy(situation, records, probed(LATTICE)).next_step()
+    assert isinstance(last, Decided)
+    assert last.reason.startswith("nothing faster than the baseline")
+
+
+# What is qualified.
+
+
+def test_one_run_certifies_nothing_however_good():
+    for nrmse in (GOOD, 0.01):
+        found = strategy(problem(), [ran(BASELINE, GOOD), ran(FASTEST, nrmse)])
+        assert found.qualified == ()
+
+
+def test_two_runs_do_not_certify_what_may_still_miss_the_target():
+    records = [ran(BASELINE, GOOD), ran(FASTEST, 0.0940, 0), ran(FASTEST, 0.0953, 1)]
+    assert FASTEST not in strategy(problem(), records).qualified
+
+
+def test_a_stricter_study_certifies_less():
+    records = [ran(BASELINE, 0.0935), ran(FASTEST, 0.0934, 0), ran(FASTEST, 0.0936, 1)]
+    lax, strict = (strategy(problem(max_error=e), records).qualified for e in (0.2, 0.0005))
+    assert FASTEST in lax
+    assert FASTEST not in strict
+
+
+def test_runs_of_equal_quality_count_together():
+    twin = next(c for c in OTHERS if (c.batch_size, c.num_taus) == (8, 2))
+    records = [ran(BASELINE, GOOD), ran(FASTEST, GOOD), ran(twin, GOOD, 1)]
+    assert set(strategy(problem(traits=ALIKE), records).qualified) == {FASTEST, twin}
+    assert strategy(problem(), records).qualified == ()
+
+
+def test_a_stopped_or_infeasible_configuration_is_never_certified():
+    stopped = [ran(FASTEST, GOOD, s, state=TrialState.STOPPED, num_ran=3) for s in (0, 1, 2)]
+    assert strategy(problem(), [ran(BASELINE, GOOD), *stopped]).qualified == ()
+    broken = ran(FASTEST, GOOD, 2, state=TrialState.INFEASIBLE, num_ran=0, constraint="memory")
+    good = [ran(FASTEST, GOOD, s) for s in (0, 1)]
+    assert strategy(problem(), [ran(BASELINE, GOOD), *good, broken]).qualified == ()
+
+
+def test_what_diverged_is_not_run_again_and_says_nothing_of_its_neighbours():
+    diverged = ran(FASTEST, GOOD, state=TrialState.INFEASIBLE, num_ran=0, constraint="finite")
+    found = predictions(problem(), [ran(BASELINE, GOOD), diverged])
+    others = np.array([config != FASTEST for config in found.candidates.configs])
+    assert (found.fits[~others] == 0).all()
+    assert (found.fits[others] == 1).all()
+    step = strategy(problem(), [ran(BASELINE, GOOD), diverged]).next_step()
+    assert isinstance(step, RunStep)
+    assert step.config != FASTEST
+
+
+def test_the_fastest_certified_comes_first():
+    slow = OTHERS[0]
+    records = [ran(c, GOOD, s) for c in (BASELINE, slow, FASTEST) for s in range(MIN_RUNS)]
+    found = strategy(problem(), records).qualified
+    assert found[0] == FASTEST
+    assert [epoch_s(c) for c in found] == sorted(epoch_s(c) for c in found)
+
+
+def barely_certified():
+    """Runs after which `FASTEST` is qualified, and not more than that."""
+    for nrmse in np.arange(0.0930, 0.0945, 0.0001).tolist():
+        records = [ran(c, nrmse, s) for s in range(2) for c in (BASELINE, FASTEST)]
+        if 0.95 <= predictions(problem(), records).probability(FASTEST) < 0.98:
+            return records
+    raise AssertionError("none of these is barely qualified")
+
+
+def test_a_winner_found_at_the_threshold_is_run_again_before_the_end():
+    found = strategy(problem(), barely_certified(), probed(LATTICE))
+    assert found.qualified[0] == FASTEST
+    assert found.next_step() == RunStep(config=FASTEST, seed=2)
+
+
+# Running trials.
+
+
+def test_what_runs_lowers_the_worth_of_what_is_slower_and_of_nothing_faster():
+    middle = min(OTHERS, key=lambda c: abs(epoch_s(c) - 45))
+    done = [ran(BASELINE, GOOD), ran(BASELINE, GOOD, 1)]
+    before = acquisition(problem(), done)._gain_s
+    after = acquisition(problem(), [*done, running(middle)])._gain_s
+    slower = np.array([epoch_s(c) > 1.05 * epoch_s(middle) for c in LATTICE])
+    assert (after <= before + 1e-9).all()
+    worthwhile = slower & (before > 1)
+    assert worthwhile.any()
+    assert (after[worthwhile] < 0.9 * before[worthwhile]).all()
+
+
+def test_certified_is_not_yet_confirmed_and_only_the_surer_is():
+    """Two runs .9 % within a noise of about .9 % are enough to be the one to beat, not to be recommended."""
+    known = [ran(BASELINE, GOOD), *(ran(FASTEST, nrmse, seed) for seed, nrmse in enumerate((0.0935, 0.0938)))]
+    found = strategy(problem(), known)
+    assert 0.95 <= predictions(problem(), known).probability(FASTEST) < 0.985
+    assert FASTEST in found.qualified
+    assert FASTEST not in found.admitted
+    sure = strategy(problem(), [ran(BASELINE, GOOD), *(ran(FASTEST, GOOD, seed) for seed in range(3))])
+    assert FASTEST in sure.admitted
+
+
+@pytest.mark.parametrize(
+    ("num_runs", "middle", "is_certified"), [(MAX_RUNS - 1, 0.0944, True), (MAX_RUNS, 0.09447, False)]
+)
+def test_what_had_all_its_runs_and_is_not_confirmed_is_dropped(num_runs, middle, is_certified):
+    """Both times the probability lies between the two thresholds."""
+    runs = [ran(FASTEST, middle + 0.0008 * (-1) ** seed, seed) for seed in range(num_runs)]
+    known = [ran(BASELINE, GOOD), *runs]
+    assert 0.95 <= predictions(problem(), known).probability(FASTEST) < 0.985
+    assert (FASTEST in strategy(problem(), known).qualified) is is_certified
+
+
+def test_runs_of_equal_quality_count_together_towards_those_allowed():
+    other = next(c for c in OTHERS if c.batch_size == 8 and c.num_taus == 2 and c.micro_batch != 4)
+    runs = [ran(FASTEST, 0.0950 + 0.0008 * (-1) ** seed, seed) for seed in range(MAX_RUNS)]
+    step = strategy(problem(traits=ALIKE), [ran(BASELINE, GOOD), *runs]).next_step()
+    assert not isinstance(step, RunStep) or step.config not in (FASTEST, other)
+
+
+def test_while_a_doubtful_configuration_runs_it_gets_no_second_run_and_one_of_equal_quality_none_either():
+    known = [ran(BASELINE, 0.0949), running(FASTEST)]
+    step = strategy(problem(traits=ALIKE), known).next_step()
+    assert isinstance(step, RunStep)
+    assert (step.config.batch_size, step.config.num_taus) != (FASTEST.batch_size, FASTEST.num_taus)
+
+
+def test_the_last_word_says_whether_something_is_improbable_or_not_worth_its_seconds(monkeypatch):
+    records, _, last = search(problem(), LAWS["all good"])
+    assert "with more than 5 % probability" in last.reason
+    monkeypatch.setattr("tuner.search.policy.stopping.MIN_RATE", 1e9)
+    doubtful = strategy(problem(), records[:1]).next_step()
+    assert isinstance(doubtful, Decided)
+    assert doubtful.reason.startswith("no candidate that could be faster than the baseline and meet ")
+    assert doubtful.reason.endswith(" is promising enough to justify another run")
+
+
+def test_a_running_trial_is_not_asked_for_again_with_its_seed():
+    step = strategy(problem(), [ran(BASELINE, GOOD), running(FASTEST)]).next_step()
+    assert not (isinstance(step, RunStep) and (step.config, step.seed) == (FASTEST, 0))
+
+
+def test_how_far_a_running_trial_has_come_means_nothing_yet():
+    done = [ran(BASELINE, GOOD), ran(FASTEST, GOOD), ran(OTHERS[4], BAD)]
+    started, halfway = (
+        [*done, ran(OTHERS[9], 0.05, state=TrialState.RUNNING, num_ran=num_ran)] for num_ran in (0, 3)
+    )
+    assert (predictions(problem(), started).feasible == predictions(problem(), halfway).feasible).all()
+    assert (predictions(problem(), started).time_s == predictions(problem(), halfway).time_s).all()
+    assert strategy(problem(), started).next_step() == strategy(problem(), halfway).next_step()
+
+
+def test_a_winners_confirmation_is_not_asked_twice_at_once():
+    found = strategy(problem(), [*barely_certified(), running(FASTEST, 2)], probed(LATTICE))
+    assert isinstance(found.next_step(), Decided)
+
+
+# Relative targets.
+
+
+def test_the_baseline_runs_again_where_it_is_what_is_uncertain():
+    two = lattice(max_batch=4, max_micro=1)
+    other = next(config for config in two if config != BASELINE)
+    situation = problem(two, RELATIVE)
+    records = [ran(BASELINE, 0.0900)]
+    records += [ran(other, 0.0910 + 0.0007 * (-1) ** seed, seed) for seed in range(8)]
+    assert other not in strategy(situation, records).qualified
+    assert strategy(situation, records).next_step() == RunStep(config=BASELINE, seed=1)
+
+
+def test_under_an_absolute_target_the_baseline_never_runs_again():
+    for law in LAWS.values():
+        records, _, _ = search(problem(), law)
+        assert sum(record.config == BASELINE for record in records) == 1
+
+
+def test_seeds_that_are_bad_luck_for_all_do_not_mislead_a_relative_target():
+    """Every run of seed 1 is 10 % worse: paired, the candidate is still as good as the baseline."""
+    of_seed = (1.0, 1.1, 1.0, 1.1)
+    records = [ran(c, 0.09 * of_seed[s], s) for s in range(4) for c in (BASELINE, FASTEST)]
+    assert predictions(problem(target=RELATIVE), records).probability(FASTEST) > 0.85
+
+
+# Probes.
+
+
+def test_without_probing_nothing_is_probed():
+    _, probes, _ = search(problem(), LAWS["large batches bad"], probe_cost_s=None)
+    assert probes == []
+
+
+def test_a_cheap_probe_comes_first_and_of_configurations_far_apart():
+    step = strategy(problem(), [ran(BASELINE, GOOD)], probe_cost_s=0.1).next_step()
+    assert isinstance(step, ProbeStep)
+    assert len(set(step.configs)) == len(step.configs) == PROBES_AT_ONCE
+    assert {c.micro_batch for c in step.configs} >= {1, 4}
+    assert {c.num_taus for c in step.configs} == {2, 3}
+
+
+def test_a_probe_that_costs_as_much_as_a_trial_is_not_asked_for():
+    costly = 4 * epoch_s(BASELINE)
+    step = strategy(problem(), [ran(BASELINE, GOOD)], probe_cost_s=costly).next_step()
+    assert isinstance(step, RunStep)
+
+
+@pytest.mark.parametrize("law", ["large batches bad", "all good"])
+def test_no_configuration_is_probed_twice_and_only_legal_ones(law):
+    _, probes, _ = search(problem(), LAWS[law], probe_cost_s=0.1)
+    asked = [config for step in probes for config in step.configs]
+    assert asked
+    assert len(asked) == len(set(asked))
+    assert all(LATTICE.why_not(config) is None for config in asked)
+
+
+def test_probed_times_are_known():
+    found = predictions(problem(), [ran(BASELINE, GOOD)], probed(OTHERS[:8]))
+    rows = [found.candidates.index[c] for c in OTHERS[:8]]
+    truth = np.array([4 * epoch_s(c) for c in OTHERS[:8]])
+    assert found.time_s[rows] == pytest.approx(truth, rel=0.02)
+    assert found.time_spread[rows].max() < 0.06
+
+
+# Verification, for searches that propose by other means.
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_only_what_was_run_is_verified(law):
+    rng = np.random.default_rng(0)
+    configs = [BASELINE, *(LATTICE.config(int(row)) for row in rng.choice(len(LATTICE), 6, replace=False))]
+    records = []
+    for config in dict.fromkeys(configs):
+        nrmse = LAWS[law](config, 0)
+        if nrmse is not None:
+            records.append(ran(config, nrmse))
+        step = strategy(problem(), records).verification() if records else None
+        if step is not None:
+            assert any(record.config == step.config for record in records)
+            assert step.seed == 1
+
+
+def test_what_is_good_and_fast_is_verified_until_certified_and_no_further():
+    records = [ran(BASELINE, GOOD), ran(FASTEST, GOOD)]
+    assert strategy(problem(), records).verification() == RunStep(config=FASTEST, seed=1)
+    records.append(ran(FASTEST, GOOD, 1))
+    assert strategy(problem(), records).verification() is None
+
+
+@pytest.mark.parametrize(("num_runs", "is_verified"), [(MAX_RUNS - 1, True), (MAX_RUNS, False)])
+def test_what_lies_on_the_target_is_verified_until_it_had_all_its_runs(num_runs, is_verified):
+    runs = [ran(FASTEST, 0.0948 + 0.0008 * (-1) ** seed, seed) for seed in range(num_runs)]
+    step = strategy(problem(), [ran(BASELINE, GOOD), *runs]).verification()
+    assert step == (RunStep(config=FASTEST, seed=num_runs) if is_verified else None)
+
+
+def test_what_is_bad_or_slower_than_the_certified_is_not_verified():
+    assert strategy(problem(), [ran(BASELINE, GOOD), ran(FASTEST, BAD)]).verification() is None
+    qualified = [ran(FASTEST, GOOD, seed) for seed in range(2)]
+    records = [ran(BASELINE, GOOD), *qualified, ran(OTHERS[0], GOOD)]
+    assert strategy(problem(), records).verification() is None
+
+
+# Partial curves.
+
+
+def test_a_partial_curve_tells_of_its_end_once_three_are_known():
+    known = zip((BASELINE, *OTHERS[3:16:6]), (0.085, 0.092, 0.1, 0.11), strict=True)
+    done = [ran(config, nrmse, seed) for seed, (config, nrmse) in enumerate(known)]
+    before = predictions(problem(), done).probability(FASTEST)
+    outlooks = []
+    for nrmse in (0.07, 0.08, 0.09, 0.10, 0.12):
+        under_way = ran(FASTEST, nrmse, state=TrialState.RUNNING, num_ran=3)
+        outlooks.append(predictions(problem(), [*done, under_way]).outlook(under_way))
+    assert all(worse < better for better, worse in pairwise(outlooks))
+    assert outlooks[0] > 5 * before
+    assert outlooks[-1] < 0.001
+    few = predictions(problem(), [*done[:2], under_way])
+    assert few.outlook(under_way) is None
+
+
+def test_before_anything_was_measured_the_most_promising_is_anything_and_nothing_breaks():
+    found = strategy(problem(), [])
+    assert isinstance(found.next_step(), RunStep)
+    assert found.qualified == ()
+    assert found.verification() is None
+    assert math.isinf(Admission(predictions(problem(), [])).to_beat)

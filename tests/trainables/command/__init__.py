@@ -1,0 +1,1 @@
+"""Tests of what a script tells its stage, and what the stage makes of it."""

@@ -1,0 +1,139 @@
+"""Lines and files become metrics, or are refused."""
+
+import math
+
+import pytest
+
+from trainables.command.options import CommandOptions
+from trainables.command.output import STARTED, OutputWatch, read_metrics_file
+from trainables.telemetry.failures import SkippedWorkError
+
+
+def watch(num_epochs=3, **options):
+    return OutputWatch(CommandOptions(command=["x"], **options), num_epochs)
+
+
+def seen(*lines, num_epochs=3, **options):
+    output = watch(num_epochs, **options)
+    return [metrics for line in lines for metrics in output.see(line, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("line", "keys", "metrics"),
+    [
+        ('{"epoch": 1, "nrmse": 0.0913}', {}, {"nrmse": 0.0913}),
+        ("{'eval_nrmse': 0.0913, 'epoch': 1.0}", {"nrmse": "eval_nrmse"}, {"nrmse": 0.0913}),
+        ("{'eval_nrmse': '0.0913', 'epoch': '1.0'}", {"nrmse": "eval_nrmse"}, {"nrmse": 0.0913}),
+        ('{"epoch": 1, "val": {"nrmse": 0.0913}}', {"nrmse": "val.nrmse"}, {"nrmse": 0.0913}),
+        ('{"val.nrmse": 0.0913, "val": {"nrmse": 9}}', {"nrmse": "val.nrmse"}, {"nrmse": 0.0913}),
+        ('[rank0] INFO {x} {"lr": 1} {"nrmse": 1, "loss": null}', {}, {"nrmse": 1}),
+        ('{"nrmse": 1e999, "loss": -2}', {}, {"nrmse": math.inf, "loss": -2}),
+        ('{"nrmse": 1, "time_s": 5, "peak_memory_gib": 0}', {}, {"nrmse": 1, "peak_memory_gib": 0}),
+        ('{"nrmse": 1, "t": 5, "round": 1}', {"time_s": "t", "epoch": "round"}, {"nrmse": 1, "time_s": 5}),
+        ('{"nrmse": 1, "epoch": "1/3"}', {"epoch": ""}, {"nrmse": 1}),
+        (
+            '{"nrmse": 1, "status": "oom", "done": true, "device": "x", "energy_j": 1, "probe": []}',
+            {},
+            {"nrmse": 1},
+        ),
+    ],
+)
+def test_a_line_becomes_the_metrics_that_are_ours_and_nothing_else(line, keys, metrics):
+    assert seen(line, keys=keys) == [metrics]
+
+
+@pytest.mark.parametrize("text", ["null", "NaN"])
+def test_null_and_nan_are_answers(text):
+    ((nrmse,),) = (metrics.values() for metrics in seen(f'{{"nrmse": {text}}}'))
+    assert math.isnan(nrmse)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"nrmse": true}', "metric nrmse=True is not a number"),
+        ('{"nrmse": "0.0913"}', "metric nrmse='0.0913' is not a number"),
+        ('{"nrmse": [0.1]}', "metric nrmse=[0.1] is not a number"),
+        ('{"nrmse": 0}', "metric nrmse=0 is not above 0"),
+        ('{"nrmse": -0.1}', "metric nrmse=-0.1 is not above 0"),
+        ('{"nrmse": 1, "loss": false}', "metric loss=False is not a number"),
+        ('{"nrmse": 1, "peak_memory_gib": -1}', "metric peak_memory_gib=-1 is not an amount of memory"),
+        ('{"nrmse": 1, "t": Infinity}', "metric t=inf is not a time"),
+        ('{"nrmse": 1, "epoch": "1/3"}', "epoch='1/3' is not a number"),
+        ('{"nrmse": 1, "epoch": true}', "epoch=True is not a number"),
+        ('{"nrmse": 1, "epoch": NaN}', "epoch=nan is not a number"),
+        ('{"epoch": 1, "nrmse": 1, "t": 1}{"epoch": 1, "nrmse": 1, "t": 1}', "epoch 1 came twice"),
+    ],
+)
+def test_what_a_metric_cannot_be_is_refused_with_the_fix(line, words):
+    with pytest.raises(ValueError, match="Fix") as raised:
+        seen(line, keys={"time_s": "t"})
+    assert words in str(raised.value)
+
+
+def test_a_line_without_an_nrmse_may_hold_anything():
+    assert seen('{"loss": "high", "epoch": "1/3", "peak_memory_gib": -1}', "{", "", "{'a': <x>}") == []
+
+
+def test_lines_before_the_start_and_the_evaluation_before_training_are_no_reports():
+    lines = ['{"nrmse": 9}', "go", '{"epoch": 0, "nrmse": 9}', '{"epoch": 1, "nrmse": 1}']
+    assert seen(*lines, start="^go") == [STARTED, {"nrmse": 1}]
+    output = watch(per_epoch=False)
+    for line in ('{"epoch": 3, "nrmse": 1}', '{"epoch": 0, "nrmse": 9}'):
+        assert list(output.see(line, 7.0)) == []
+    assert output.last == ({"nrmse": 1}, 7.0)
+
+
+def test_the_example_pattern_of_number_characters_reads_exponents_and_nan():
+    pattern = "nrmse=(?P<nrmse>[0-9.e+-]+)"
+    first, last = seen("epoch 1 nrmse=9.1300E-02", "epoch 2 nrmse=nan", source="regex", pattern=pattern)
+    assert first == {"nrmse": 0.0913}
+    assert math.isnan(last["nrmse"])
+
+
+def test_a_group_named_epoch_is_the_epoch():
+    pattern = r"epoch (?P<epoch>\d+) nrmse=(?P<nrmse>\S+)"
+    lines = ["epoch 0 nrmse=9", "epoch 1 nrmse=1"]
+    assert seen(*lines, source="regex", pattern=pattern) == [{"nrmse": 1}]
+    with pytest.raises(ValueError, match="came twice"):
+        seen(*lines, lines[1], source="regex", pattern=pattern)
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("Warning: OOM in chunk 3, skipping chunk", MemoryError),
+        ("loss is nan, skipping step", SkippedWorkError),
+    ],
+)
+def test_a_line_that_makes_the_trial_infeasible_is_noticed_even_before_training(line, error):
+    for options in ({}, {"start": "go"}, {"source": "file", "file": "m", "per_epoch": False}):
+        with pytest.raises(error, match="as it says: "):
+            seen(line, **options)
+
+
+def test_source_code_that_a_traceback_shows_is_no_report():
+    frame, code = '  File "train.py", line 3, in step', '    warn("CUDA out of memory, skipping batch")'
+    assert seen(frame, code) == []
+    with pytest.raises(MemoryError):
+        seen(code, keys={})
+
+
+@pytest.mark.parametrize(
+    ("text", "metrics"),
+    [
+        ('{"nrmse": 0.5}', {"nrmse": 0.5}),
+        ('{\n"val": {"nrmse": 0.5}\n}', {"nrmse": 0.5}),
+        ('{"nrmse": 1}\n{"nrmse": 0.5, "loss": 2}\n', {"nrmse": 0.5, "loss": 2}),
+    ],
+)
+def test_a_metrics_file_is_one_object_or_the_last_of_its_lines(tmp_path, text, metrics):
+    (tmp_path / "m").write_text(text)
+    keys = {"nrmse": "val.nrmse"} if "val" in text else {}
+    assert read_metrics_file(tmp_path / "m", keys) == metrics
+
+
+def test_a_metrics_file_without_the_key_is_told_with_what_it_has(tmp_path):
+    (tmp_path / "m").write_text('{"val": {"nrmse": 0.5}}')
+    with pytest.raises(ValueError, match=r"but val\.nrmse\. Fix: write keys: \{nrmse: val\.nrmse\}"):
+        read_metrics_file(tmp_path / "m", {})

@@ -1,0 +1,125 @@
+"""Checks that a script's reports are its epochs, in order and no more, and that its clock is one.
+
+Knows epoch numbers and seconds. Does not know lines or processes.
+"""
+
+from __future__ import annotations
+
+COUNT_LINES = "keys: {epoch: ''} in the stage's options counts the lines instead"
+MAX_RATIO = 2.0
+"""Largest accepted ratio between the seconds that a script reports and those of our clock."""
+SLACK_S = 0.1
+"""Seconds of difference from our clock that are always accepted."""
+
+
+class EpochCount:
+    """Counts reports, by the epoch they name or else one by one.
+
+    Args:
+        num_epochs: Reports that are expected.
+
+    Attributes:
+        num: Reports so far.
+        num_before: Reports before the first epoch, which do not count: epoch 0.
+        last_within: Epoch of the latest report within an epoch (0.5), which does not count; None if none.
+    """
+
+    def __init__(self, num_epochs: int) -> None:
+        self._num_epochs = num_epochs
+        self.num = self.num_before = 0
+        self._is_numbered = False
+        self.last_within: float | None = None
+
+    def is_end_of_epoch(self, epoch: float | None) -> bool:
+        """Whether a report is the next epoch's; False if it is from before training or within an epoch.
+
+        Args:
+            epoch: The epoch that the report names; None if it names none.
+
+        Raises:
+            ValueError: It is another epoch's, or there are too many; the message has the fix.
+        """
+        if epoch is None and self._is_numbered:
+            return False  # a summary, or of something else: the epochs tell their numbers
+        if epoch is not None and not self._is_numbered and self.num:
+            raise ValueError(
+                f"a line without an epoch came before the line of epoch {epoch:g}. Fix: print the NRMSE of "
+                f"anything but an epoch under another name; or {COUNT_LINES}."
+            )
+        self._is_numbered = epoch is not None
+        if epoch is not None and epoch <= 0 and self.num == 0:
+            self.num_before += 1
+            return False
+        if epoch is not None and not epoch.is_integer():
+            self.last_within = epoch
+            return False
+        due = self.num + 1
+        if due > self._num_epochs or epoch not in (None, due):
+            raise ValueError(self._complaint(epoch))
+        self.num = due
+        return True
+
+    def why_short(self) -> str:
+        """Returns why there were fewer reports than epochs, and the fix."""
+        said = f"it printed the NRMSE of only {self.num} of {self._num_epochs} epochs"
+        if self.num_before and self.num == self._num_epochs - 1:
+            return (
+                f"{said}: it numbers its epochs from 0, but a line of epoch 0 counts as an evaluation before "
+                f"training. Fix: number them from 1, or leave the number out: {COUNT_LINES}."
+            )
+        fix = "print one such line per epoch, or write per_epoch: false"
+        if self.last_within is not None:
+            said += f" (a line of epoch {self.last_within:g} is from within an epoch)"
+            fix += f"; {COUNT_LINES}"
+        return f"{said}. Fix: {fix}."
+
+    def _complaint(self, epoch: float | None) -> str:
+        if epoch is None:
+            return (
+                f"it printed more lines with an NRMSE than the {self._num_epochs} epochs. "
+                "Fix: print one per epoch, from rank 0 only, and a summary under another name; "
+                "if the lines name their epoch, map keys.epoch."
+            )
+        seen = f"a line of epoch {epoch:g} came"
+        if epoch == self.num:
+            return f"{seen} twice. Fix: print metrics from rank 0 only, once per epoch."
+        if epoch > self._num_epochs:
+            return (
+                f"{seen}, but the study has {self._num_epochs} epochs. "
+                f"Fix: pass {{num_epochs}} to the script; or {COUNT_LINES}."
+            )
+        if epoch < self.num:
+            return (
+                f"{seen} after epoch {self.num}. Fix: print metrics in order, from rank 0 only; "
+                f"or {COUNT_LINES}."
+            )
+        return (
+            f"{seen} where epoch {self.num + 1} was due. Fix: print the NRMSE after every epoch, "
+            f"or write per_epoch: false; or {COUNT_LINES}."
+        )
+
+
+def check_clock(before_s: float, now_s: float, wall_s: float, *, is_wall_all_training: bool) -> None:
+    """Compares two readings of a script's own clock with the time that passed between their lines.
+
+    Args:
+        before_s: The earlier reading; 0 when training began.
+        now_s: The later one.
+        wall_s: Wall seconds that passed between the two lines.
+        is_wall_all_training: False if that includes set-up, which the script may leave out.
+
+    Raises:
+        ValueError: It does not rise, or is off by more than ``MAX_RATIO``; the message has the fix.
+    """
+    step_s = now_s - before_s
+    is_too_long = step_s > MAX_RATIO * wall_s
+    is_too_short = is_wall_all_training and wall_s > MAX_RATIO * step_s
+    if step_s > 0 and (abs(step_s - wall_s) <= SLACK_S or not (is_too_long or is_too_short)):
+        return
+    seen = f"time_s went from {before_s:g} to {now_s:g} while {wall_s:.3g} s passed"
+    if step_s <= 0:
+        seen = f"time_s did not rise: it was {before_s:g} and then {now_s:g}"
+    raise ValueError(
+        f"{seen}. Fix: time_s must be cumulative seconds of training: map a cumulative key in keys.time_s "
+        "(and make the script flush its lines), or leave keys.time_s out to use the wall clock."
+    )

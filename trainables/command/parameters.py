@@ -1,0 +1,73 @@
+"""Checks that what a study varies reaches the script, in a word of its command or in its configuration.
+
+Knows names only. Does not know values, and starts nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator
+
+from trainables.command.options import CommandOptions
+from trainables.command.words import OWN_WORDS, names_in
+
+
+def check_parameters(options: CommandOptions, varying: Collection[str], fixed: Collection[str]) -> None:
+    """Finds a study whose parameters and words do not fit each other.
+
+    Args:
+        options: The stage's options.
+        varying: Parameters with more than one value.
+        fixed: Parameters with a single value, which may be left out of the command.
+
+    Raises:
+        ValueError: A parameter has the name of one of our words; a word is neither a parameter nor ours; a
+            parameter that varies reaches nothing.
+    """
+    names = [*varying, *fixed]
+    for name in names:
+        if name in OWN_WORDS:
+            raise ValueError(
+                f"the parameter {name!r} has the name of a word that the command stage fills in itself "
+                f"({', '.join(OWN_WORDS)}). Fix: give the parameter another name."
+            )
+    reached = set()
+    for where, text, name in _uses(options):
+        known = [*names, *(word for word in OWN_WORDS if (where, word) != ("patch", "config"))]
+        if name not in known:
+            raise _unknown(where, text, name, known)
+        reached.add(name)
+    if unreached := [name for name in varying if name not in reached]:
+        raise _unreached(unreached)
+
+
+def _uses(options: CommandOptions) -> Iterator[tuple[str, str, str]]:
+    """Yields option, text and name for every place where an option names a word."""
+    for text in options.command:
+        yield from (("command", text, name) for name in names_in(text))
+    yield from (("file", options.file, name) for name in names_in(options.file))
+    yield from (("patch", f"{key}: {name}", name) for key, name in options.patch.items())
+
+
+def _unknown(where: str, text: str, name: str, known: list[str]) -> ValueError:
+    in_place = "{}" if where == "patch" else "{{{}}}"
+    close = difflib.get_close_matches(name, known, n=1)
+    fix = f"did you mean {in_place.format(close[0])}? " if close else ""
+    fix += f"Known are {', '.join(known)}."
+    if where != "patch":
+        fix += f" If the text {{{name}}} itself is meant, write {{{{{name}}}}}."
+    said = in_place.format(name)
+    return ValueError(
+        f"stage option {where}: {said} in {text!r} is neither a parameter of the study nor a word of the "
+        f"command stage. Fix: {fix}"
+    )
+
+
+def _unreached(names: list[str]) -> ValueError:
+    first, *more = names
+    also = f" Nor do {', '.join(more)}." if more else ""
+    return ValueError(
+        f"the study varies the parameter {first!r}, but it does not reach the script: no word of stage "
+        f"option command contains it, and no key of patch gets it.{also} Fix: write {{{first}}} into "
+        f"command, or KEY: {first} into patch, or give it a single value."
+    )

@@ -1,0 +1,67 @@
+"""The class methods that a study calls on a stage, before and beside its trials; all have defaults.
+
+Knows no trial.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainables.telemetry import device
+
+
+class StudyHooks:
+    """Class methods of a stage that an author may redefine."""
+
+    @classmethod
+    def check_parameters(
+        cls, options: Mapping[str, Any], varying: Collection[str], fixed: Collection[str]
+    ) -> None:
+        """Refuses parameters that the stage cannot use, before Ray starts. Default: accepts all.
+
+        Args:
+            options: The stage's options, as ``prepare`` gets them.
+            varying: Names of the parameters that have more than one value in the study.
+            fixed: Names of all others that ``build`` gets, ``accum_steps`` among them if the study does not
+                name it.
+
+        Raises:
+            ValueError: The stage cannot use a parameter; the message says the fix.
+        """
+
+    @classmethod
+    def prepare(cls, options: Mapping[str, Any]) -> None:
+        """Makes and caches what all trials share. Default: nothing is shared."""
+
+    @classmethod
+    def device_kind(cls, options: Mapping[str, Any]) -> str:
+        """Returns where trials with these options train: ``cuda`` or ``cpu``. Default: ``cpu``."""
+        return "cpu"
+
+    @classmethod
+    def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the options on which NRMSE depends, settled for this machine.
+
+        Two runs with the same values may learn from each other (``--warm-start``). Default: all, as given.
+        """
+        return dict(options)
+
+    @classmethod
+    def source_files(cls, options: Mapping[str, Any]) -> Sequence[Path]:
+        """Returns the files that define the stage: once one has changed, a run is not resumed.
+
+        Default: the module of the class, and in a package all ``*.py`` beside it.
+        """
+        module = sys.modules[cls.__module__]
+        if not getattr(module, "__file__", None):
+            return ()
+        file = Path(str(module.__file__))
+        return sorted(file.parent.glob("*.py")) if module.__package__ else (file,)
+
+    @classmethod
+    def describe_device(cls, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Describes the device that figures are measured on; see ``telemetry.device.describe``."""
+        return device.describe(cls.device_kind(options or {}))

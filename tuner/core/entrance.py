@@ -1,0 +1,78 @@
+"""The entrance for what stages report: everything that the inside assumes of a report is checked here, once.
+
+`Measurement.from_dict` checks a report by itself; here it is held against the trial that it is of: its epochs
+are in order and no more than were asked for, its clock rises and is not ahead of the wall clock, and it comes
+from the device of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tuner.core.measurement import Measurement, Status
+from tuner.core.trial import TrialRecord
+from tuner.errors import ReportError, WrongDeviceError
+
+MAX_CLOCK_RATIO = 2.0
+"""A stage's clock may claim this many times the wall-clock seconds since its trial was asked for, at most."""
+
+CLOCK_SLACK_S = 1.0
+"""Seconds that a stage's clock may be ahead of ours in addition."""
+
+
+def admit(
+    values: Mapping[str, Any], record: TrialRecord, *, device: str = "", wall_s: float | None = None
+) -> Measurement:
+    """Reads a report of a running trial; one that goes on from a checkpoint is marked as resumed.
+
+    Args:
+        values: The values, as the stage returned them.
+        record: The trial, as far as it was heard.
+        device: Name of the device that the run measures; empty if any will do.
+        wall_s: Wall-clock seconds since the trial was asked for; None if unknown.
+
+    Raises:
+        WrongDeviceError: The report is of another device than the run's.
+        ReportError: Something in it cannot be. The trial has failed.
+    """
+    report = Measurement.from_dict(values)
+    if device and report.device and report.device != device:
+        raise WrongDeviceError(f"the trial ran on {report.device}, but this run measures {device}")
+    record = record.awaiting(report)
+    if record.from_epoch:
+        report = replace(report, resumed=True)
+    _check_epoch(report, record)
+    _check_clock(report, record, wall_s)
+    return report
+
+
+def _check_epoch(report: Measurement, record: TrialRecord) -> None:
+    least = record.epoch + 1 if report.status is Status.OK else record.epoch
+    if report.epoch > record.num_epochs:
+        raise ReportError(
+            f"the stage reported epoch {report.epoch} of a trial of {record.num_epochs} epochs.",
+            "make it train the number of epochs it is asked for, and report each once.",
+        )
+    if report.epoch < least:
+        what = "again" if report.epoch == record.epoch else f"after epoch {record.epoch}"
+        raise ReportError(
+            f"the stage reported epoch {report.epoch} {what}.", "report each epoch once, in order."
+        )
+
+
+def _check_clock(report: Measurement, record: TrialRecord, wall_s: float | None) -> None:
+    before_s = record.time_s
+    is_rising = report.time_s > before_s if report.status is Status.OK else report.time_s >= before_s
+    if record.measurements and not is_rising:
+        raise ReportError(
+            f"the stage reported time_s={report.time_s:g} after {before_s:g}: its clock does not rise.",
+            "report the training seconds of all epochs so far, not those of one epoch.",
+        )
+    own_s = report.time_s - next((m.time_s for m in record.measurements if m.epoch == record.from_epoch), 0.0)
+    if wall_s is not None and own_s > MAX_CLOCK_RATIO * wall_s + CLOCK_SLACK_S:
+        raise ReportError(
+            f"the stage reported time_s={own_s:g} only {wall_s:.3g} s after its start.",
+            "report seconds, and only those of this trial.",
+        )

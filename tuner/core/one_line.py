@@ -1,0 +1,30 @@
+"""Text from outside as one clean line: no control characters, no escape codes, no more than so long."""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+"""A terminal's escape sequences (ECMA-48): CSI, OSC, and those of two characters."""
+
+
+def without_escapes(text: str) -> str:
+    """The text without the escape sequences that colour a terminal; line breaks stay."""
+    return _ESCAPE.sub("", text)
+
+
+def first_line(text: str, limit: int = 500) -> str:
+    """The first line that is not empty, as `one_line` cleans it; empty when there is none."""
+    lines = (line for line in without_escapes(text).splitlines() if line.strip())
+    return one_line(next(lines, ""), limit)
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """The text on one line of at most `limit` characters.
+
+    Escape sequences are dropped, other control characters and runs of white space become one space, and what
+    is too long ends in an ellipsis.
+    """
+    clean = "".join(c if c.isprintable() else " " for c in without_escapes(text[: 20 * limit]))
+    line = " ".join(clean.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

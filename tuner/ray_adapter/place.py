@@ -1,0 +1,64 @@
+"""Says where a trial runs, in Ray's resources. Imports no ray."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.core.hardware import HardwareProfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The place where a trial runs, in Ray's resources.
+
+    Attributes:
+        num_gpus: GPUs a trial, 0 or 1.
+        accelerator_type: The resource that names the kind of card; empty for any kind.
+    """
+
+    num_gpus: int = 0
+    accelerator_type: str = ""
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """The resources asked for beside CPUs and GPUs."""
+        return {self.accelerator_type: ANY_OF_A_NODE} if self.accelerator_type else {}
+
+
+ANY_OF_A_NODE = 0.001
+"""Amount of a node's accelerator type, which Ray counts as one: any number of trials may ask for it."""
+
+
+def choose_accelerator(hardware: HardwareProfile, nodes: Sequence[Mapping[str, Any]]) -> tuple[str, int]:
+    """The one kind of card that a run uses, and how many whole ones of it there are.
+
+    Ray gives every node with cards it knows a resource `accelerator_type:NAME`. The study's own kind is taken
+    where the cluster has it, else the kind with the most cards.
+
+    Args:
+        hardware: The hardware that the study was written for.
+        nodes: The nodes, as `ray.nodes()` lists them.
+
+    Returns:
+        The resource's name, empty where no node with a card has one; and the number of cards.
+    """
+    cards: Counter[str] = Counter()
+    for node in nodes:
+        offered = node["Resources"] if node["Alive"] else {}
+        kinds = [name for name in offered if name.startswith(_ACCELERATOR)]
+        cards[kinds[0] if kinds else ""] += int(offered.get("GPU", 0))
+    wanted = [name.lower() for name in hardware.device_names]
+
+    def preference(kind: str) -> tuple[bool, bool, int]:
+        name = kind.removeprefix(_ACCELERATOR).lower()
+        is_studys = bool(name) and any(part in name for part in wanted)
+        return is_studys, bool(kind), cards[kind]
+
+    best = max(sorted(kind for kind in cards if cards[kind]), key=preference, default="")
+    return best, cards[best]
+
+
+_ACCELERATOR = "accelerator_type:"

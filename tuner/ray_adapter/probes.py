@@ -1,0 +1,54 @@
+"""Checks the answer of a stage's probe where it enters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tuner.advisor import Probe, ProbeResult
+from tuner.core.config import TrialConfig
+from tuner.core.measurement import Status
+from tuner.errors import ConfigError, ReportError
+
+_FIX = "answer with one entry for each configuration that was asked for; see trainables.probe."
+
+
+def probe_results(wanted: Probe, result: Mapping[str, Any]) -> list[ProbeResult]:
+    """The results of a probe.
+
+    Args:
+        wanted: The probe that was asked for.
+        result: The result that the stage returned.
+
+    Raises:
+        ReportError: It answers for other configurations than those asked for, or with impossible figures.
+    """
+    try:
+        found = [_result(values) for values in result["probe"]]
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise ReportError(
+            f"the probe's answer cannot be read: {type(error).__name__}: {error}.", _FIX
+        ) from error
+    if sorted(map(str, (r.config for r in found))) != sorted(map(str, wanted.configs)):
+        raise ReportError("the probe did not answer for the configurations it was asked for.", _FIX)
+    return found
+
+
+def _result(values: Mapping[str, Any]) -> ProbeResult:
+    status, epoch_time_s = Status(values["status"]), _number(values["epoch_time_s"])
+    peak_gib = _number(values["peak_memory_gib"])
+    if status is Status.OK and not (0 < epoch_time_s < math.inf and 0 <= peak_gib < math.inf):
+        raise ValueError(f"epoch_time_s={epoch_time_s}, peak_memory_gib={peak_gib}")
+    return ProbeResult(
+        config=TrialConfig.from_dict(values["params"]),
+        status=status,
+        epoch_time_s=epoch_time_s,
+        peak_memory_gib=peak_gib,
+    )
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError(f"{value} is not a number")
+    return float(value)

@@ -1,0 +1,164 @@
+"""Finds what has changed since a run began, by its journal's first line, and what `--resume` refuses.
+
+Figures of before and after are compared with each other, so nothing that they depend on may differ. Compares
+plain JSON values; asks no stage and no worker itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tuner.errors import ResumeError
+from tuner.runs.past_run import PastRun
+
+FREE_KEYS = ("name", "description", "outputs", "budget")
+"""Keys of a study that may change, since no measurement depends on them."""
+
+DEVICE_KEYS = ("kind", "name", "memory_gib", "python", "torch")
+"""Keys of a stage's description of its device on which measurements depend."""
+
+STRICT_VERSIONS = ("python", "torch")
+"""Packages that compute what is measured. Another version of any other package is only reported.
+
+A patch release of Python counts as the same version, and is only reported too.
+"""
+
+MEMORY_TOLERANCE = 0.01
+"""Relative tolerance of memory: a kernel's or driver's own share differs from version to version."""
+
+_SHA256_DIGITS = 64
+_MAX_CHANGES, _MAX_TEXT, _CONTEXT = 20, 60, 12
+
+
+def refuse(past: PastRun, changes: Sequence[str]) -> None:
+    """Refuses to go on with a run when there are changes.
+
+    Raises:
+        ResumeError: There are; the message names each with both values.
+    """
+    if not changes:
+        return
+    named = "; ".join(changes[:_MAX_CHANGES])
+    more = f"; and {len(changes) - _MAX_CHANGES} more" if len(changes) > _MAX_CHANGES else ""
+    raise ResumeError(
+        f"--resume {past.folder}: what it measures has changed since it began: {named}{more}.",
+        "put it back as it was, or start a new run: --space FILE.",
+    )
+
+
+def study_changes(past: PastRun) -> list[str]:
+    """Describes what has changed in the folder's study.yaml, except `FREE_KEYS`."""
+    before, now = past.study_at_start.as_dict(), past.study.as_dict()
+    for key in FREE_KEYS:
+        del before[key], now[key]
+    changes = list(_differences(before, now))
+    if before["parameters"] == now["parameters"]:  # their order numbers the configurations
+        order, other = (", ".join(study["parameters"]) for study in (before, now))
+        changes += _differences(order, other, "order of parameters")
+    return changes
+
+
+def version_changes(past: PastRun, versions: Mapping[str, str]) -> list[str]:
+    """Describes which of `STRICT_VERSIONS` have another version than the run began with."""
+    before = past.provenance.get("versions", {})
+    names = [name for name in STRICT_VERSIONS if not _is_python_patch(name, before, versions)]
+    return list(_common_differences(before, versions, names, "versions"))
+
+
+def other_versions(past: PastRun, versions: Mapping[str, str]) -> list[str]:
+    """Describes which other versions, Python's patch release too, differ from those the run began with."""
+    before = past.provenance.get("versions", {})
+    names = [
+        name for name in versions if name not in STRICT_VERSIONS or _is_python_patch(name, before, versions)
+    ]
+    return list(_common_differences(before, versions, names))
+
+
+def _is_python_patch(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether `name` is Python, and its versions before and now differ in the patch release at most."""
+    if name != "python" or name not in before or name not in now:
+        return False
+    old, new = (str(versions[name]).split(".")[:2] for versions in (before, now))
+    return old == new
+
+
+def device_changes(past: PastRun, device: Mapping[str, Any], num_workers: int) -> list[str]:
+    """Describes what has changed about the device."""
+    before, now = dict(past.provenance["device"]), dict(device)
+    if _are_alike(before.get("memory_gib"), now.get("memory_gib")):
+        now["memory_gib"] = before["memory_gib"]
+    keys = [key for key in DEVICE_KEYS if not _is_python_patch(key, before, now)]
+    changes = _common_differences(before, now, keys, "device")
+    return [*changes, *_differences(past.num_workers, num_workers, "number of workers")]
+
+
+def _are_alike(before: Any, now: Any) -> bool:
+    """Whether two amounts of memory are those of the same device."""
+    are_numbers = all(isinstance(value, int | float) for value in (before, now))
+    return are_numbers and math.isclose(before, now, rel_tol=MEMORY_TOLERANCE)
+
+
+def source_changes(past: PastRun, source: Mapping[str, str]) -> list[str]:
+    """Describes which of the stage's source files have changed; nothing if the journal does not say."""
+    before = past.facts.start.stage_source
+    if before is None:
+        return []
+    return [
+        f"stage source {name}: {_short(before.get(name))} -> {_short(source.get(name))}"
+        for name in sorted({*before, *source})
+        if before.get(name) != source.get(name)
+    ]
+
+
+def _short(fingerprint: str | None) -> str:
+    """Returns as much of a SHA-256 as tells two apart; what else stands for a file stays as it is."""
+    if fingerprint is None:
+        return "no such file"
+    return fingerprint[:8] if len(fingerprint) == _SHA256_DIGITS else fingerprint
+
+
+def _common_differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], names: Sequence[str], key: str = ""
+) -> Iterator[str]:
+    """Yields the differences for those of the names that both sides know."""
+    for name in names:
+        if name in before and name in now:
+            yield from _differences(before[name], now[name], f"{key}.{name}" if key else name)
+
+
+def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
+    """A line for each value that differs, under its dotted key; lists of equal length item by item."""
+    return _walk(json.loads(json.dumps(before)), json.loads(json.dumps(now)), key)
+
+
+_ABSENT = object()
+
+
+def _walk(before: Any, now: Any, key: str) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in dict.fromkeys([*before, *now]):
+            below = f"{key}.{name}" if key else name
+            yield from _walk(before.get(name, _ABSENT), now.get(name, _ABSENT), below)
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for index, (one, other) in enumerate(zip(before, now, strict=True)):
+            yield from _walk(one, other, f"{key}[{index}]")
+    elif before != now or isinstance(before, bool) != isinstance(now, bool):
+        yield f"{key}: {_pair(before, now)}"
+
+
+def _pair(before: Any, now: Any) -> str:
+    """Shows two values side by side; long ones from a little before the first difference."""
+    texts = ["not given" if v is _ABSENT else json.dumps(v, ensure_ascii=False) for v in (before, now)]
+    if all(len(text) <= _MAX_TEXT for text in texts):
+        return " -> ".join(texts)
+    shortest = min(map(len, texts))
+    num_alike = next((k for k in range(shortest) if texts[0][k] != texts[1][k]), shortest)
+    first = max(0, num_alike - _CONTEXT)
+    return " -> ".join(_cut(f"...{text[first:]}" if first else text) for text in texts)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 3]}..."

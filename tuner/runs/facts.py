@@ -1,0 +1,249 @@
+"""The one fold of a journal into facts: what its lines say, and what they add up to.
+
+Whatever a journal is read for (going on, the report, the sinks, `status`, a warm start) comes from here. Only
+`journaled`, which writes the lines, knows their form besides. No decision is made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from tuner.advisor.facts import (
+    Asked,
+    CertifyOrdered,
+    Ended,
+    Fact,
+    Heard,
+    PoolingDropped,
+    ProbeDone,
+    Reported,
+    Retried,
+    StopOrdered,
+    WarmStartDropped,
+    record_after,
+)
+from tuner.advisor.messages import (
+    Probe,
+    Run,
+    ask_of_dict,
+    ending_of_dict,
+    probe_of_dict,
+)
+from tuner.core.config import TrialConfig
+from tuner.core.measurement import Measurement
+from tuner.core.recommend import Admitted
+from tuner.core.traits import StageTraits
+from tuner.core.trial import TrialRecord
+from tuner.core.warm_start import WarmStart
+from tuner.errors import RecordsError
+from tuner.runs.journal import Event
+
+FORMAT = 2
+"""Format of the journals that this version writes. Format 1, without a number, had the same lines."""
+
+STAGE_SOURCE = "stage_source"
+"""Key of the provenance in a journal's first line. No output repeats it: it may name thousands of files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A journal's first line: what a run knew before its first trial.
+
+    Attributes:
+        study: The resolved study, as plain values; None if the line lacks it.
+        provenance: The origin of the figures, as plain JSON values.
+        stage_source: The fingerprints of the stage's source files; None where the line lacks them.
+        traits: Properties that the stage and its device stated of themselves.
+        num_workers: Trials at once.
+        warm_start: NRMSE results of an earlier run; None without one.
+    """
+
+    study: Mapping[str, Any] | None
+    provenance: Mapping[str, Any]
+    stage_source: Mapping[str, str] | None
+    traits: StageTraits
+    num_workers: int
+    warm_start: WarmStart | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """A journal's last line, where the run came to an end.
+
+    Attributes:
+        status: Status of the run; see `RunResult`.
+        finish_reason: Reason for the end; see `RunResult`.
+        warm_start_contradiction: Why the warm start was dropped; see `RunResult`.
+        pooling_contradiction: Why runs are not pooled; see `RunResult`.
+        interrupted_by: Signal that interrupted the run; see `RunResult`.
+        admitted: Configurations that may be recommended; see `RunResult`.
+    """
+
+    status: str
+    finish_reason: str
+    warm_start_contradiction: str
+    pooling_contradiction: str
+    interrupted_by: str
+    admitted: Admitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A span in which a worker was occupied with one trial or probe.
+
+    Attributes:
+        trial_id: Id of the trial or the probe.
+        purpose: Purpose of the trial, or `probe`.
+        start_s: Seconds since the study began, when it was asked.
+        end_s: Seconds at which its end was told; None while it runs.
+        worker: Number of the worker, from 0: the first that was free.
+    """
+
+    trial_id: str
+    purpose: str
+    start_s: float
+    end_s: float | None
+    worker: int
+
+
+@dataclass(slots=True)
+class Facts:
+    """The sum of a journal's lines; `take` adds one more.
+
+    Attributes:
+        start: The first line.
+        end: The last line, when it says how the run ended; None while it goes on, or when it was killed.
+        heard: Everything asked and heard, in order.
+        records: Every trial by its id, in the order of asking; those whose end is not told are running.
+        spans: Every trial and probe by its id, in the order of asking.
+        told_s: Time at which each trial and probe was last heard of, seconds since the run began.
+        elapsed_s: Seconds of the newest line before the end.
+        num_lost: Trials and probes whose worker was lost, or which were discarded.
+    """
+
+    start: Start
+    end: End | None = None
+    heard: list[Heard] = field(default_factory=list)
+    records: dict[str, TrialRecord] = field(default_factory=dict)
+    spans: dict[str, Span] = field(default_factory=dict)
+    told_s: dict[str, float] = field(default_factory=dict)
+    elapsed_s: float = 0.0
+    num_lost: int = 0
+    _busy: dict[str, int] = field(default_factory=dict)
+
+    def take(self, event: Event) -> TrialRecord | None:
+        """Takes the next line; the new record of the trial that it changed, None where it changed none."""
+        self.end = _end(event) if event["event"] == "end" else None
+        if self.end is None:
+            self.elapsed_s = max(self.elapsed_s, float(event["elapsed_s"]))
+        fact = _fact(event)
+        if fact is None:
+            return None
+        self.heard.append(Heard(elapsed_s=float(event["elapsed_s"]), fact=fact))
+        self._occupy(fact, self.heard[-1].elapsed_s)
+        record = record_after(fact, self.records)
+        if record is not None:
+            self.records[record.trial_id] = record
+        return record
+
+    def _occupy(self, fact: Fact, now_s: float) -> None:
+        """Gives each trial or probe to the first worker that is free."""
+        match fact:
+            case Asked(answer=Run() | Probe() as answer):
+                trial_id = answer.trial_id
+                worker = next(w for w in count() if w not in self._busy.values())
+                self._busy[trial_id] = worker
+                purpose = answer.purpose.value if isinstance(answer, Run) else "probe"
+                self.spans[trial_id] = Span(
+                    trial_id=trial_id, purpose=purpose, start_s=now_s, end_s=None, worker=worker
+                )
+            case Ended() | ProbeDone():
+                trial_id = fact.trial_id
+                self.num_lost += isinstance(fact, Ended) and fact.ending.is_lost
+                if self._busy.pop(trial_id, None) is not None:
+                    self.spans[trial_id] = replace(self.spans[trial_id], end_s=now_s)
+            case Reported() | StopOrdered():
+                trial_id = fact.trial_id
+            case _:
+                return
+        self.told_s[trial_id] = now_s
+
+
+def fold(events: Sequence[Event]) -> Facts:
+    """Adds up a journal, or any prefix of it that holds its first line.
+
+    Raises:
+        RecordsError: The journal does not begin with the start of a run, or a newer version wrote it.
+    """
+    facts = Facts(start=start_of(events))
+    for event in events[1:]:
+        facts.take(event)
+    return facts
+
+
+def start_of(events: Sequence[Event]) -> Start:
+    """The first line of a journal.
+
+    Raises:
+        RecordsError: The journal cannot be read; see `fold`.
+    """
+    first = events[0] if events else {}
+    if first.get("event") != "start" or not {"provenance", "traits"} <= first.keys():
+        raise RecordsError("it does not begin with the start of a run.")
+    if first.get("format", 1) > FORMAT:
+        raise RecordsError(
+            f"it is in format {first['format']}, and this version of distill-tuner reads up to {FORMAT}.",
+            "use the version that wrote it, or a newer one.",
+        )
+    provenance = dict(first["provenance"])
+    source = provenance.pop(STAGE_SOURCE, None)
+    return Start(
+        study=first.get("study"),
+        provenance=provenance,
+        stage_source=source,
+        traits=StageTraits.from_dict(first["traits"]),
+        num_workers=int(first["num_workers"]),
+        warm_start=WarmStart.from_dict(first["prior"]) if first.get("prior") else None,
+    )
+
+
+def _end(event: Event) -> End:
+    names = ("status", "finish_reason", "pooling_contradiction", "interrupted_by")
+    return End(
+        **{name: event.get(name, "") for name in names},
+        warm_start_contradiction=event.get("prior_contradiction", ""),
+        admitted={
+            TrialConfig.from_dict(config): p
+            for config, p in event["admitted" if "admitted" in event else "certified"]
+        },
+    )
+
+
+def _fact(event: Event) -> Fact | None:  # noqa: PLR0911  # one line for each kind of event
+    """Returns the fact in a line; None if it is neither asked nor heard: start, resume, end."""
+    match event["event"]:
+        case "ask":
+            return Asked(answer=ask_of_dict(event["answer"]))
+        case "observe":
+            return Reported(
+                trial_id=event["trial_id"], measurement=Measurement.from_dict(event["measurement"])
+            )
+        case "stop":
+            return StopOrdered(trial_id=event["trial_id"], reason=event["reason"])
+        case "tell":
+            return Ended(trial_id=event["trial_id"], ending=ending_of_dict(event))
+        case "probed":
+            results = tuple(probe_of_dict(result) for result in event["results"])
+            return ProbeDone(trial_id=event["trial_id"], results=results)
+        case "retry":
+            return Retried()
+        case "certify":
+            return CertifyOrdered(hours=event["hours"], looked=event.get("looked", 0))
+        case "prior_dropped":
+            return WarmStartDropped(reason=event["reason"])
+        case "pooling_dropped":
+            return PoolingDropped(reason=event["reason"])
+    return None

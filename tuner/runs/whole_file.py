@@ -1,0 +1,33 @@
+"""A file that is written whole or not at all: no reader ever sees half of it. Knows not what is in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A draft beside `path`, to be written in the block; it becomes `path` when the block ends well.
+
+    It is on the disk by then. When the block or the disk fails, the draft is dropped and `path` is untouched.
+
+    Args:
+        path: Path of the finished file.
+
+    Raises:
+        OSError: The disk is full or gone.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.unlink(missing_ok=True)  # of a process that was killed; or a link to somewhere else
+        yield draft
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise

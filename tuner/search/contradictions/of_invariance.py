@@ -1,0 +1,62 @@
+"""Whether runs bear out what a stage says its NRMSE does not depend on.
+
+Runs that differ only there are pooled, and a configuration may be qualified by those of its siblings.
+Siblings begin with the same seeds, so that each pair of them verifies the claim: what they differ by beyond
+the luck of a seed contradicts it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from statistics import fmean
+
+from tuner.core.config import TrialConfig
+from tuner.core.trial import TrialRecord
+
+SEED_SD = 0.01
+"""Relative deviation of NRMSE between seeds while runs say no more; docs/stage.md has .9 %."""
+
+MAX_DEVIATIONS = 4.0
+"""Standard errors of a mean paired difference beyond which the claim is not believed."""
+
+Rest = tuple[tuple[str, object], ...]
+Runs = dict[int, float]
+"""The ln NRMSE of a configuration's runs, by seed."""
+
+
+class Siblings:
+    """Full-budget runs, by all parameters but those that, says the stage, cannot change NRMSE.
+
+    Args:
+        invariant_to: The parameters to which NRMSE is said to be invariant.
+    """
+
+    def __init__(self, invariant_to: Iterable[str]) -> None:
+        self._claimed = tuple(invariant_to)
+        self._groups: dict[Rest, dict[TrialConfig, Runs]] = {}
+        self._squares, self._freedom = 0.0, 0  # of runs about the mean of their configuration
+
+    def contradiction_by(self, record: TrialRecord) -> str:
+        """Takes a full-budget run; in words, why the claim is not believed if that run contradicts it."""
+        rest = tuple(item for item in sorted(record.config.as_dict().items()) if item[0] not in self._claimed)
+        group = self._groups.setdefault(rest, {})
+        mine, value = group.setdefault(record.config, {}), math.log(record.nrmse)
+        if mine and record.seed not in mine:
+            self._squares += (value - fmean(mine.values())) ** 2 * len(mine) / (len(mine) + 1)
+            self._freedom += 1
+        mine[record.seed] = value
+        for other, theirs in group.items():
+            gaps = [mine[seed] - theirs[seed] for seed in sorted(mine.keys() & theirs.keys())]
+            if gaps and abs(fmean(gaps)) > MAX_DEVIATIONS * self._seed_sd * math.sqrt(2 / len(gaps)):
+                return (
+                    f"NRMSE depends on {', '.join(self._claimed)} after all: with the same seeds, "
+                    f"{record.config} has {100 * math.expm1(fmean(gaps)):+.1f} % against {other}, "
+                    "so their runs are not pooled any more"
+                )
+        return ""
+
+    @property
+    def _seed_sd(self) -> float:
+        measured = math.sqrt(self._squares / self._freedom) if self._freedom > 2 else 0.0
+        return max(SEED_SD, measured)

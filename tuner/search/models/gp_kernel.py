@@ -1,0 +1,151 @@
+"""The additive kernel and its settings, for many settings at once.
+
+One smooth term for every axis, a small one in which all axes interact, and what each point has for itself.
+On a lattice an axis takes few values, so that a term is worked out once for each pair of values and looked
+up for each pair of points.
+
+Shape legend: P settings (particles), A axes.
+Reference: Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006), equation 4.17 (Matern 5/2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.core.arrays import Bools, Floats, Ints
+
+JITTER = 1e-9
+FAR = 3.0
+"""Distance between two categories, in units of an axis."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prior:
+    """Priors of the settings before any data; all figures in the unit of the observations.
+
+    Log-normal, as (median, standard deviation of the logarithm).
+
+    Attributes:
+        amplitude: Amplitude of the term of one axis.
+        length: Scale of a term, in units of its axis.
+        interaction: Amplitude of the term in which all axes interact.
+        noise: Standard deviation of a run.
+        luck: Standard deviation of what a seed adds to all points alike; median 0 means no such thing.
+        own: Standard deviation of what a point shares with no other; median 0 means no such thing.
+        level: Standard deviation of the constant m.
+    """
+
+    amplitude: tuple[float, float]
+    length: tuple[float, float]
+    interaction: tuple[float, float]
+    noise: tuple[float, float]
+    luck: tuple[float, float] = (0.0, 0.0)
+    own: tuple[float, float] = (0.0, 0.0)
+    level: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """P settings of the kernel, each a row: amplitudes and lengths (P, A), the rest (P,)."""
+
+    amplitude: Floats
+    length: Floats
+    interaction: Floats
+    noise: Floats
+    luck: Floats
+    own: Floats
+    level: float
+
+    def __len__(self) -> int:
+        return len(self.noise)
+
+    def take(self, rows: Ints) -> Settings:
+        """Returns the settings of some particles, in that order."""
+        return Settings(
+            amplitude=self.amplitude[rows],
+            length=self.length[rows],
+            interaction=self.interaction[rows],
+            noise=self.noise[rows],
+            luck=self.luck[rows],
+            own=self.own[rows],
+            level=self.level,
+        )
+
+
+def draw_settings(prior: Prior, num_axes: int, num_settings: int, seed: int) -> Settings:
+    """Settings drawn from the prior; the first is its median."""
+    rng = np.random.default_rng(seed)
+
+    def lognormal(of: tuple[float, float], *shape: int) -> Floats:
+        draw = rng.standard_normal((num_settings, *shape))
+        draw[0] = 0.0
+        return of[0] * np.exp(of[1] * draw)
+
+    return Settings(
+        amplitude=lognormal(prior.amplitude, num_axes),
+        length=lognormal(prior.length, num_axes),
+        interaction=lognormal(prior.interaction),
+        noise=lognormal(prior.noise),
+        luck=lognormal(prior.luck),
+        own=lognormal(prior.own),
+        level=prior.level,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distances:
+    """Distances of the points of one list from those of another along each axis.
+
+    Attributes:
+        shape: Points of the one list, and of the other.
+        values: Distances that occur on an axis, for each axis a flat array.
+        where: For each axis, the indices of pairs in `values` (pairs,); None if `values` are the pairs'.
+    """
+
+    shape: tuple[int, int]
+    values: tuple[Floats, ...]
+    where: tuple[Ints | None, ...]
+
+
+def distances(a: Floats, b: Floats, is_ordered: Bools) -> Distances:
+    """|a - b| along each axis; along an unordered one 0 or `FAR`."""
+    values, where = [], []
+    for x, y, ordered in zip(a.T, b.T, is_ordered, strict=True):
+        of_a, code_a = np.unique(x, return_inverse=True)
+        of_b, code_b = np.unique(y, return_inverse=True)
+        is_looked_up = 2 * len(of_a) * len(of_b) < len(a) * len(b)
+        apart = np.abs(of_a[:, None] - of_b) if is_looked_up else np.abs(x[:, None] - y)
+        if not ordered:
+            apart = np.where(apart > 0, FAR, 0.0)
+        values.append(apart.ravel())
+        where.append((code_a[:, None] * len(of_b) + code_b).ravel() if is_looked_up else None)
+    return Distances(shape=(len(a), len(b)), values=tuple(values), where=tuple(where))
+
+
+def covariance(settings: Settings, apart: Distances) -> Floats:
+    """The kernel between two lists of points (P, ., .): Matern 5/2 terms, their sum and their product.
+
+    What a point shares with no other is between points whose coordinates are all the same.
+    """
+    total = np.full((len(settings), apart.shape[0] * apart.shape[1]), settings.level**2)
+    product = np.ones_like(total)
+    is_same = np.ones(total.shape[1], dtype=np.bool_)
+    for axis, (distance, where) in enumerate(zip(apart.values, apart.where, strict=True)):
+        scaled = (5**0.5 / settings.length[:, axis])[:, None] * distance
+        term = (1.0 + scaled + scaled * scaled / 3.0) * np.exp(-scaled)
+        weighted = (settings.amplitude[:, axis] ** 2)[:, None] * term
+        product *= term if where is None else term.take(where, axis=1)
+        is_same &= distance == 0 if where is None else (distance == 0).take(where)
+        total += weighted if where is None else weighted.take(where, axis=1)
+    total += (settings.interaction**2)[:, None] * product
+    total[:, is_same] += (settings.own**2)[:, None]
+    return total.reshape(len(settings), *apart.shape)
+
+
+def point_variance(settings: Settings) -> Floats:
+    """The kernel of a point with itself (P,)."""
+    of_terms = (settings.amplitude**2).sum(axis=1) + settings.interaction**2 + settings.own**2
+    variance: Floats = settings.level**2 + of_terms
+    return variance
