@@ -28,7 +28,8 @@ tune: $(STAMP) ## Find the fastest feasible configuration (SPACE=cpu.yaml)
 	$(BIN)/python -m tuner.run --space $(SPACE)
 
 # A file's tests share what they start, such as a Ray; tests/slow.py says which files begin first.
-PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+# Tests start many interpreters: none compiles anew what another has compiled already.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 test: lint ## Linters, types, layers and all tests
 	$(PYTEST) --durations=20

@@ -29,22 +29,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.bootstrap import Interval, bootstrap
+from tuner.core.arrays import Floats
 from tuner.runs.follower import alone
 from tuner.runs.journal import read_journal
 from tuner.runs.wanted import NAMES
 from tuner.spec.document import read_document
 from tuner.spec.yaml_format import write_yaml
 
-Floats = npt.NDArray[np.float64]
 ROOT = Path(__file__).parents[1]
 NONE = {"optuna": "off", "tensorboard": False, "wandb": "off", "parquet": False}
 ARMS: dict[str, dict[str, Any]] = {
@@ -86,17 +85,7 @@ def main() -> None:
         runs.append({name: timed(ARMS[name], trials) for name in order})
         shown = ", ".join(f"{name} {runs[-1][name]}" for name in names)
         print(f"repeat {repeat}: {shown}, load {os.getloadavg()[0]:.2f}", flush=True)
-    summary: dict[str, Any] = {}
-    for name in args.arms:
-        parts, others = (np.array([run[arm].parts_s for run in runs]) for arm in (name, "none"))
-        overhead = interval(parts, others)
-        summary[f"{name}_overhead_pct"] = round(overhead.value, 2)
-        summary[f"{name}_overhead_pct_interval"] = [round(overhead.low, 2), round(overhead.high, 2)]
-    summary["driver_cpu_s"] = {
-        name: round(statistics.median(run[name].cpu_s for run in runs), 2) for name in names
-    }
-    without = statistics.median(sum(run["none"].parts_s) for run in runs)
-    print(json.dumps(summary | {"seconds_without": round(without, 2), "trials": trials, "repeats": repeats}))
+    print(json.dumps(summary(runs, args.arms) | {"trials": trials, "repeats": repeats}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +102,26 @@ class Timed:
 
     def __str__(self) -> str:
         return f"{sum(self.parts_s):.2f} s (end {self.parts_s[-1]:.2f}, CPU {self.cpu_s:.2f})"
+
+
+def summary(runs: Sequence[Mapping[str, Timed]], arms: Sequence[str]) -> dict[str, Any]:
+    """Returns the headline figures of arms beside the runs without sinks.
+
+    Args:
+        runs: The times of each repeat, by arm; `none` is one of them.
+        arms: Names of the other arms.
+    """
+    found: dict[str, Any] = {}
+    for name in arms:
+        parts, others = (np.array([run[arm].parts_s for run in runs]) for arm in (name, "none"))
+        overhead = interval(parts, others)
+        found[f"{name}_overhead_pct"] = round(overhead.value, 2)
+        found[f"{name}_overhead_pct_interval"] = [round(overhead.low, 2), round(overhead.high, 2)]
+    found["driver_cpu_s"] = {
+        name: round(statistics.median(run[name].cpu_s for run in runs), 2) for name in ("none", *arms)
+    }
+    without = statistics.median(sum(run["none"].parts_s) for run in runs)
+    return found | {"seconds_without": round(without, 2)}
 
 
 def overhead_pct(parts: Floats, others: Floats) -> float:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -63,12 +63,26 @@ def ray_resources() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def call_on_ray(ray_resources: Any) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The command line in this process, whose real runs are on that Ray instead of one of their own."""
+def on_shared_ray(ray_resources: Any) -> Callable[[], AbstractContextManager[None]]:
+    """Returns a context in which this process's real runs are on that Ray instead of one of their own."""
 
-    def call(*words: Any) -> subprocess.CompletedProcess[str]:
+    @contextmanager
+    def shared() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("tuner.ray_adapter.session.connect", lambda *_: nullcontext(ray_resources))
+            yield
+
+    return shared
+
+
+@pytest.fixture(scope="session")
+def call_on_ray(
+    on_shared_ray: Callable[[], AbstractContextManager[None]],
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command line in this process, whose real runs are on that Ray."""
+
+    def call(*words: Any) -> subprocess.CompletedProcess[str]:
+        with on_shared_ray():
             return call_tuner(*words)
 
     return call

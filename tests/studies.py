@@ -1,6 +1,7 @@
 """Small studies and records for tests; everything goes through the real loader."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -9,10 +10,9 @@ from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
 from tuner.core.study import StudySpec
 from tuner.core.trial import Purpose, TrialRecord, TrialState
-from tuner.spec import study_from_text
+from tuner.spec import load_study, study_from_text
 
 BASELINE = {"batch_size": 6, "micro_batch": 3, "num_taus": 5}
-NOWHERE = {"optuna": "off", "tensorboard": False, "wandb": "off", "parquet": False}
 GUIDE = {"batch_size": 12, "micro_batch": 4, "num_taus": 4, "accum_steps": 2}
 
 NO_SINKS = {"optuna": "off", "tensorboard": False, "parquet": False, "wandb": "off"}
@@ -48,8 +48,13 @@ def study_dict(**changes: Any) -> dict[str, Any]:
 
 def make_study(**changes: Any) -> StudySpec:
     """`study_dict` through the loader; a run of it is written nowhere else unless `changes` say so."""
-    text = yaml.safe_dump(study_dict(**{"outputs": NOWHERE, **changes}), sort_keys=False)
+    text = yaml.safe_dump(study_dict(**{"outputs": NO_SINKS, **changes}), sort_keys=False)
     return study_from_text(text.encode(), label="test.yaml")
+
+
+def shipped(name: str) -> StudySpec:
+    """A shipped study, of which a run is written nowhere else: others test the sinks."""
+    return replace(load_study(name), outputs=make_study().outputs)
 
 
 def make_record(

@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from benchmarks.training.runs import Runs
-from tests.processes import run_tuner
 from tests.studies import make_study
 from trainables.consistency.stage import ConsistencyStage
 from tuner.spec import load_study, study_as_yaml, study_from_text
@@ -41,10 +40,10 @@ def small(space, num_pairs):
     )
 
 
-def found(study):
+def found(study, call_on_ray):
     """Runs a study; again where others disturbed so short trials until nobody can tell which is faster."""
     for _ in range(3):
-        done = run_tuner("--space", study, "--trials", "12", "--runs-dir", study.parent, timeout_s=180)
+        done = call_on_ray("--space", study, "--trials", "12", "--runs-dir", study.parent)
         if "but the difference is within the error of" not in done.stdout:
             break
     return done
@@ -52,10 +51,12 @@ def found(study):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("space", "num_pairs"), [("cpu.yaml", 2), ("a100.yaml", 0)])
-def test_a_shipped_study_finds_a_feasible_configuration_faster_than_the_baseline(space, num_pairs, tmp_path):
+def test_a_shipped_study_finds_a_feasible_configuration_faster_than_the_baseline(
+    space, num_pairs, tmp_path, call_on_ray
+):
     path = tmp_path / space
     path.write_text(study_as_yaml(small(space, num_pairs)))
-    done = found(path)
+    done = found(path, call_on_ray)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads((tmp_path / "last/result.json").read_text())
     best, baseline = result["recommended"], result["baseline"]

@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from benchmarks.report.browser import has_browser
+from benchmarks.sinks import Timed, summary
 from tests.studies import make_study
 from tuner.core.objectives import Target
 from tuner.spec import load_study, study_as_yaml
@@ -131,14 +133,26 @@ def test_stopped_trials_counts_what_is_on_the_front() -> None:
 
 
 def test_sinks_quick_times_runs_with_and_without_them() -> None:
-    printed, summary = last_line("benchmarks.sinks", "--quick")
+    printed, summary = last_line("benchmarks.sinks", "--quick", "--arms", "all")
     assert set(summary) == {
-        *("wandb_overhead_pct", "wandb_overhead_pct_interval"),
         *("all_overhead_pct", "all_overhead_pct_interval"),
         *("driver_cpu_s", "seconds_without", "trials", "repeats"),
     }
+    assert set(summary["driver_cpu_s"]) == {"none", "all"}
     assert summary["seconds_without"] > 0.0
     assert printed.count("repeat ") == 1
+
+
+def test_every_sinks_overhead_is_that_of_the_medians_over_its_repeats() -> None:
+    without, slower = Timed([1.0, 3.0], 5.0), Timed([1.2, 3.2], 6.0)
+    disturbed = Timed([9.0, 9.0], 7.0)
+    runs = [{"none": without, "wandb": slower, "all": without}] * 2 + [
+        {"none": without, "wandb": disturbed, "all": without}
+    ]
+    found = summary(runs, ["wandb", "all"])
+    assert (found["wandb_overhead_pct"], found["all_overhead_pct"]) == (10.0, 0.0)
+    assert found["driver_cpu_s"] == {"none": 5.0, "wandb": 6.0, "all": 5.0}
+    assert found["seconds_without"] == 4.0
 
 
 def test_report_quick_times_a_report_of_the_size_it_says() -> None:
@@ -152,11 +166,14 @@ def test_report_quick_times_a_report_of_the_size_it_says() -> None:
 
 
 @pytest.mark.timeout(600)
-def test_a_real_study_is_judged_by_what_it_tried_and_continues(tmp_path: Path, last_line_here: Call) -> None:
+def test_a_real_study_is_judged_by_what_it_tried_and_continues(
+    tmp_path: Path, last_line_here: Call, on_shared_ray: Callable[[], AbstractContextManager[None]]
+) -> None:
     kept = {name: tmp_path / name for name in ("runs-dir", "log", "times", "save")}
     options = ["--space", str(small_study(tmp_path))]
     options += [text for name, path in kept.items() for text in (f"--{name}", str(path))]
-    printed, summary = last_line_here("benchmarks.search_real", "--quick", *options)
+    with on_shared_ray():
+        printed, summary = last_line_here("benchmarks.search_real", "--quick", *options)
     [journal] = kept["runs-dir"].glob("seed-0/last/journal.jsonl")
     ran = journal.read_bytes()
     assert set(summary) == {

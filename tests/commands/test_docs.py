@@ -11,17 +11,18 @@ import pytest
 
 from tests.pages import follow
 from tests.processes import ROOT
+from tests.studies import shipped
 from tuner.commands import COMMANDS, load
 from tuner.core.pipeline import PIPELINE_KEYS
 from tuner.run import make_parser
-from tuner.spec import load_study, study_as_yaml
+from tuner.spec import study_as_yaml
 
 TEXT = (ROOT / "docs/commands.md").read_text()
 
 
 def test_its_commands_run_in_their_order(tmp_path, monkeypatch, capsys):
     """The commands run on a shorter study of the same name; tests/test_docs.py simulates the shipped one."""
-    study = load_study("cpu.yaml")
+    study = shipped("cpu.yaml")
     shorter = replace(study, certificate=replace(study.certificate, pairs=2)).with_overrides(trials=3)
     (tmp_path / "cpu.yaml").write_text(study_as_yaml(shorter))
     shutil.copy(ROOT / "docs/examples/pipeline/train_config.yaml", tmp_path)

@@ -15,7 +15,6 @@ from tests.processes import (
     call_tuner,
     descendants,
     is_alive,
-    run_tuner,
     title,
     wait_until,
     write_study,
@@ -99,7 +98,7 @@ def _has_every_finished_trial(last):
 @pytest.mark.parametrize("running", [9], indirect=True)
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
 def test_a_run_that_was_ended_leaves_no_process_and_goes_on_where_it_stood_and_runs_nothing_twice(
-    running, signum, code, tmp_path
+    running, signum, code, tmp_path, call_on_ray
 ):
     process, last, helpers = running
     process.send_signal(signum)
@@ -125,7 +124,7 @@ def test_a_run_that_was_ended_leaves_no_process_and_goes_on_where_it_stood_and_r
         study.write_text(text.replace("trials: 9", "trials: 10"))
     else:
         study.unlink()  # the journal has it too
-    resumed = run_tuner("--resume", last, timeout_s=200)
+    resumed = call_on_ray("--resume", last)
     assert resumed.returncode == 1, resumed.stderr
     assert f"resumed {last.resolve().name}: " in resumed.stdout
     assert [folder.name for folder in last.parent.iterdir() if not folder.is_symlink()] == [

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import call_tuner
+from tests.studies import shipped
 from tuner.certificate import Verdict
 from tuner.errors import ResumeError, TunerError
 from tuner.report.outputs import ReportOutputs
@@ -28,7 +29,7 @@ SOURCE = {"train.py": "1" * 64, "model.py": "2" * 64}
 
 @pytest.fixture(scope="module")
 def simulated_folder(tmp_path_factory):
-    study = simulated(load_study("cpu.yaml")).with_overrides(trials=3)
+    study = simulated(shipped("cpu.yaml")).with_overrides(trials=3)
     return run_simulated(study, tmp_path_factory.mktemp("runs"), lambda *_: None)[1]
 
 
@@ -59,7 +60,7 @@ def as_if_real(event):
 @pytest.fixture(scope="module")
 def all_looks_taken(tmp_path_factory):
     """A run as if on a CPU, undecided after 32 pairs: its margin is what it lost on average."""
-    study = simulated(load_study("cpu.yaml"))
+    study = simulated(shipped("cpu.yaml"))
     study = replace(study, certificate=replace(study.certificate, pairs=32))
     folder = run_simulated(study, tmp_path_factory.mktemp("runs"), lambda *_: None)[1]
     edit_start(folder, as_if_real)

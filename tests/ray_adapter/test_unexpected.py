@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.importing import make_importable
-from tests.processes import ROOT, call_tuner, run_tuner, write_study
+from tests.processes import call_tuner, write_study
 from tests.studies import NO_SINKS
 from tuner.core.trial import TrialState
 from tuner.run import main
@@ -59,8 +59,8 @@ def test_a_bug_in_mid_run_is_one_message_and_exit_code_2_and_once_mended_the_run
     script_study, tmp_path, monkeypatch, call_on_ray
 ):
     """The run does not continue while a file that the script imports differs from the run's beginning."""
-    env = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
-    done = run_tuner("--space", script_study, "--runs-dir", tmp_path / "runs", **env)
+    make_importable(monkeypatch, tmp_path, "my_rules")
+    done = call_on_ray("--space", script_study, "--runs-dir", tmp_path / "runs")
     last = (tmp_path / "runs/last").resolve()
     assert done.returncode == 2, done.stdout
     (message,) = done.stderr.splitlines()
@@ -89,7 +89,7 @@ def test_a_bug_in_mid_run_is_one_message_and_exit_code_2_and_once_mended_the_run
     law = (tmp_path / "law.py").read_text()
     (tmp_path / "law.py").write_text(law.replace("1.2", "0.6"))
     before = (last / "journal.jsonl").read_bytes()
-    refused = run_tuner("--resume", last, **env)
+    refused = call_on_ray("--resume", last)
     assert refused.returncode == 2
     assert re.search(r"since it began: stage source law\.py: \w{8} -> \w{8}\. Fix: ", refused.stderr)
     assert (last / "journal.jsonl").read_bytes() == before

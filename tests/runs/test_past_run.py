@@ -8,19 +8,18 @@ import pytest
 
 from tests.advisor.laws import run_study, smooth
 from tests.replay import START, rebuild, records_of
-from tests.studies import make_study
+from tests.studies import make_study, shipped
 from tuner.errors import RecordsError
 from tuner.report.files import result_dict
 from tuner.runs.folder import write_study
 from tuner.runs.journal import read_journal
 from tuner.runs.past_run import read_past_run
 from tuner.simulate.session import run_simulated, simulated
-from tuner.spec import load_study
 
 
 @pytest.fixture(scope="module")
 def simulated_run(tmp_path_factory):
-    study = simulated(load_study("cpu.yaml"))
+    study = simulated(shipped("cpu.yaml"))
     return run_simulated(study, tmp_path_factory.mktemp("runs"), lambda *_: None)
 
 

@@ -110,9 +110,8 @@ def test_full_runs_of_equal_quality_bear_on_a_candidate_and_stopped_ones_do_not(
     )
     candidates = Candidates(problem())
     predictions = believing(candidates, given)
-    assert predictions.num_warm_start_runs(config(12, 1, 4)) == 2
     assert predictions.num_runs[candidates.index[config(12, 1, 4)]] == 2
-    assert predictions.num_warm_start_runs(config(12, 1, 4, 2)) == 0
+    assert predictions.num_runs[candidates.index[config(12, 1, 4, 2)]] == 0
 
 
 def test_a_warm_start_says_nothing_of_time_or_of_what_was_measured_or_fits_here():

@@ -123,6 +123,13 @@ def full_size():
     return options, row_cost(options).saved_bytes
 
 
+def test_a_full_size_row_is_about_a_gigabyte():
+    options, row_bytes = full_size()
+    assert 0.85e9 < row_bytes < 1.1e9
+    assert resident_bytes(options, 5, 6) < 2 * 2**30
+    assert resident_bytes(options, 7, 64) < 3 * 2**30
+
+
 @pytest.mark.parametrize("name", GPUS)
 def test_memory_binds_within_the_ranges_of_a_gpu_study(name):
     """Bytes are counted per row: baseline and guide fit their card, a good part of the study does not."""

@@ -4,13 +4,12 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
 from tests.processes import ROOT, call_tuner
 from tests.replay import rebuild
-from tests.studies import make_study
+from tests.studies import make_study, shipped
 from tuner.core.config import TrialConfig
 from tuner.run import main
 from tuner.runs.journal import read_journal
@@ -78,12 +77,12 @@ def test_its_folder_is_that_of_a_real_run(finished):
 
 
 def test_neither_simulating_nor_planning_imports_ray_or_torch_and_a_plan_leaves_no_run_folder(tmp_path):
-    study = replace(load_study("cpu"), outputs=make_study().outputs)  # others write them
+    study = shipped("cpu")
     (tmp_path / "study.yaml").write_text(study_as_yaml(study))
     (tmp_path / "empty").mkdir()
     code = (
         "import os, sys, tuner.run\n"
-        "assert tuner.run.main(['--space', 'cpu', '--plan']) == 0\n"
+        "assert tuner.run.main(['--space', '../study.yaml', '--plan']) == 0\n"
         "print('left:', os.listdir())\n"
         "words = ['--space', '../study.yaml', '--simulate', '--trials', '3', '--runs-dir', 'runs']\n"
         "assert tuner.run.main(words) == 0\n"

@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from tests.processes import ROOT, descendants, title, wait_until
 from tests.sinks.wandb_file import read_wandb
-from tests.studies import NOWHERE
+from tests.studies import NO_SINKS
 
 EVERYWHERE = {"wandb": "offline"}
 
@@ -23,7 +23,7 @@ DRIVER = """
 import json, pathlib, sys, threading, time
 from tests.studies import make_study
 from tuner.simulate.session import run_simulated, simulated
-study = simulated(make_study(outputs=json.loads(sys.argv[2])))
+study = simulated(make_study(outputs=json.loads(sys.argv[2]), budget={"trials": 6, "hours": 1}))
 wait_s = float(sys.argv[3])
 runs = pathlib.Path(sys.argv[1])
 threads = set()
@@ -42,9 +42,9 @@ At its end it writes down how many threads it ever had, and what it has imported
 
 
 def start_run(runs: Path, outputs: dict[str, Any], wait_s: float = 0.0) -> subprocess.Popen[str]:
-    """Starts a run of twelve trials that stays at each change of a trial for so long."""
+    """Starts a run of six trials that stays at each change of a trial for so long."""
     return subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(runs), json.dumps(NOWHERE | outputs), str(wait_s)],
+        [sys.executable, "-c", DRIVER, str(runs), json.dumps(NO_SINKS | outputs), str(wait_s)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

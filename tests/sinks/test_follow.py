@@ -22,7 +22,7 @@ from tests.sinks.follow_cases import (
     rows,
     start_run,
 )
-from tests.studies import NOWHERE, make_study
+from tests.studies import NO_SINKS, make_study
 from tuner.commands.follow import LOW_PRIORITY
 from tuner.runs import follower
 from tuner.runs.follower import Follower
@@ -70,7 +70,7 @@ def found(folder):
 
 def test_every_sink_has_every_trial(expected, undisturbed):
     ids = [record.trial_id for record in read_past_run(undisturbed).records]
-    assert len(ids) >= 12
+    assert len(ids) >= 6
     assert [attrs["trial_id"] for *_, attrs, _, _ in expected["optuna"]] == ids
     assert [row["trial_id"] for row in expected["parquet"]] == ids
     assert sorted(expected["tensorboard"]) == ids
@@ -162,14 +162,14 @@ def test_a_run_that_goes_on_is_followed_to_its_end(tmp_path):
 def test_the_driver_has_no_thread_more_and_loads_nothing_of_the_sinks(undisturbed):
     driver = json.loads((undisturbed.parent / "driver.json").read_text())
     assert ([name for name in HEAVY if name in driver["modules"]], driver["threads"]) == ([], 1)
-    assert len(optuna_trials(undisturbed)) >= 12
+    assert len(optuna_trials(undisturbed)) >= 6
 
 
 def test_a_follower_that_hangs_is_left_behind_in_a_line(tmp_path, monkeypatch):
     monkeypatch.setattr(follower, "WAIT_S", 3.0)
     (tmp_path / "wandb.py").write_text("import time\ntime.sleep(600)\n")
     monkeypatch.syspath_prepend(tmp_path)
-    study = simulated(make_study(outputs=NOWHERE | EVERYWHERE))
+    study = simulated(make_study(outputs=NO_SINKS | EVERYWHERE))
     said, processes, start = [], [], Follower._start
 
     def start_and_keep(self, names):

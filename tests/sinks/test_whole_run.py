@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.processes import ROOT, TUNER
-from tests.studies import NOWHERE, make_study
+from tests.studies import NO_SINKS, make_study
 from tuner.report.conclusion import sentence
 from tuner.runs import follower
 from tuner.simulate.session import run_simulated, simulated
@@ -48,7 +48,7 @@ def outcome(result):
 @pytest.fixture(scope="module")
 def unwritten(tmp_path_factory):
     """A run that is written nowhere else."""
-    return run(tmp_path_factory.mktemp("without"), **NOWHERE)
+    return run(tmp_path_factory.mktemp("without"), **NO_SINKS)
 
 
 @pytest.mark.parametrize("how", ["absent", "raises", "exits"])

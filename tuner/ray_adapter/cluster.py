@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from tuner.ray_adapter.address import AUTO, cluster_address, knock
 from tuner.ray_adapter.home import ensure_home
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.private_folder import make_private_folder
+from tuner.ray_adapter.ray_changes import ray_start_changed
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -211,7 +211,7 @@ def _start(failure: str, hint: str, **arguments: Any) -> str:
     import ray
 
     try:
-        with _as_we_need_it():
+        with ray_start_changed(needs_api_server=arguments.get("include_dashboard", True)):
             context = ray.init(log_to_driver=False, logging_level="error", **arguments)
     except ImportError as error:  # the dashboard's packages are an extra
         raise ClusterError(
@@ -220,43 +220,6 @@ def _start(failure: str, hint: str, **arguments: Any) -> str:
     except Exception as error:
         raise ClusterError(f"{failure}: {_said(error)}.", hint) from error
     return f"http://{context.dashboard_url}" if context.dashboard_url else ""
-
-
-@contextmanager
-def _as_we_need_it() -> Iterator[None]:
-    """Changes what `ray.init` has no argument for.
-
-    Ray's own handler of SIGTERM is not installed. It raises SystemExit wherever Python happens to be, and
-    Python drops an exception that is raised in some places, such as a hook of `fork`: the signal would be
-    lost, and the run would go on.
-
-    The agent listens on any free port. Ray's default is one fixed port, which only the first Ray of a machine
-    gets: every other one waits 3 seconds for it, in vain, before it starts.
-
-    Two of Ray's processes are left out, since they would use the cores that trials are timed on: the one that
-    sends the workers' output to the driver, which shows none of it, and the one that adds nodes to a cluster.
-    """
-    from ray._private import utils
-    from ray._private.parameter import RayParams
-
-    ours = {"dashboard_agent_listen_port": 0, "include_log_monitor": False, "no_monitor": True}
-    parameters = partialmethod(RayParams.__init__, **ours)
-    with (
-        _replaced(utils, "set_sigterm_handler", lambda handler: None),
-        _replaced(RayParams, "__init__", parameters),
-    ):
-        yield
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Gives an attribute another value for the duration of a `with` block."""
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
 
 
 def _said(error: Exception) -> str:

@@ -20,6 +20,7 @@ from tuner.ray_adapter.bridge import Bridge
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.overdue import OverdueCallback
 from tuner.ray_adapter.place import Place
+from tuner.ray_adapter.ray_changes import usage_not_counted
 from tuner.ray_adapter.scheduler import AdvisorScheduler
 from tuner.ray_adapter.searcher import AdvisorSearcher
 from tuner.ray_adapter.stages import load_stage
@@ -83,7 +84,7 @@ def run_trials(
     scheduler = AdvisorScheduler(bridge, errors_dir)
     tuner = _tuner(study, stage, bridge, scheduler, storage, workers)
     try:
-        with interrupts.inside_tune():
+        with interrupts.inside_tune(), usage_not_counted():
             tuner.fit()
     except (OSError, EOFError, ray.exceptions.RayError, tune.TuneError) as error:
         bridge.error = bridge.error or _tune_error(error)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,35 +80,36 @@ def run_study(
             then is in the run's folder.
     """
     Advisor(study)  # a mistake in the sampler's or the rule's options shows now, not after Ray's start
-    held = _hold(options)
-    _check_writable(options.runs_dir)
-    earlier = _earlier_run(study, options)
-    cluster = ClusterOptions(
-        address=options.address, dashboard=options.dashboard, num_cpus=study.resources.cpus
-    )
-    prepare_environment(cluster)  # from here on ray may be imported, by the stage for one
-    _check_stage(study)
-    screen.say(_start_line(options))
-    with Interrupts() as interrupts, connect(cluster, interrupts) as resources, _one_thread():
-        if resources.dashboard:
-            screen.say(f"dashboard: {resources.dashboard}")
-        device = look_at_device(study, resources, interrupts, require_hardware=options.require_hardware)
-        _say_device(study, device, screen)
-        provenance = provenance_of(study, device.details, real_versions(), hardware_mismatch=device.mismatch)
-        if held:
-            run = _go_on(study, held, device, provenance, options, screen)
-        else:
-            warm_start = warm_start_from(earlier, study, device.traits) if earlier else None
-            run = _begin(study, device, warm_start, options.runs_dir, provenance, screen)
-        result = _run_on(study, device, run, interrupts, screen)
-        return result, run.folder, interrupts.exit_code
+    with _held(options) as held:
+        _check_writable(options.runs_dir)
+        earlier = _earlier_run(study, options)
+        cluster = ClusterOptions(
+            address=options.address, dashboard=options.dashboard, num_cpus=study.resources.cpus
+        )
+        prepare_environment(cluster)  # from here on ray may be imported, by the stage for one
+        _check_stage(study)
+        screen.say(_start_line(options))
+        with Interrupts() as interrupts, connect(cluster, interrupts) as resources, _one_thread():
+            if resources.dashboard:
+                screen.say(f"dashboard: {resources.dashboard}")
+            device = look_at_device(study, resources, interrupts, require_hardware=options.require_hardware)
+            _say_device(study, device, screen)
+            run = _open(study, held, earlier, device, options, screen)
+            result = _run_on(study, device, run, interrupts, screen)
+            return result, run.folder, interrupts.exit_code
 
 
-def _hold(options: SessionOptions) -> Held | None:
-    """The run that `--resume` names; None without one."""
+@contextmanager
+def _held(options: SessionOptions) -> Iterator[Held | None]:
+    """Holds the run that `--resume` names, if any, for the duration of a `with` block; then lets it go."""
     if options.resume is None:
-        return None
-    return hold(options.resume, real_versions(), ReportOutputs(), certify=options.certify)
+        yield None
+        return
+    held = hold(options.resume, real_versions(), ReportOutputs(), certify=options.certify)
+    try:
+        yield held
+    finally:
+        held.journal.close()
 
 
 def _check_stage(study: StudySpec) -> None:
@@ -159,6 +161,22 @@ def _say_device(study: StudySpec, device: Device, screen: Screen) -> None:
             f"*** Not the hardware of this study: {device.mismatch}. Continuing: all results below were "
             f"measured on {name}, not on {study.hardware.description}. ***"
         )
+
+
+def _open(
+    study: StudySpec,
+    held: Held | None,
+    earlier: EarlierRun | None,
+    device: Device,
+    options: SessionOptions,
+    screen: Screen,
+) -> OpenRun:
+    """Begins a run, or goes on with the one that is held."""
+    provenance = provenance_of(study, device.details, real_versions(), hardware_mismatch=device.mismatch)
+    if held:
+        return _go_on(study, held, device, provenance, options, screen)
+    warm_start = warm_start_from(earlier, study, device.traits) if earlier else None
+    return _begin(study, device, warm_start, options.runs_dir, provenance, screen)
 
 
 def _begin(

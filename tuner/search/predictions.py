@@ -221,11 +221,6 @@ class Predictions:
         found: npt.NDArray[np.float64] = counts[group]
         return found
 
-    def num_warm_start_runs(self, config: TrialConfig) -> int:
-        """Counts the earlier run's full-budget runs that bear on a candidate's NRMSE."""
-        of_groups = self._models.warm_start(self.candidates).num_runs
-        return int(of_groups[self.candidates.quality_group[self.candidates.index[config]]])
-
     @cached_property
     def num_asked(self) -> npt.NDArray[np.float64]:
         """Runs asked for of each candidate and those of equal quality (candidates,)."""

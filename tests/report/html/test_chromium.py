@@ -8,7 +8,6 @@ import csv
 import json
 import re
 from collections import defaultdict
-from dataclasses import replace
 from itertools import pairwise
 from statistics import mean
 
@@ -16,7 +15,7 @@ import pytest
 
 from benchmarks.report.made_up_run import write_run
 from tests.browser import needs_chromium, open_browser
-from tests.studies import make_study
+from tests.studies import shipped
 from tuner.report.certificate import check_rows, claim_rows, verdict_sentence
 from tuner.report.conclusion import finding
 from tuner.report.html.figures import figures
@@ -50,9 +49,12 @@ function least(){let worst=[99,''];for(const e of document.body.querySelectorAll
 """
 
 DRAWN = "document.documentElement.dataset.drawnMs"
+INKED = """[...document.querySelectorAll('.plot .xtick text')].every(
+ e=>getComputedStyle(e).fill===getComputedStyle(document.body).color)"""
 FIT = """[...document.querySelectorAll('.plot')].every(
  e=>Math.abs(e.querySelector('.main-svg').getAttribute('width')-e.clientWidth)<=1)"""
-"""Script that checks that all figures are drawn, and that they are as wide as their place."""
+"""Scripts that check that all figures are drawn, that they are in the colors of the screen's scheme, and that
+they are as wide as their place."""
 
 FIGURES = """
 function figures(){return [...document.querySelectorAll('.plot')].map(e=>({id:e.id,width:e.clientWidth,
@@ -86,7 +88,7 @@ def made_up(tmp_path_factory):
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory):
     """A run with a recommendation and a certificate."""
-    study = simulated(replace(load_study("cpu.yaml"), outputs=make_study().outputs))
+    study = simulated(shipped("cpu.yaml"))
     return run_simulated(study, tmp_path_factory.mktemp("runs"), lambda *_: None)[1]
 
 
@@ -124,11 +126,12 @@ def look(browser, scheme="light", width=1200, media=""):
 
 
 def show(browser, folder, **how):
-    """Opens a report, unless it is open, until everything on it is drawn."""
+    """Opens a report, unless it is open, until everything on it is drawn in the colors of the scheme."""
     look(browser, **how)
     if browser.current_url != (folder / "report.html").as_uri():
         browser.get((folder / "report.html").as_uri())
     until(browser, DRAWN)
+    until(browser, INKED)
 
 
 def traces(browser, figure, panel=0):

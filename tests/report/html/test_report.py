@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.studies import make_study
+from tests.studies import shipped
 from tuner.core.trial import Purpose, TrialState
 from tuner.report.certificate import certificate_dict
 from tuner.report.files import result_dict, summary
@@ -15,7 +15,6 @@ from tuner.report.html.figures.workers import budget, timeline
 from tuner.report.html.page import page
 from tuner.runs.past_run import PastRun
 from tuner.simulate.session import run_simulated, simulated
-from tuner.spec import load_study
 
 
 def changed(past, first):
@@ -225,6 +224,6 @@ def test_an_infeasible_baseline_is_no_obstacle(past, tmp_path):
 def test_a_simulation_says_why_there_is_no_report(tmp_path, monkeypatch):
     monkeypatch.setattr("tuner.report.outputs.try_report", lambda *_: "no report.html: full")
     said = []
-    study = replace(load_study("cpu.yaml"), outputs=make_study().outputs)  # lines on waiting: another test's
+    study = shipped("cpu.yaml")
     run_simulated(simulated(study), tmp_path, lambda *_: None, say=said.append)
     assert said == ["no report.html: full"]

@@ -1,0 +1,68 @@
+"""What is changed in Ray while we use it, because it has no argument for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partialmethod
+from typing import Any
+
+
+@contextmanager
+def ray_start_changed(*, needs_api_server: bool) -> Iterator[None]:
+    """Changes how `ray.init` starts Ray, for the duration of a `with` block.
+
+    Ray's own handler of SIGTERM is not installed. It raises SystemExit wherever Python happens to be, and
+    Python drops an exception that is raised in some places, such as a hook of `fork`: the signal would be
+    lost, and the run would go on.
+
+    The agent listens on any free port. Ray's default is one fixed port, which only the first Ray of a machine
+    gets: every other one waits 3 seconds for it, in vain, before it starts.
+
+    Some of Ray's processes are left out, since they would use the cores that trials are timed on: the one
+    that sends the workers' output to the driver, which shows none of it, the one that adds nodes to a
+    cluster, and the API server, unless it is needed.
+
+    Args:
+        needs_api_server: Whether the dashboard is wanted. Ray starts the server behind it in any case.
+    """
+    from ray._private import services, utils
+    from ray._private.parameter import RayParams
+
+    ours = {"dashboard_agent_listen_port": 0, "include_log_monitor": False, "no_monitor": True}
+    parameters = partialmethod(RayParams.__init__, **ours)
+    with (
+        _replaced(utils, "set_sigterm_handler", lambda handler: None),
+        _replaced(RayParams, "__init__", parameters),
+        nullcontext() if needs_api_server else _replaced(services, "start_api_server", _no_api_server),
+    ):
+        yield
+
+
+@contextmanager
+def usage_not_counted() -> Iterator[None]:
+    """Keeps Ray Tune from counting its callbacks, for the duration of a `with` block.
+
+    It imports the packages of every tool that it has a callback for, such as W&B, even where usage statistics
+    are off: a second of the driver's time.
+    """
+    from ray.air._internal import usage
+
+    with _replaced(usage, "tag_callbacks", lambda callbacks: False):
+        yield
+
+
+def _no_api_server(*_: Any, **__: Any) -> tuple[None, None]:
+    """Starts nothing, and returns neither an address nor a process."""
+    return None, None
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Gives an attribute another value for the duration of a `with` block."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
