@@ -5,7 +5,7 @@ import os
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -50,6 +50,21 @@ def _garbage_is_collected_again() -> Iterator[None]:
     """A stage keeps what it finds out of collections; what looks for references at the end wants it back."""
     yield
     gc.unfreeze()
+
+
+CORES, PRIORITY = os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0)
+
+
+@pytest.fixture(autouse=True)
+def _next_test_has_all_cores() -> Iterator[None]:
+    """Takes back what a test did to this process: a trial keeps to one core, a follower is polite.
+
+    Whatever later tests started would inherit it: all test processes would share one core.
+    """
+    yield
+    os.sched_setaffinity(0, CORES)
+    with suppress(PermissionError):  # only root may become less polite
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
 
 
 @pytest.fixture(scope="session")
