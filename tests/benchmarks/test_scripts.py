@@ -76,8 +76,8 @@ def test_stage_quick_prints_every_rung_of_the_ladder_at_equal_loss(last_line_her
     assert "arithmetic binds" in printed or "memory binds" in printed
 
 
-def test_telemetry_quick_says_what_watching_costs() -> None:
-    printed, summary = last_line("benchmarks.telemetry", "--quick")
+def test_telemetry_quick_says_what_watching_costs(last_line_here: Call) -> None:
+    printed, summary = last_line_here("benchmarks.telemetry", "--quick")
     assert set(summary) == {
         *("mark_us", "epoch_without_card_us", "epoch_with_card_us", "sampler_overhead_pct"),
         *("load_average", "card"),
@@ -155,8 +155,8 @@ def test_every_sinks_overhead_is_that_of_the_medians_over_its_repeats() -> None:
     assert found["seconds_without"] == 4.0
 
 
-def test_report_quick_times_a_report_of_the_size_it_says() -> None:
-    printed, summary = last_line("benchmarks.report", "--quick")
+def test_report_quick_times_a_report_of_the_size_it_says(last_line_here: Call) -> None:
+    printed, summary = last_line_here("benchmarks.report", "--quick")
     opened = {"open_s", "drawn_s"} if has_browser() else set()
     assert set(summary) == {"build_s", "size_mb", "num_trials"} | opened
     assert summary["num_trials"] == 600

@@ -24,7 +24,7 @@ def events(tmp_path_factory):
 
 def study():
     """Makes a study whose random configurations are often worth stopping."""
-    return make_study(budget={"trials": 30, "hours": 10}, search={"sampler": "random"})
+    return make_study(budget={"trials": 20, "hours": 10}, search={"sampler": "random"})
 
 
 def fresh() -> Advisor:
@@ -47,7 +47,7 @@ def test_every_prefix_gives_the_next_answer_of_the_journal(events, data):
 
 
 def test_a_journal_of_another_study_is_refused(events):
-    other = Advisor(make_study(seed=1, budget={"trials": 30, "hours": 10}), num_workers=2)
+    other = Advisor(make_study(seed=1, budget={"trials": 20, "hours": 10}), num_workers=2)
     with pytest.raises(RecordsError, match="the journal says"):
         replay(events, other)
 
