@@ -12,10 +12,12 @@ import yaml
 
 from tests.commands.calls import call, cut
 from tests.processes import ROOT, call_tuner, run_tuner
+from tests.studies import make_study, study_dict
 from tuner.core.pipeline import PIPELINE_KEYS, pipeline_name
 from tuner.errors import TunerError
 from tuner.runs.past_run import PastRun
 from tuner.runs.result import RunResult
+from tuner.simulate.session import run_simulated, simulated
 
 PIPELINE = ROOT / "docs/examples/pipeline"
 
@@ -51,6 +53,38 @@ def test_without_a_certificate_it_refuses_and_changes_nothing(ended_run, config)
         call("export", ended_run, "--into", config)
     assert config.read_text() == before
     assert list(config.parent.glob("*.bak*")) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"caf\xe9: 1\n", r"not UTF-8 text.*save it as UTF-8"), (None, r"cannot read it: No such file")],
+)
+def test_a_file_that_is_not_text_or_not_there_is_one_message(ended_run, tmp_path, content, message):
+    file = tmp_path / "mine.yaml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(TunerError, match=rf"mine\.yaml.*{message}"):
+        call("export", ended_run, "--into", file, "--force")
+    assert file.exists() == (content is not None)
+
+
+def test_a_parameter_of_ones_own_needs_a_key(tmp_path):
+    """The guide's names have default keys, others have none."""
+    study = make_study(
+        parameters=study_dict()["parameters"] | {"width": {"values": [1, 2]}},
+        baseline=study_dict()["baseline"] | {"width": 1},
+        guide=None,
+        target="nrmse < 1",
+        budget={"trials": 5, "hours": 1},
+    )
+    _, run, _ = run_simulated(simulated(study), tmp_path, lambda *_: None)
+    file = tmp_path / "mine.yaml"
+    file.write_text("training: {}\n")
+    with pytest.raises(TunerError, match=r"no key is known for it.*--map width=DOTTED\.KEY"):
+        call("export", run, "--into", file, "--force", "--create")
+    assert file.read_text() == "training: {}\n"
+    call("export", run, "--into", file, "--force", "--create", "--map", "width=training.width")
+    assert yaml.safe_load(file.read_text())["training"]["width"] == recommended(run)["width"]
 
 
 def test_a_certified_result_needs_no_force(ended_run, config, monkeypatch):

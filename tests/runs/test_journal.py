@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 from tuner.errors import RecordsError
-from tuner.runs.journal import Journal, Tail, read_journal
+from tuner.runs.journal import Journal, Tail, is_held, read_journal
 
 
 def test_events_come_back_in_order_and_unchanged(tmp_path):
@@ -133,3 +133,13 @@ def test_a_full_disk_takes_back_the_line_that_did_not_fit(tmp_path):
     events = [event["event"] for event in read_journal(tmp_path / "journal.jsonl")]
     assert events == ["small", "after"]
     assert os.path.getsize(tmp_path / "journal.jsonl") < 100
+
+
+def test_a_journal_that_is_gone_is_one_message_to_whoever_follows_it(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    with pytest.raises(RecordsError, match=r"journal\.jsonl: cannot read the journal: No such file"):
+        Tail(path).read()
+    with pytest.raises(RecordsError, match=r"journal\.jsonl: cannot read the journal: No such file"):
+        is_held(path)
+    Journal(path).append("small", elapsed_s=0.0)
+    assert [event["event"] for event in Tail(path).read()] == ["small"]

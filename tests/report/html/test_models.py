@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.replay import rebuild
+from tests.studies import make_study, study_dict
 from tuner.report.html.figures.importance import importance
 from tuner.report.html.figures.lattice import lattice_map
 from tuner.report.html.figures.memory import memory
@@ -13,8 +14,9 @@ from tuner.report.html.figures.slices import slices
 from tuner.report.html.figures.time_parts import BESIDE, PARTS, time_parts
 from tuner.report.html.page import page
 from tuner.report.model import model_of
-from tuner.runs.past_run import PastRun
+from tuner.runs.past_run import PastRun, read_past_run
 from tuner.runs.restore import knowledge_of
+from tuner.simulate.session import run_simulated, simulated
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +102,24 @@ def test_a_slice_keeps_the_others_or_says_what_else_changed(model):
             assert point.config in model.lattice
             differing = {other for other in theirs if other != name and theirs[other] != centre[other]}
             assert differing == set(point.moved)
+
+
+def test_a_slice_along_a_range_runs_from_end_to_end_and_moves_nothing_else(tmp_path):
+    study = make_study(
+        parameters=study_dict()["parameters"]
+        | {"lr": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}},
+        baseline=study_dict()["baseline"] | {"lr": 1e-3},
+        guide=None,
+        budget={"trials": 4, "hours": 1},
+    )
+    model = model_of(read_past_run(run_simulated(simulated(study), tmp_path, lambda *_: None)[1]))
+    points = model.slices["lr"]
+    values = [point.value for point in points]
+    assert (values[0], values[-1]) == pytest.approx((1e-4, 1e-2))
+    assert values == sorted(values)
+    assert model.centre.as_dict()["lr"] in values
+    centre = model.centre.as_dict()
+    assert all(point.config.as_dict() == centre | {"lr": point.value} for point in points)
 
 
 def test_bands_hold_two_standard_deviations_of_the_predictions(past, model):
