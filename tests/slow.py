@@ -19,6 +19,7 @@ SLOW = (
     "simulate/test_session.py",
     "benchmarks/test_transfer.py",
     "advisor/test_certificate.py",
+    "benchmarks/test_on_a_card.py",
     "simulate/test_warm_start.py",
     "commands/test_export.py",
     "report/html/test_chromium.py",
