@@ -61,15 +61,19 @@ def test_every_epoch_it_prints_is_a_report_with_its_own_clock(tmp_path):
         ("print('nrmse=0.5')", {"source": "regex", "pattern": "nrmse=(?P<nrmse>[0-9.]+)"}),
         (
             "import sys; open(sys.argv[1], 'w').write('{\"nrmse\": 0.5}')",
-            {"source": "file", "file": "{dir}/m"},
+            {"source": "file", "file": "{dir}/m", "file_format": "json"},
         ),
         (
             "import sys; open(sys.argv[1], 'w').write('{\"nrmse\": 1}\\n{\"nrmse\": 0.5}\\n')",
-            {"source": "file", "file": "{dir}/m"},
+            {"source": "file", "file": "{dir}/m", "file_format": "jsonl"},
         ),
         (
             "import sys; open(sys.argv[1], 'w').write('{\\n\"nrmse\": 0.5\\n}')",
-            {"source": "file", "file": "{dir}/m"},
+            {"source": "file", "file": "{dir}/m", "file_format": "json"},
+        ),
+        (
+            "import sys; open(sys.argv[1], 'w').write('nrmse\\n1\\n0.5')",
+            {"source": "file", "file": "{dir}/m", "file_format": "csv"},
         ),
     ],
 )
@@ -208,7 +212,7 @@ def test_any_other_failure_raises_with_the_last_lines_and_the_path(tmp_path):
         reports(trial(tmp_path, "raise SystemExit('no such data')"))
 
 
-FILE = {"source": "file", "file": "{dir}/m", "per_epoch": False}
+FILE = {"source": "file", "file": "{dir}/m", "file_format": "json", "per_epoch": False}
 
 
 @pytest.mark.parametrize(
@@ -224,8 +228,8 @@ FILE = {"source": "file", "file": "{dir}/m", "per_epoch": False}
         ("pass", {"start": "begins"}, "option start='begins'"),
         ("pass", {"source": "regex", "pattern": "(?P<nrmse>x)"}, "no line matched option pattern="),
         ("pass", FILE, "(option file) cannot be read (No such file or directory)"),
-        ("import sys; open(sys.argv[1], 'w').write('x')", FILE, "is not a JSON object"),
-        ("import sys; open(sys.argv[1], 'w').write('')", FILE, "is not a JSON object"),
+        ("import sys; open(sys.argv[1], 'w').write('x')", FILE, "has no JSON object"),
+        ("import sys; open(sys.argv[1], 'w').write('')", FILE, "has no JSON object"),
         ("import sys; open(sys.argv[1], 'w').write('{\"a\": 1}')", FILE, "has no 'nrmse', but a"),
     ],
 )
@@ -241,16 +245,34 @@ def test_metrics_that_cannot_be_found_are_a_failure_that_names_the_option(tmp_pa
         ({}, "command"),
         ({"command": "python train.py"}, "list of words"),
         ({"command": ["x"], "sources": "json"}, "unknown stage option 'sources'"),
-        ({"command": ["x"], "source": "csv"}, "use one of json, regex, file"),
+        ({"command": ["x"], "source": "csv"}, "use one of json, regex, file, tensorboard"),
         ({"command": ["x"], "start": "("}, "correct the regex"),
         ({"command": ["x"], "source": "regex", "pattern": "n=(.*)"}, "group named nrmse"),
         (
             {"command": ["x"], "source": "regex", "pattern": "(?P<nrmse>.)", "keys": {"loss": "l"}},
             "group named l",
         ),
-        ({"command": ["x"], "keys": {"nrsme": "x"}}, "use one of nrmse, loss, time_s, peak_memory_gib"),
+        ({"command": ["x"], "keys": {"nrsme": "x"}}, "use one of nrmse, loss, time_s, time_per_epoch, peak"),
         ({"command": ["x"], "grace_s": -1}, "write seconds"),
-        ({"command": ["x"], "source": "file", "file": "m"}, "per_epoch: false"),
+        ({"command": ["x"], "source": "file"}, "name the metrics file"),
+        ({"command": ["x"], "source": "file", "file": "m.log"}, "write file_format: json or jsonl or csv"),
+        (
+            {"command": ["x"], "source": "file", "file": "m.csv", "file_format": "CSV"},
+            "write file_format: json or",
+        ),
+        ({"command": ["x"], "file_format": "csv"}, "leave it out; it goes with source: file"),
+        ({"command": ["x"], "source": "tensorboard"}, "name the folder of TensorBoard's event files"),
+        (
+            {"command": ["x"], "keys": {"time_s": "a", "time_per_epoch": "b"}},
+            "keep time_s if the script's figure is cumulative",
+        ),
+        (
+            {"command": ["x"], "keys": {"time_per_epoch": "b"}, "per_epoch": False},
+            "map time_s to the seconds",
+        ),
+        ({"command": ["x"], "infeasible_if": "diverged"}, "write a list of texts"),
+        ({"command": ["x"], "infeasible_if": ["ok", "("]}, "infeasible_if='(' makes no sense. Fix: correct"),
+        ({"command": ["x"], "infeasible_if": ["x*"]}, "does not match an empty line"),
         ({"command": ["x"], "patch": {"a": "b"}}, "file to patch"),
         ({"command": ["{lr}"]}, "there is no word {lr}"),
         ({"command": ["no-such-program"]}, "program that can be started"),

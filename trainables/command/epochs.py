@@ -99,7 +99,9 @@ class EpochCount:
         )
 
 
-def check_clock(before_s: float, now_s: float, wall_s: float, *, is_wall_all_training: bool) -> None:
+def check_clock(
+    before_s: float, now_s: float, wall_s: float, *, is_wall_all_training: bool, name: str = "time_s"
+) -> None:
     """Compares two readings of a script's own clock with the time that passed between their lines.
 
     Args:
@@ -107,6 +109,7 @@ def check_clock(before_s: float, now_s: float, wall_s: float, *, is_wall_all_tra
         now_s: The later one.
         wall_s: Wall seconds that passed between the two lines.
         is_wall_all_training: False if that includes set-up, which the script may leave out.
+        name: ``time_s``, or ``time_per_epoch`` where the readings are sums of that.
 
     Raises:
         ValueError: It does not rise, or is off by more than ``MAX_RATIO``; the message has the fix.
@@ -116,10 +119,17 @@ def check_clock(before_s: float, now_s: float, wall_s: float, *, is_wall_all_tra
     is_too_short = is_wall_all_training and wall_s > MAX_RATIO * step_s
     if step_s > 0 and (abs(step_s - wall_s) <= SLACK_S or not (is_too_long or is_too_short)):
         return
+    if name == "time_per_epoch":
+        raise ValueError(
+            f"time_per_epoch was {step_s:g} while {wall_s:.3g} s passed. Fix: it must be the seconds of "
+            "training of one epoch, above 0: map such a key in keys.time_per_epoch, or a cumulative one in "
+            "keys.time_s, or leave both out to use the wall clock."
+        )
     seen = f"time_s went from {before_s:g} to {now_s:g} while {wall_s:.3g} s passed"
     if step_s <= 0:
         seen = f"time_s did not rise: it was {before_s:g} and then {now_s:g}"
     raise ValueError(
         f"{seen}. Fix: time_s must be cumulative seconds of training: map a cumulative key in keys.time_s "
-        "(and make the script flush its lines), or leave keys.time_s out to use the wall clock."
+        "(and make the script flush its lines), or seconds of each epoch in keys.time_per_epoch, or "
+        "leave keys.time_s out to use the wall clock."
     )

@@ -9,12 +9,15 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self
 
+from trainables.command.sources import FORMATS
 from trainables.command.words import names_in
 
-SOURCES = ("json", "regex", "file")
-METRICS = ("nrmse", "loss", "time_s", "peak_memory_gib")
+SOURCES = ("json", "regex", "file", "tensorboard")
+CLOCKS = ("time_s", "time_per_epoch")
+METRICS = ("nrmse", "loss", *CLOCKS, "peak_memory_gib")
 KEYS = (*METRICS, "epoch")
 
 
@@ -32,11 +35,16 @@ class CommandOptions:
         config: A YAML or JSON file, copied for each trial to ``{config}``, byte for byte but for ``patch``.
         patch: Dotted keys of ``config``, and the parameter (or other word) whose value each gets.
         source: Where metrics are: ``json`` objects (or Python dicts) in lines of output, a ``regex`` on
-            them, or a JSON ``file`` (one object, or one a line of which the last counts) read at the end.
+            them, a ``file`` that the script writes, or the scalars of ``tensorboard`` event files. A file
+            is followed while the script runs.
         pattern: The regex; its named groups are metrics.
-        file: The metrics file; may contain words in braces.
-        keys: Our names (nrmse, loss, time_s, peak_memory_gib, epoch) to the script's; dotted where it nests
-            objects. time_s is cumulative. ``epoch: ""`` says that lines are counted, whatever they say.
+        file: The metrics file, or TensorBoard's folder; may contain words in braces.
+        file_format: ``json`` (a document, written anew), ``jsonl`` (a line an object) or ``csv`` (with a
+            header); if empty, the suffix of ``file`` tells.
+        keys: Our names (nrmse, loss, time_s, time_per_epoch, peak_memory_gib, epoch) to the script's; dotted
+            where it nests objects. time_s is cumulative, time_per_epoch is not.
+            ``epoch: ""`` says that lines are counted, whatever they say.
+        infeasible_if: Regexes; a line of output that one of them matches makes the trial infeasible.
         start: A regex on a line that says training begins: what is before it is warm-up.
         per_epoch: False if the script reports once, at its end, for the whole budget.
         logs: Folder in which every trial's folder is kept; if empty, a trial's folder is a temporary
@@ -54,7 +62,9 @@ class CommandOptions:
     source: str = "json"
     pattern: str = ""
     file: str = ""
+    file_format: str = ""
     keys: Mapping[str, str] = field(default_factory=dict)
+    infeasible_if: list[str] = field(default_factory=list)
     start: str = ""
     per_epoch: bool = True
     logs: str = ""
@@ -64,20 +74,17 @@ class CommandOptions:
         self._check_types()
         if self.source not in SOURCES:
             raise mistake("source", self.source, f"use one of {', '.join(SOURCES)}")
-        if self.source == "file" and not self.file:
-            raise mistake("file", self.file, "name the metrics file, such as '{dir}/metrics.json'")
-        if self.source == "file" and self.per_epoch:
-            raise mistake("per_epoch", True, "write per_epoch: false; a file is read at the end")
+        self._check_file()
         self._check_config()
-        for name in self.keys:
-            if name not in KEYS:
-                raise mistake("keys", name, f"use one of {', '.join(KEYS)}")
+        self._check_keys()
         self._check_regexes()
 
     def _check_types(self) -> None:
         if not (_are_words(self.command) and self.command):
             raise mistake("command", self.command, "write a list of words, such as ['{python}', 'train.py']")
-        for name in ("config", "source", "pattern", "file", "start", "logs"):
+        if not _are_words(self.infeasible_if):
+            raise mistake("infeasible_if", self.infeasible_if, "write a list of texts, such as ['diverged']")
+        for name in ("config", "source", "pattern", "file", "file_format", "start", "logs"):
             if not isinstance(getattr(self, name), str):
                 raise mistake(name, getattr(self, name), "write text, in quotes where YAML needs them")
         for name in ("patch", "keys"):
@@ -88,6 +95,37 @@ class CommandOptions:
             raise mistake("per_epoch", self.per_epoch, "write true or false")
         if isinstance(self.grace_s, bool) or not isinstance(self.grace_s, int | float) or self.grace_s < 0:
             raise mistake("grace_s", self.grace_s, "write seconds, such as 5")
+
+    def _check_file(self) -> None:
+        if self.source in ("file", "tensorboard") and not self.file:
+            fix = "name the metrics file, such as '{dir}/metrics.jsonl'"
+            if self.source == "tensorboard":
+                fix = "name the folder of TensorBoard's event files, such as '{dir}/tensorboard'"
+            raise mistake("file", self.file, fix)
+        if self.file_format and self.source != "file":
+            raise mistake("file_format", self.file_format, "leave it out; it goes with source: file")
+        if self.source == "file" and self.format_of_file not in FORMATS:
+            known = f"file_format: {' or '.join(FORMATS)}"
+            if self.file_format:
+                raise mistake("file_format", self.file_format, f"write {known}")
+            raise mistake("file", self.file, f"write {known}, since the file's name does not tell")
+
+    @property
+    def format_of_file(self) -> str:
+        """Returns the format of the metrics file, which its suffix tells unless ``file_format`` does."""
+        return self.file_format or Path(self.file).suffix.removeprefix(".").lower()
+
+    def _check_keys(self) -> None:
+        for name in self.keys:
+            if name not in KEYS:
+                raise mistake("keys", name, f"use one of {', '.join(KEYS)}")
+        if self.keys.get("time_per_epoch"):
+            if self.keys.get("time_s"):
+                fix = "keep time_s if the script's figure is cumulative, else time_per_epoch"
+                raise mistake("keys", "time_s and time_per_epoch", fix)
+            if not self.per_epoch:
+                fix = "map time_s to the seconds of the whole training, or leave it out to use the wall clock"
+                raise mistake("keys", "time_per_epoch with per_epoch: false", fix)
 
     def _check_config(self) -> None:
         if self.patch and not self.config:
@@ -100,11 +138,17 @@ class CommandOptions:
             raise mistake("config", self.config, fix)
 
     def _check_regexes(self) -> None:
-        for name in ("pattern", "start"):
+        regexes = [("pattern", self.pattern), ("start", self.start)]
+        regexes += [("infeasible_if", regex) for regex in self.infeasible_if]
+        for name, regex in regexes:
             try:
-                re.compile(getattr(self, name))
+                re.compile(regex)
             except re.error as error:
-                raise mistake(name, getattr(self, name), f"correct the regex ({error})") from error
+                raise mistake(name, regex, f"correct the regex ({error})") from error
+        for regex in self.infeasible_if:
+            if re.search(regex, ""):
+                fix = "write a regex that does not match an empty line, or every trial is infeasible"
+                raise mistake("infeasible_if", regex, fix)
         groups = re.compile(self.pattern).groupindex
         for ours in {"nrmse", *self.keys} if self.source == "regex" else ():
             theirs = self.keys.get(ours, ours)

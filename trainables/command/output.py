@@ -1,12 +1,11 @@
 """Finds metrics in what a script prints or writes, under our names, and checks every one of them.
 
-Knows lines, objects, regexes and metrics files, and notices when the script says that memory ran out or
-that it skipped work. Does not know processes or clocks.
+Knows lines, objects and regexes, follows the files of ``sources``, and notices when the script says that
+memory ran out or that it skipped work. Does not know processes or clocks.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -16,8 +15,9 @@ from typing import Any
 
 from trainables.command.epochs import COUNT_LINES, EpochCount
 from trainables.command.objects import MISSING, lookup, names, objects_in
-from trainables.command.options import KEYS, METRICS, CommandOptions
+from trainables.command.options import CLOCKS, KEYS, METRICS, CommandOptions
 from trainables.command.patterns import compile_pattern, read_number
+from trainables.command.sources import Source, follow_file, follow_tensorboard
 from trainables.telemetry.failures import SkippedWorkError
 from trainables.telemetry.symptoms import proves_out_of_memory, says_work_was_skipped
 
@@ -54,15 +54,44 @@ class OutputWatch:
         self._pattern = compile_pattern(options.pattern, self._groups)
         self._is_started = not options.start
         self._is_source = False
+        self._infeasible_if = [re.compile(regex) for regex in options.infeasible_if]
         self._seen: list[str] = []
+        self._source: Source | None = None
+        self._training_s = 0.0
         self.last: tuple[Metrics, float] | None = None
+
+    def follow(self, place: Path) -> None:
+        """Begins to follow the file or folder that is the source of metrics, where one is.
+
+        Call it before the script starts: what is there already is not the script's.
+        """
+        if self._options.source == "file":
+            self._source = follow_file(place, self._options.format_of_file)
+        elif self._options.source == "tensorboard":
+            others = [name for ours, name in self._options.keys.items() if name and ours != "nrmse"]
+            self._source = follow_tensorboard(place, self._name("nrmse"), others)
+
+    def poll(self, at_s: float, *, is_end: bool) -> Iterator[tuple[Metrics, float]]:
+        """Returns the metrics of each epoch that the followed file has got, and when it got them.
+
+        Args:
+            at_s: ``time.perf_counter()``.
+            is_end: Whether the script has ended.
+
+        Raises:
+            ValueError: As for ``see``.
+        """
+        for values, age_s in self._source.poll(is_end=is_end) if self._source else ():
+            if self._is_started:
+                for metrics in self._report(values, at_s - age_s):
+                    yield metrics, at_s - age_s
 
     def see(self, line: str, at_s: float) -> Iterator[Metrics]:
         """Returns the metrics of each epoch that a line reports, or ``STARTED``.
 
         Raises:
             MemoryError: The line says that memory ran out, whatever the script did about it.
-            SkippedWorkError: The line says that work was left out.
+            SkippedWorkError: The line says that work was left out, or matches ``infeasible_if``.
             ValueError: A metric is not what it must be, or the epochs are not in order.
         """
         self._notice(line)
@@ -72,22 +101,32 @@ class OutputWatch:
                 yield STARTED
             return
         for values in self._values(line):
-            self._seen = names(values)
-            metrics = to_metrics(values, self._options.keys)
-            if metrics is None:
-                continue
-            epoch = _epoch_of(values, self._name("epoch"))
-            if self._options.per_epoch:
-                if self._count.is_end_of_epoch(epoch):
-                    self._require_clock(metrics)
-                    yield metrics
-            elif epoch is None or epoch > 0:
-                self.last = (metrics, at_s)
+            yield from self._report(values, at_s)
+
+    def _report(self, values: Mapping[Any, Any], at_s: float) -> Iterator[Metrics]:
+        """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
+        self._seen = names(values)
+        metrics = to_metrics(values, self._options.keys)
+        if metrics is None:
+            return
+        epoch = _epoch_of(values, self._name("epoch"))
+        if self._options.per_epoch:
+            if self._count.is_end_of_epoch(epoch):
+                self._require_clock(metrics)
+                yield self._with_cumulative_clock(metrics)
+        elif epoch is None or epoch > 0:
+            self.last = (metrics, at_s)
 
     def explain(self) -> str:
         """Returns why there were no or too few NRMSEs, and which option to correct."""
         if self._count.num or self._count.num_before or self._count.last_within is not None:
             return self._count.why_short()
+        if self._source is not None:
+            there = ", ".join(self._seen) or "nothing from after the line of option start"
+            return self._source.why_nothing() or (
+                f"{self._options.file} (option file) has no {self._name('nrmse')!r}, but {there}. "
+                f"Fix: {_mapping_of(self._seen)}."
+            )
         if self._options.source == "regex":
             return f"no line matched option pattern={self._options.pattern!r}. Fix: correct it."
         seen = f"; the last object had {', '.join(self._seen)}" if self._seen else ""
@@ -98,12 +137,21 @@ class OutputWatch:
 
     def _require_clock(self, metrics: Metrics) -> None:
         """Raises ValueError for an epoch without the script's own clock where that is to be read."""
-        name = self._name("time_s")
-        if name and "time_s" not in metrics:
-            raise ValueError(
-                f"an epoch's line has no {name!r}, which keys.time_s names; it has "
-                f"{', '.join(self._seen)}. Fix: correct keys.time_s, or leave it out to use the wall clock."
-            )
+        for ours in CLOCKS:
+            name = self._name(ours)
+            if name and ours not in metrics:
+                raise ValueError(
+                    f"an epoch's report has no {name!r}, which keys.{ours} names; it has "
+                    f"{', '.join(self._seen)}. Fix: correct keys.{ours}, or leave it out to use the wall "
+                    "clock."
+                )
+
+    def _with_cumulative_clock(self, metrics: Metrics) -> Metrics:
+        """Replaces the seconds of an epoch by those of all epochs so far."""
+        if "time_per_epoch" not in metrics:
+            return metrics
+        self._training_s += metrics.pop("time_per_epoch")
+        return metrics | {"time_s": self._training_s}
 
     def _notice(self, line: str) -> None:
         """Raises for a line that makes the trial infeasible; lines of source code in a traceback never do."""
@@ -114,6 +162,12 @@ class OutputWatch:
             raise MemoryError(f"the script ran out of memory, as it says: {line.strip()[:MAX_QUOTE]}")
         if says_work_was_skipped(line):
             raise SkippedWorkError(f"the script skipped work, as it says: {line.strip()[:MAX_QUOTE]}")
+        for regex in self._infeasible_if:
+            if regex.search(line):
+                raise SkippedWorkError(
+                    f"the script said what option infeasible_if={regex.pattern!r} looks for: "
+                    f"{line.strip()[:MAX_QUOTE]}"
+                )
 
     def _values(self, line: str) -> Iterator[Mapping[Any, Any]]:
         if self._options.source == "regex":
@@ -139,36 +193,9 @@ class OutputWatch:
 def name_of(ours: str, keys: Mapping[str, str]) -> str:
     """Returns the script's name for a metric or the epoch; "" if it is not read.
 
-    time_s is read only where ``keys`` names it, since its meaning varies.
+    Times are read only where ``keys`` names them, since their meaning varies.
     """
-    return keys.get(ours, "" if ours == "time_s" else ours)
-
-
-def read_metrics_file(path: Path, keys: Mapping[str, str]) -> Metrics:
-    """Returns the metrics of a JSON file: one object, or one object a line, of which the last counts.
-
-    Raises:
-        ValueError: The file is missing, is not JSON, or has no NRMSE; the message names option and fix.
-    """
-    where = f"the metrics file {path} (option file)"
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError as error:
-        message = f"{where} cannot be read ({error.strerror}). Fix: have the script write it there."
-        raise ValueError(message) from error
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        values = next(objects_in(text.splitlines()[-1]), None) if text else None
-    if not isinstance(values, dict):
-        raise ValueError(f"{where} is not a JSON object. Fix: write one, or one per line.")
-    metrics = to_metrics(values, keys)
-    if metrics is None:
-        there = ", ".join(names(values)) or "nothing"
-        raise ValueError(
-            f"{where} has no {name_of('nrmse', keys)!r}, but {there}. Fix: {_mapping_of(names(values))}."
-        )
-    return metrics
+    return keys.get(ours, "" if ours in CLOCKS else ours)
 
 
 def to_metrics(values: Mapping[Any, Any], keys: Mapping[str, str]) -> Metrics | None:
@@ -214,8 +241,9 @@ def _checked(ours: str, name: str, value: object) -> float:
             f"{seen} is not above 0, as an error relative to the target's size must be. "
             "Fix: name the right key in keys.nrmse, or have the script report NaN where it has no answer."
         )
-    if ours == "time_s" and not math.isfinite(number):
-        raise ValueError(f"{seen} is not a time. Fix: leave keys.time_s out to use the wall clock.")
+    is_time = math.isfinite(number) and (ours == "time_s" or number >= 0)
+    if ours in CLOCKS and not is_time:
+        raise ValueError(f"{seen} is not a time. Fix: leave keys.{ours} out to use the wall clock.")
     if ours == "peak_memory_gib" and not 0 <= number < math.inf:
         raise ValueError(f"{seen} is not an amount of memory. Fix: print GiB, 0 or more, or nothing.")
     return number

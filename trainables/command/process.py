@@ -17,7 +17,7 @@ from pathlib import Path
 from trainables.command import ending
 from trainables.command.options import mistake
 from trainables.command.output import Metrics
-from trainables.command.reader import Event, OutputReader
+from trainables.command.reader import Event, OutputReader, Poll, nowhere
 from trainables.command.usage import read_usage
 from trainables.command.verdict import count_oom_kills
 
@@ -29,6 +29,7 @@ class Script:
         command: Program and arguments.
         log: File for its output.
         see: Selects the lines that are waited for; see ``OutputReader``.
+        poll: Finds metrics elsewhere; see ``OutputReader``.
         num_threads: The value of OMP_NUM_THREADS.
         grace_s: Seconds between SIGTERM and SIGKILL.
         removed_if_killed: Folder that the guard removes when this process dies; None if there is none.
@@ -49,6 +50,7 @@ class Script:
         num_threads: int,
         grace_s: float,
         removed_if_killed: Path | None,
+        poll: Poll = nowhere,
     ) -> None:
         self._mark = uuid.uuid4().hex
         self._grace_s = grace_s
@@ -72,7 +74,7 @@ class Script:
         self._guard = self._start_guard(removed_if_killed)
         assert self._process.stdout is not None
         self._reader = OutputReader(
-            self._process.stdout, log, see, lambda: read_usage(self._pid), self._has_ended
+            self._process.stdout, log, see, lambda: read_usage(self._pid), self._has_ended, poll
         )
 
     def next_event(self) -> Event:

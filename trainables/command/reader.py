@@ -1,4 +1,4 @@
-"""A thread that reads a script's output as it comes, so that the script never waits for the trial.
+"""A thread that reads a script's output and files as they come, so that the script never waits for the trial.
 
 Stamps lines when they arrive, writes all output to a file, and hands on only the lines that are
 waited for, without colours: memory does not grow with the output. Does not know what the lines mean.
@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from trainables.command.output import Metrics
 from trainables.command.usage import Usage
@@ -30,6 +30,18 @@ _CHUNK = 65_536
 _POLL_S = 0.05
 _TAIL_LINES = 100
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # colours and the like (ECMA-48, control sequences)
+
+
+class Poll(Protocol):
+    """Looks for metrics elsewhere than in the output; see ``OutputWatch.poll``."""
+
+    def __call__(self, at_s: float, /, *, is_end: bool) -> Iterable[tuple[Metrics, float]]:
+        """Returns new metrics and their times."""
+
+
+def nowhere(_at_s: float, /, *, is_end: bool) -> Iterable[tuple[Metrics, float]]:
+    """Returns nothing: the output is all there is."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +71,8 @@ class OutputReader:
             raises ends the reading, and is the last event.
         usage: Reads the CPU time and delays of the script.
         has_ended: Whether the script itself (not its children) has ended.
+        poll: Called every 50 ms with the time, and once more when the script has ended; returns metrics from
+            elsewhere than the output, and their times.
 
     Attributes:
         tail: The last lines.
@@ -71,10 +85,12 @@ class OutputReader:
         see: Callable[[str, float], Iterable[Metrics]],
         usage: Callable[[], Usage],
         has_ended: Callable[[], bool],
+        poll: Poll,
     ) -> None:
         self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._pipe, self._log, self._see = pipe, log, see
-        self._usage, self._has_ended = usage, has_ended
+        self._usage, self._has_ended, self._poll = usage, has_ended, poll
+        self._polled_s = 0.0
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._line = bytearray()
         self._line_at_s = 0.0
@@ -108,11 +124,14 @@ class OutputReader:
                 break
             log.write(chunk)
             self._take(chunk, at_s)
+            self._look(at_s)
             if until == float("inf") and self._has_ended():
                 until = time.perf_counter() + DRAIN_S
         self._take(b"\n", time.perf_counter())
         while not self._has_ended():
             time.sleep(_POLL_S)
+            self._look(time.perf_counter())
+        self._look(time.perf_counter(), is_end=True)
 
     def _take(self, chunk: bytes, at_s: float) -> None:
         """Splits at line feeds and carriage returns (progress bars)."""
@@ -123,6 +142,12 @@ class OutputReader:
                 self._finish_line(self._line.decode(errors="replace"), self._line_at_s)
                 self._line.clear()
         self._extend(rest, at_s)
+
+    def _look(self, now_s: float, *, is_end: bool = False) -> None:
+        if is_end or now_s - self._polled_s >= _POLL_S:
+            self._polled_s = now_s
+            for metrics, at_s in self._poll(now_s, is_end=is_end):
+                self._events.put(Event(at_s=at_s, usage=self._usage(), metrics=metrics))
 
     def _extend(self, part: bytes, at_s: float) -> None:
         """Adds to the current line and times its text: unbuffered Python writes the line feed later."""

@@ -22,7 +22,7 @@ from trainables.base import MeasuredTrainable
 from trainables.command import source, template, verdict
 from trainables.command.epochs import check_clock
 from trainables.command.options import CommandOptions, at_home
-from trainables.command.output import STARTED, Metrics, OutputWatch, read_metrics_file
+from trainables.command.output import STARTED, Metrics, OutputWatch
 from trainables.command.parameters import check_parameters
 from trainables.command.process import Script
 from trainables.command.reader import Event
@@ -42,7 +42,7 @@ class CommandStage(MeasuredTrainable):
 
     What it prints is checked (``output``, ``epochs``): figures that cannot be are a failed trial, and a
     script that says it ran out of memory or skipped work is ended there, as infeasible.
-    ``time_s`` is the script's own when ``keys`` maps it, else wall time between the lines as they arrive;
+    ``time_s`` is the script's own when ``keys`` maps it, else wall time between the reports as they arrive;
     the first epoch starts at the ``start`` line, or without one when the process does. ``cpu_time_s``
     is of the script's processes, from the same moment.
     """
@@ -113,7 +113,7 @@ class CommandStage(MeasuredTrainable):
         found, at_s = event.metrics, event.at_s
         if found is None:
             self._require_success(event)
-            found, at_s = self._final_metrics(at_s)
+            found, at_s = self._final_metrics()
             self._epoch = self.num_epochs
         elif epoch == self.num_epochs:
             self._require_success(self._script_of_trial.next_event())
@@ -173,7 +173,7 @@ class CommandStage(MeasuredTrainable):
         }
         if self._options.config:
             words["config"] = str(template.write_config(self._options, words, folder))
-        self._file = Path(fill(self._options.file, words))
+        self._watch_output.follow(Path(fill(self._options.file, words)))
         command = [fill(word, words) for word in self._options.command]
         told = {"params": dict(params), "seed": seed, "command": command}
         (folder / "trial.json").write_text(json.dumps(told, indent=1, default=str), encoding="utf-8")
@@ -184,6 +184,7 @@ class CommandStage(MeasuredTrainable):
             num_threads=self._spec.num_threads,
             grace_s=self._options.grace_s,
             removed_if_killed=None if self._options.logs else folder,
+            poll=self._watch_output.poll,
         )
 
     def _await_start(self) -> None:
@@ -212,13 +213,8 @@ class CommandStage(MeasuredTrainable):
         assert self._script is not None
         return self._script
 
-    def _final_metrics(self, ended_at_s: float) -> tuple[Metrics, float]:
+    def _final_metrics(self) -> tuple[Metrics, float]:
         """Returns metrics and their time from a script that has ended well and reports only at its end."""
-        if self._options.source == "file":
-            try:
-                return read_metrics_file(self._file, self._options.keys), ended_at_s
-            except ValueError as error:
-                raise self._no_metrics(str(error)) from error
         if self._watch_output.last is None:
             raise self._no_metrics(self._watch_output.explain())
         return self._watch_output.last
@@ -273,8 +269,10 @@ class CommandStage(MeasuredTrainable):
             return
         is_first = self._at_s == self._began_s
         is_all_training = bool(self._options.start) or not is_first
+        readings = self._own_time_s, found["time_s"]
+        name = "time_per_epoch" if self._options.keys.get("time_per_epoch") else "time_s"
         try:
-            check_clock(self._own_time_s, found["time_s"], wall_s, is_wall_all_training=is_all_training)
+            check_clock(*readings, wall_s, is_wall_all_training=is_all_training, name=name)
         except ValueError as error:
             raise verdict.unusable(error, self._where()) from error
 

@@ -98,3 +98,12 @@ def test_a_clock_that_stands_still_or_runs_apart_is_refused_with_the_fix(before_
     ) as raised:
         check_clock(before_s, now_s, wall_s, is_wall_all_training=True)
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(("seconds", "wall_s"), [(20.2, 10), (4.9, 10), (0, 0.05)])
+def test_seconds_of_an_epoch_that_disagree_with_our_clock_are_refused_with_the_fix(seconds, wall_s):
+    check_clock(10, 10 + wall_s, wall_s, is_wall_all_training=True, name="time_per_epoch")
+    with pytest.raises(
+        ValueError, match=f"time_per_epoch was {seconds:g} while .* keys.time_per_epoch, or a cum"
+    ):
+        check_clock(10, 10 + seconds, wall_s, is_wall_all_training=True, name="time_per_epoch")

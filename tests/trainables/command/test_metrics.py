@@ -5,7 +5,7 @@ import math
 import pytest
 
 from trainables.command.options import CommandOptions
-from trainables.command.output import STARTED, OutputWatch, read_metrics_file
+from trainables.command.output import STARTED, OutputWatch
 from trainables.telemetry.failures import SkippedWorkError
 
 
@@ -107,7 +107,7 @@ def test_a_group_named_epoch_is_the_epoch():
     ],
 )
 def test_a_line_that_makes_the_trial_infeasible_is_noticed_even_before_training(line, error):
-    for options in ({}, {"start": "go"}, {"source": "file", "file": "m", "per_epoch": False}):
+    for options in ({}, {"start": "go"}, {"source": "file", "file": "m.json"}):
         with pytest.raises(error, match="as it says: "):
             seen(line, **options)
 
@@ -119,21 +119,81 @@ def test_source_code_that_a_traceback_shows_is_no_report():
         seen(code, keys={})
 
 
+def followed(path, *, num_epochs=3, **options):
+    """Returns metrics and explanation of a file that is there when the script ends."""
+    output = watch(num_epochs, source="file", file=str(path), **options)
+    content = path.read_text()
+    path.unlink()
+    output.follow(path)
+    path.write_text(content)
+    return [metrics for metrics, _ in output.poll(0.0, is_end=True)], output
+
+
 @pytest.mark.parametrize(
-    ("text", "metrics"),
+    ("name", "text", "metrics"),
     [
-        ('{"nrmse": 0.5}', {"nrmse": 0.5}),
-        ('{\n"val": {"nrmse": 0.5}\n}', {"nrmse": 0.5}),
-        ('{"nrmse": 1}\n{"nrmse": 0.5, "loss": 2}\n', {"nrmse": 0.5, "loss": 2}),
+        ("m.json", '{"nrmse": 0.5}', {"nrmse": 0.5}),
+        ("m.json", '{\n"val": {"nrmse": 0.5}\n}', {"nrmse": 0.5}),
+        ("m.json", '{"nrmse": 1}\n{"nrmse": 0.5, "loss": 2}\n', {"nrmse": 0.5, "loss": 2}),
+        ("m.JSONL", '{"nrmse": 1}\n{"nrmse": 0.5, "loss": 2}\n', {"nrmse": 0.5, "loss": 2}),
+        ("m.csv", "nrmse,loss\n1,3\n.5,2\n", {"nrmse": 0.5, "loss": 2}),
     ],
 )
-def test_a_metrics_file_is_one_object_or_the_last_of_its_lines(tmp_path, text, metrics):
-    (tmp_path / "m").write_text(text)
+def test_a_file_of_a_script_that_reports_at_its_end_counts_by_its_last_report(tmp_path, name, text, metrics):
+    (tmp_path / name).write_text(text)
     keys = {"nrmse": "val.nrmse"} if "val" in text else {}
-    assert read_metrics_file(tmp_path / "m", keys) == metrics
+    found, output = followed(tmp_path / name, per_epoch=False, keys=keys)
+    assert found == []
+    assert output.last == (metrics, 0.0)
 
 
 def test_a_metrics_file_without_the_key_is_told_with_what_it_has(tmp_path):
-    (tmp_path / "m").write_text('{"val": {"nrmse": 0.5}}')
-    with pytest.raises(ValueError, match=r"but val\.nrmse\. Fix: write keys: \{nrmse: val\.nrmse\}"):
-        read_metrics_file(tmp_path / "m", {})
+    (tmp_path / "m.json").write_text('{"val": {"nrmse": 0.5}}')
+    _, output = followed(tmp_path / "m.json")
+    assert "but val.nrmse. Fix: write keys: {nrmse: val.nrmse}" in output.explain()
+
+
+def test_what_a_file_holds_before_the_start_line_does_not_count(tmp_path):
+    (tmp_path / "m.json").write_text('{"nrmse": 0.5}')
+    found, output = followed(tmp_path / "m.json", start="go")
+    assert found == []
+    assert "but nothing from after the line of option start" in output.explain()
+
+
+@pytest.mark.parametrize("source", ["json", "file"])
+def test_figures_of_every_source_pass_the_same_checks(tmp_path, source):
+    (tmp_path / "m.csv").write_text("epoch,nrmse\n1,1\n1,2\n")
+    with pytest.raises(ValueError, match="a line of epoch 1 came twice"):
+        followed(tmp_path / "m.csv") if source == "file" else seen(*2 * ['{"epoch": 1, "nrmse": 1}'])
+    (tmp_path / "m.csv").write_text("epoch,nrmse\n1,low\n")
+    with pytest.raises(ValueError, match="metric nrmse='low' is not a number"):
+        followed(tmp_path / "m.csv") if source == "file" else seen('{"epoch": 1, "nrmse": "low"}')
+
+
+def test_seconds_of_each_epoch_are_summed_up():
+    lines = [
+        '{"epoch": 0, "nrmse": 9, "s": 7}',
+        '{"epoch": 1, "nrmse": 2, "s": 3}',
+        '{"epoch": 2, "nrmse": 1, "s": 2}',
+    ]
+    first, last = seen(*lines, keys={"time_per_epoch": "s"})
+    assert (first, last) == ({"nrmse": 2, "time_s": 3}, {"nrmse": 1, "time_s": 5})
+
+
+@pytest.mark.parametrize("figure", ["-1", "NaN", "Infinity", "true", '"3"'])
+def test_seconds_of_an_epoch_are_finite_and_not_below_zero(figure):
+    with pytest.raises(ValueError, match=r"metric s=.* is not a (time|number)\. Fix:"):
+        seen(f'{{"nrmse": 1, "s": {figure}}}', keys={"time_per_epoch": "s"})
+    with pytest.raises(ValueError, match=r"has no 's', which keys\.time_per_epoch names"):
+        seen('{"nrmse": 1}', keys={"time_per_epoch": "s"})
+
+
+def test_a_line_that_matches_a_pattern_of_the_study_makes_the_trial_infeasible():
+    patterns = ["(?i)diverged", r"accuracy dropped below \d+"]
+    assert seen('{"nrmse": 1}', "accuracy fine", infeasible_if=patterns) == [{"nrmse": 1}]
+    with pytest.raises(
+        SkippedWorkError, match=r"infeasible_if='\(\?i\)diverged' looks for: epoch 2: Diverged!"
+    ):
+        seen("  epoch 2: Diverged! ", infeasible_if=patterns)
+    with pytest.raises(SkippedWorkError, match="accuracy dropped below 3"):
+        seen("accuracy dropped below 3", infeasible_if=patterns, start="go")
