@@ -53,7 +53,7 @@ def mark_s(repeats: int) -> float:
 
 def epoch_s(monitor: GpuMonitor, repeats: int) -> float:
     """Returns the median seconds that watching an empty epoch takes; none of them count in ``time_s``."""
-    watch, clock, seconds = TrialWatch(monitor, "cpu"), PhaseClock(lambda: None), []
+    watch, clock, seconds = TrialWatch(monitor), PhaseClock(lambda: None), []
     for _ in range(repeats):
         begin = time.perf_counter()
         with watch.epoch(clock):
@@ -70,7 +70,7 @@ def sampler_pct(monitor: GpuMonitor, rounds: int, span_s: float) -> float:
     """
     shares = []
     for _ in range(rounds):
-        watch, clock = TrialWatch(monitor, "cpu"), PhaseClock(lambda: None)
+        watch, clock = TrialWatch(monitor), PhaseClock(lambda: None)
         with watch.epoch(clock):
             process, thread = time.process_time(), time.thread_time()
             spin(span_s)

@@ -24,8 +24,7 @@ from trainables.resuming import Resuming
 from trainables.study_hooks import StudyHooks
 from trainables.telemetry import device
 from trainables.telemetry.failures import SkippedWorkError, first_line, out_of_memory
-from trainables.telemetry.gpu import gpu_monitor
-from trainables.telemetry.memory import memory_meter
+from trainables.telemetry.instruments import Instruments
 from trainables.telemetry.steps import StepTimer
 from trainables.trial import EpochCounts, EpochResult, ProbeSpec, TimeUnit, TrialSpec, nrmse_of
 
@@ -115,6 +114,15 @@ class MeasuredTrainable(Resuming, StudyHooks, Trainable, ABC):  # type: ignore[m
         raise NotImplementedError
 
     @classmethod
+    def instruments(cls, device_kind: str) -> Instruments:
+        """Returns what measures the trials of this process. Default: what a stage needs that uses torch here.
+
+        Args:
+            device_kind: As ``device_kind`` says.
+        """
+        return Instruments.of_this_process(device_kind)
+
+    @classmethod
     def offers_probe(cls) -> bool:
         """Whether the stage says what an epoch is made of, so that ``probe`` can time it."""
         return cls.time_units is not MeasuredTrainable.time_units
@@ -136,10 +144,8 @@ class MeasuredTrainable(Resuming, StudyHooks, Trainable, ABC):  # type: ignore[m
         self._allowed_cores = os.sched_getaffinity(0)
         options = config.get("stage", {})
         self._device_name = str(self.describe_device(options).get("name", ""))
-        kind = self.device_kind(options)
-        self._meter = memory_meter(kind)
-        self._card = gpu_monitor(kind)
-        self._meter.reset()
+        self._instruments = self.instruments(self.device_kind(options))
+        self._instruments.meter.reset()
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -153,8 +159,8 @@ class MeasuredTrainable(Resuming, StudyHooks, Trainable, ABC):  # type: ignore[m
                 process up, nobody measures in it again, and the trial is lost: it is asked again in another.
         """
         self.release()
-        self._meter.reset()
-        self._meter.require_released()
+        self._instruments.meter.reset()
+        self._instruments.meter.require_released()
         self._begin(new_config)
         return True
 
@@ -173,7 +179,7 @@ class MeasuredTrainable(Resuming, StudyHooks, Trainable, ABC):  # type: ignore[m
     def cleanup(self) -> None:
         """Ends the last trial and gives the process its cores back."""
         self.release()
-        self._card.close()
+        self._instruments.close()
         os.sched_setaffinity(0, self._allowed_cores)
 
     # How it is done.
@@ -206,7 +212,7 @@ class MeasuredTrainable(Resuming, StudyHooks, Trainable, ABC):  # type: ignore[m
         device.use_threads(spec.num_threads, self._allowed_cores, pin=self.pins_cores and kind == "cpu")
         self._spec = spec
         self.num_epochs = spec.num_epochs
-        self._progress = TrialProgress(kind, self._card, self._meter, self._device_name)
+        self._progress = TrialProgress(self._instruments, self._device_name)
         self._failure = None
         self._failure = self._infeasible_in(self._build_and_warm_up)
 
@@ -257,7 +263,7 @@ class MeasuredTrainable(Resuming, StudyHooks, Trainable, ABC):  # type: ignore[m
             return None
         self._progress.keep_memory()
         self.release()
-        self._meter.reset()
+        self._instruments.meter.reset()
         return EpochResult(status=status, error=message)
 
 

@@ -9,10 +9,8 @@ import math
 import os
 from typing import Any
 
-from trainables.telemetry.clock import PhaseClock, synchronizer
-from trainables.telemetry.gpu import GpuMonitor
-from trainables.telemetry.memory import MemoryMeter
-from trainables.telemetry.steps import event_factory
+from trainables.telemetry.clock import PhaseClock
+from trainables.telemetry.instruments import Instruments
 from trainables.telemetry.watch import TrialWatch
 from trainables.trial import EpochCounts, EpochResult
 
@@ -39,21 +37,19 @@ class TrialProgress:
         resumed: Whether it was restored from a checkpoint.
 
     Args:
-        device_kind: ``cuda`` or ``cpu``.
-        card: The card that is watched.
-        meter: Meter of the device's memory, reset before the trial starts.
+        instruments: Those that measure; the meter is reset before the trial starts.
         device_name: Name of the device, as the stage describes it.
     """
 
-    def __init__(self, device_kind: str, card: GpuMonitor, meter: MemoryMeter, device_name: str) -> None:
-        self.clock = PhaseClock(synchronizer(device_kind), event_factory(device_kind))
-        self.watch = TrialWatch(card, device_kind)
+    def __init__(self, instruments: Instruments, device_name: str) -> None:
+        self.clock = PhaseClock(instruments.synchronize, instruments.new_event)
+        self.watch = TrialWatch(instruments.card, instruments.new_event)
         self.epoch = 0
         self.counts = EpochCounts()
         self.resumed = False
         self._device_name = device_name
         self._epoch_time_s = math.nan
-        self._meter = meter
+        self._meter = instruments.meter
         self._memory_at_oom: dict[str, Any] = {}
 
     def begin_epoch(self) -> None:

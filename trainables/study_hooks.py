@@ -8,13 +8,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from trainables.telemetry import device
 
 
 class StudyHooks:
-    """Class methods of a stage that an author may redefine."""
+    """Class methods of a stage that an author may redefine.
+
+    Attributes:
+        starts_own_ranks: Whether a trial can use several cards, as ``resources.gpus`` gives them, because it
+            starts one process or more for each. Default: a trial uses one.
+    """
+
+    starts_own_ranks: ClassVar[bool] = False
 
     @classmethod
     def check_parameters(
@@ -40,6 +47,14 @@ class StudyHooks:
     def device_kind(cls, options: Mapping[str, Any]) -> str:
         """Returns where trials with these options train: ``cuda`` or ``cpu``. Default: ``cpu``."""
         return "cpu"
+
+    @classmethod
+    def may_use_card(cls, options: Mapping[str, Any]) -> bool:
+        """Whether trials with these options need a card if there is one; asked where there may be none.
+
+        Default: unless an option ``device`` says ``cpu``.
+        """
+        return options.get("device") != "cpu"
 
     @classmethod
     def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:

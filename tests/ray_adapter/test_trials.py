@@ -300,4 +300,4 @@ def test_a_study_that_wants_more_cpus_than_there_are_is_one_message(tmp_path, ra
     """Tune would wait for ever for a worker that cannot start."""
     study = make_study(resources={"cpus": ray_resources.num_cpus + 1})
     with pytest.raises(ClusterError, match=r"the study wants \d+ CPUs a trial; the cluster has \d+"):
-        check_resources(study, ray_resources)
+        check_resources(study, ray_resources, [])

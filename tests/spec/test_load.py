@@ -75,7 +75,7 @@ def test_options_given_are_options_kept():
         "guide: {batch_size: 12, micro_batch: 6, num_taus: 3, lr: 1e-3, decay: 1.0, precision: bf16}\n"
         "search: {sampler: my.module:Sampler, options: {a: 1}}\n"
         "scheduler: {rule: none, options: {b: 2}}\n"
-        "resources: {cpus: 4, threads: 2, retries: 0}\n"
+        "resources: {cpus: 4, threads: 2, gpus: 3, retries: 0}\n"
         "seed: 5\n"
     )
     spec = study(text)
@@ -92,6 +92,7 @@ def test_options_given_are_options_kept():
     assert (spec.search.sampler, spec.search.options) == ("my.module:Sampler", {"a": 1})
     assert (spec.scheduler.rule, spec.scheduler.options) == ("none", {"b": 2})
     assert (spec.resources.cpus, spec.resources.threads, spec.resources.retries) == (4, 2, 0)
+    assert spec.resources.gpus == 3
     assert spec.seed == 5
 
 

@@ -69,7 +69,7 @@ def test_the_study_these_tests_spoil_is_right():
         (
             "retries: 2",
             "xyz: 2",
-            "24: unknown key 'xyz' in resources. Fix: the keys are cpus, threads, retries.",
+            "24: unknown key 'xyz' in resources. Fix: the keys are cpus, threads, gpus, retries.",
         ),
         (
             "num_taus: 4}",

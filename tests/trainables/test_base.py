@@ -20,6 +20,7 @@ from trainables.base import MeasuredTrainable
 from trainables.telemetry import memory
 from trainables.telemetry.clock import PhaseClock
 from trainables.telemetry.failures import SkippedWorkError
+from trainables.telemetry.instruments import Instruments
 from trainables.trial import EpochCounts
 from tuner.core.measurement import Measurement
 
@@ -271,8 +272,9 @@ def test_reuse_is_refused_while_device_memory_is_held(monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: allocated[0])
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
+    instruments = Instruments(meter=memory.CudaMemoryMeter())
+    monkeypatch.setattr(ScriptedStage, "instruments", lambda stage, kind: instruments)
     stage = ScriptedStage(config=config())
-    stage._meter = memory.CudaMemoryMeter()
     assert stage.reset_config(config()) is True
     allocated[0] = 2**30
     with pytest.raises(RuntimeError, match=r"the last trial still holds 1\.00 GiB of CUDA memory"):

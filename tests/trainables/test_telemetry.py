@@ -108,7 +108,9 @@ def test_a_cards_figures_reach_the_result_and_survive_a_checkpoint(
     monkeypatch: pytest.MonkeyPatch, checkpoint_dir: str
 ) -> None:
     nvml = ReplayedNvml.load(TWO_CARDS)
-    monkeypatch.setattr("trainables.base.gpu_monitor", lambda kind: NvmlMonitor(nvml, visible="1"))
+    monkeypatch.setattr(
+        "trainables.telemetry.instruments.gpu_monitor", lambda kind: NvmlMonitor(nvml, visible="1")
+    )
     stage = CountingStage(config=config(spin_s=0.2))  # longer than the period of NVML's utilisation
     stage.step()
     result = stage.step()
@@ -142,7 +144,8 @@ def test_a_throttled_or_shared_card_marks_the_trial_and_says_why(
 ) -> None:
     answers = json.loads((TWO_CARDS.parent / f"{recording}.json").read_text()) | changes
     monkeypatch.setattr(
-        "trainables.base.gpu_monitor", lambda kind: NvmlMonitor(ReplayedNvml(answers), visible="0")
+        "trainables.telemetry.instruments.gpu_monitor",
+        lambda kind: NvmlMonitor(ReplayedNvml(answers), visible="0"),
     )
     stage = CountingStage(config=config())
     result = stage.step()
@@ -268,7 +271,9 @@ def train_a_thousand_epochs() -> None:
     """Trains with a card that is sampled in a thread each epoch; the first 200 epochs fill caches."""
     nvml = ReplayedNvml.load(TWO_CARDS)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("trainables.base.gpu_monitor", lambda kind: NvmlMonitor(nvml, visible="1"))
+        monkeypatch.setattr(
+            "trainables.telemetry.instruments.gpu_monitor", lambda kind: NvmlMonitor(nvml, visible="1")
+        )
         stage = CountingStage(config=config(num_epochs=1200, steps=50))
     for _ in range(200):
         stage.step()

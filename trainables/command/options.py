@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from trainables.command.ending import VARIABLE
 from trainables.command.sources import FORMATS
 from trainables.command.words import names_in
 
@@ -19,6 +20,9 @@ SOURCES = ("json", "regex", "file", "tensorboard")
 CLOCKS = ("time_s", "time_per_epoch")
 METRICS = ("nrmse", "loss", *CLOCKS, "peak_memory_gib")
 KEYS = (*METRICS, "epoch")
+DEVICES = ("auto", "cpu", "cuda")
+_OURS = ("CUDA_VISIBLE_DEVICES", VARIABLE)
+"""Environment variables that are not the user's to set: the card is the one that is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,9 @@ class CommandOptions:
         logs: Folder in which every trial's folder is kept; if empty, a trial's folder is a temporary
             one, removed when the trial ends.
         grace_s: Seconds between SIGTERM and SIGKILL.
+        device: What the script computes on, and is measured on: ``cuda``, ``cpu``, or ``auto``, which is the
+            card where one is visible.
+        env: Environment variables of the script, such as ``OMP_NUM_THREADS: "{num_threads}"``.
 
     Raises:
         ValueError: A value makes no sense; the message names option, value and fix.
@@ -69,12 +76,17 @@ class CommandOptions:
     per_epoch: bool = True
     logs: str = ""
     grace_s: float = 5.0
+    device: str = "auto"
+    env: Mapping[str, str | int | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_types()
         if self.source not in SOURCES:
             raise mistake("source", self.source, f"use one of {', '.join(SOURCES)}")
         self._check_file()
+        if self.device not in DEVICES:
+            raise mistake("device", self.device, f"use one of {', '.join(DEVICES)}")
+        self._check_env()
         self._check_config()
         self._check_keys()
         self._check_regexes()
@@ -127,10 +139,22 @@ class CommandOptions:
                 fix = "map time_s to the seconds of the whole training, or leave it out to use the wall clock"
                 raise mistake("keys", "time_per_epoch with per_epoch: false", fix)
 
+    def _check_env(self) -> None:
+        if not isinstance(self.env, Mapping):
+            raise mistake("env", self.env, "map names to text, such as {OMP_NUM_THREADS: '{num_threads}'}")
+        for name, text in self.env.items():
+            if not (isinstance(name, str) and re.fullmatch(r"[A-Za-z_]\w*", name)):
+                raise mistake("env", name, "use a name of letters, digits and _")
+            if isinstance(text, bool) or not isinstance(text, str | int | float):
+                raise mistake(f"env.{name}", text, "write text, in quotes where YAML needs them")
+            if name in _OURS:
+                raise mistake("env", name, "leave it out: it is set for every trial")
+
     def _check_config(self) -> None:
         if self.patch and not self.config:
             raise mistake("config", self.config, "name the YAML or JSON file to patch")
-        in_command = {name for word in self.command for name in names_in(word)}
+        texts = [*self.command, *map(str, self.env.values())]
+        in_command = {name for text in texts for name in names_in(text)}
         if not self.config and "config" in in_command.union(names_in(self.file)):
             raise mistake("config", self.config, "name the file that {config} copies, or remove that word")
         if self.config and in_command.isdisjoint({"config", "dir"}):

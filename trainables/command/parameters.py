@@ -46,6 +46,8 @@ def _uses(options: CommandOptions) -> Iterator[tuple[str, str, str]]:
     for text in options.command:
         yield from (("command", text, name) for name in names_in(text))
     yield from (("file", options.file, name) for name in names_in(options.file))
+    for text in map(str, options.env.values()):
+        yield from (("env", text, name) for name in names_in(text))
     yield from (("patch", f"{key}: {name}", name) for key, name in options.patch.items())
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Script:
         log: File for its output.
         see: Selects the lines that are waited for; see ``OutputReader``.
         poll: Finds metrics elsewhere; see ``OutputReader``.
-        num_threads: The value of OMP_NUM_THREADS.
+        env: Its environment variables, all of them.
         grace_s: Seconds between SIGTERM and SIGKILL.
         removed_if_killed: Folder that the guard removes when this process dies; None if there is none.
 
@@ -47,7 +47,7 @@ class Script:
         log: Path,
         see: Callable[[str, float], Iterable[Metrics]],
         *,
-        num_threads: int,
+        env: Mapping[str, str],
         grace_s: float,
         removed_if_killed: Path | None,
         poll: Poll = nowhere,
@@ -55,7 +55,6 @@ class Script:
         self._mark = uuid.uuid4().hex
         self._grace_s = grace_s
         self._oom_kills_before = count_oom_kills()
-        own = {"OMP_NUM_THREADS": str(num_threads), "PYTHONUNBUFFERED": "1", ending.VARIABLE: self._mark}
         self.began_s = time.perf_counter()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the user's own command, without a shell
@@ -65,7 +64,7 @@ class Script:
                 stderr=subprocess.STDOUT,
                 bufsize=0,
                 start_new_session=True,
-                env=os.environ | own,
+                env={**env, ending.VARIABLE: self._mark},
             )
         except OSError as error:
             fix = f"name a program that can be started from {Path.cwd()} ({error.strerror})"

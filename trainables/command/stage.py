@@ -20,6 +20,8 @@ from typing import Any, ClassVar
 
 from trainables.base import MeasuredTrainable
 from trainables.command import source, template, verdict
+from trainables.command.card import MeasuredOnItsCard
+from trainables.command.environment import script_environment
 from trainables.command.epochs import check_clock
 from trainables.command.options import CommandOptions, at_home
 from trainables.command.output import STARTED, Metrics, OutputWatch
@@ -33,11 +35,14 @@ from trainables.telemetry.sampler import GpuUsage
 from trainables.telemetry.steps import StepTimes
 from trainables.trial import EpochCounts
 
+NOT_OF_QUALITY = ("logs", "grace_s", "device")
+"""Options on which NRMSE does not depend."""
+
 LEAST_S = 1e-6
 """Seconds that are put between two epochs whose lines were read together."""
 
 
-class CommandStage(MeasuredTrainable):
+class CommandStage(MeasuredOnItsCard, MeasuredTrainable):
     """Runs a script; each line with an ``nrmse`` is an epoch, unless ``per_epoch`` is off.
 
     What it prints is checked (``output``, ``epochs``): figures that cannot be are a failed trial, and a
@@ -68,14 +73,9 @@ class CommandStage(MeasuredTrainable):
         check_parameters(parsed, varying, fixed)
 
     @classmethod
-    def describe_device(cls, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Describes this machine, without its memory: it is unknown on which device a script uses memory."""
-        return super().describe_device(options) | {"memory_gib": None}
-
-    @classmethod
     def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the options without logs and grace time, and with the content of the config file."""
-        kept = {name: value for name, value in options.items() if name not in ("logs", "grace_s")}
+        """Returns the options without those of logs and device, and with the content of the config file."""
+        kept = {name: value for name, value in options.items() if name not in NOT_OF_QUALITY}
         if kept.get("config") and (path := Path(at_home("config", kept["config"]))).is_file():
             kept["config"] = hashlib.sha256(path.read_bytes()).hexdigest()
         return kept
@@ -131,7 +131,7 @@ class CommandStage(MeasuredTrainable):
         own = {
             "time_s": self._own_time_s,
             "cpu_time_s": max(0.0, self._usage.cpu_s - self._cpu_before_s),
-            "peak_memory_gib": self._own_peak_gib,
+            "peak_memory_gib": self._own_peak_gib or result["peak_memory_gib"],
         }
         if result["status"] == "ok":
             own["epoch_time_s"] = self._own_epoch_time_s
@@ -181,7 +181,7 @@ class CommandStage(MeasuredTrainable):
             command,
             folder / "output.log",
             self._watch_output.see,
-            num_threads=self._spec.num_threads,
+            env=script_environment(self._options, words),
             grace_s=self._options.grace_s,
             removed_if_killed=None if self._options.logs else folder,
             poll=self._watch_output.poll,

@@ -127,6 +127,10 @@ class NvmlMonitor(GpuMonitor):
             num_others=self._num_others(),
         )
 
+    def ask(self, function: str) -> Any:
+        """Returns NVML's answer about the card, or the MIG instance; None if it refuses."""
+        return self._ask(function, self._instance)
+
     def close(self) -> None:
         """Ends the session with the driver, dead or alive."""
         if self._is_open:
@@ -150,7 +154,7 @@ class NvmlMonitor(GpuMonitor):
         if found is None:
             return None
         pids = {process.pid for process in found}
-        others = {pid for pid in pids if not _is_ours(pid)}
+        others = {pid for pid in pids if not is_ours(pid)}
         return len(others) if len(others) < len(pids) else max(0, len(others) - 1)
 
 
@@ -271,7 +275,7 @@ def _by_uuid(nvml: Any, start: str) -> Any:
     return found[0] if found else None
 
 
-def _is_ours(pid: int) -> bool:
+def is_ours(pid: int) -> bool:
     """Whether a process is this one or descends from it."""
     while pid > 1:
         if pid == os.getpid():

@@ -55,6 +55,9 @@ class MemoryMeter(ABC):
     def require_released(self) -> None:
         """Raises UnreleasedMemoryError if a trial that ended still holds device memory."""
 
+    def close(self) -> None:  # noqa: B027 - most meters have nothing to let go
+        """Lets go what the meter holds; harmless when called twice."""
+
 
 class ProcessMemoryMeter(MemoryMeter):
     """Peak resident set of this process, interpreter and libraries included.

@@ -6,7 +6,7 @@ Knows the names under which a trial reports these figures. Does not know stages 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from trainables.telemetry.clock import PhaseClock, PhaseTime
 from trainables.telemetry.contention import CpuUse, judge
 from trainables.telemetry.gpu import GpuMonitor
 from trainables.telemetry.sampler import GpuSampler, GpuUsage
-from trainables.telemetry.steps import StepTimer, StepTimes, event_factory
+from trainables.telemetry.steps import StepTimer, StepTimes
 
 
 class TrialWatch:
@@ -25,11 +25,11 @@ class TrialWatch:
 
     Args:
         monitor: The card.
-        device_kind: ``cuda`` or ``cpu``.
+        new_event: Makes a CUDA event with time (see ``steps.event_factory``); None without CUDA.
     """
 
-    def __init__(self, monitor: GpuMonitor, device_kind: str) -> None:
-        self.steps = StepTimer(event_factory(device_kind))
+    def __init__(self, monitor: GpuMonitor, new_event: Callable[[], Any] | None = None) -> None:
+        self.steps = StepTimer(new_event)
         self._sampler = GpuSampler(monitor)
         self._gpu = GpuUsage()
         self._last = StepTimes()

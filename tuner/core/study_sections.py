@@ -110,6 +110,14 @@ class ResourceSpec:
             may_be_none=True,
         ),
     )
+    gpus: int = field(
+        default=1,
+        metadata=study_key(
+            "Whole cards of one node for a trial that uses a card; more than 1 only for a script that starts "
+            "its own ranks.",
+            ge=1,
+        ),
+    )
     retries: int = field(
         default=2, metadata=study_key("How many times a trial is run again after its worker died.", ge=0)
     )

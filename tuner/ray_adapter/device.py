@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from tuner.core.traits import StageTraits
 from tuner.errors import ClusterError, HardwareMismatchError
 from tuner.ray_adapter.cluster import Resources
 from tuner.ray_adapter.interrupts import Interrupts
-from tuner.ray_adapter.place import Place, choose_accelerator
+from tuner.ray_adapter.place import Place, choose_accelerator, most_gpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +21,8 @@ class Device:
     Attributes:
         details: Its description by the stage: kind, name, memory_gib ...
         place: The resources that a trial asks Ray for.
-        num_workers: Trials at once: one a whole GPU of that kind, one on a CPU, since wall-clock is an
-            objective.
+        num_workers: Trials at once: as many as find whole GPUs of that kind, one on a CPU, since wall-clock
+            is an objective.
         mismatch: The reason why it is not the device that the study was written for; empty if it is.
         traits: Properties that stage and device state of themselves.
         source: Fingerprints of the stage's own source files.
@@ -46,12 +47,11 @@ def look_at_device(
     """
     import ray  # only now: what the private Ray needs in the environment is set before ray is imported
 
-    from tuner.ray_adapter.stages import describe_device, describe_stage
+    from tuner.ray_adapter.stages import describe_device, describe_stage, may_use_card
 
-    check_resources(study, resources)
-    num_gpus = min(1, resources.num_gpus)
-    accelerator_type, num_cards = choose_accelerator(study.hardware, ray.nodes()) if num_gpus else ("", 0)
-    place = Place(num_gpus=num_gpus, accelerator_type=accelerator_type)
+    nodes = ray.nodes()
+    check_resources(study, resources, nodes)
+    place, num_workers = choose_place(study, nodes) if may_use_card(study) else (Place(), 1)
     details = describe_device(study, interrupts, place)
     mismatch = study.hardware.why_not(details) or ""
     if mismatch and require_hardware:
@@ -63,21 +63,41 @@ def look_at_device(
     return Device(
         details=details,
         place=place,
-        num_workers=max(1, num_cards),
+        num_workers=num_workers,
         mismatch=mismatch,
         traits=traits,
         source=source,
     )
 
 
-def check_resources(study: StudySpec, resources: Resources) -> None:
+def choose_place(study: StudySpec, nodes: Sequence[Mapping[str, Any]]) -> tuple[Place, int]:
+    """Returns what a trial that may use cards asks for, and how many trials run at once.
+
+    Args:
+        study: The study; its cards a trial are checked already.
+        nodes: The nodes, as `ray.nodes()` lists them.
+    """
+    num_gpus = study.resources.gpus
+    accelerator_type, num_trials = choose_accelerator(study.hardware, nodes, num_gpus)
+    if not num_trials:
+        return Place(), 1
+    return Place(num_gpus=num_gpus, accelerator_type=accelerator_type), num_trials
+
+
+def check_resources(study: StudySpec, resources: Resources, nodes: Sequence[Mapping[str, Any]]) -> None:
     """Fails when a trial could never start; Ray itself would wait for ever.
 
     Raises:
-        ClusterError: The study wants more CPUs a trial than there are.
+        ClusterError: The study wants more CPUs a trial than there are, or more GPUs than any node has.
     """
     if resources.num_cpus < study.resources.cpus:
         raise ClusterError(
             f"the study wants {study.resources.cpus} CPUs a trial; the cluster has {resources.num_cpus}.",
             f"lower resources.cpus in {study.path}.",
+        )
+    wanted, most = study.resources.gpus, most_gpus(nodes)
+    if wanted > max(1, most):
+        raise ClusterError(
+            f"the study wants {wanted} GPUs a trial, all of one node; no node has more than {most}.",
+            f"lower resources.gpus in {study.path}, or run where a node has {wanted}.",
         )

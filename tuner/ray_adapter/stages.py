@@ -49,12 +49,14 @@ def load_stage(class_path: str) -> type[tune.Trainable]:
 
 
 def check_parameters(study: StudySpec) -> None:
-    """Makes the stage refuse parameters that it cannot use; asks for no Ray.
+    """Makes the stage refuse parameters, and cards, that it cannot use; asks for no Ray.
 
     Raises:
-        StageError: The stage cannot be imported, or a parameter makes no sense to it.
+        StageError: The stage cannot be imported, or a parameter or the number of cards makes no sense to it.
     """
     stage = load_stage(study.stage.class_path)
+    if study.resources.gpus > 1:
+        _check_gpus(study, stage)
     if not hasattr(stage, "check_parameters"):
         return
     varying = [p.name for p in study.parameters if isinstance(p, Continuous) or len(p.values) > 1]
@@ -63,6 +65,23 @@ def check_parameters(study: StudySpec) -> None:
         stage.check_parameters(dict(study.stage.options), varying, fixed)
     except ValueError as error:
         raise _mistake(study, str(error)) from error
+
+
+def _check_gpus(study: StudySpec, stage: type[tune.Trainable]) -> None:
+    wanted = f"{study.path}: resources.gpus={study.resources.gpus}, but"
+    if not getattr(stage, "starts_own_ranks", False):
+        raise StageError(
+            f"{wanted} a trial of {study.stage.class_path} uses one card.",
+            "leave resources.gpus out; a script that starts its own ranks (torchrun) can use more.",
+        )
+    if not may_use_card(study):
+        raise StageError(f"{wanted} the stage uses none (device: cpu).", "leave out one of the two.")
+
+
+def may_use_card(study: StudySpec) -> bool:
+    """Whether a trial needs a card if the cluster has one; a stage that does not say may."""
+    stage = load_stage(study.stage.class_path)
+    return not hasattr(stage, "may_use_card") or bool(stage.may_use_card(dict(study.stage.options)))
 
 
 _FIX = " Fix: "
@@ -94,8 +113,13 @@ def describe_stage(
     said, source = _on_worker(
         study, interrupts, place, "quality_options", _class_says, class_path, options, plugin_files(study)
     )
-    capacity = float(device["memory_gib"]) if device["kind"] == "cuda" else None
-    return StageTraits(**said, capacity_gib=capacity), source
+    return StageTraits(**said, capacity_gib=capacity_gib(device)), source
+
+
+def capacity_gib(device: Mapping[str, Any]) -> float | None:
+    """Returns the memory in which a trial must fit, in GiB; None on a CPU or if the card does not tell."""
+    memory_gib = device["memory_gib"] if device["kind"] == "cuda" else None
+    return None if memory_gib is None else float(memory_gib)
 
 
 def prepare(study: StudySpec, interrupts: Interrupts, place: Place) -> None:

@@ -180,8 +180,8 @@ def _stage(*, options: Mapping[str, Any], **given: Any) -> StageSpec:
     return StageSpec(options={**options, "num_samples": given["num_samples"]}, **given)
 
 
-def _resources(*, cpus: int, threads: int | None, retries: int) -> ResourceSpec:
-    return ResourceSpec(cpus=cpus, threads=threads or cpus, retries=retries)
+def _resources(*, cpus: int, threads: int | None, **rest: int) -> ResourceSpec:
+    return ResourceSpec(cpus=cpus, threads=threads or cpus, **rest)
 
 
 _MAKERS: Mapping[Any, Callable[..., Any]] = MappingProxyType({StageSpec: _stage, ResourceSpec: _resources})
