@@ -141,7 +141,15 @@ class StudyDocument:
     constraints: tuple[str, ...] = field(
         default=(),
         metadata=study_key(
-            "The rules that parameters must keep; `micro_batch divides batch_size` always applies."
+            "The rules that parameters must keep, beside the one about micro_batch; see `divisibility`."
+        ),
+    )
+    divisibility: str | None = field(
+        default=None,
+        metadata=study_key(
+            "The rule that ties micro_batch to batch_size: `micro_batch divides batch_size` (times "
+            "`stage.rows_per_sample`) unless another is given; `none` lets micro_batch be anything up to a "
+            "batch's rows."
         ),
     )
     baseline: Mapping[str, ParameterValue] = field(
