@@ -61,6 +61,19 @@ def test_a_study_says_what_micro_batches_are_cut_from_and_how(stage, top, rule, 
     assert ("divisibility" in spec.as_dict()) is bool(top)
 
 
+def test_constraints_hold_beside_a_rule_in_the_place_of_divisibility():
+    """Of batches of 6 and 12, `batch_size * num_taus <= 40` leaves 12 only with 2 and 3 noise levels."""
+    spec = study(STUDY + "divisibility: none\n")
+    assert [rule.text for rule in spec.rules] == ["micro_batch <= batch_size", "batch_size * num_taus <= 40"]
+    points = [spec.lattice.point(row) for row in range(len(spec.lattice))]
+    assert max(point["batch_size"] * point["num_taus"] for point in points) == 36
+    assert study(STUDY + "divisibility: auto\n") == study()
+    with pytest.raises(
+        SpecError, match=r"a\.yaml:2\d: the constraint 'lr <= batch_size' names lr, which is cont"
+    ):
+        study(STUDY + "divisibility: lr <= batch_size\n")
+
+
 def test_a_rule_in_the_place_of_divisibility_is_checked_as_any_other():
     with pytest.raises(SpecError, match=r"a\.yaml:20: the constraint 'micro_bach .* mean 'micro_batch'"):
         study(STUDY + "divisibility: micro_bach divides batch_size\n")

@@ -17,7 +17,7 @@ from tuner.core.study_sections import StageSpec
 from tuner.errors import ConfigError, SpecError
 from tuner.spec.custom_errors import guess
 from tuner.spec.document import Document, Mistake, Path
-from tuner.spec.study_document import NEEDED_PARAMETERS, ParameterDocument, StudyDocument
+from tuner.spec.study_document import AUTO, NEEDED_PARAMETERS, ParameterDocument, StudyDocument
 
 _NAMING = "use letters, digits and _, and none of the words that constraints are written with."
 
@@ -28,7 +28,8 @@ def build_lattice(study: StudyDocument, stage: StageSpec, document: Document) ->
     required = _required(study, stage.rows_per_sample)
     texts: dict[Path, str] = {("constraints", k): text for k, text in enumerate(study.constraints)}
     rules: dict[Path, Rule] = {}
-    for path, text in ({("divisibility",): required} if study.divisibility else {} | texts).items():
+    own: dict[Path, str] = {} if study.divisibility == AUTO else {("divisibility",): required}
+    for path, text in (own | texts).items():
         try:
             rules[path] = Rule.parse(text, study.parameters)
         except SpecError as error:
@@ -39,7 +40,7 @@ def build_lattice(study: StudyDocument, stage: StageSpec, document: Document) ->
         constraints = [rule for path, rule in rules.items() if path in texts]
         return Lattice(_parameters(study), constraints, required=required)
     except RuleError as error:
-        place = next(path for path, rule in rules.items() if rule.text == error.text)
+        place = next((path for path, rule in rules.items() if rule.text == error.text), ("parameters",))
         mistake = Mistake(path=place, what=error.message, fix=error.hint)
     except SpecError as error:
         mistake = Mistake(path=("parameters",), what=error.message, fix=error.hint)
@@ -48,7 +49,7 @@ def build_lattice(study: StudyDocument, stage: StageSpec, document: Document) ->
 
 def _required(study: StudyDocument, rows_per_sample: int) -> str:
     """The rule about micro_batch: the study's own, the usual one, or what stands for none."""
-    if study.divisibility is None:
+    if study.divisibility == AUTO:
         return divisibility(rows_per_sample)
     return no_divisibility(rows_per_sample) if study.divisibility == NONE else study.divisibility
 
@@ -112,7 +113,7 @@ def _size_mistakes(study: StudyDocument, stage: StageSpec) -> list[Mistake]:
         else []
     )
     rows = stage.rows_per_sample
-    for k, value in enumerate((micro.values or []) if study.divisibility is None else []):
+    for k, value in enumerate((micro.values or []) if study.divisibility == AUTO else []):
         if all(size * rows % value for size in sizes):
             listed = ", ".join(map(str, sizes))
             times = "" if rows == 1 else f" times rows_per_sample={rows}"

@@ -17,6 +17,8 @@ from tuner.errors import SpecError
 from tuner.spec.custom_errors import mistake
 from tuner.spec.single_values import Number, Scalar
 
+AUTO = "auto"
+"""The value of `divisibility` unless the file has another."""
 NEEDED_PARAMETERS = ("batch_size", "micro_batch", "num_taus")
 
 
@@ -144,12 +146,11 @@ class StudyDocument:
             "The rules that parameters must keep, beside the one about micro_batch; see `divisibility`."
         ),
     )
-    divisibility: str | None = field(
-        default=None,
+    divisibility: str = field(
+        default=AUTO,
         metadata=study_key(
-            "The rule that ties micro_batch to batch_size: `micro_batch divides batch_size` (times "
-            "`stage.rows_per_sample`) unless another is given; `none` lets micro_batch be anything up to a "
-            "batch's rows."
+            "The rule that ties micro_batch to batch_size. `auto`: `micro_batch divides batch_size` (times "
+            "`stage.rows_per_sample`); `none`: micro_batch may be anything up to a batch's rows; or a rule."
         ),
     )
     baseline: Mapping[str, ParameterValue] = field(
