@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self
 
 from trainables.command.words import names_in
@@ -29,8 +30,11 @@ class CommandOptions:
     Attributes:
         command: The program and its arguments, as a list of words; no shell reads it.
         num_samples: Training samples of the study, which the template may use.
-        config: A YAML or JSON file, copied for each trial to ``{config}``, byte for byte but for ``patch``.
-        patch: Dotted keys of ``config``, and the parameter (or other word) whose value each gets.
+        config: A YAML, JSON or TOML file, copied for each trial to ``{config}``, byte for byte but for
+            ``patch``.
+        patch: Dotted keys of ``config``, and the parameter (or other word) whose value each gets; or a text
+            with words in braces, such as ``"{dir}/log.jsonl"``.
+        create: Whether keys of ``patch`` that the file lacks are added to it.
         source: Where metrics are: ``json`` objects (or Python dicts) in lines of output, a ``regex`` on
             them, or a JSON ``file`` (one object, or one a line of which the last counts) read at the end.
         pattern: The regex; its named groups are metrics.
@@ -39,6 +43,12 @@ class CommandOptions:
             objects. time_s is cumulative. ``epoch: ""`` says that lines are counted, whatever they say.
         start: A regex on a line that says training begins: what is before it is warm-up.
         per_epoch: False if the script reports once, at its end, for the whole budget.
+        workdir: ``{copy: [...], link: [...]}``: the script runs in a folder of the trial's own, with copies
+            of and links to these files and folders, named relative to where the tuner was started. The
+            folder is removed when the trial ends. Without it the script runs where the tuner does.
+        evaluate: A second command, run once when the script has ended well, whose JSON says the NRMSE. Its
+            time is none of training.
+        evaluate_file: The JSON file that it writes; without it, it prints the JSON.
         logs: Folder in which every trial's folder is kept; if empty, a trial's folder is a temporary
             one, removed when the trial ends.
         grace_s: Seconds between SIGTERM and SIGKILL.
@@ -51,12 +61,16 @@ class CommandOptions:
     num_samples: int = 0
     config: str = ""
     patch: Mapping[str, str] = field(default_factory=dict)
+    create: bool = False
     source: str = "json"
     pattern: str = ""
     file: str = ""
     keys: Mapping[str, str] = field(default_factory=dict)
     start: str = ""
     per_epoch: bool = True
+    workdir: Mapping[str, list[str]] = field(default_factory=dict)
+    evaluate: list[str] = field(default_factory=list)
+    evaluate_file: str = ""
     logs: str = ""
     grace_s: float = 5.0
 
@@ -69,6 +83,8 @@ class CommandOptions:
         if self.source == "file" and self.per_epoch:
             raise mistake("per_epoch", True, "write per_epoch: false; a file is read at the end")
         self._check_config()
+        self._check_evaluate()
+        _check_workdir(self.workdir)
         for name in self.keys:
             if name not in KEYS:
                 raise mistake("keys", name, f"use one of {', '.join(KEYS)}")
@@ -77,22 +93,37 @@ class CommandOptions:
     def _check_types(self) -> None:
         if not (_are_words(self.command) and self.command):
             raise mistake("command", self.command, "write a list of words, such as ['{python}', 'train.py']")
-        for name in ("config", "source", "pattern", "file", "start", "logs"):
+        for name in ("config", "source", "pattern", "file", "start", "logs", "evaluate_file"):
             if not isinstance(getattr(self, name), str):
                 raise mistake(name, getattr(self, name), "write text, in quotes where YAML needs them")
         for name in ("patch", "keys"):
             value = getattr(self, name)
             if not (isinstance(value, Mapping) and _are_words([*value, *value.values()])):
                 raise mistake(name, value, "map names to names, such as {a: b}")
-        if not isinstance(self.per_epoch, bool):
-            raise mistake("per_epoch", self.per_epoch, "write true or false")
+        for name in ("per_epoch", "create"):
+            if not isinstance(getattr(self, name), bool):
+                raise mistake(name, getattr(self, name), "write true or false")
         if isinstance(self.grace_s, bool) or not isinstance(self.grace_s, int | float) or self.grace_s < 0:
             raise mistake("grace_s", self.grace_s, "write seconds, such as 5")
 
+    def _check_evaluate(self) -> None:
+        if not _are_words(self.evaluate):
+            fix = "write a list of words, such as ['{python}', 'evaluate.py']"
+            raise mistake("evaluate", self.evaluate, fix)
+        if self.evaluate and self.per_epoch:
+            raise mistake("per_epoch", True, "write per_epoch: false; evaluate runs once, at the end")
+        if self.evaluate_file and not self.evaluate:
+            raise mistake("evaluate_file", self.evaluate_file, "name the command that writes it in evaluate")
+
+    @property
+    def training_keys(self) -> Mapping[str, str]:
+        """The names of what the script itself says: no NRMSE if ``evaluate`` says that."""
+        return {**self.keys, "nrmse": ""} if self.evaluate else self.keys
+
     def _check_config(self) -> None:
         if self.patch and not self.config:
-            raise mistake("config", self.config, "name the YAML or JSON file to patch")
-        in_command = {name for word in self.command for name in names_in(word)}
+            raise mistake("config", self.config, "name the YAML, JSON or TOML file to patch")
+        in_command = {name for word in (*self.command, *self.evaluate) for name in names_in(word)}
         if not self.config and "config" in in_command.union(names_in(self.file)):
             raise mistake("config", self.config, "name the file that {config} copies, or remove that word")
         if self.config and in_command.isdisjoint({"config", "dir"}):
@@ -106,7 +137,9 @@ class CommandOptions:
             except re.error as error:
                 raise mistake(name, getattr(self, name), f"correct the regex ({error})") from error
         groups = re.compile(self.pattern).groupindex
-        for ours in {"nrmse", *self.keys} if self.source == "regex" else ():
+        for ours in (
+            {"nrmse", *self.keys} - {"nrmse" if self.evaluate else ""} if self.source == "regex" else ()
+        ):
             theirs = self.keys.get(ours, ours)
             if theirs and theirs not in groups:
                 fix = rf"give the regex a group named {theirs}, such as {theirs}=(?P<{theirs}>[-+.\w]+)"
@@ -119,8 +152,26 @@ class CommandOptions:
         for key in raw:
             if key not in known:
                 raise ValueError(f"unknown stage option {key!r}. Fix: use one of {', '.join(known)}.")
-        paths = {name: at_home(name, raw[name]) for name in ("config", "file", "logs") if name in raw}
-        return cls(**{**raw, **paths, "command": _command_at_home(raw.get("command", []))})
+        names = ("config", "file", "logs", "evaluate_file")
+        paths = {name: at_home(name, raw[name]) for name in names if name in raw}
+        commands = {name: _command_at_home(raw[name]) for name in ("command", "evaluate") if name in raw}
+        return cls(**{**raw, **paths, "command": [], **commands})
+
+
+def _check_workdir(workdir: object) -> None:
+    """Raises ValueError unless it is {copy: [...], link: [...]} of relative paths, none within another."""
+    if not (isinstance(workdir, Mapping) and all(map(_are_words, workdir.values()))):
+        raise mistake("workdir", workdir, "write {copy: [...]} with the paths that each trial gets a copy of")
+    for name in workdir:
+        if name not in ("copy", "link"):
+            raise mistake("workdir", name, "use copy or link")
+    paths = [path for listed in workdir.values() for path in listed]
+    for path in paths:
+        if not Path(path).parts or Path(path).is_absolute() or ".." in Path(path).parts or path[0] == "~":
+            fix = "name a file or folder below the one in which the tuner is started, by its relative path"
+            raise mistake("workdir", path, fix)
+        if [other for other in paths if Path(path) in (Path(other), *Path(other).parents)] != [path]:
+            raise mistake("workdir", path, "name it once, and nothing within it")
 
 
 def at_home(name: str, value: Any) -> Any:

@@ -32,6 +32,7 @@ class Script:
         num_threads: The value of OMP_NUM_THREADS.
         grace_s: Seconds between SIGTERM and SIGKILL.
         removed_if_killed: Folder that the guard removes when this process dies; None if there is none.
+        cwd: Folder in which it runs; None for that of this process.
 
     Raises:
         ValueError: The program cannot be started.
@@ -49,6 +50,7 @@ class Script:
         num_threads: int,
         grace_s: float,
         removed_if_killed: Path | None,
+        cwd: Path | None = None,
     ) -> None:
         self._mark = uuid.uuid4().hex
         self._grace_s = grace_s
@@ -64,9 +66,10 @@ class Script:
                 bufsize=0,
                 start_new_session=True,
                 env=os.environ | own,
+                cwd=cwd,
             )
         except OSError as error:
-            fix = f"name a program that can be started from {Path.cwd()} ({error.strerror})"
+            fix = f"name a program that can be started from {cwd or Path.cwd()} ({error.strerror})"
             raise mistake("command", command[0], fix) from error
         self._pid = self._process.pid
         self._guard = self._start_guard(removed_if_killed)
