@@ -5,15 +5,22 @@ Knows which format a file has and in which order things are checked. Does not kn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import Any
 
 from config_patch.errors import ConfigPatchError, MissingKeyError
 from config_patch.json_text import JsonText
 from config_patch.text import ConfigText
+from config_patch.toml_text import TomlText
 from config_patch.yaml_text import YamlText
+
+_FORMS: Mapping[str, type[ConfigText[Any]]] = MappingProxyType({".json": JsonText, ".toml": TomlText})
+"""The format of a file by its suffix; YAML is that of any other."""
+
+_NONE: Mapping[Path, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +33,12 @@ class Change:
 
 
 def patch(
-    text: str, values: Mapping[str, Any], file: PurePath, *, can_create: bool = False
+    text: str,
+    values: Mapping[str, Any],
+    file: PurePath,
+    *,
+    can_create: bool = False,
+    included: Mapping[Path, str] = _NONE,
 ) -> tuple[str, list[Change]]:
     """Gives the text with the value of each dotted key replaced.
 
@@ -34,32 +46,45 @@ def patch(
         text: The file's text with its line endings (read with `newline=""`), and its byte-order mark if any.
         values: The new value (text, number, true, false or None) by dotted key. In a list, the name of an
             entry is its index from 0, as in `callbacks.1.patience`.
-        file: Names the file in messages. Its suffix decides the format: `.json` is JSON, all else is YAML.
+        file: Names the file in messages. Its suffix decides the format: `.json` is JSON, `.toml` is
+            TOML, all else is YAML.
         can_create: Add the keys that the file does not have.
+        included: Texts of the files that this one includes, see `included_by`. A key that only they have
+            is added, so that it comes on top of theirs.
 
     Returns:
         The new text, and the changes in the order of `values`. A key that already has its value is not
         among them.
 
     Raises:
-        MissingKeyError: A key is not in the file, and `can_create` is off.
+        MissingKeyError: A key is neither in the file nor in an included one, and `can_create` is off.
         ConfigPatchError: The text is not of its format, or a key does not name one single value of its own.
     """
-    form = JsonText if file.suffix.lower() == ".json" else YamlText
     try:
-        return _patched(form(text, str(file)), values, can_create=can_create)
+        others = [_form(other)(content, str(other)) for other, content in included.items()]
+        return _patched(_form(file)(text, str(file)), values, can_create=can_create, others=others)
     except RecursionError:
         raise ConfigPatchError(
             f"{file}: its values are nested too deeply.", "set its values by hand."
         ) from None
 
 
+def _form(file: PurePath) -> type[ConfigText[Any]]:
+    return _FORMS.get(file.suffix.lower(), YamlText)
+
+
 def _patched(
-    before: ConfigText[Any], values: Mapping[str, Any], *, can_create: bool
+    before: ConfigText[Any],
+    values: Mapping[str, Any],
+    *,
+    can_create: bool,
+    others: Sequence[ConfigText[Any]],
 ) -> tuple[str, list[Change]]:
     missing = [key for key in values if before.find(key) is None]
-    if missing and not can_create:
-        what = f"{before.label}: there is no key {missing[0]!r} in it."
+    nowhere = [key for key in missing if not any(other.find(key) for other in others)]
+    if nowhere and not can_create:
+        also = f", nor in {', '.join(other.label for other in others)}" if others else ""
+        what = f"{before.label}: there is no key {nowhere[0]!r} in it{also}."
         raise MissingKeyError(what, "correct the key, or add it to the file.")
     whole = before.with_keys(missing) if missing else before
     pieces: list[tuple[int, int, str]] = []

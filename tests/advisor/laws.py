@@ -17,7 +17,8 @@ EPOCH_S = 10.0
 
 def smooth_epoch_s(config: TrialConfig) -> float:
     """A fifth of the rows is launches."""
-    return EPOCH_S * (0.2 * config.num_micro_batches / config.batch_size * 3 + 0.8 * config.num_taus / 5)
+    chunks = config.batch_size // config.micro_batch
+    return EPOCH_S * (0.2 * chunks / config.batch_size * 3 + 0.8 * config.num_taus / 5)
 
 
 def smooth(run: Run, epoch: int) -> Measurement:

@@ -87,6 +87,20 @@ def test_a_parameter_of_ones_own_needs_a_key(tmp_path):
     assert yaml.safe_load(file.read_text())["training"]["width"] == recommended(run)["width"]
 
 
+def test_a_key_of_a_file_that_is_included_is_written_on_top_of_it(ended_run, config):
+    base = config.rename(config.with_name("base.yaml"))
+    config.write_text("include: base\ntraining:\n  workers: 8\n\nlogging: {run: x}\n")
+    before = base.read_text()
+    call("export", ended_run, "--into", config, "--force")
+    assert base.read_text() == before
+    merged, own = yaml.safe_load(before), yaml.safe_load(config.read_text())
+    for section in ("training", "stages"):
+        merged[section] |= own[section]
+    config.write_text(yaml.safe_dump(merged))
+    assert values_of(config) == recommended(ended_run)
+    assert list(own) == ["include", "training", "logging", "stages"]
+
+
 def test_a_certified_result_needs_no_force(ended_run, config, monkeypatch):
     certify(monkeypatch)
     said = call("export", ended_run, "--into", config)

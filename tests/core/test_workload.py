@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.core.config import TrialConfig
-from tuner.core.workload import Workload, change_pct
+from tuner.core.workload import Workload, change_pct, num_micro_batches
 
 BASELINE = TrialConfig(batch_size=6, micro_batch=3, num_taus=5)
 V2 = TrialConfig(batch_size=12, micro_batch=4, num_taus=4, accum_steps=2)
@@ -16,8 +16,8 @@ AFTER = Workload(config=V2, num_samples=2000)
 
 
 def test_the_guides_forward_passes_fall_from_3330_to_2004_by_40_percent():
-    assert (BEFORE.num_iterations, BASELINE.num_micro_batches) == (333, 2)
-    assert (AFTER.num_iterations, V2.num_micro_batches) == (167, 3)
+    assert (BEFORE.num_iterations, BEFORE.num_chunks / 333) == (333, 2)
+    assert (AFTER.num_iterations, AFTER.num_chunks / 167) == (167, 3)
     assert (BEFORE.num_forward_passes, AFTER.num_forward_passes) == (3330, 2004)
     assert round(change_pct(BEFORE.num_forward_passes, AFTER.num_forward_passes)) == -40
 
@@ -62,6 +62,14 @@ def test_half_a_batch_is_rounded_up(samples, batch, batches):
 def test_less_than_half_a_batch_is_no_workload():
     with pytest.raises(ValueError, match="num_samples=2 are not half a batch of 6"):
         Workload(config=BASELINE, num_samples=2)
+
+
+def test_chunks_are_cut_from_the_rows_that_the_stage_makes_of_a_batch():
+    """Of 8 samples with 30 rows each, chunks of 90 rows are three, the last a smaller one."""
+    config = TrialConfig(batch_size=8, micro_batch=90, num_taus=2)
+    work = Workload(config=config, num_samples=80, rows_per_sample=30)
+    assert (work.num_iterations, work.num_chunks, work.num_rows) == (10, 30, 10 * 240 * 2)
+    assert [num_micro_batches(8, micro, 30) for micro in (1, 60, 120, 239, 240, 500)] == [240, 4, 2, 2, 1, 1]
 
 
 def test_change_from_zero_has_no_percentage():

@@ -10,11 +10,13 @@ from tuner.core.config import TrialConfig
 from tuner.core.goal import Goal, Objective
 from tuner.core.limits import Limit
 from tuner.core.objectives import Target
+from tuner.core.study_sections import StageSpec
 from tuner.core.trial import Purpose, TrialState
 from tuner.report.conclusion import conclusion_text
 from tuner.report.text import duration, result_table, trial_line, work_table
 
 TARGET = Goal(target=Target.parse("nrmse < 0.095"))
+STAGE = StageSpec(class_path="m:C", num_epochs=2, num_samples=2000)
 BASELINE = make_record("0001", curve=(0.1, 0.09), epoch_time_s=10.0, purpose=Purpose.BASELINE)
 
 
@@ -49,7 +51,7 @@ def test_the_closing_table_shows_figures_of_full_budget_trials_only():
 def test_the_work_table_holds_the_guides_numbers_and_both_of_its_counts():
     """See the guide, "Computational cost per epoch": 3,330 -> 2,004 passes, 10,000 -> 8,000 evaluations."""
     guide = make_record("0002", config=TrialConfig(**GUIDE), purpose=Purpose.GUIDE)
-    lines = work_table(conclude([BASELINE, guide], TARGET), 2000).splitlines()
+    lines = work_table(conclude([BASELINE, guide], TARGET), STAGE).splitlines()
     assert lines[0].split()[2:4] == ["num_forward_passes", "num_sample_evals"]
     assert lines[1].split() == ["baseline", "3,330", "10,000", "333", "15", "6"]
     assert "2,004 (-40 %)" in lines[2]

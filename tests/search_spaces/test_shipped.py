@@ -10,7 +10,6 @@ import torch
 from trainables.consistency.options import StageOptions
 from trainables.consistency.row_cost import resident_bytes, row_cost
 from tuner.core.config import TrialConfig
-from tuner.errors import ConfigError
 from tuner.spec import (
     list_hardware,
     load_hardware,
@@ -195,8 +194,3 @@ def test_shipped_files_are_read_as_package_data():
     assert {"cpu.yaml", "hardware"} <= {entry.name for entry in folder.iterdir()}
     text = folder.joinpath("cpu.yaml").read_bytes()
     assert read_document(text, "cpu.yaml").mistakes == []
-
-
-def test_a_pair_that_does_not_divide_is_no_config():
-    with pytest.raises(ConfigError):
-        TrialConfig(batch_size=14, micro_batch=5, num_taus=4)

@@ -38,6 +38,53 @@ def study(text: str = STUDY):
     return study_from_text(text.encode(), label="a.yaml")
 
 
+@pytest.mark.parametrize(
+    ("stage", "top", "rule", "legal"),
+    [
+        ("", "", "micro_batch divides batch_size", 5),
+        ("  rows_per_sample: 3\n", "", "micro_batch divides batch_size * 3", 7),
+        ("", "divisibility: none\n", "micro_batch <= batch_size", 6),
+        ("  rows_per_sample: 2\n", "divisibility: none\n", "micro_batch <= batch_size * 2", 8),
+        ("", "divisibility: batch_size - micro_batch >= 3\n", "batch_size - micro_batch >= 3", 4),
+    ],
+)
+def test_a_study_says_what_micro_batches_are_cut_from_and_how(stage, top, rule, legal):
+    """Batches of 6 and 12; micro-batches of 3, 6, 9 and 12."""
+    text = STUDY.replace("  num_samples: 400\n", f"  num_samples: 400\n{stage}") + top
+    spec = study(text.replace("constraints: [batch_size * num_taus <= 40]\n", ""))
+    assert [rule.text for rule in spec.rules] == [rule]
+    points = [spec.lattice.point(row) for row in range(len(spec.lattice))]
+    assert len({(point["batch_size"], point["micro_batch"]) for point in points}) == legal
+    again = study(study_as_yaml(spec))
+    assert again == spec
+    assert again.as_dict() == spec.as_dict()
+    assert ("divisibility" in spec.as_dict()) is bool(top)
+
+
+def test_constraints_hold_beside_a_rule_in_the_place_of_divisibility():
+    """Of batches of 6 and 12, `batch_size * num_taus <= 40` leaves 12 only with 2 and 3 noise levels."""
+    spec = study(STUDY + "divisibility: none\n")
+    assert [rule.text for rule in spec.rules] == ["micro_batch <= batch_size", "batch_size * num_taus <= 40"]
+    points = [spec.lattice.point(row) for row in range(len(spec.lattice))]
+    assert max(point["batch_size"] * point["num_taus"] for point in points) == 36
+    assert study(STUDY + "divisibility: auto\n") == study()
+    with pytest.raises(
+        SpecError, match=r"a\.yaml:2\d: the constraint 'lr <= batch_size' names lr, which is cont"
+    ):
+        study(STUDY + "divisibility: lr <= batch_size\n")
+
+
+def test_a_rule_in_the_place_of_divisibility_is_checked_as_any_other():
+    with pytest.raises(SpecError, match=r"a\.yaml:20: the constraint 'micro_bach .* mean 'micro_batch'"):
+        study(STUDY + "divisibility: micro_bach divides batch_size\n")
+    few = STUDY.replace("{low: 3, high: 12, step: 3}", "{values: [3, 18]}")
+    assert len(study(few.replace("400\n", "400\n  rows_per_sample: 3\n")).lattice) > 0
+    with pytest.raises(SpecError, match=r"micro_batch=18 divides no batch_size in \{6, 12\}\."):
+        study(few)
+    with pytest.raises(SpecError, match=r"micro_batch=18 divides no .* times rows_per_sample=2"):
+        study(few.replace("400\n", "400\n  rows_per_sample: 2\n"))
+
+
 def test_every_part_of_a_study_is_where_its_users_look_for_it():
     spec = study()
     assert (spec.name, spec.description, spec.seed, spec.objective) == ("mine", "A study", 0, "time_s")

@@ -404,9 +404,9 @@ def test_the_study_these_tests_spoil_is_right():
         # points
         (
             "{batch_size: 12, micro_batch: 4,",
-            "{batch_size: 12, micro_batch: 5,",
-            "19: baseline: micro_batch=5 does not divide batch_size=12. "
-            "Fix: choose micro_batch from [1, 2, 3, 4, 6, 12].",
+            "{batch_size: 14, micro_batch: 4,",
+            "19: baseline is not in the space: micro_batch divides batch_size does not hold: "
+            f"4 does not divide 14. Fix: {WIDEN}",
         ),
         (
             "micro_batch: 4, num_taus: 4}",

@@ -36,8 +36,11 @@ class CommandOptions:
     Attributes:
         command: The program and its arguments, as a list of words; no shell reads it.
         num_samples: Training samples of the study, which the template may use.
-        config: A YAML or JSON file, copied for each trial to ``{config}``, byte for byte but for ``patch``.
-        patch: Dotted keys of ``config``, and the parameter (or other word) whose value each gets.
+        config: A YAML, JSON or TOML file, copied for each trial to ``{config}``, byte for byte but for
+            ``patch``.
+        patch: Dotted keys of ``config``, and the parameter (or other word) whose value each gets; or a text
+            with words in braces, such as ``"{dir}/log.jsonl"``.
+        create: Whether keys of ``patch`` that the file lacks are added to it.
         source: Where metrics are: ``json`` objects (or Python dicts) in lines of output, a ``regex`` on
             them, a ``file`` that the script writes, or the scalars of ``tensorboard`` event files. A file
             is followed while the script runs.
@@ -51,6 +54,12 @@ class CommandOptions:
         infeasible_if: Regexes; a line of output that one of them matches makes the trial infeasible.
         start: A regex on a line that says training begins: what is before it is warm-up.
         per_epoch: False if the script reports once, at its end, for the whole budget.
+        workdir: ``{copy: [...], link: [...]}``: the script runs in a folder of the trial's own, with copies
+            of and links to these files and folders, named relative to where the tuner was started. The
+            folder is removed when the trial ends. Without it the script runs where the tuner does.
+        evaluate: A second command, run once when the script has ended well, whose JSON says the NRMSE. Its
+            time is none of training.
+        evaluate_file: The JSON file that it writes; without it, it prints the JSON.
         logs: Folder in which every trial's folder is kept; if empty, a trial's folder is a temporary
             one, removed when the trial ends.
         grace_s: Seconds between SIGTERM and SIGKILL.
@@ -66,6 +75,7 @@ class CommandOptions:
     num_samples: int = 0
     config: str = ""
     patch: Mapping[str, str] = field(default_factory=dict)
+    create: bool = False
     source: str = "json"
     pattern: str = ""
     file: str = ""
@@ -74,6 +84,9 @@ class CommandOptions:
     infeasible_if: list[str] = field(default_factory=list)
     start: str = ""
     per_epoch: bool = True
+    workdir: Mapping[str, list[str]] = field(default_factory=dict)
+    evaluate: list[str] = field(default_factory=list)
+    evaluate_file: str = ""
     logs: str = ""
     grace_s: float = 5.0
     device: str = "auto"
@@ -88,6 +101,8 @@ class CommandOptions:
             raise mistake("device", self.device, f"use one of {', '.join(DEVICES)}")
         self._check_env()
         self._check_config()
+        self._check_evaluate()
+        _check_workdir(self.workdir)
         self._check_keys()
         self._check_regexes()
 
@@ -96,15 +111,16 @@ class CommandOptions:
             raise mistake("command", self.command, "write a list of words, such as ['{python}', 'train.py']")
         if not _are_words(self.infeasible_if):
             raise mistake("infeasible_if", self.infeasible_if, "write a list of texts, such as ['diverged']")
-        for name in ("config", "source", "pattern", "file", "file_format", "start", "logs"):
+        for name in ("config", "source", "pattern", "file", "file_format", "start", "logs", "evaluate_file"):
             if not isinstance(getattr(self, name), str):
                 raise mistake(name, getattr(self, name), "write text, in quotes where YAML needs them")
         for name in ("patch", "keys"):
             value = getattr(self, name)
             if not (isinstance(value, Mapping) and _are_words([*value, *value.values()])):
                 raise mistake(name, value, "map names to names, such as {a: b}")
-        if not isinstance(self.per_epoch, bool):
-            raise mistake("per_epoch", self.per_epoch, "write true or false")
+        for name in ("per_epoch", "create"):
+            if not isinstance(getattr(self, name), bool):
+                raise mistake(name, getattr(self, name), "write true or false")
         if isinstance(self.grace_s, bool) or not isinstance(self.grace_s, int | float) or self.grace_s < 0:
             raise mistake("grace_s", self.grace_s, "write seconds, such as 5")
 
@@ -150,10 +166,24 @@ class CommandOptions:
             if name in _OURS:
                 raise mistake("env", name, "leave it out: it is set for every trial")
 
+    def _check_evaluate(self) -> None:
+        if not _are_words(self.evaluate):
+            fix = "write a list of words, such as ['{python}', 'evaluate.py']"
+            raise mistake("evaluate", self.evaluate, fix)
+        if self.evaluate and self.per_epoch:
+            raise mistake("per_epoch", True, "write per_epoch: false; evaluate runs once, at the end")
+        if self.evaluate_file and not self.evaluate:
+            raise mistake("evaluate_file", self.evaluate_file, "name the command that writes it in evaluate")
+
+    @property
+    def training_keys(self) -> Mapping[str, str]:
+        """The names of what the script itself says: no NRMSE if ``evaluate`` says that."""
+        return {**self.keys, "nrmse": ""} if self.evaluate else self.keys
+
     def _check_config(self) -> None:
         if self.patch and not self.config:
-            raise mistake("config", self.config, "name the YAML or JSON file to patch")
-        texts = [*self.command, *map(str, self.env.values())]
+            raise mistake("config", self.config, "name the YAML, JSON or TOML file to patch")
+        texts = [*self.command, *self.evaluate, *map(str, self.env.values())]
         in_command = {name for text in texts for name in names_in(text)}
         if not self.config and "config" in in_command.union(names_in(self.file)):
             raise mistake("config", self.config, "name the file that {config} copies, or remove that word")
@@ -174,7 +204,9 @@ class CommandOptions:
                 fix = "write a regex that does not match an empty line, or every trial is infeasible"
                 raise mistake("infeasible_if", regex, fix)
         groups = re.compile(self.pattern).groupindex
-        for ours in {"nrmse", *self.keys} if self.source == "regex" else ():
+        for ours in (
+            {"nrmse", *self.keys} - {"nrmse" if self.evaluate else ""} if self.source == "regex" else ()
+        ):
             theirs = self.keys.get(ours, ours)
             if theirs and theirs not in groups:
                 fix = rf"give the regex a group named {theirs}, such as {theirs}=(?P<{theirs}>[-+.\w]+)"
@@ -187,8 +219,26 @@ class CommandOptions:
         for key in raw:
             if key not in known:
                 raise ValueError(f"unknown stage option {key!r}. Fix: use one of {', '.join(known)}.")
-        paths = {name: at_home(name, raw[name]) for name in ("config", "file", "logs") if name in raw}
-        return cls(**{**raw, **paths, "command": _command_at_home(raw.get("command", []))})
+        names = ("config", "file", "logs", "evaluate_file")
+        paths = {name: at_home(name, raw[name]) for name in names if name in raw}
+        commands = {name: _command_at_home(raw[name]) for name in ("command", "evaluate") if name in raw}
+        return cls(**{**raw, **paths, "command": [], **commands})
+
+
+def _check_workdir(workdir: object) -> None:
+    """Raises ValueError unless it is {copy: [...], link: [...]} of relative paths, none within another."""
+    if not (isinstance(workdir, Mapping) and all(map(_are_words, workdir.values()))):
+        raise mistake("workdir", workdir, "write {copy: [...]} with the paths that each trial gets a copy of")
+    for name in workdir:
+        if name not in ("copy", "link"):
+            raise mistake("workdir", name, "use copy or link")
+    paths = [path for listed in workdir.values() for path in listed]
+    for path in paths:
+        if not Path(path).parts or Path(path).is_absolute() or ".." in Path(path).parts or path[0] == "~":
+            fix = "name a file or folder below the one in which the tuner is started, by its relative path"
+            raise mistake("workdir", path, fix)
+        if [other for other in paths if Path(path) in (Path(other), *Path(other).parents)] != [path]:
+            raise mistake("workdir", path, "name it once, and nothing within it")
 
 
 def at_home(name: str, value: Any) -> Any:

@@ -106,7 +106,7 @@ class OutputWatch:
     def _report(self, values: Mapping[Any, Any], at_s: float) -> Iterator[Metrics]:
         """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
         self._seen = names(values)
-        metrics = to_metrics(values, self._options.keys)
+        metrics = to_metrics(values, self._options.training_keys)
         if metrics is None:
             return
         epoch = _epoch_of(values, self._name("epoch"))
@@ -114,7 +114,7 @@ class OutputWatch:
             if self._count.is_end_of_epoch(epoch):
                 self._require_clock(metrics)
                 yield self._with_cumulative_clock(metrics)
-        elif epoch is None or epoch > 0:
+        elif (epoch is None or epoch > 0) and self._has_clock(metrics):
             self.last = (metrics, at_s)
 
     def explain(self) -> str:
@@ -130,10 +130,19 @@ class OutputWatch:
         if self._options.source == "regex":
             return f"no line matched option pattern={self._options.pattern!r}. Fix: correct it."
         seen = f"; the last object had {', '.join(self._seen)}" if self._seen else ""
+        if self._options.evaluate:
+            return (
+                f"no line of output had an object with the key {self._name('time_s')!r}{seen}. "
+                "Fix: correct keys.time_s, or leave it out to use the wall clock."
+            )
         return (
             f"no line of output had an object with the key {self._name('nrmse')!r}{seen}. "
             f"Fix: {_mapping_of(self._seen)}."
         )
+
+    def _has_clock(self, metrics: Metrics) -> bool:
+        """Whether metrics have the script's own clock, where a line counts for nothing else."""
+        return not (self._options.evaluate and self._name("time_s")) or "time_s" in metrics
 
     def _require_clock(self, metrics: Metrics) -> None:
         """Raises ValueError for an epoch without the script's own clock where that is to be read."""
@@ -199,7 +208,7 @@ def name_of(ours: str, keys: Mapping[str, str]) -> str:
 
 
 def to_metrics(values: Mapping[Any, Any], keys: Mapping[str, str]) -> Metrics | None:
-    """Returns the metrics among ``values``; None if there is no NRMSE.
+    """Returns the metrics among ``values``; None if there is no NRMSE, or none at all where none is read.
 
     An NRMSE of ``null`` is NaN; any other metric of ``null`` is not there.
 
@@ -207,13 +216,13 @@ def to_metrics(values: Mapping[Any, Any], keys: Mapping[str, str]) -> Metrics | 
         ValueError: A value is not a number, or not one that its metric can have.
     """
     given = {ours: lookup(values, name) for ours in METRICS if (name := name_of(ours, keys))}
-    if given.get("nrmse", MISSING) is MISSING:
+    if given.get("nrmse", MISSING) is MISSING and name_of("nrmse", keys):
         return None
-    found = {"nrmse": math.nan}
+    found = {"nrmse": math.nan} if "nrmse" in given else {}
     for ours, value in given.items():
         if value is not None and value is not MISSING:
             found[ours] = _checked(ours, name_of(ours, keys), value)
-    return found
+    return found or None
 
 
 def _epoch_of(values: Mapping[Any, Any], name: str) -> float | None:

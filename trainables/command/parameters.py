@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Collection, Iterator
 
 from trainables.command.options import CommandOptions
-from trainables.command.words import OWN_WORDS, names_in
+from trainables.command.words import OWN_WORDS, names_in, word_of
 
 
 def check_parameters(options: CommandOptions, varying: Collection[str], fixed: Collection[str]) -> None:
@@ -36,27 +36,31 @@ def check_parameters(options: CommandOptions, varying: Collection[str], fixed: C
         known = [*names, *(word for word in OWN_WORDS if (where, word) != ("patch", "config"))]
         if name not in known:
             raise _unknown(where, text, name, known)
-        reached.add(name)
+        if where not in ("evaluate", "evaluate_file"):
+            reached.add(name)
     if unreached := [name for name in varying if name not in reached]:
         raise _unreached(unreached)
 
 
 def _uses(options: CommandOptions) -> Iterator[tuple[str, str, str]]:
     """Yields option, text and name for every place where an option names a word."""
-    for text in options.command:
-        yield from (("command", text, name) for name in names_in(text))
-    yield from (("file", options.file, name) for name in names_in(options.file))
-    for text in map(str, options.env.values()):
-        yield from (("env", text, name) for name in names_in(text))
-    yield from (("patch", f"{key}: {name}", name) for key, name in options.patch.items())
+    texts = [("command", text) for text in options.command] + [("file", options.file)]
+    texts += [("evaluate", text) for text in options.evaluate] + [("evaluate_file", options.evaluate_file)]
+    texts += [("env", str(text)) for text in options.env.values()]
+    for where, text in texts:
+        yield from ((where, text, name) for name in names_in(text))
+    for key, text in options.patch.items():
+        name = word_of(text)
+        names = names_in(text) if name is None else [name]
+        yield from (("patch", f"{key}: {text}", name) for name in names)
 
 
 def _unknown(where: str, text: str, name: str, known: list[str]) -> ValueError:
-    in_place = "{}" if where == "patch" else "{{{}}}"
+    in_place = "{{{}}}" if f"{{{name}}}" in text else "{}"
     close = difflib.get_close_matches(name, known, n=1)
     fix = f"did you mean {in_place.format(close[0])}? " if close else ""
     fix += f"Known are {', '.join(known)}."
-    if where != "patch":
+    if in_place != "{}":
         fix += f" If the text {{{name}}} itself is meant, write {{{{{name}}}}}."
     said = in_place.format(name)
     return ValueError(

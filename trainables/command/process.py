@@ -10,16 +10,31 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.command import ending
 from trainables.command.options import mistake
-from trainables.command.output import Metrics
-from trainables.command.reader import Event, OutputReader, Poll, nowhere
+from trainables.command.reader import Event, OutputReader, Poll, See, nowhere
 from trainables.command.usage import read_usage
 from trainables.command.verdict import count_oom_kills
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where a program runs.
+
+    Attributes:
+        env: Its environment variables, all of them.
+        cwd: Folder in which it runs; None for that of this process.
+        removed_if_killed: Folder that the guard removes when this process dies; None if there is none.
+    """
+
+    env: Mapping[str, str]
+    cwd: Path | None = None
+    removed_if_killed: Path | None = None
 
 
 class Script:
@@ -30,9 +45,8 @@ class Script:
         log: File for its output.
         see: Selects the lines that are waited for; see ``OutputReader``.
         poll: Finds metrics elsewhere; see ``OutputReader``.
-        env: Its environment variables, all of them.
+        surroundings: Where it runs.
         grace_s: Seconds between SIGTERM and SIGKILL.
-        removed_if_killed: Folder that the guard removes when this process dies; None if there is none.
 
     Raises:
         ValueError: The program cannot be started.
@@ -45,11 +59,10 @@ class Script:
         self,
         command: list[str],
         log: Path,
-        see: Callable[[str, float], Iterable[Metrics]],
+        see: See,
         *,
-        env: Mapping[str, str],
+        surroundings: Surroundings,
         grace_s: float,
-        removed_if_killed: Path | None,
         poll: Poll = nowhere,
     ) -> None:
         self._mark = uuid.uuid4().hex
@@ -64,13 +77,16 @@ class Script:
                 stderr=subprocess.STDOUT,
                 bufsize=0,
                 start_new_session=True,
-                env={**env, ending.VARIABLE: self._mark},
+                env={**surroundings.env, ending.VARIABLE: self._mark},
+                cwd=surroundings.cwd,
             )
         except OSError as error:
-            fix = f"name a program that can be started from {Path.cwd()} ({error.strerror})"
+            fix = (
+                f"name a program that can be started from {surroundings.cwd or Path.cwd()} ({error.strerror})"
+            )
             raise mistake("command", command[0], fix) from error
         self._pid = self._process.pid
-        self._guard = self._start_guard(removed_if_killed)
+        self._guard = self._start_guard(surroundings.removed_if_killed)
         assert self._process.stdout is not None
         self._reader = OutputReader(
             self._process.stdout, log, see, lambda: read_usage(self._pid), self._has_ended, poll

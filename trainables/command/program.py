@@ -23,7 +23,7 @@ Mistake = tuple[str, str]
 """A problem with a program: what is wrong, and the fix."""
 
 
-def check_program(command: Sequence[str]) -> None:
+def check_program(command: Sequence[str], option: str = "command") -> None:
     """Raises ValueError for a program or a Python script that cannot be started.
 
     One whose path depends on a trial is not looked at.
@@ -38,7 +38,7 @@ def check_program(command: Sequence[str]) -> None:
             mistake = f"there is no such file below {Path.cwd()}", "correct the path"
     if mistake is not None:
         what, fix = mistake
-        raise ValueError(f"stage option command={word!r}: {what}. Fix: {fix}.")
+        raise ValueError(f"stage option {option}={word!r}: {what}. Fix: {fix}.")
 
 
 def _mistake_of(program: str) -> Mistake | None:

@@ -32,6 +32,10 @@ _TAIL_LINES = 100
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # colours and the like (ECMA-48, control sequences)
 
 
+See = Callable[[str, float], Iterable[Metrics]]
+"""Looks at a line that came at a time; returns the metrics that are waited for."""
+
+
 class Poll(Protocol):
     """Looks for metrics elsewhere than in the output; see ``OutputWatch.poll``."""
 
@@ -82,7 +86,7 @@ class OutputReader:
         self,
         pipe: IO[bytes],
         log: Path,
-        see: Callable[[str, float], Iterable[Metrics]],
+        see: See,
         usage: Callable[[], Usage],
         has_ended: Callable[[], bool],
         poll: Poll,

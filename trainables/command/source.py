@@ -1,15 +1,18 @@
-"""The files that a script's figures depend on, as far as its command line shows them.
+"""The files that a script's figures depend on, as far as its command line and configuration show them.
 
-Reads folders, never what is in a file. Does not know what a run is, only what its folder looks like.
+Reads folders, and of files only the configuration. Does not know what a run is, only how its folder looks.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from config_patch import included_by
 
 MAX_FOUND = 2000
 """Most Python files, or folders, below a folder; if it has more, only the files in it are named."""
@@ -21,18 +24,28 @@ _MARKS = ("pyvenv.cfg", "conda-meta", "journal.jsonl")
 
 
 def source_files(options: Mapping[str, Any]) -> list[Path]:
-    """Returns the files that ``command`` names, the ``config`` file, and Python files below scripts' folders.
+    """Returns the files that the commands name, ``config`` and what it includes, and scripts' Python files.
+
+    Those are all Python files below a script's folder.
 
     Hidden folders, environments, the ``logs`` folder and the folders of runs are left out.
     """
     command, config, logs = (options.get(name) or "" for name in ("command", "config", "logs"))
-    words = [word for word in command if isinstance(word, str)]
+    words = [word for word in (*command, *(options.get("evaluate") or ())) if isinstance(word, str)]
     named = [Path(part) for part in (*_paths(words), str(config)) if os.path.isfile(part)]
     folders = {path.parent for path in named if path.suffix in _SCRIPTS} | set(_packages(words))
     found = set(named)
+    if config and os.path.isfile(config):
+        found.update(included_by(Path(config)))
     for folder in folders:
         found.update(_python_files(folder, skipped=os.path.abspath(logs) if logs else ""))
     return sorted(found)
+
+
+def config_hash(path: Path) -> str:
+    """Returns the SHA-256 of a configuration file, with what it includes."""
+    included = [text.encode() for text in included_by(path).values()]
+    return hashlib.sha256(b"".join([path.read_bytes(), *included])).hexdigest()
 
 
 def _paths(words: list[str]) -> Iterator[str]:

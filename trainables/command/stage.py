@@ -6,30 +6,30 @@ script trains. Not resumable: a lost trial is asked again from the start.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 from trainables.base import MeasuredTrainable
-from trainables.command import source, template, verdict
+from trainables.command import evaluation, source, template, verdict
 from trainables.command.card import MeasuredOnItsCard
 from trainables.command.environment import script_environment
 from trainables.command.epochs import check_clock
 from trainables.command.options import CommandOptions, at_home
 from trainables.command.output import STARTED, Metrics, OutputWatch
 from trainables.command.parameters import check_parameters
-from trainables.command.process import Script
-from trainables.command.reader import Event
+from trainables.command.process import Script, Surroundings
+from trainables.command.reader import Event, Poll, nowhere
 from trainables.command.usage import Usage
 from trainables.command.words import fill
+from trainables.command.workdir import NAME, from_workdir, make_workdir
 from trainables.telemetry.contention import CpuUse, judge
 from trainables.telemetry.sampler import GpuUsage
 from trainables.telemetry.steps import StepTimes
@@ -77,7 +77,7 @@ class CommandStage(MeasuredOnItsCard, MeasuredTrainable):
         """Returns the options without those of logs and device, and with the content of the config file."""
         kept = {name: value for name, value in options.items() if name not in NOT_OF_QUALITY}
         if kept.get("config") and (path := Path(at_home("config", kept["config"]))).is_file():
-            kept["config"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            kept["config"] = source.config_hash(path)
         return kept
 
     @classmethod
@@ -113,7 +113,7 @@ class CommandStage(MeasuredOnItsCard, MeasuredTrainable):
         found, at_s = event.metrics, event.at_s
         if found is None:
             self._require_success(event)
-            found, at_s = self._final_metrics()
+            found, at_s = self._final_metrics(at_s)
             self._epoch = self.num_epochs
         elif epoch == self.num_epochs:
             self._require_success(self._script_of_trial.next_event())
@@ -121,7 +121,9 @@ class CommandStage(MeasuredOnItsCard, MeasuredTrainable):
         return EpochCounts(loss=found.get("loss", 0.0))
 
     def evaluate(self) -> dict[str, float]:
-        """Returns the NRMSE that the script reported."""
+        """Returns the NRMSE that the script reported, or that a second command now computes."""
+        if self._options.evaluate:
+            return {"nrmse": self._evaluated()}
         return {"nrmse": self._reported_nrmse}
 
     def step(self) -> dict[str, Any]:
@@ -148,8 +150,8 @@ class CommandStage(MeasuredOnItsCard, MeasuredTrainable):
         if script is not None:
             script.end()
         folder, self._dir = getattr(self, "_dir", None), None
-        if folder is not None and not self._options.logs:
-            shutil.rmtree(folder, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder / NAME if self._options.logs else folder, ignore_errors=True)
 
     # How it is done.
 
@@ -173,19 +175,52 @@ class CommandStage(MeasuredOnItsCard, MeasuredTrainable):
         }
         if self._options.config:
             words["config"] = str(template.write_config(self._options, words, folder))
-        self._watch_output.follow(Path(fill(self._options.file, words)))
-        command = [fill(word, words) for word in self._options.command]
+        workdir = self._options.workdir
+        self._words, self._cwd = words, make_workdir(workdir, folder) if workdir else None
+        self._watch_output.follow(self._path(self._options.file))
+        command = self._filled(self._options.command)
         told = {"params": dict(params), "seed": seed, "command": command}
         (folder / "trial.json").write_text(json.dumps(told, indent=1, default=str), encoding="utf-8")
-        self._script = Script(
+        watch = self._watch_output
+        self._script = self._started(command, folder / "output.log", watch.see, watch.poll)
+
+    def _filled(self, command: list[str]) -> list[str]:
+        """Returns a command with its words replaced, as it starts in the folder of the script."""
+        filled = [fill(word, self._words) for word in command]
+        return from_workdir(filled, self._cwd) if self._cwd else filled
+
+    def _path(self, text: str) -> Path:
+        """Returns the path of a file that a command writes; a relative one is in the folder where it runs."""
+        return Path(self._cwd or "", fill(text, self._words))
+
+    def _started(
+        self,
+        command: list[str],
+        log: Path,
+        see: Callable[[str, float], Iterable[Metrics]],
+        poll: Poll = nowhere,
+    ) -> Script:
+        return Script(
             command,
-            folder / "output.log",
-            self._watch_output.see,
-            env=script_environment(self._options, words),
+            log,
+            see,
+            surroundings=Surroundings(
+                env=script_environment(self._options, self._words),
+                cwd=self._cwd,
+                removed_if_killed=self._cwd if self._options.logs else self._dir,
+            ),
             grace_s=self._options.grace_s,
-            removed_if_killed=None if self._options.logs else folder,
-            poll=self._watch_output.poll,
+            poll=poll,
         )
+
+    def _evaluated(self) -> float:
+        """Runs the command of option evaluate; returns the NRMSE that it says."""
+        assert self._dir is not None
+        log = self._dir / evaluation.LOG
+        command = self._filled(self._options.evaluate)
+        self._script = self._started(command, log, evaluation.notice)
+        file = self._path(self._options.evaluate_file) if self._options.evaluate_file else None
+        return evaluation.nrmse_of(self._script, self._options, file, log)
 
     def _await_start(self) -> None:
         """Returns at once when the ``start`` line has come already, or none is expected."""
@@ -213,11 +248,17 @@ class CommandStage(MeasuredOnItsCard, MeasuredTrainable):
         assert self._script is not None
         return self._script
 
-    def _final_metrics(self) -> tuple[Metrics, float]:
-        """Returns metrics and their time from a script that has ended well and reports only at its end."""
-        if self._watch_output.last is None:
+    def _final_metrics(self, ended_at_s: float) -> tuple[Metrics, float]:
+        """Returns metrics and their time from a script that has ended well and reports only at its end.
+
+        Where ``evaluate`` says the NRMSE, the script need not report anything: it trains until it ends.
+        """
+        last = self._watch_output.last
+        if self._options.evaluate and not self._options.keys.get("time_s"):
+            return (last[0] if last else {}), ended_at_s
+        if last is None:
             raise self._no_metrics(self._watch_output.explain())
-        return self._watch_output.last
+        return last
 
     def _take(self, found: Metrics, at_s: float, usage: Usage) -> None:
         """Keeps an epoch's figures, and judges from the script's own waiting if it was disturbed."""
@@ -237,7 +278,7 @@ class CommandStage(MeasuredOnItsCard, MeasuredTrainable):
                 gpu=GpuUsage(),
             )
         self._at_s, self._usage = at_s, usage
-        self._reported_nrmse = found["nrmse"]
+        self._reported_nrmse = found.get("nrmse", math.nan)
         before = self._own_time_s
         self._own_time_s = found.get("time_s", at_s - self._began_s)
         self._own_epoch_time_s = self._own_time_s - before

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from config_patch import ConfigPatchError, patch
+from config_patch import ConfigPatchError, included_by, patch
 from trainables.command.options import CommandOptions, mistake
 from trainables.command.program import check_program
+from trainables.command.words import value_of
+from trainables.command.workdir import NAME, check_paths
 
-OWN_FILES = ("output.log", "trial.json")
+OWN_FILES = ("output.log", "trial.json", "evaluate.log", NAME)
 """Names of the other files that are written into a trial's folder."""
 
 
@@ -24,11 +26,17 @@ def write_config(options: CommandOptions, words: Mapping[str, Any], folder: Path
     Raises:
         ValueError: The file cannot be read or patched, or there is no such word.
     """
-    for word in options.patch.values():
-        if word not in words:
-            raise mistake("patch", word, f"use one of {', '.join(words)}")
+    values = {}
+    for key, text in options.patch.items():
+        try:
+            values[key] = value_of(text, words)
+        except (KeyError, ValueError):
+            raise mistake("patch", text, f"use one of {', '.join(words)}") from None
     copy = folder / Path(options.config).name
-    copy.write_bytes(_patched(options, {key: words[word] for key, word in options.patch.items()}))
+    copy.write_bytes(_patched(options, values))
+    for place, text in _places(options).items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(text, encoding="utf-8", newline="")
     return copy
 
 
@@ -39,6 +47,9 @@ def check(options: CommandOptions) -> None:
     patched, a ``logs`` folder that cannot be made. Words with a parameter in braces are not looked at.
     """
     check_program(options.command)
+    if options.evaluate:
+        check_program(options.evaluate, "evaluate")
+    check_paths(options.workdir)
     if options.config:
         check_config(options)
     if options.logs:
@@ -51,6 +62,7 @@ def check_config(options: CommandOptions) -> None:
         fix = "give the file another name: the trial's folder has a file of ours with this name"
         raise mistake("config", options.config, fix)
     _patched(options, dict.fromkeys(options.patch, 1))
+    _places(options)
 
 
 def make_logs(logs: str) -> None:
@@ -63,13 +75,44 @@ def make_logs(logs: str) -> None:
         raise mistake("logs", logs, "name a folder that can be written")
 
 
+def _places(options: CommandOptions) -> dict[Path, str]:
+    """Returns where in a trial's folder the files go that the configuration includes, and their texts.
+
+    They are as far from the copy as from the original, so that it finds them by the same names.
+
+    Raises:
+        ValueError: One of them is not in the folder of the configuration, nor below it.
+    """
+    source = Path(options.config)
+    found = {}
+    for other, text in _included(options).items():
+        place = Path(os.path.relpath(other, source.parent))
+        if ".." in place.parts or place.name in OWN_FILES or place.parts[0] in OWN_FILES:
+            fix = f"move {other}, which it includes, into the same folder or one below it, under another name"
+            raise mistake("config", options.config, fix)
+        found[place] = text
+    return found
+
+
+def _included(options: CommandOptions) -> dict[Path, str]:
+    try:
+        return included_by(Path(options.config))
+    except OSError as error:
+        fix = f"name a file that can be read, with all that it includes ({error.filename}: {error.strerror})"
+        raise mistake("config", options.config, fix) from error
+    except UnicodeDecodeError:
+        raise mistake("config", options.config, "save what it includes as UTF-8 text") from None
+
+
 def _patched(options: CommandOptions, values: Mapping[str, Any]) -> bytes:
     source = Path(options.config)
     try:
         content = source.read_bytes()
         if not values:
             return content
-        text, _ = patch(content.decode("utf-8"), values, source)
+        text, _ = patch(
+            content.decode("utf-8"), values, source, can_create=options.create, included=_included(options)
+        )
     except OSError as error:
         fix = f"name a file that can be read from {Path.cwd()} ({error.strerror})"
         raise mistake("config", options.config, fix) from error

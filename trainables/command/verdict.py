@@ -16,6 +16,8 @@ from trainables.command.final_error import final_error
 from trainables.telemetry.failures import ScriptError, SkippedWorkError
 
 _CHILD_KILLED = re.compile(r"SIGKILL|[Ss]ignal 9\b|exitcode\s*:\s*-9\b|\bKilled\b")
+SCRIPT = "the script"
+
 _FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 
@@ -30,7 +32,9 @@ class ScriptLostError(RayActorError):  # type: ignore[misc]  # ray's class is An
         self.args = (message,)
 
 
-def failure(code: int, tail: Sequence[str], num_oom_kills: int, log: str) -> Exception | None:
+def failure(
+    code: int, tail: Sequence[str], num_oom_kills: int, log: str, *, what: str = SCRIPT
+) -> Exception | None:
     """Returns the error for a script that ended with ``code``; None if that is 0.
 
     Args:
@@ -39,6 +43,7 @@ def failure(code: int, tail: Sequence[str], num_oom_kills: int, log: str) -> Exc
         num_oom_kills: Processes of this cgroup (else of this machine) that the kernel killed for
             memory while the script ran.
         log: Words that say where its output is.
+        what: Words for the script, such as "the evaluation".
     """
     if code == 0:
         return None
@@ -46,15 +51,15 @@ def failure(code: int, tail: Sequence[str], num_oom_kills: int, log: str) -> Exc
     was_killed = signum == signal.SIGKILL or bool(_CHILD_KILLED.search("\n".join(tail)))
     cause = final_error(tail)
     if cause.is_out_of_memory:
-        return MemoryError(f"the script ran out of memory (exit {code}): {cause.text}; {log}")
+        return MemoryError(f"{what} ran out of memory (exit {code}): {cause.text}; {log}")
     if was_killed and num_oom_kills > 0:
-        return MemoryError(f"the script ran out of memory (exit {code}): the kernel killed it; {log}")
+        return MemoryError(f"{what} ran out of memory (exit {code}): the kernel killed it; {log}")
     if signum in _FROM_OUTSIDE:
         return ScriptLostError(
-            f"the script was killed by signal {signum}, with no sign that memory ran out; {log}"
+            f"{what} was killed by signal {signum}, with no sign that memory ran out; {log}"
         )
     text = cause.text or "it printed nothing"
-    return ScriptError(f"the script failed with exit {code}: {text}; {log}\n{last_lines(tail)}")
+    return ScriptError(f"{what} failed with exit {code}: {text}; {log}\n{last_lines(tail)}")
 
 
 def no_metrics(reason: str, tail: Sequence[str], log: str) -> Exception:
@@ -71,11 +76,11 @@ def no_metrics(reason: str, tail: Sequence[str], log: str) -> Exception:
     return ScriptError(f"the script ended without a metric nrmse: {reason} ({log})\n{last_lines(tail)}")
 
 
-def unusable(error: Exception, log: str) -> Exception:
+def unusable(error: Exception, log: str, *, what: str = SCRIPT) -> Exception:
     """Returns the error for a script whose output cannot be used, or says that the trial is infeasible."""
     if isinstance(error, MemoryError | SkippedWorkError):
         return type(error)(f"{error}; {log}")
-    return ScriptError(f"the script's output cannot be used: {error} ({log})")
+    return ScriptError(f"{what}'s output cannot be used: {error} ({log})")
 
 
 def last_lines(tail: Sequence[str]) -> str:

@@ -34,6 +34,26 @@ def fill(text: str, words: Mapping[str, Any]) -> str:
     return _BRACES.sub(replace, text)
 
 
+def value_of(text: str, words: Mapping[str, Any]) -> Any:
+    """Returns the value of a word, with its type, if ``text`` is its bare name or ``{name}`` alone.
+
+    Any other text is filled, and stays text.
+
+    Raises:
+        ValueError: There is no such word.
+    """
+    name = word_of(text)
+    return fill(text, words) if name is None else words[name]
+
+
+def word_of(text: str) -> str | None:
+    """Returns the word that ``text`` as a whole stands for; None if it is a template with more in it."""
+    match = _BRACES.fullmatch(text)
+    if match and match["word"]:
+        return match["word"]
+    return None if _BRACES.search(text) else text
+
+
 def names_in(text: str) -> list[str]:
     """Returns the names of the words that ``fill`` would replace."""
     return [match["word"] for match in _BRACES.finditer(text) if match["word"]]

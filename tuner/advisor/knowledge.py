@@ -191,6 +191,7 @@ def problem_of(study: StudySpec, traits: StageTraits) -> Problem:
         target=study.target.tightened(study.decision.margin_pct),
         baseline=study.baseline,
         num_samples=study.stage.num_samples,
+        rows_per_sample=study.stage.rows_per_sample,
         num_epochs=study.stage.num_epochs,
         traits=traits,
         seed=study.seed,

@@ -16,6 +16,7 @@ from tuner.errors import TunerError
 from tuner.runs.whole_file import whole_file
 
 if TYPE_CHECKING:
+    from config_patch import Change
     from tuner.runs.past_run import PastRun
 
 
@@ -50,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Shows the diff and writes the file."""
-    from config_patch import ConfigPatchError, MissingKeyError, patch
     from tuner.runs.past_run import read_past_run
 
     past = read_past_run(args.folder)
@@ -63,14 +63,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         )
     file = args.into.resolve()  # what a link leads to is changed, not the link
     before = _read(file, args.into)
-    values = _values(config, keys)
-    try:
-        after, changes = patch(before, values, args.into, can_create=args.create)
-    except MissingKeyError as error:
-        hint = "name the key by --map NAME=DOTTED.KEY, or add it with --create."
-        raise TunerError(error.message, hint) from None
-    except ConfigPatchError as error:
-        raise TunerError(error.message, error.hint) from None
+    after, changes = _patched(before, _values(config, keys), file, args)
     for line in _no_effect(past, keys):
         out.say(line)
     if not changes:
@@ -87,6 +80,31 @@ def run(args: argparse.Namespace, out: Output) -> int:
     _replace(file, after)
     out.say(f"wrote {shown(args.into)}; the backup is {shown(backup)}")
     return 0
+
+
+def _patched(
+    before: str, values: Mapping[str, Any], file: Path, args: argparse.Namespace
+) -> tuple[str, list[Change]]:
+    """Returns the file's text with the new values, and what has changed.
+
+    Raises:
+        TunerError: It cannot be patched, or a file that it includes cannot be read.
+    """
+    from config_patch import ConfigPatchError, MissingKeyError, included_by, patch
+
+    try:
+        return patch(before, values, args.into, can_create=args.create, included=included_by(file))
+    except OSError as error:
+        what = f"{error.filename}: cannot read it: {error.strerror}."
+        raise TunerError(what, f"make it readable: {args.into} includes it.") from error
+    except UnicodeDecodeError:
+        what = f"{args.into}: a file that it includes is not UTF-8 text."
+        raise TunerError(what, "save it as UTF-8.") from None
+    except MissingKeyError as error:
+        hint = "name the key by --map NAME=DOTTED.KEY, or add it with --create."
+        raise TunerError(error.message, hint) from None
+    except ConfigPatchError as error:
+        raise TunerError(error.message, error.hint) from None
 
 
 def _recommended(past: PastRun, *, is_forced: bool) -> Mapping[str, Any]:
@@ -138,7 +156,7 @@ def _keys(past: PastRun, mapped: Sequence[str]) -> dict[str, str]:
     keys = dict(PIPELINE_KEYS)
     patched = past.study.stage.options.get("patch")
     if isinstance(patched, Mapping):
-        keys |= {str(name): str(key) for key, name in patched.items()}
+        keys |= {_word(str(text)): str(key) for key, text in patched.items()}
     for text in mapped:
         name, equals, key = text.partition("=")
         names = [parameter.name for parameter in past.study.parameters] + ["accum_steps"]
@@ -150,6 +168,11 @@ def _keys(past: PastRun, mapped: Sequence[str]) -> dict[str, str]:
             )
         keys[name] = key
     return keys
+
+
+def _word(text: str) -> str:
+    """Returns the parameter that a value of `patch` stands for: `num_taus`, also written as `{num_taus}`."""
+    return text[1:-1] if text[:1] == "{" and text[-1:] == "}" else text
 
 
 def _values(config: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""One configuration of the stage, in the guide's words; it always divides.
+"""One configuration of the stage, in the guide's words.
 
-Knows nothing of the ranges a study allows: that is the lattice's business.
+Knows nothing of the ranges and rules of a study: that is the lattice's business.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ class TrialConfig:
 
     Attributes:
         batch_size: Samples a batch.
-        micro_batch: Samples a chunk of gradient accumulation inside a batch; divides `batch_size`.
+        micro_batch: Samples (or the rows that the stage makes of them) a chunk of gradient accumulation
+            inside a batch.
         num_taus: Noise levels at which every sample is evaluated.
         accum_steps: Batches an optimizer step.
         extra: Further parameters of the stage (learning rate, precision ...), sorted by name.
 
     Raises:
-        ConfigError: A value is not a positive integer, or `micro_batch` does not divide
-            `batch_size`.
+        ConfigError: One of the guide's values is not a positive integer.
     """
 
     batch_size: int
@@ -39,11 +39,6 @@ class TrialConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigError(f"{name}={value!r} is not a positive integer.")
-        if self.batch_size % self.micro_batch:
-            raise ConfigError(
-                f"micro_batch={self.micro_batch} does not divide batch_size={self.batch_size}.",
-                f"choose micro_batch from {divisors(self.batch_size)}.",
-            )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, ParameterValue]) -> TrialConfig:
@@ -62,11 +57,6 @@ class TrialConfig:
     def as_dict(self) -> dict[str, ParameterValue]:
         """The configuration as `{name: value}`, the guide's four names first."""
         return {name: getattr(self, name) for name in CORE_NAMES} | dict(self.extra)
-
-    @property
-    def num_micro_batches(self) -> int:
-        """Chunks a batch is cut into."""
-        return self.batch_size // self.micro_batch
 
     @property
     def effective_batch_size(self) -> int:

@@ -22,10 +22,20 @@ from tuner.core.values import as_column, key, why_not_value
 from tuner.errors import SpecError
 
 DIVISIBILITY = "micro_batch divides batch_size"
-"""Always in force: a `TrialConfig` that does not divide cannot be built."""
+"""The rule between the two, for a stage whose batches have a row a sample."""
 
 MAX_RAW = 2_000_000
 _NEEDED = ("batch_size", "micro_batch", "num_taus")
+
+
+def divisibility(rows_per_sample: int) -> str:
+    """The rule that holds unless a study names another: a micro-batch divides the rows of a batch."""
+    return DIVISIBILITY if rows_per_sample == 1 else f"{DIVISIBILITY} * {rows_per_sample}"
+
+
+def no_divisibility(rows_per_sample: int) -> str:
+    """The rule in its place where a study asks for none: a micro-batch has no more rows than a batch."""
+    return divisibility(rows_per_sample).replace("divides", "<=")
 
 
 class Lattice:
@@ -36,20 +46,26 @@ class Lattice:
 
     Args:
         parameters: The parameters that vary; batch_size, micro_batch, num_taus are among the discrete ones.
-        rules: Constraints on the discrete parameters; `DIVISIBILITY` is put first when it is not
-            written.
+        rules: Constraints on the discrete parameters.
+        required: Text of a rule that is put first when it is not among `rules`.
 
     Raises:
         SpecError: The parameters or rules are not such, the product is too large, or no point is
             legal.
+
+    Attributes:
+        required: As given, with white space evened out.
     """
 
-    def __init__(self, parameters: Sequence[Parameter], rules: Sequence[Rule] = ()) -> None:
+    def __init__(
+        self, parameters: Sequence[Parameter], rules: Sequence[Rule] = (), *, required: str = DIVISIBILITY
+    ) -> None:
         self._parameters = tuple(parameters)
         _check_parameters(self._parameters)
         names = [parameter.name for parameter in self._parameters]
-        is_written = any(rule.text == DIVISIBILITY for rule in rules)
-        self._rules = (*(() if is_written else (Rule.parse(DIVISIBILITY, names),)), *rules)
+        first = Rule.parse(required, names)
+        self.required = first.text
+        self._rules = (*(() if first.text in [rule.text for rule in rules] else (first,)), *rules)
         _check_rules(self._rules, self.discrete, self.continuous)
         self._shape = tuple(len(parameter.values) for parameter in self.discrete)
         self._num_raw = math.prod(self._shape)
@@ -94,7 +110,7 @@ class Lattice:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """The constraints in force, `DIVISIBILITY` among them."""
+        """The constraints in force, the required one among them."""
         return self._rules
 
     @property
@@ -192,10 +208,7 @@ class Lattice:
         return self.why_excluded(values)
 
     def why_excluded(self, values: Mapping[str, ParameterValue]) -> str | None:
-        """Returns None if the values keep every constraint; else the first that they break, in words.
-
-        Unlike `why_not` this needs no configuration: one that does not divide cannot be built.
-        """
+        """Returns None if the values keep every constraint; else the first that they break, in words."""
         return next((rule.why(values) for rule in self._rules if not rule.holds(values)), None)
 
     def dead_values(self) -> dict[str, list[ParameterValue]]:

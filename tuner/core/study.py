@@ -18,7 +18,7 @@ from tuner.core.config import TrialConfig
 from tuner.core.constraints import Rule
 from tuner.core.goal import Goal, Objective
 from tuner.core.hardware import HardwareProfile
-from tuner.core.lattice import Lattice
+from tuner.core.lattice import Lattice, divisibility, no_divisibility
 from tuner.core.limits import Limit
 from tuner.core.objectives import Target
 from tuner.core.outputs import OutputSpec
@@ -33,6 +33,9 @@ from tuner.core.study_sections import (
     StageSpec,
 )
 from tuner.errors import SpecError
+
+NONE = "none"
+"""The value of the key `divisibility` in a study that wants no such rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +182,9 @@ class StudySpec:
             "target": self.target.text,
             "baseline": self._config_as_dict(self.baseline),
         }
+        rows = self.stage.rows_per_sample
+        if (required := self.lattice.required) != divisibility(rows):
+            values["divisibility"] = NONE if required == no_divisibility(rows) else required
         if self.limits:
             values["limits"] = [limit.text for limit in self.limits]
         if self.guide is not None:

@@ -35,6 +35,13 @@ class StageSpec:
     num_samples: int = field(
         metadata=study_key("Training samples in an epoch; handed to the stage too.", ge=1)
     )
+    rows_per_sample: int = field(
+        default=1,
+        metadata=study_key(
+            "Rows that the stage makes of a sample: micro-batches are cut from batch_size times so many.",
+            ge=1,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

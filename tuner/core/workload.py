@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from tuner.core.arrays import Floats
 from tuner.core.config import TrialConfig
+from tuner.core.study_sections import StageSpec
 
 Sizes = TypeVar("Sizes", int, Floats)
 """One batch size, or those of many points."""
@@ -30,9 +31,19 @@ def num_batches(num_samples: int, batch_size: Sizes) -> Sizes:
     return (2 * num_samples + batch_size) // (2 * batch_size)
 
 
+def num_micro_batches(batch_size: Sizes, micro_batch: Sizes, rows_per_sample: int = 1) -> Sizes:
+    """Chunks that a batch of `batch_size * rows_per_sample` rows is cut into; the last may be smaller."""
+    return -(-batch_size * rows_per_sample // micro_batch)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """The work of one epoch of `num_samples` samples under `config`.
+
+    Attributes:
+        config: The configuration.
+        num_samples: Samples an epoch.
+        rows_per_sample: Rows that the stage makes of a sample; micro-batches are cut from a batch's rows.
 
     Raises:
         ValueError: `num_samples` is so small that not even one batch is run.
@@ -40,6 +51,7 @@ class Workload:
 
     config: TrialConfig
     num_samples: int
+    rows_per_sample: int = 1
 
     def __post_init__(self) -> None:
         if self.num_iterations < 1:
@@ -55,7 +67,8 @@ class Workload:
     @property
     def num_chunks(self) -> int:
         """Micro-batches an epoch: launches when all noise levels of a chunk go through at once."""
-        return self.num_iterations * self.config.num_micro_batches
+        size, micro = self.config.batch_size, self.config.micro_batch
+        return self.num_iterations * num_micro_batches(size, micro, self.rows_per_sample)
 
     @property
     def num_forward_passes(self) -> int:
@@ -67,13 +80,14 @@ class Workload:
 
     @property
     def num_sample_evals(self) -> int:
-        """The guide's arithmetic, `num_samples x num_taus`: 10,000 -> 8,000."""
-        return self.num_samples * self.config.num_taus
+        """The guide's arithmetic, `num_samples x num_taus`: 10,000 -> 8,000; times the rows of a sample."""
+        return self.num_samples * self.rows_per_sample * self.config.num_taus
 
     @property
     def num_rows(self) -> int:
         """Rows that whole batches really execute: 9,990 and 8,016 in the guide's two examples."""
-        return self.num_iterations * self.config.batch_size * self.config.num_taus
+        rows = self.config.batch_size * self.rows_per_sample
+        return self.num_iterations * rows * self.config.num_taus
 
     @property
     def memory_units(self) -> int:
@@ -86,6 +100,11 @@ class Workload:
         Accumulated gradients are carried over an epoch's end; the last, incomplete group counts.
         """
         return -(-self.num_iterations * num_epochs // self.config.accum_steps)
+
+
+def workload(config: TrialConfig, stage: StageSpec) -> Workload:
+    """The work of one epoch of a study's stage."""
+    return Workload(config=config, num_samples=stage.num_samples, rows_per_sample=stage.rows_per_sample)
 
 
 def change_pct(before: float, after: float) -> float:

@@ -50,7 +50,8 @@ def records_of(problem: Problem, trials: Iterable[FrozenTrial]) -> list[TrialRec
 def config_of(lattice: Lattice, trial: FrozenTrial) -> TrialConfig | None:
     """The configuration of a trial, of a live one as it was proposed; None when it has none.
 
-    It has none when a parameter of the lattice was not suggested, or the values cannot be.
+    It has none when a parameter of the lattice was not suggested, or the values cannot be: the guide's are no
+    counts, or break the rule that the lattice requires.
     """
     params = params_of(trial)
     values: dict[str, ParameterValue] = {}
@@ -62,9 +63,11 @@ def config_of(lattice: Lattice, trial: FrozenTrial) -> TrialConfig | None:
         else:
             return None
     try:
-        return TrialConfig.from_dict(values)
+        config = TrialConfig.from_dict(values)
     except ConfigError:
         return None
+    required = next(rule for rule in lattice.rules if rule.text == lattice.required)
+    return config if required.holds(values) else None
 
 
 def params_of(trial: FrozenTrial) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def basis(result: RunResult) -> list[str]:
 def tables(result: RunResult) -> list[str]:
     """The rows side by side, and the work of an epoch; those that have something to show."""
     conclusion = result.conclusion
-    both = result_table(conclusion), work_table(conclusion, result.study.stage.num_samples)
+    both = result_table(conclusion), work_table(conclusion, result.study.stage)
     return [table for table in both if table]
 
 

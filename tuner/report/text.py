@@ -5,8 +5,9 @@ from __future__ import annotations
 from tuner.certificate.conclusion import Conclusion, Row
 from tuner.core.estimate import Estimate
 from tuner.core.goal import Goal
+from tuner.core.study_sections import StageSpec
 from tuner.core.trial import TrialRecord, TrialState
-from tuner.core.workload import Workload, change_pct
+from tuner.core.workload import Workload, change_pct, workload
 from tuner.report.columns import aligned
 
 
@@ -103,17 +104,17 @@ def _extra_cell(name: str, measured: Estimate, conclusion: Conclusion) -> str:
     return "-" if value is None else f"{value:.4g}{'!' if limit.breach(measured, baseline) else ''}"
 
 
-def work_table(conclusion: Conclusion, num_samples: int) -> str:
+def work_table(conclusion: Conclusion, stage: StageSpec) -> str:
     """The work of an epoch by the guide's cost mathematics, each count with its change."""
-    return aligned(work_rows(conclusion, num_samples), are_figures=True)
+    return aligned(work_rows(conclusion, stage), are_figures=True)
 
 
-def work_rows(conclusion: Conclusion, num_samples: int) -> list[list[str]]:
+def work_rows(conclusion: Conclusion, stage: StageSpec) -> list[list[str]]:
     """The cells of `work_table`, its header first; none before any trial."""
     if not conclusion.rows:
         return []
     rows = conclusion.rows.values()
-    works = [Workload(config=row.trial.config, num_samples=num_samples) for row in rows]
+    works = [workload(row.trial.config, stage) for row in rows]
     counts = ("num_forward_passes", "num_sample_evals", "num_optimizer_steps", "memory_units")
     header = ["per epoch", *counts, "effective_batch_size"]
     body = [

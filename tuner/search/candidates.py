@@ -43,7 +43,11 @@ class Candidates:
             without=problem.traits.quality_invariant_to,
             derived=["effective_batch_size"],
         )
-        time = axes_of(problem.lattice, derived=["micro_rows", "num_micro_batches"])
+        time = axes_of(
+            problem.lattice,
+            derived=["micro_rows", "num_micro_batches"],
+            rows_per_sample=problem.rows_per_sample,
+        )
         self.quality_is_ordered = np.array([axis.is_ordered for axis in self.quality_axes], dtype=np.bool_)
         self.time_is_ordered = np.array([axis.is_ordered for axis in time], dtype=np.bool_)
         self.quality_points: Floats = coordinates(self.configs, self.quality_axes)
@@ -52,7 +56,7 @@ class Candidates:
     @cached_property
     def work(self) -> Floats:
         """Batches, launches, rows and optimizer steps of an epoch (candidates, 4)."""
-        return work_of(self.configs, self._problem.num_samples)
+        return work_of(self.configs, self._problem.num_samples, self._problem.rows_per_sample)
 
     @cached_property
     def extents(self) -> Floats:

@@ -21,6 +21,7 @@ class Problem:
         target: The bound that NRMSE must meet.
         baseline: The configuration to beat, to which a relative target is relative.
         num_samples: Number of samples in an epoch.
+        rows_per_sample: Rows that the stage makes of a sample.
         num_epochs: Number of epochs of the full budget.
         traits: Properties that the stage states of itself.
         seed: Seed of the first run of every configuration, and of all randomness here.
@@ -34,6 +35,7 @@ class Problem:
     baseline: TrialConfig
     num_samples: int
     num_epochs: int
+    rows_per_sample: int = 1
     traits: StageTraits = field(default_factory=StageTraits)
     seed: int = 0
     max_error: float = 0.05

@@ -36,11 +36,12 @@ def supposed_instance(study: StudySpec) -> Instance:
     groups = quality_groups(columns)
     private = rng.normal(size=(groups.max() + 1, num_epochs))[groups] * settling(num_epochs)
     nrmse = BASELINE_NRMSE * (1 + excess)[:, None] * curves * np.exp(private)
-    time_s = law.epoch_time_s(columns, study.stage.num_samples) * num_epochs
+    sizes = study.stage.num_samples, study.stage.rows_per_sample
+    time_s = law.epoch_time_s(columns, *sizes) * num_epochs
     row = study.lattice.index(study.baseline)
     assert row is not None  # the loader has checked it
     baseline_s = float(time_s[row])
-    epoch_j = epoch_energy_j(study.hardware, law, columns, study.stage.num_samples)
+    epoch_j = epoch_energy_j(study.hardware, law, columns, *sizes)
     threshold = study.target.threshold(float(nrmse[row, -1]))
     assert threshold is not None  # the baseline's NRMSE was given
     return Instance(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tuner.core.arrays import Floats
 from tuner.core.hardware import HardwareProfile
-from tuner.core.workload import num_batches
+from tuner.core.workload import num_batches, num_micro_batches
 from tuner.errors import SpecError
 
 Columns = Mapping[str, npt.NDArray[np.generic]]
@@ -51,18 +51,20 @@ class HardwareLaw:
     memory_gib: float = math.inf
     noise_pct: float = 0.7
 
-    def epoch_time_s(self, columns: Columns, num_samples: int) -> Floats:
+    def epoch_time_s(self, columns: Columns, num_samples: int, rows_per_sample: int = 1) -> Floats:
         """Training seconds of an epoch of every point, shape (points,)."""
         batch, micro, _, accum = guide_columns(columns)
         chunk_s = self.launch_s + self._chunk_rows_s(columns)
-        batch_s = self.batch_s + self.step_s / accum + chunk_s * batch / micro
+        batch_s = self.batch_s + self.step_s / accum
+        batch_s += chunk_s * num_micro_batches(batch, micro, rows_per_sample)
         seconds: Floats = num_batches(num_samples, batch) * np.maximum(batch_s, self.loader_s)
         return seconds
 
-    def epoch_rows_s(self, columns: Columns, num_samples: int) -> Floats:
+    def epoch_rows_s(self, columns: Columns, num_samples: int, rows_per_sample: int = 1) -> Floats:
         """The part of `epoch_time_s` in which rows are computed, shape (points,)."""
         batch, micro, _, _ = guide_columns(columns)
-        seconds: Floats = num_batches(num_samples, batch) * self._chunk_rows_s(columns) * batch / micro
+        chunks = num_batches(num_samples, batch) * num_micro_batches(batch, micro, rows_per_sample)
+        seconds: Floats = chunks * self._chunk_rows_s(columns)
         return seconds
 
     def _chunk_rows_s(self, columns: Columns) -> Floats:

@@ -18,7 +18,7 @@ from tuner.core.arrays import Floats
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
 from tuner.core.study import StudySpec
-from tuner.core.workload import Workload
+from tuner.core.workload import workload
 from tuner.errors import TunerError
 from tuner.simulate.curves import settling
 from tuner.simulate.hardware import Columns
@@ -178,7 +178,7 @@ class Instance:
             return None
         num_epochs = self.study.stage.num_epochs
         epoch_s = self.truth.time_s[row] / num_epochs * math.exp(self.noise.time_pct / 100 * trial[0])
-        work = Workload(config=run.config, num_samples=self.study.stage.num_samples)
+        work = workload(run.config, self.study.stage)
         power_w = None if self.truth.energy_j is None else self.truth.energy_j[row] / self.truth.time_s[row]
         return Measurement(
             status=Status.OK,

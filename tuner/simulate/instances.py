@@ -205,7 +205,9 @@ def _shipped(card: str) -> StudySpec:
 @cache
 def _lattice(card: str, law: str) -> Lattice:
     study = _shipped(card)
-    return Lattice((*study.parameters, _EXTRA[law]), study.rules) if law in _EXTRA else study.lattice
+    if law not in _EXTRA:
+        return study.lattice
+    return Lattice((*study.parameters, _EXTRA[law]), study.rules, required=study.lattice.required)
 
 
 def study_of(recipe: Recipe, seed: int) -> StudySpec:
@@ -242,7 +244,9 @@ def truth_of(recipe: Recipe, study: StudySpec, nrmse: Floats) -> tuple[HardwareL
     law = replace(law, tile_rows=recipe.tile_rows, loader_s=recipe.loader * _batch_s(law))
     columns, num_epochs = study.lattice.columns, study.stage.num_epochs
     truth = Truth(
-        time_s=law.epoch_time_s(columns, study.stage.num_samples) * num_epochs * _stretch(columns),
+        time_s=law.epoch_time_s(columns, study.stage.num_samples, study.stage.rows_per_sample)
+        * num_epochs
+        * _stretch(columns),
         peak_memory_gib=law.peak_memory_gib(columns),
         nrmse=nrmse,
         threshold=0.0,

@@ -21,11 +21,11 @@ WAITING_SHARE = 0.3
 
 
 def epoch_energy_j(
-    profile: HardwareProfile, law: HardwareLaw, columns: Columns, num_samples: int
+    profile: HardwareProfile, law: HardwareLaw, columns: Columns, num_samples: int, rows_per_sample: int = 1
 ) -> Floats | None:
     """Joules of an epoch of every point, shape (points,); None where the power is not known."""
     board_w = BOARD_POWER_W.get(profile.name)
     if board_w is None:
         return None
-    time_s, rows_s = (f(columns, num_samples) for f in (law.epoch_time_s, law.epoch_rows_s))
+    time_s, rows_s = (f(columns, num_samples, rows_per_sample) for f in (law.epoch_time_s, law.epoch_rows_s))
     return board_w * (WAITING_SHARE * time_s + (LOAD_SHARE - WAITING_SHARE) * rows_s)

@@ -17,7 +17,7 @@ import numpy as np
 
 from tuner.core.config import CORE_NAMES, TrialConfig, divisors
 from tuner.core.constraints import Rule
-from tuner.core.lattice import DIVISIBILITY, Lattice
+from tuner.core.lattice import Lattice
 from tuner.core.study import StudySpec
 from tuner.errors import RecordsError, TunerError
 from tuner.simulate.hardware import HardwareLaw
@@ -175,7 +175,7 @@ def _epoch_s(group: Sequence[TableRow], study: StudySpec, law: HardwareLaw | Non
     if law is None:
         raise TunerError(f"the table has no time of {group[0].config}.", "measure it, or give a time_law.")
     columns = {name: np.array([value]) for name, value in group[0].config.as_dict().items()}
-    return float(law.epoch_time_s(columns, study.stage.num_samples)[0])
+    return float(law.epoch_time_s(columns, study.stage.num_samples, study.stage.rows_per_sample)[0])
 
 
 def _sub_lattice(study: StudySpec, configs: Sequence[TrialConfig]) -> Lattice:
@@ -186,10 +186,11 @@ def _sub_lattice(study: StudySpec, configs: Sequence[TrialConfig]) -> Lattice:
         for parameter in study.lattice.discrete
     ]
     names = [parameter.name for parameter in parameters]
-    rules = [rule for rule in study.rules if rule.text != DIVISIBILITY]
-    others = [config for config in Lattice(parameters, rules) if config not in kept]
+    rules, required = study.rules, study.lattice.required
+    others = [config for config in Lattice(parameters, rules, required=required) if config not in kept]
     against = [" or ".join(f"{name} != {config.as_dict()[name]!r}" for name in names) for config in others]
-    return Lattice(parameters, [*rules, *(Rule.parse(text, names) for text in against)])
+    against_rules = [Rule.parse(text, names) for text in against]
+    return Lattice(parameters, [*rules, *against_rules], required=required)
 
 
 def _values(name: str, configs: Sequence[TrialConfig]) -> set[object]:

@@ -10,42 +10,55 @@ from typing import Any
 from tuner.core.config import CORE_NAMES, TrialConfig
 from tuner.core.constraints import RESERVED, Rule
 from tuner.core.expressions import RuleError
-from tuner.core.lattice import Lattice
+from tuner.core.lattice import Lattice, divisibility, no_divisibility
 from tuner.core.parameters import Parameter
+from tuner.core.study import NONE
+from tuner.core.study_sections import StageSpec
 from tuner.errors import ConfigError, SpecError
 from tuner.spec.custom_errors import guess
 from tuner.spec.document import Document, Mistake, Path
-from tuner.spec.study_document import NEEDED_PARAMETERS, ParameterDocument, StudyDocument
+from tuner.spec.study_document import AUTO, NEEDED_PARAMETERS, ParameterDocument, StudyDocument
 
 _NAMING = "use letters, digits and _, and none of the words that constraints are written with."
 
 
-def build_lattice(study: StudyDocument, num_samples: int, document: Document) -> Lattice:
+def build_lattice(study: StudyDocument, stage: StageSpec, document: Document) -> Lattice:
     """The lattice, once every parameter and constraint by itself is right."""
-    mistakes = _parameter_mistakes(study, num_samples)
-    rules: list[Rule] = []
-    for k, text in enumerate(study.constraints):
+    mistakes = _parameter_mistakes(study, stage)
+    required = _required(study, stage.rows_per_sample)
+    texts: dict[Path, str] = {("constraints", k): text for k, text in enumerate(study.constraints)}
+    rules: dict[Path, Rule] = {}
+    own: dict[Path, str] = {} if study.divisibility == AUTO else {("divisibility",): required}
+    for path, text in (own | texts).items():
         try:
-            rules.append(Rule.parse(text, study.parameters))
+            rules[path] = Rule.parse(text, study.parameters)
         except SpecError as error:
-            mistakes.append(Mistake(path=("constraints", k), what=error.message, fix=error.hint))
+            mistakes.append(Mistake(path=path, what=error.message, fix=error.hint))
     if mistakes:
         raise document.error(mistakes)
     try:
-        return Lattice(_parameters(study), rules)
+        constraints = [rule for path, rule in rules.items() if path in texts]
+        return Lattice(_parameters(study), constraints, required=required)
     except RuleError as error:
-        places: list[Path] = [("constraints", k) for k, rule in enumerate(rules) if rule.text == error.text]
-        mistake = Mistake(path=places[0], what=error.message, fix=error.hint)
+        place = next((path for path, rule in rules.items() if rule.text == error.text), ("parameters",))
+        mistake = Mistake(path=place, what=error.message, fix=error.hint)
     except SpecError as error:
         mistake = Mistake(path=("parameters",), what=error.message, fix=error.hint)
     raise document.error([mistake])
+
+
+def _required(study: StudyDocument, rows_per_sample: int) -> str:
+    """The rule about micro_batch: the study's own, the usual one, or what stands for none."""
+    if study.divisibility == AUTO:
+        return divisibility(rows_per_sample)
+    return no_divisibility(rows_per_sample) if study.divisibility == NONE else study.divisibility
 
 
 def _parameters(study: StudyDocument) -> list[Parameter]:
     return [parameter.build(name) for name, parameter in study.parameters.items()]
 
 
-def _parameter_mistakes(study: StudyDocument, num_samples: int) -> list[Mistake]:
+def _parameter_mistakes(study: StudyDocument, stage: StageSpec) -> list[Mistake]:
     names = list(study.parameters)
     mistakes = [
         Mistake(path=("parameters", name), what=f"a parameter cannot be called {name!r}.", fix=_NAMING)
@@ -61,7 +74,7 @@ def _parameter_mistakes(study: StudyDocument, num_samples: int) -> list[Mistake]
     for name in CORE_NAMES:
         if name in names:
             mistakes += _core_mistakes(name, study.parameters[name])
-    return mistakes or _size_mistakes(study, num_samples)
+    return mistakes or _size_mistakes(study, stage)
 
 
 def _core_mistakes(name: str, parameter: ParameterDocument) -> list[Mistake]:
@@ -84,28 +97,30 @@ def _core_mistakes(name: str, parameter: ParameterDocument) -> list[Mistake]:
     ]
 
 
-def _size_mistakes(study: StudyDocument, num_samples: int) -> list[Mistake]:
-    """Batches that no epoch fills, and listed micro-batches that divide no batch."""
+def _size_mistakes(study: StudyDocument, stage: StageSpec) -> list[Mistake]:
+    """Batches that no epoch fills, and listed micro-batches that divide no batch where they must."""
     batch, micro = study.parameters["batch_size"], study.parameters["micro_batch"]
     sizes = _discrete_values(batch)
     mistakes = (
         [
             Mistake(
                 path=("parameters", "batch_size"),
-                what=f"batch_size={max(sizes)} is more than num_samples={num_samples}.",
+                what=f"batch_size={max(sizes)} is more than num_samples={stage.num_samples}.",
                 fix="use smaller batches or more samples.",
             )
         ]
-        if max(sizes) > num_samples
+        if max(sizes) > stage.num_samples
         else []
     )
-    for k, value in enumerate(micro.values or []):
-        if all(size % value for size in sizes):
+    rows = stage.rows_per_sample
+    for k, value in enumerate((micro.values or []) if study.divisibility == AUTO else []):
+        if all(size * rows % value for size in sizes):
             listed = ", ".join(map(str, sizes))
+            times = "" if rows == 1 else f" times rows_per_sample={rows}"
             mistakes.append(
                 Mistake(
                     path=("parameters", "micro_batch", "values", k),
-                    what=f"micro_batch={value} divides no batch_size in {{{listed}}}.",
+                    what=f"micro_batch={value} divides no batch_size in {{{listed}}}{times}.",
                     fix="remove it or add a batch_size it divides.",
                 )
             )

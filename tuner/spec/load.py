@@ -107,7 +107,7 @@ def _check_is_mapping(document: Document) -> None:
 
 def _resolve(checked: CheckedStudy, text: Document, path: str, is_shipped_hardware: bool) -> StudySpec:
     document, settings = checked
-    lattice = build_lattice(document, settings["stage"].num_samples, text)
+    lattice = build_lattice(document, settings["stage"], text)
     points = {"baseline": document.baseline, "guide": document.guide}
     mistakes = [
         mistake

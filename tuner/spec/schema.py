@@ -78,7 +78,11 @@ class _Key(NamedTuple):
 def _study_keys() -> Iterator[tuple[str, _Key]]:
     """The keys at the top level: those of `StudySpec`, and of `StudyDocument` where it stands in for them."""
     held, own = _keys(StudySpec), _keys(StudyDocument)
-    instead = {"lattice": ("parameters", "constraints"), "baseline": ("baseline",), "guide": ("guide",)}
+    instead = {
+        "lattice": ("parameters", "constraints", "divisibility"),
+        "baseline": ("baseline",),
+        "guide": ("guide",),
+    }
     for field in fields(StudySpec):
         for name in instead.get(field.name, ()):
             yield name, own[name]

@@ -17,6 +17,8 @@ from tuner.errors import SpecError
 from tuner.spec.custom_errors import mistake
 from tuner.spec.single_values import Number, Scalar
 
+AUTO = "auto"
+"""The value of `divisibility` unless the file has another."""
 NEEDED_PARAMETERS = ("batch_size", "micro_batch", "num_taus")
 
 
@@ -141,7 +143,14 @@ class StudyDocument:
     constraints: tuple[str, ...] = field(
         default=(),
         metadata=study_key(
-            "The rules that parameters must keep; `micro_batch divides batch_size` always applies."
+            "The rules that parameters must keep, beside the one about micro_batch; see `divisibility`."
+        ),
+    )
+    divisibility: str = field(
+        default=AUTO,
+        metadata=study_key(
+            "The rule that ties micro_batch to batch_size. `auto`: `micro_batch divides batch_size` (times "
+            "`stage.rows_per_sample`); `none`: micro_batch may be anything up to a batch's rows; or a rule."
         ),
     )
     baseline: Mapping[str, ParameterValue] = field(

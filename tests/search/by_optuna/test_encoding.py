@@ -28,7 +28,7 @@ proposals = st.fixed_dictionaries(
 
 def distance(config: TrialConfig, proposal: dict[str, object]) -> float:
     """The snap's distance once more, by hand."""
-    values = config.as_dict() | {"num_micro_batches": config.num_micro_batches}
+    values = config.as_dict() | {"num_micro_batches": config.batch_size // config.micro_batch}
     total = float(values["precision"] != proposal["precision"])
     total += ((float(values["weight"]) - float(proposal["weight"])) / 2) ** 2  # type: ignore[arg-type]
     for name, (low, high) in RANGES.items():
@@ -70,6 +70,14 @@ def test_coordinates_lead_back_to_the_configuration() -> None:
 def test_illegal_coordinates_are_refused() -> None:
     with pytest.raises(ConfigError, match="not on the lattice"):
         Encoding(lattice()).row({"num_micro_batches": 8, "micro_batch": 4, "num_taus": 2})
+
+
+def test_where_micro_batches_need_not_divide_every_point_still_has_coordinates_of_its_own() -> None:
+    free = Lattice(lattice().parameters, required="micro_batch <= batch_size * 2")
+    encoding = Encoding(free)
+    assert encoding.dimensions[0].name == "batch_size"
+    coordinates = [encoding.encode(config) for config in free]
+    assert [encoding.row(point) for point in coordinates] == list(range(len(free)))
 
 
 def test_a_dimension_of_one_value_does_not_matter() -> None:

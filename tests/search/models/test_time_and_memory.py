@@ -1,5 +1,6 @@
 """Seconds and memory of configurations nobody ran, from a few that somebody did."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -49,6 +50,18 @@ def test_work_is_what_the_guide_counts():
         [load.num_iterations, load.num_chunks, load.num_rows, load.num_optimizer_steps(1)]
     ]
     assert work_of([config], 2000).tolist() == [[167, 501, 8016, 84]]
+
+
+def test_launches_and_their_axis_follow_the_rows_of_a_sample():
+    """With 30 rows a sample, a batch of 6 is cut into 2 launches of 90 and one of 12 into 4."""
+    configs = [TrialConfig(batch_size=b, micro_batch=90, num_taus=4) for b in (6, 12)]
+    assert work_of(configs, 60, 30).tolist() == [[10, 20, 7200, 10], [5, 20, 7200, 5]]
+    free = lattice(max_batch=12, max_micro=4, max_taus=4)
+    axes = axes_of(free, derived=["num_micro_batches"], rows_per_sample=30)
+    (axis,) = [axis for axis in axes if axis.name == "num_micro_batches"]
+    assert (axis.low, axis.high) == (math.log(30 * 4 / 4), math.log(30 * 12))
+    (place,) = coordinates([TrialConfig(batch_size=12, micro_batch=3, num_taus=4)], [axis])[0]
+    assert place == pytest.approx(math.log(120 / 30) / math.log(360 / 30))
 
 
 @pytest.mark.parametrize("law", LAWS)

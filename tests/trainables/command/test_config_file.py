@@ -70,6 +70,93 @@ def test_yaml_keeps_what_yaml_1_1_and_1_2_read_differently_and_its_line_ends(tmp
     assert yaml.safe_load(seen)["accum"] == 6
 
 
+def test_a_value_may_be_a_template_and_a_word_alone_keeps_its_type(tmp_path):
+    before = b"log: runs/log.jsonl\nbatch: 3\nalso: 3\nname: x\nliteral: x\n"
+    patch = {
+        "log": "{dir}/log.jsonl",
+        "batch": "batch_size",
+        "also": "{batch_size}",
+        "name": "b{batch_size}",
+        "literal": "{{batch_size}}",
+    }
+    seen = yaml.safe_load(read_by_the_script(tmp_path, "train.yaml", before, patch))
+    (folder,) = tmp_path.glob("logs/trial-*")
+    assert seen == {
+        "log": f"{folder}/log.jsonl",
+        "batch": 6,
+        "also": 6,
+        "name": "b6",
+        "literal": "{batch_size}",
+    }
+
+
+INCLUDES = (
+    "import json, pathlib, sys, yaml\n"
+    "def load(path):\n"
+    "    own = yaml.safe_load(path.read_text())\n"
+    "    base = load(path.parent / own.pop('include')) if 'include' in own else {}\n"
+    "    return {k: {**base.get(k, {}), **own.get(k, {})} for k in {**base, **own}}\n"
+    "print(json.dumps({'nrmse': 1, 'loss': 0, 'seen': load(pathlib.Path(sys.argv[1]))}))\n"
+)
+"""Reads its configuration as scripts do that lay a file over the one it includes."""
+
+
+def test_a_key_of_an_included_file_is_overridden_and_the_copy_finds_what_it_includes(tmp_path):
+    (tmp_path / "parts").mkdir()
+    main = "include: parts/base.yaml\ntraining:\n  micro: 3\n\nlogging: {run: x}\n"
+    (tmp_path / "main.yaml").write_text(main)
+    (tmp_path / "parts/base.yaml").write_text("include: deep.yaml\ntraining: {taus: 5}\n")
+    (tmp_path / "parts/deep.yaml").write_text("stage: {batch_size: 4, mode: 'yes'}\n")
+    patch = {"training.micro": "batch_size", "stage.batch_size": "batch_size", "training.taus": "batch_size"}
+    config = trial(
+        tmp_path, INCLUDES, "{config}", num_epochs=1, config=str(tmp_path / "main.yaml"), patch=patch
+    )
+    CommandStage.check_parameters(config["stage"], ["batch_size"], [])
+    CommandStage.prepare(config["stage"])
+    reports(config)
+    assert json.loads(output_of(tmp_path))["seen"] == {
+        "training": {"micro": 6, "taus": 6},
+        "stage": {"batch_size": 6, "mode": "yes"},
+        "logging": {"run": "x"},
+    }
+    (copy,) = tmp_path.glob("logs/trial-*/main.yaml")
+    assert copy.read_text() == (
+        "include: parts/base.yaml\ntraining:\n  micro: 6\n  taus: 6\n\nlogging: {run: x}\n"
+        "stage:\n  batch_size: 6\n"
+    )
+    assert (copy.parent / "parts/deep.yaml").read_bytes() == (tmp_path / "parts/deep.yaml").read_bytes()
+    assert (tmp_path / "main.yaml").read_text() == main
+    options = {"command": ["x"], "config": str(tmp_path / "main.yaml")}
+    before, named = CommandStage.quality_options(options), CommandStage.source_files(options)
+    assert tmp_path / "parts/deep.yaml" in named
+    (tmp_path / "parts/deep.yaml").write_text("stage: {batch_size: 5}\n")
+    assert CommandStage.quality_options(options) != before
+
+
+def test_an_include_that_the_copy_would_not_find_is_refused(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "base.yaml").write_text("a: 1\n")
+    (tmp_path / "train/main.yaml").write_text("include: ../base.yaml\nb: 1\n")
+    options = {"command": ["{python}", "-c", "", "{config}"], "config": str(tmp_path / "train/main.yaml")}
+    with pytest.raises(ValueError, match=r"Fix: move .*base\.yaml, which it includes, into the same folder"):
+        CommandStage.prepare(options)
+
+
+def test_a_key_that_is_missing_is_added_to_its_section_where_that_is_asked_for(tmp_path):
+    (tmp_path / "c.yaml").write_text("train:\n  micro: 3\n\nlog: {}\n")
+    options = {"command": ["{python}", "-c", "", "{config}"], "config": str(tmp_path / "c.yaml")}
+    options |= {"patch": {"train.taus": "batch_size"}}
+    with pytest.raises(ValueError, match=r"there is no key 'train\.taus'"):
+        CommandStage.prepare(options)
+    config = trial(
+        tmp_path, COPIES, "{config}", str(tmp_path / "seen"), num_epochs=1, **options | {"create": True}
+    )
+    config["stage"]["command"] = ["{python}", str(tmp_path / "script.py"), "{config}", str(tmp_path / "seen")]
+    CommandStage.prepare(config["stage"])
+    reports(config)
+    assert (tmp_path / "seen").read_text() == "train:\n  micro: 3\n  taus: 6\n\nlog: {}\n"
+
+
 def test_a_file_of_any_format_is_copied_when_nothing_in_it_is_patched(tmp_path):
     content = b"[train]\nlr = 1e-5\n\xff: [\n"
     assert read_by_the_script(tmp_path, "train.toml", content, {}) == content

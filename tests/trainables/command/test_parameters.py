@@ -78,6 +78,11 @@ def test_a_parameter_with_the_name_of_one_of_our_words_is_refused_even_if_it_is_
             "stage. Fix: did you mean num_taus?",
         ),
         (
+            {"command": [*COMMAND, "{config}"], "config": "c.yaml", "patch": {"a": "{dri}/log.jsonl"}},
+            "patch: {dri} in 'a: {dri}/log.jsonl' is neither a parameter of the study nor a word of the "
+            "command stage. Fix: did you mean {dir}?",
+        ),
+        (
             {"command": [*COMMAND, "{config}"], "config": "c.yaml", "patch": {"a": "config"}},
             "patch: config in 'a: config' is neither",
         ),

@@ -147,7 +147,7 @@ def _trials_text(past: PastRun) -> str:
 def result_tables(past: PastRun) -> tuple[Table, ...]:
     """Returns the compared configurations and the work of their epochs; no table before the first trial."""
     conclusion = past.result.conclusion
-    both = result_rows(conclusion), work_rows(conclusion, past.study.stage.num_samples)
+    both = result_rows(conclusion), work_rows(conclusion, past.study.stage)
     return tuple(_figures_table(rows[0], rows[1:]) for rows in both if rows)
 
 

@@ -1,8 +1,8 @@
 """Encodes lattice points for a sampler: smooth coordinates, in which neighbours are alike.
 
 `batch_size` is replaced by the quotient `num_micro_batches = batch_size / micro_batch`, which frees
-the coordinates of the divisibility between them. Pure numpy; knows nothing of Optuna, nor of what
-was tried.
+the coordinates of the divisibility between them; it stays where they need not divide. Pure numpy; knows
+nothing of Optuna, nor of what was tried.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Dimension:
     """The encoding of one discrete dimension of the lattice, as a sampler sees it.
 
     Attributes:
-        name: `num_micro_batches`, or a parameter's own name.
+        name: `num_micro_batches` in place of `batch_size`, or a parameter's own name.
         values: The distinct values it takes on the lattice, ascending when ordered.
         is_ordered: True for numbers.
         column: Coordinate of every lattice point, shape (points,).
@@ -79,7 +79,7 @@ class Encoding:
 
     def encode(self, config: TrialConfig) -> dict[str, ParameterValue]:
         """A legal configuration's coordinates, the continuous ones among them."""
-        values = config.as_dict() | {QUOTIENT: config.num_micro_batches}
+        values = config.as_dict() | {QUOTIENT: config.batch_size // config.micro_batch}
         names = [dimension.name for dimension in self.dimensions] + [p.name for p in self.lattice.continuous]
         return {name: values[name] for name in names}
 
@@ -95,7 +95,8 @@ class Encoding:
             ConfigError: They are not legal.
         """
         values = dict(coordinates)
-        values["batch_size"] = int(values.pop(QUOTIENT)) * int(values["micro_batch"])
+        if QUOTIENT in values:
+            values["batch_size"] = int(values.pop(QUOTIENT)) * int(values["micro_batch"])
         config = TrialConfig.from_dict(values)
         row = self.lattice.index(config)
         if row is None:
@@ -115,8 +116,9 @@ class Encoding:
 
 def _dimension(lattice: Lattice, parameter: Discrete) -> Dimension:
     column, name = lattice.columns[parameter.name], parameter.name
-    if name == "batch_size":
-        column, name = column // lattice.columns["micro_batch"], QUOTIENT
+    micro = lattice.columns["micro_batch"]
+    if name == "batch_size" and not np.any(column % micro):
+        column, name = column // micro, QUOTIENT
     return Dimension(
         name=name,
         values=tuple(np.unique(column).tolist()),

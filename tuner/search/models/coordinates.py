@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,16 +15,17 @@ from tuner.core.arrays import Floats
 from tuner.core.config import CORE_NAMES, TrialConfig
 from tuner.core.lattice import Lattice
 from tuner.core.parameters import Continuous, Parameter, ParameterValue
+from tuner.core.workload import num_micro_batches
 
 LOG_SPAN = 3.0
 """Positive numbers that span at least this ratio are laid out by their logarithms."""
 
-DERIVED: dict[str, Callable[[TrialConfig], float]] = {
-    "effective_batch_size": lambda config: config.effective_batch_size,
-    "num_micro_batches": lambda config: config.num_micro_batches,
-    "micro_rows": lambda config: config.micro_batch * config.num_taus,
+DERIVED: dict[str, Callable[[TrialConfig, int], float]] = {
+    "effective_batch_size": lambda config, _: config.effective_batch_size,
+    "num_micro_batches": lambda config, rows: num_micro_batches(config.batch_size, config.micro_batch, rows),
+    "micro_rows": lambda config, _: config.micro_batch * config.num_taus,
 }
-"""Products of the guide's parameters that are coordinates in their own right."""
+"""Figures that are coordinates in their own right, of a configuration and the rows of a sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Axis:
         high: Scaled value that is laid at 1.
         is_log: Whether the scale is logarithmic.
         categories: The values of an unordered axis, by their position.
+        rows_per_sample: Rows that the stage makes of a sample.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Axis:
     high: float = 1.0
     is_log: bool = False
     categories: tuple[ParameterValue, ...] = ()
+    rows_per_sample: int = 1
 
     def at(self, config: TrialConfig) -> float:
         """The coordinate of a configuration; outside [0, 1] when its value is outside the space's.
@@ -53,7 +56,7 @@ class Axis:
         A parameter the configuration does not name lies at 0; an unknown category is like no other.
         """
         if self.name in DERIVED:
-            value: ParameterValue = DERIVED[self.name](config)
+            value: ParameterValue = DERIVED[self.name](config, self.rows_per_sample)
         else:
             values = config.as_dict()
             if self.name not in values:
@@ -66,7 +69,7 @@ class Axis:
 
 
 def axes_of(
-    lattice: Lattice, *, without: Iterable[str] = (), derived: Iterable[str] = ()
+    lattice: Lattice, *, without: Iterable[str] = (), derived: Iterable[str] = (), rows_per_sample: int = 1
 ) -> tuple[Axis, ...]:
     """The axes along which the space varies; a parameter with one value is none.
 
@@ -74,11 +77,12 @@ def axes_of(
         lattice: The space.
         without: Parameters that do not matter.
         derived: Keys of `DERIVED` to add, as far as they vary.
+        rows_per_sample: Rows that the stage makes of a sample.
     """
     dropped = set(without)
     axes = [_axis(parameter) for parameter in lattice.parameters if parameter.name not in dropped]
     for name in derived:
-        axes.append(_derived_axis(name, lattice))
+        axes.append(_derived_axis(name, lattice, rows_per_sample))
     return tuple(axis for axis in axes if axis is not None)
 
 
@@ -88,7 +92,7 @@ def coordinates(configs: Sequence[TrialConfig], axes: Sequence[Axis]) -> Floats:
     for k, axis in enumerate(axes):
         places: dict[object, float] = {}
         for row, config in enumerate(configs):
-            value = _value(config, axis.name)
+            value = _value(config, axis)
             name = (type(value), value)  # 1 and True are equal, and different categories
             if name not in places:
                 places[name] = axis.at(config)
@@ -96,10 +100,11 @@ def coordinates(configs: Sequence[TrialConfig], axes: Sequence[Axis]) -> Floats:
     return found
 
 
-def _value(config: TrialConfig, name: str) -> ParameterValue | None:
+def _value(config: TrialConfig, axis: Axis) -> ParameterValue | None:
     """Returns what decides where a configuration lies on an axis; None if it names no such thing."""
+    name = axis.name
     if name in DERIVED:
-        return DERIVED[name](config)
+        return DERIVED[name](config, axis.rows_per_sample)
     if name in CORE_NAMES:
         core: ParameterValue = getattr(config, name)
         return core
@@ -117,7 +122,7 @@ def _axis(parameter: Parameter) -> Axis | None:
     return _ordered(parameter.name, low, high, is_log=low > 0 and high / low >= LOG_SPAN)
 
 
-def _derived_axis(name: str, lattice: Lattice) -> Axis | None:
+def _derived_axis(name: str, lattice: Lattice, rows_per_sample: int) -> Axis | None:
     columns = lattice.columns
     batch, micro, taus = (columns[key] for key in ("batch_size", "micro_batch", "num_taus"))
     if name == "effective_batch_size":
@@ -125,11 +130,12 @@ def _derived_axis(name: str, lattice: Lattice) -> Axis | None:
             return None
         values = batch * columns["accum_steps"]
     elif name == "num_micro_batches":
-        values = batch // micro
+        values = num_micro_batches(batch, micro, rows_per_sample)
     else:
         values = micro * taus
     low, high = float(values.min()), float(values.max())
-    return _ordered(name, low, high, is_log=True) if low < high else None
+    axis = _ordered(name, low, high, is_log=True) if low < high else None
+    return replace(axis, rows_per_sample=rows_per_sample) if axis else None
 
 
 def _ordered(name: str, low: float, high: float, *, is_log: bool) -> Axis | None:

@@ -129,11 +129,11 @@ def _corrected(
     return seconds, spread
 
 
-def work_of(configs: Sequence[TrialConfig], num_samples: int) -> Floats:
+def work_of(configs: Sequence[TrialConfig], num_samples: int, rows_per_sample: int = 1) -> Floats:
     """Batches, launches, rows and optimizer steps of an epoch (configs, 4)."""
     rows = []
     for config in configs:
-        load = Workload(config=config, num_samples=num_samples)
+        load = Workload(config=config, num_samples=num_samples, rows_per_sample=rows_per_sample)
         rows.append((load.num_iterations, load.num_chunks, load.num_rows, load.num_optimizer_steps(1)))
     return np.array(rows, dtype=np.float64)
 

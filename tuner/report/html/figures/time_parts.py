@@ -7,7 +7,7 @@ from statistics import fmean
 
 from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement
-from tuner.core.workload import Workload
+from tuner.core.workload import workload
 from tuner.report.html.figure import Figure, Panel, Series
 from tuner.report.html.figures.common import marked_rows
 from tuner.report.model import Model
@@ -97,7 +97,7 @@ def _parts(
     rows: dict[str, dict[str, tuple[float, str]]] = {}
     for title, estimate in measured.items():
         config = estimate.config
-        load = Workload(config=config, num_samples=past.study.stage.num_samples)
+        load = workload(config, past.study.stage)
         counts = load.num_iterations, load.num_chunks, load.num_rows, load.num_optimizer_steps(1)
         seconds = found[model.predictions.candidates.index[config]].tolist()
         rows[title] = {

@@ -1,0 +1,141 @@
+"""NRMSE from a second command, that runs once when the script has ended well, outside its time."""
+
+import json
+
+import pytest
+
+from tests.trainables.test_command import reports, trial
+from trainables.command import CommandStage
+from trainables.command.verdict import ScriptLostError
+from trainables.telemetry.failures import ScriptError
+
+TRAINS = (
+    "import json, sys, time\n"
+    "for e in (1, 2):\n"
+    "    time.sleep(0.1); print(json.dumps({'loss': 3, 't': 0.1 * e, 'nrmse': 'none yet'}), flush=True)\n"
+    "open(sys.argv[1] + '/model', 'w').write('0.25')\n"
+)
+EVALUATES = (
+    "import json, sys, time\n"
+    "time.sleep(0.5)\n"
+    "value = float(open(sys.argv[1] + '/model').read())\n"
+    "print('INFO loading {model}', file=sys.stderr)\n"
+    "text = json.dumps({'metrics': {'nrmse': value, 'mse': 1}, 'all': [{'nrmse': 9}]}, indent=2)\n"
+    "open(sys.argv[2], 'w').write(text) if sys.argv[2:] else print(text)\n"
+    "print(json.dumps({'done': True}))\n"
+)
+
+
+def evaluated(folder, code=EVALUATES, *words, trains=TRAINS, **options):
+    (folder / "evaluate.py").write_text(code)
+    command = ["{python}", str(folder / "evaluate.py"), "{dir}", *words]
+    given = {"evaluate": command, "per_epoch": False, "keys": {"nrmse": "metrics.nrmse"}}
+    config = trial(folder, trains, "{dir}", **given | options)
+    CommandStage.check_parameters(config["stage"], [], [])
+    CommandStage.prepare(config["stage"])
+    return config
+
+
+def test_its_json_may_span_lines_and_its_time_is_none_of_training(tmp_path):
+    (report,) = reports(evaluated(tmp_path))
+    assert (report["nrmse"], report["epoch"], report["done"]) == (0.25, 2, True)
+    assert report["evaluate_time_s"] > 0.5
+    assert report["time_s"] > 0.2
+    (log,) = tmp_path.glob("logs/trial-*/evaluate.log")
+    assert "loading" in log.read_text()
+    assert "loading" not in (log.parent / "output.log").read_text()
+
+
+def test_the_script_keeps_its_own_clock_and_the_evaluation_may_write_a_file(tmp_path):
+    keys = {"nrmse": "metrics.nrmse", "time_s": "t"}
+    (report,) = reports(
+        evaluated(tmp_path, EVALUATES, "{dir}/m.json", evaluate_file="{dir}/m.json", keys=keys)
+    )
+    assert (report["nrmse"], report["time_s"]) == (0.25, 0.2)
+
+
+def test_it_runs_where_the_script_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    trains, code = "open('in/model', 'w').write('0.5')", "print({'nrmse': float(open('in/model').read())})"
+    config = evaluated(tmp_path, code, trains=trains, keys={}, workdir={"copy": ["in"]})
+    assert reports(config)[0]["nrmse"] == 0.5
+    assert list((tmp_path / "in").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "words"),
+    [
+        (
+            "import sys; sys.exit('no such checkpoint')",
+            ScriptError,
+            "the evaluation failed with exit 1: no such",
+        ),
+        (
+            "print('fine')",
+            ScriptError,
+            "the evaluation's output cannot be used: it printed no JSON object with",
+        ),
+        (
+            "print('{\"nrmse\": 1}')",
+            ScriptError,
+            r"'metrics.nrmse'; the last object has nrmse\. Fix: name it by",
+        ),
+        ('print(\'{"metrics": {"nrmse": 0}}\')', ScriptError, "metrics.nrmse=0 is not above 0"),
+        ("import os; os.kill(os.getpid(), 9)", ScriptLostError, "the evaluation was killed by signal 9"),
+    ],
+)
+def test_its_failure_is_the_trials_and_says_that_it_was_the_evaluation(tmp_path, code, error, words):
+    with pytest.raises(error, match=words) as raised:
+        reports(evaluated(tmp_path, code))
+    assert "evaluate.log" in str(raised.value)
+
+
+def test_a_file_that_it_does_not_write_is_named(tmp_path):
+    with pytest.raises(ScriptError, match=r"the metrics file .*m\.json cannot be read .* evaluate_file out"):
+        reports(evaluated(tmp_path, evaluate_file="{dir}/m.json"))
+
+
+def test_an_evaluation_that_runs_out_of_memory_makes_the_trial_infeasible(tmp_path):
+    code = "print('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB')"
+    (report,) = reports(evaluated(tmp_path, code))
+    assert report["status"] == "oom"
+    assert "the evaluation ran out of memory" in report["error"]
+
+
+def test_it_is_not_run_when_the_script_fails(tmp_path):
+    with pytest.raises(ScriptError, match="the script failed with exit 3"):
+        reports(evaluated(tmp_path, trains="import sys; sys.exit(3)"))
+    assert list(tmp_path.glob("logs/trial-*/evaluate.log")) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"evaluate": ["{python}", "none.py"], "per_epoch": False},
+            r"option evaluate='none\.py': there is no such",
+        ),
+        (
+            {"evaluate": ["{python}", "-c", "", "{lr}"], "per_epoch": False},
+            r"evaluate: \{lr\} in '\{lr\}' is neither",
+        ),
+        ({"evaluate": ["{python}", "-c", ""]}, "Fix: write per_epoch: false; evaluate runs once"),
+        ({"evaluate": "evaluate.py", "per_epoch": False}, "Fix: write a list of words"),
+        ({"evaluate_file": "m.json", "per_epoch": False}, "Fix: name the command that writes it in evaluate"),
+        (
+            {"evaluate": ["{python}", "-c", "{batch_size}"], "per_epoch": False},
+            "the study varies the parameter 'batch_size', but it does not reach the script",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_runs(options, words):
+    stage = {"command": ["{python}", "-c", ""]} | options
+    varying = ["batch_size"] if "{batch_size}" in json.dumps(options) else []
+
+    def check():
+        CommandStage.check_parameters(stage, varying, [])
+        CommandStage.prepare(stage)
+
+    with pytest.raises(ValueError, match=words):
+        check()
