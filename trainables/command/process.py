@@ -63,7 +63,7 @@ class Script:
                 stderr=subprocess.STDOUT,
                 bufsize=0,
                 start_new_session=True,
-                env=os.environ | own,
+                env=_environment() | own,
             )
         except OSError as error:
             fix = f"name a program that can be started from {Path.cwd()} ({error.strerror})"
@@ -110,3 +110,8 @@ class Script:
     def _has_ended(self) -> bool:
         """Whether the script has ended; leaves it unreaped, so that its number stays its own."""
         return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _environment() -> dict[str, str]:
+    """Returns this worker's environment without Ray's own: its addresses and token are not the script's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 from trainables.base import MeasuredTrainable
 from trainables.command import source, template, verdict
+from trainables.command.account import Account
 from trainables.command.epochs import check_clock
 from trainables.command.options import CommandOptions, at_home
 from trainables.command.output import STARTED, Metrics, OutputWatch, read_metrics_file
@@ -32,6 +33,7 @@ from trainables.telemetry.contention import CpuUse, judge
 from trainables.telemetry.sampler import GpuUsage
 from trainables.telemetry.steps import StepTimes
 from trainables.trial import EpochCounts
+from trainables.trial_account import Told
 
 LEAST_S = 1e-6
 """Seconds that are put between two epochs whose lines were read together."""
@@ -95,6 +97,7 @@ class CommandStage(MeasuredTrainable):
         self._contended_by = self._read_together = ""
         self._is_started = not self._options.start
         self._watch_output = OutputWatch(self._options, self.num_epochs)
+        self._account = Account(self._options, self._watch_output, self.num_epochs, gives_up=self.is_tried)
         self._dir = self._make_folder()
         with self._released_if_it_fails():
             self._launch(self._dir, params, seed)
@@ -151,6 +154,27 @@ class CommandStage(MeasuredTrainable):
         if folder is not None and not self._options.logs:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def what_runs(self) -> Told:
+        """Returns command, folder, patched keys of the configuration, and when reports are expected."""
+        return self._account.what_runs() if hasattr(self, "_account") else []
+
+    def what_was_read(self) -> Told:
+        """Returns which lines of output were read as what."""
+        if not hasattr(self, "_account"):
+            return []
+        told = self._account.what_was_read()
+        if self._options.source == "file" and self._own_time_s:
+            told.append(("read", f"{self._file}, at the end -> nrmse {self._reported_nrmse:g}"))
+        return told
+
+    def what_is_missing(self) -> str:
+        """Returns why no metrics were found, and which option to correct."""
+        return self._account.what_is_missing() if hasattr(self, "_account") else ""
+
+    def memory_source(self) -> str:
+        """Returns that it is the script's own figure, if it has told one."""
+        return "as the script itself reports" if self._own_peak_gib else ""
+
     # How it is done.
 
     def _make_folder(self) -> Path:
@@ -176,11 +200,12 @@ class CommandStage(MeasuredTrainable):
         self._file = Path(fill(self._options.file, words))
         command = [fill(word, words) for word in self._options.command]
         told = {"params": dict(params), "seed": seed, "command": command}
+        self._account.launched(command, words, folder)
         (folder / "trial.json").write_text(json.dumps(told, indent=1, default=str), encoding="utf-8")
         self._script = Script(
             command,
             folder / "output.log",
-            self._watch_output.see,
+            self._account.see,
             num_threads=self._spec.num_threads,
             grace_s=self._options.grace_s,
             removed_if_killed=None if self._options.logs else folder,

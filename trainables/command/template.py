@@ -32,6 +32,17 @@ def write_config(options: CommandOptions, words: Mapping[str, Any], folder: Path
     return copy
 
 
+def changes(options: CommandOptions, words: Mapping[str, Any]) -> list[str]:
+    """Returns what the trial's copy has in place of the original's values, a text a key of ``patch``."""
+    if not options.patch:
+        return []
+    values = {key: words[word] for key, word in options.patch.items()}
+    source = Path(options.config)
+    _, changed = patch(source.read_bytes().decode("utf-8"), values, source)
+    told = {change.key: f"{change.key}: {change.before} -> {change.after}" for change in changed}
+    return [told.get(key, f"{key}: {value}, as it was") for key, value in values.items()]
+
+
 def check(options: CommandOptions) -> None:
     """Raises ValueError for what would fail in every trial, whatever its parameters.
 
