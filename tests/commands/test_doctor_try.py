@@ -152,7 +152,9 @@ def test_a_metrics_file_is_read_at_the_end(tmp_path):
     file = tmp_path / "m.json"
     code = f"open({str(file)!r}, 'w').write('{{\"nrmse\": 0.5}}')"
     said = tried(script_study(tmp_path, code, source="file", file=str(file), per_epoch=False))
-    assert of(said, "read") == [f"{file}, at the end -> nrmse 0.5"]
+    assert of(said, "read") == [
+        f"{file}, at the end -> nrmse 0.5, the whole training, time from the wall clock"
+    ]
 
 
 def test_a_class_stage_is_tried_in_the_same_way_and_nothing_is_left_behind(tmp_path):

@@ -15,7 +15,7 @@ from trainables.command import template
 from trainables.command.objects import lookup, objects_in
 from trainables.command.options import CommandOptions
 from trainables.command.output import STARTED, Metrics, OutputWatch, name_of
-from trainables.trial_account import Told
+from trainables.trial_account import Told, TrialAccount
 
 MAX_READS = 5
 """Most lines with metrics that are kept, from the first."""
@@ -82,6 +82,11 @@ class Account:
             if self._gives_up and not self._num_reads and self._is_of_second_epoch(line):
                 raise ValueError(self._watch.explain())
 
+    def read_at_the_end(self, file: Path, metrics: Metrics) -> None:
+        """Notes what the metrics file gave."""
+        self._num_reads += 1
+        self._reads.append(f"{file}, at the end -> {self._as_read(metrics)}")
+
     def what_runs(self) -> Told:
         """Returns command, folder, patched keys, and when reports are expected."""
         return list(self._runs)
@@ -139,3 +144,26 @@ class Account:
     def _quoted(self, line: str) -> str:
         text = line.strip()
         return f"line {self._num_lines}: {text if len(text) <= MAX_QUOTE else f'{text[:MAX_QUOTE]}...'}"
+
+
+class ScriptAccount(TrialAccount):
+    """What a trial of a script tells of itself; ``build`` makes its account."""
+
+    _account: Account
+    _own_peak_gib = 0.0
+
+    def what_runs(self) -> Told:
+        """Returns command, folder, patched keys of the configuration, and when reports are expected."""
+        return self._account.what_runs() if hasattr(self, "_account") else []
+
+    def what_was_read(self) -> Told:
+        """Returns which lines of output were read as what."""
+        return self._account.what_was_read() if hasattr(self, "_account") else []
+
+    def what_is_missing(self) -> str:
+        """Returns why no metrics were found, and which option to correct."""
+        return self._account.what_is_missing() if hasattr(self, "_account") else ""
+
+    def memory_source(self) -> str:
+        """Returns that it is the script's own figure, if it has told one."""
+        return "as the script itself reports" if self._own_peak_gib else ""

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from trainables.base import MeasuredTrainable
 from trainables.command import source, template, verdict
-from trainables.command.account import Account
+from trainables.command.account import Account, ScriptAccount
 from trainables.command.epochs import check_clock
 from trainables.command.options import CommandOptions, at_home
 from trainables.command.output import STARTED, Metrics, OutputWatch, read_metrics_file
@@ -33,13 +33,12 @@ from trainables.telemetry.contention import CpuUse, judge
 from trainables.telemetry.sampler import GpuUsage
 from trainables.telemetry.steps import StepTimes
 from trainables.trial import EpochCounts
-from trainables.trial_account import Told
 
 LEAST_S = 1e-6
 """Seconds that are put between two epochs whose lines were read together."""
 
 
-class CommandStage(MeasuredTrainable):
+class CommandStage(ScriptAccount, MeasuredTrainable):
     """Runs a script; each line with an ``nrmse`` is an epoch, unless ``per_epoch`` is off.
 
     What it prints is checked (``output``, ``epochs``): figures that cannot be are a failed trial, and a
@@ -154,27 +153,6 @@ class CommandStage(MeasuredTrainable):
         if folder is not None and not self._options.logs:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def what_runs(self) -> Told:
-        """Returns command, folder, patched keys of the configuration, and when reports are expected."""
-        return self._account.what_runs() if hasattr(self, "_account") else []
-
-    def what_was_read(self) -> Told:
-        """Returns which lines of output were read as what."""
-        if not hasattr(self, "_account"):
-            return []
-        told = self._account.what_was_read()
-        if self._options.source == "file" and self._own_time_s:
-            told.append(("read", f"{self._file}, at the end -> nrmse {self._reported_nrmse:g}"))
-        return told
-
-    def what_is_missing(self) -> str:
-        """Returns why no metrics were found, and which option to correct."""
-        return self._account.what_is_missing() if hasattr(self, "_account") else ""
-
-    def memory_source(self) -> str:
-        """Returns that it is the script's own figure, if it has told one."""
-        return "as the script itself reports" if self._own_peak_gib else ""
-
     # How it is done.
 
     def _make_folder(self) -> Path:
@@ -241,7 +219,9 @@ class CommandStage(MeasuredTrainable):
         """Returns metrics and their time from a script that has ended well and reports only at its end."""
         if self._options.source == "file":
             try:
-                return read_metrics_file(self._file, self._options.keys), ended_at_s
+                found = read_metrics_file(self._file, self._options.keys)
+                self._account.read_at_the_end(self._file, found)
+                return found, ended_at_s
             except ValueError as error:
                 raise self._no_metrics(str(error)) from error
         if self._watch_output.last is None:

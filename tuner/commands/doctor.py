@@ -16,7 +16,7 @@ from typing import Any
 
 from tuner import __version__
 from tuner.commands import machine
-from tuner.commands.diagnosis import FAIL, OK, WARN, Diagnosis, mistake
+from tuner.commands.diagnosis import FAIL, OK, WARN, Diagnosis
 from tuner.commands.output import Output
 from tuner.commands.paths import RUNS_DIR, default_runs_dir, expanded, user_path
 from tuner.errors import TunerError
@@ -127,6 +127,8 @@ def _diagnoses(args: argparse.Namespace) -> Iterator[Diagnosis]:
     yield shm_diagnosis()
     yield wandb_diagnosis(is_installed=importlib.util.find_spec("wandb") is not None)
     if args.space:
+        from tuner.commands.study_diagnoses import study_diagnoses
+
         timeout_s = (args.try_timeout or TRY_TIMEOUT_S) if args.is_tried else None
         yield from study_diagnoses(args.space, machine.device_of(torch), timeout_s)
 
@@ -277,39 +279,3 @@ def wandb_diagnosis(*, is_installed: bool) -> Diagnosis:
         "": "installed, off (WANDB_MODE)",
     }
     return Diagnosis(name="wandb", level=OK, seen=seen[wandb_mode(OutputSpec(), is_simulated=False)])
-
-
-def study_diagnoses(
-    name: str, device: Mapping[str, Any], try_timeout_s: float | None = None
-) -> Iterator[Diagnosis]:
-    """Whether a study loads, its stage can be found, and it was written for this device; tries it if asked.
-
-    Args:
-        name: Path of the study, or the name of a shipped one.
-        device: The device, as hardware profiles compare it.
-        try_timeout_s: Seconds that its trial may take to report; None to run no trial.
-    """
-    from tuner.commands.stage_check import check_stage
-    from tuner.commands.trial_check import trial_diagnoses
-    from tuner.spec import load_study
-
-    try:
-        study = load_study(name)
-    except TunerError as error:
-        yield mistake("study", error)
-        return
-    seen = f"{study.name}: {len(study.lattice)} legal configurations, {study.target.text}"
-    yield Diagnosis(name="study", level=OK, seen=seen)
-    if mismatch := study.hardware.why_not(device):
-        fix = "it runs all the same; `init` writes a study for this device."
-        yield Diagnosis(name="hardware", level=WARN, seen=f"{mismatch}.", fix=fix)
-    else:
-        yield Diagnosis(name="hardware", level=OK, seen=f"{study.hardware.description}: {device['name']}")
-    try:
-        check_stage(study)
-    except TunerError as error:
-        yield mistake("stage", error)
-        return
-    yield Diagnosis(name="stage", level=OK, seen=study.stage.class_path)
-    if try_timeout_s is not None:
-        yield from trial_diagnoses(study, try_timeout_s)
