@@ -27,9 +27,10 @@ from trainables.telemetry.failures import SkippedWorkError, first_line, out_of_m
 from trainables.telemetry.instruments import Instruments
 from trainables.telemetry.steps import StepTimer
 from trainables.trial import EpochCounts, EpochResult, ProbeSpec, TimeUnit, TrialSpec, nrmse_of
+from trainables.trial_account import TrialAccount
 
 
-class MeasuredTrainable(Resuming, StudyHooks, Trainable, ABC):  # type: ignore[misc]  # ray's class is Any to mypy
+class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # type: ignore[misc]  # ray's class is Any to mypy
     """A stage whose every ``train()`` is one epoch, honestly timed; base class for authors.
 
     Per trial, in this order; times are of the phase named in brackets:
@@ -56,7 +57,8 @@ class MeasuredTrainable(Resuming, StudyHooks, Trainable, ABC):  # type: ignore[m
     Before Ray starts, ``check_parameters(options, varying, fixed)`` refuses what cannot work. Before any
     trial, once per study: ``prepare(options)`` makes and caches what all trials share
     (two processes may ask at once), ``describe_device(options)`` says what the figures are
-    measured on, ``device_kind(options)`` whether that is ``cuda`` or ``cpu``.
+    measured on, ``device_kind(options)`` whether that is ``cuda`` or ``cpu``. What a trial tells a person who
+    tries it out (``doctor --try``) is in ``TrialAccount``.
 
     Out-of-memory errors in ``build``, ``warm_up``, ``train_epoch`` and ``evaluate`` are data: the
     next result has ``status: "oom"`` and ``done``. So is an error that one of them led to

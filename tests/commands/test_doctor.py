@@ -31,7 +31,7 @@ def levels(said):
 def test_a_sound_machine_without_a_card_fails_nothing(tmp_path):
     said = call("doctor", "--runs-dir", tmp_path / "runs", "--space", "cpu", "--json")
     found = levels(said)
-    names = "home python packages torch device nvml ray dashboard runs cache shm wandb study hardware"
+    names = "home python packages torch device nvml ray dashboard runs cache shm wandb study hardware stage"
     assert list(found) == names.split()
     assert found | {"shm": "ok", "wandb": "ok", "runs": "ok", "cache": "ok"} == dict.fromkeys(found, "ok")
     assert said.code == 0
@@ -53,9 +53,9 @@ def said_ok(lines):
 
 
 @pytest.mark.usefixtures("a_cpu")
-def test_a_study_with_a_mistake_fails_with_its_message_and_exit_code_1(tmp_path):
+def test_a_study_with_a_mistake_fails_with_its_message_and_exit_code_2(tmp_path):
     said = call("doctor", "--space", write_study(tmp_path, target="nrmse > 1"), "--runs-dir", tmp_path)
-    assert said.code == 1
+    assert said.code == 2
     assert any(line.startswith("fail  study") and "cannot read the target" in line for line in said.lines)
 
 

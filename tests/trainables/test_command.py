@@ -138,6 +138,15 @@ def test_cpu_time_is_that_of_the_script_and_of_its_children(tmp_path):
     assert 0.8 - 4 * 0.01 <= report["cpu_time_s"] < 1.6  # four figures, each cut to whole ticks of 10 ms
 
 
+def test_the_script_gets_this_environment_without_what_is_rays(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    monkeypatch.setenv("MY_DATA", "/data")
+    code = "import os; print(sorted(n for n in os.environ if n[:4] in ('RAY_', 'MY_D')), '{\"nrmse\": 1}')"
+    reports(trial(tmp_path, code, num_epochs=1))
+    assert output_of(tmp_path).startswith("['MY_DATA'] ")
+
+
 def test_loss_and_peak_memory_come_from_the_keys_that_name_them(tmp_path):
     code = 'for m in (3, 2): print(\'INFO {"nrmse": 1, "l": NaN, "gib": %d} done\' % m)\n'
     (report,) = reports(trial(tmp_path, code, keys={"loss": "l", "peak_memory_gib": "gib"}))

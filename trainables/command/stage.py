@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 from trainables.base import MeasuredTrainable
 from trainables.command import evaluation, source, template, verdict
+from trainables.command.account import Account, ScriptAccount
 from trainables.command.card import MeasuredOnItsCard
 from trainables.command.environment import script_environment
 from trainables.command.epochs import check_clock
@@ -42,7 +43,7 @@ LEAST_S = 1e-6
 """Seconds that are put between two epochs whose lines were read together."""
 
 
-class CommandStage(MeasuredOnItsCard, MeasuredTrainable):
+class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
     """Runs a script; each line with an ``nrmse`` is an epoch, unless ``per_epoch`` is off.
 
     What it prints is checked (``output``, ``epochs``): figures that cannot be are a failed trial, and a
@@ -95,6 +96,7 @@ class CommandStage(MeasuredOnItsCard, MeasuredTrainable):
         self._contended_by = self._read_together = ""
         self._is_started = not self._options.start
         self._watch_output = OutputWatch(self._options, self.num_epochs)
+        self._account = Account(self._options, self._watch_output, self.num_epochs, gives_up=self.is_tried)
         self._dir = self._make_folder()
         with self._released_if_it_fails():
             self._launch(self._dir, params, seed)
@@ -180,9 +182,10 @@ class CommandStage(MeasuredOnItsCard, MeasuredTrainable):
         self._watch_output.follow(self._path(self._options.file))
         command = self._filled(self._options.command)
         told = {"params": dict(params), "seed": seed, "command": command}
+        self._account.launched(command, words, folder)
         (folder / "trial.json").write_text(json.dumps(told, indent=1, default=str), encoding="utf-8")
-        watch = self._watch_output
-        self._script = self._started(command, folder / "output.log", watch.see, watch.poll)
+        account = self._account
+        self._script = self._started(command, folder / "output.log", account.see, account.poll)
 
     def _filled(self, command: list[str]) -> list[str]:
         """Returns a command with its words replaced, as it starts in the folder of the script."""
@@ -220,7 +223,9 @@ class CommandStage(MeasuredOnItsCard, MeasuredTrainable):
         command = self._filled(self._options.evaluate)
         self._script = self._started(command, log, evaluation.notice)
         file = self._path(self._options.evaluate_file) if self._options.evaluate_file else None
-        return evaluation.nrmse_of(self._script, self._options, file, log)
+        nrmse = evaluation.nrmse_of(self._script, self._options, file, log)
+        self._account.evaluated(command, nrmse)
+        return nrmse
 
     def _await_start(self) -> None:
         """Returns at once when the ``start`` line has come already, or none is expected."""

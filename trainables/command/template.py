@@ -6,11 +6,11 @@ Knows the options of a command stage and files. Starts nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from config_patch import ConfigPatchError, included_by, patch
+from config_patch import Change, ConfigPatchError, included_by, patch
 from trainables.command.options import CommandOptions, mistake
 from trainables.command.program import check_program
 from trainables.command.words import value_of
@@ -26,25 +26,37 @@ def write_config(options: CommandOptions, words: Mapping[str, Any], folder: Path
     Raises:
         ValueError: The file cannot be read or patched, or there is no such word.
     """
-    values = {}
-    for key, text in options.patch.items():
-        try:
-            values[key] = value_of(text, words)
-        except (KeyError, ValueError):
-            raise mistake("patch", text, f"use one of {', '.join(words)}") from None
     copy = folder / Path(options.config).name
-    copy.write_bytes(_patched(options, values))
+    content, _ = _patched(options, _values(options, words))
+    copy.write_bytes(content)
     for place, text in _places(options).items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / place).write_text(text, encoding="utf-8", newline="")
     return copy
 
 
+def changes(options: CommandOptions, words: Mapping[str, Any]) -> list[str]:
+    """Returns what the trial's copy has in place of the original's values, a text a key of ``patch``."""
+    if not options.patch:
+        return []
+    values = _values(options, words)
+    _, changed = _patched(options, values)
+    told = {change.key: f"{change.key}: {change.before} -> {change.after}" for change in changed}
+    return [told.get(key, f"{key}: {value}, as it was") for key, value in values.items()]
+
+
 def check(options: CommandOptions) -> None:
-    """Raises ValueError for what would fail in every trial, whatever its parameters.
+    """Raises ValueError for what would fail in every trial; makes the ``logs`` folder."""
+    check_inputs(options)
+    if options.logs:
+        make_logs(options.logs)
+
+
+def check_inputs(options: CommandOptions) -> None:
+    """Raises ValueError for what would fail in every trial, whatever its parameters; writes nothing.
 
     That is: a program or Python script that cannot be started, a configuration file that cannot be read or
-    patched, a ``logs`` folder that cannot be made. Words with a parameter in braces are not looked at.
+    patched, a missing file of ``workdir``. Words with a parameter in braces are not looked at.
     """
     check_program(options.command)
     if options.evaluate:
@@ -52,8 +64,6 @@ def check(options: CommandOptions) -> None:
     check_paths(options.workdir)
     if options.config:
         check_config(options)
-    if options.logs:
-        make_logs(options.logs)
 
 
 def check_config(options: CommandOptions) -> None:
@@ -104,13 +114,25 @@ def _included(options: CommandOptions) -> dict[Path, str]:
         raise mistake("config", options.config, "save what it includes as UTF-8 text") from None
 
 
-def _patched(options: CommandOptions, values: Mapping[str, Any]) -> bytes:
+def _values(options: CommandOptions, words: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of the keys of ``patch``; ValueError for a word that there is not."""
+    values = {}
+    for key, text in options.patch.items():
+        try:
+            values[key] = value_of(text, words)
+        except (KeyError, ValueError):
+            raise mistake("patch", text, f"use one of {', '.join(words)}") from None
+    return values
+
+
+def _patched(options: CommandOptions, values: Mapping[str, Any]) -> tuple[bytes, Sequence[Change]]:
+    """Returns the configuration with other values, and what has changed in it."""
     source = Path(options.config)
     try:
         content = source.read_bytes()
         if not values:
-            return content
-        text, _ = patch(
+            return content, ()
+        text, changed = patch(
             content.decode("utf-8"), values, source, can_create=options.create, included=_included(options)
         )
     except OSError as error:
@@ -120,4 +142,4 @@ def _patched(options: CommandOptions, values: Mapping[str, Any]) -> bytes:
         raise mistake("config", options.config, "save it as UTF-8 text") from None
     except ConfigPatchError as error:
         raise ValueError(f"stage option patch: {error}") from None
-    return text.encode("utf-8")
+    return text.encode("utf-8"), changed

@@ -4,53 +4,59 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import math
 import os
+import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from tuner import __version__
 from tuner.commands import machine
+from tuner.commands.diagnosis import FAIL, OK, WARN, Diagnosis
 from tuner.commands.output import Output
 from tuner.commands.paths import RUNS_DIR, default_runs_dir, expanded, user_path
 from tuner.errors import TunerError
 
-OK, WARN, FAIL = "ok", "warn", "fail"
 _PACKAGES = ("numpy", "optuna", "pydantic", "PyYAML", "rich", "ruamel.yaml", "jinja2", "matplotlib", "plotly")
 _MIN_DISK_GIB, _LOW_DISK_GIB = 0.5, 5.0
 _LOW_SHM_GIB = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
-    """One line: what was looked at, how it is, what was seen, and what to do about it."""
-
-    name: str
-    level: str
-    seen: str
-    fix: str = ""
-
-    def __str__(self) -> str:
-        fix = f" Fix: {self.fix}" if self.fix else ""
-        return f"{self.level:<4}  {self.name:<10} {self.seen}{fix}"
+TRY_TIMEOUT_S = 1800.0
+"""Seconds that --try waits for the first report, unless told otherwise."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options that say what is to run here, and where."""
     parser.description = (
         "Check this machine and suggest fixes: home folder, Python, packages, torch, cards, driver, NVML, "
-        "Ray, disks, shared memory and W&B. With --space, also check that a study loads and fits this device."
+        "Ray, disks, shared memory and W&B. With --space, also check that a study loads, that its stage can "
+        "be found and that it fits this device; with --try, run one epoch of its baseline and say what was "
+        "read."
     )
-    parser.epilog = "exit codes: 0 no check fails (there may be warnings), 1 a check fails"
+    parser.epilog = (
+        "exit codes: 0 no check fails (there may be warnings), 1 a check fails, 2 the study has a mistake"
+    )
     parser.add_argument(
         "--space",
         type=expanded,
         metavar="FILE",
         help="check this study too: a path, or the name of a shipped study",
+    )
+    parser.add_argument(
+        "--try",
+        dest="is_tried",
+        action="store_true",
+        help="run the baseline of --space for one epoch, without starting Ray: show what runs, which lines "
+        "were read as what, time and memory, and whether the study is ready",
+    )
+    parser.add_argument(
+        "--try-timeout",
+        type=_positive,
+        metavar="SECONDS",
+        help=f"end the trial of --try if it has not reported by then (default: {TRY_TIMEOUT_S:g})",
     )
     parser.add_argument(
         "--runs-dir",
@@ -61,20 +67,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
 
 
+def _positive(text: str) -> float:
+    if not 0 < (seconds := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return seconds
+
+
 def run(args: argparse.Namespace, out: Output) -> int:
     """Shows each check as soon as it is made."""
+    _refuse_half_of_a_pair(args)
     diagnoses = []
     for diagnosis in _diagnoses(args):
         diagnoses.append(diagnosis)
         if not args.json:
             out.say(str(diagnosis))
     counts = {level: sum(d.level == level for d in diagnoses) for level in (OK, WARN, FAIL)}
+    failed = [diagnosis for diagnosis in diagnoses if diagnosis.level == FAIL]
     if args.json:
         lines = [{"name": d.name, "level": d.level, "seen": d.seen, "fix": d.fix} for d in diagnoses]
-        out.say_json({"checks": lines, **counts})
+        out.say_json({"checks": lines, **counts, **({"ready": not failed} if args.is_tried else {})})
     else:
         out.say(f"{counts[OK]} ok, {counts[WARN]} warn, {counts[FAIL]} fail")
-    return 1 if counts[FAIL] else 0
+        if args.is_tried:
+            out.say(_conclusion(args.space, failed))
+    return max((diagnosis.exit_code for diagnosis in failed), default=0)
+
+
+def _conclusion(space: str, failed: Sequence[Diagnosis]) -> str:
+    """What a newcomer does next."""
+    command = f"python -m tuner.run --space {shlex.quote(space)}"
+    if not failed:
+        return f"ready: {command}"
+    names = ", ".join(dict.fromkeys(diagnosis.name for diagnosis in failed))
+    return f"not ready: mend what fails ({names}), then try again"
+
+
+def _refuse_half_of_a_pair(args: argparse.Namespace) -> None:
+    if args.is_tried and not args.space:
+        raise TunerError("--try has nothing to run.", "name the study with --space.")
+    if args.try_timeout and not args.is_tried:
+        raise TunerError("--try-timeout has no meaning without --try.", "drop it, or add --try.")
 
 
 def _diagnoses(args: argparse.Namespace) -> Iterator[Diagnosis]:
@@ -95,7 +127,10 @@ def _diagnoses(args: argparse.Namespace) -> Iterator[Diagnosis]:
     yield shm_diagnosis()
     yield wandb_diagnosis(is_installed=importlib.util.find_spec("wandb") is not None)
     if args.space:
-        yield from study_diagnoses(args.space, machine.device_of(torch))
+        from tuner.commands.study_diagnoses import study_diagnoses
+
+        timeout_s = (args.try_timeout or TRY_TIMEOUT_S) if args.is_tried else None
+        yield from study_diagnoses(args.space, machine.device_of(torch), timeout_s)
 
 
 def home_diagnosis() -> Diagnosis:
@@ -244,21 +279,3 @@ def wandb_diagnosis(*, is_installed: bool) -> Diagnosis:
         "": "installed, off (WANDB_MODE)",
     }
     return Diagnosis(name="wandb", level=OK, seen=seen[wandb_mode(OutputSpec(), is_simulated=False)])
-
-
-def study_diagnoses(name: str, device: Mapping[str, Any]) -> Iterator[Diagnosis]:
-    """Whether a study loads, and whether it was written for this device."""
-    from tuner.spec import load_study
-
-    try:
-        study = load_study(name)
-    except TunerError as error:
-        yield Diagnosis(name="study", level=FAIL, seen=error.message, fix=error.hint)
-        return
-    seen = f"{study.name}: {len(study.lattice)} legal configurations, {study.target.text}"
-    yield Diagnosis(name="study", level=OK, seen=seen)
-    if mismatch := study.hardware.why_not(device):
-        fix = "it runs all the same; `init` writes a study for this device."
-        yield Diagnosis(name="hardware", level=WARN, seen=f"{mismatch}.", fix=fix)
-    else:
-        yield Diagnosis(name="hardware", level=OK, seen=f"{study.hardware.description}: {device['name']}")

@@ -104,6 +104,11 @@ class StudySpec:
         """The parameters that vary, in the order of the file."""
         return self.lattice.parameters
 
+    def varying_and_fixed(self) -> tuple[list[str], list[str]]:
+        """Returns the names of parameters with more than one value, and of all others that a trial gets."""
+        varying = [p.name for p in self.parameters if isinstance(p, Continuous) or len(p.values) > 1]
+        return varying, [name for name in self.baseline.as_dict() if name not in varying]
+
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The constraints in force, divisibility among them."""

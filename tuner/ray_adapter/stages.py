@@ -14,7 +14,6 @@ from typing import Any
 import ray
 from ray import tune
 
-from tuner.core.parameters import Continuous
 from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
 from tuner.errors import StageError
@@ -59,12 +58,11 @@ def check_parameters(study: StudySpec) -> None:
         _check_gpus(study, stage)
     if not hasattr(stage, "check_parameters"):
         return
-    varying = [p.name for p in study.parameters if isinstance(p, Continuous) or len(p.values) > 1]
-    fixed = [name for name in study.baseline.as_dict() if name not in varying]
+    varying, fixed = study.varying_and_fixed()
     try:
         stage.check_parameters(dict(study.stage.options), varying, fixed)
     except ValueError as error:
-        raise _mistake(study, str(error)) from error
+        raise mistake_of(study, str(error)) from error
 
 
 def _check_gpus(study: StudySpec, stage: type[tune.Trainable]) -> None:
@@ -88,8 +86,8 @@ _FIX = " Fix: "
 """Separator in a stage's message: what is wrong with its options stands before it, the fix after it."""
 
 
-def _mistake(study: StudySpec, said: str) -> StageError:
-    """The error for what a stage says is wrong with its options."""
+def mistake_of(study: StudySpec, said: str) -> StageError:
+    """Returns the error for what a stage says is wrong with its options."""
     message, _, hint = said.partition(_FIX)
     return StageError(f"{study.path}: {message}", hint)
 
@@ -162,7 +160,7 @@ def _on_worker(
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
         if isinstance(cause, ValueError) and _FIX in str(cause):
-            raise _mistake(study, str(cause)) from error
+            raise mistake_of(study, str(cause)) from error
         raise StageError(
             f"{study.stage.class_path}.{what} failed: {type(cause).__name__}: {cause}",
             f"check stage.options in {study.path}.",

@@ -1,0 +1,181 @@
+"""Keeps which lines of a script's output were read as what, so that a person can check it.
+
+Keeps a few lines, however many there are. Does not read metrics itself: it looks on as ``OutputWatch`` does.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainables.command import template
+from trainables.command.objects import lookup, objects_in
+from trainables.command.options import CommandOptions
+from trainables.command.output import STARTED, Metrics, OutputWatch, name_of
+from trainables.trial_account import Told, TrialAccount
+
+MAX_READS = 5
+"""Most lines with metrics that are kept, from the first."""
+MAX_PASSED = 3
+"""Most lines without metrics that are kept, up to the last."""
+MAX_QUOTE = 100
+"""Most characters of a line that are quoted."""
+
+
+class Account:
+    """Looks on while the lines of a trial's output are read.
+
+    Args:
+        options: The stage's options.
+        watch: Reads the lines.
+        num_epochs: Epochs that the script is told to train.
+        gives_up: Whether a second epoch without a metric ends the reading.
+    """
+
+    def __init__(
+        self, options: CommandOptions, watch: OutputWatch, num_epochs: int, *, gives_up: bool = False
+    ) -> None:
+        self._options, self._watch, self._num_epochs = options, watch, num_epochs
+        self._gives_up = gives_up and options.per_epoch and options.source == "json"
+        self._num_lines = self._num_reads = self._num_passed = 0
+        self._reads: list[str] = []
+        self._passed: deque[str] = deque(maxlen=MAX_PASSED)
+        self._start = self._ended_at = ""
+        self._runs: Told = []
+
+    def launched(self, command: Sequence[str], words: Mapping[str, Any], folder: Path) -> None:
+        """Notes what is about to run: the filled command, the trial's words and its folder."""
+        kept = "kept" if self._options.logs else "removed when the trial ends; option logs keeps it"
+        self._runs = [("command", shlex.join(command)), ("folder", f"{folder} ({kept})")]
+        changes = template.changes(self._options, words)
+        self._runs += [("config", f"{self._options.config}: {change}") for change in changes]
+        if self._options.per_epoch:
+            when = f"after each of {self._num_epochs} epochs"
+        else:
+            when = "once, at its end (per_epoch: false), so all of its training is waited for"
+        self._runs.append(("reports", f"are expected {when}"))
+
+    def see(self, line: str, at_s: float) -> Iterator[Metrics]:
+        """Returns what ``OutputWatch.see`` returns for the line, and notes it.
+
+        Raises:
+            ValueError: A second epoch has been reported, and no metric: the others will have none either.
+        """
+        self._num_lines += 1
+        last, is_read = self._watch.last, False
+        try:
+            for metrics in self._watch.see(line, at_s):
+                is_read = True
+                self._note(self._quoted(line), metrics)
+                yield metrics
+        except Exception:
+            self._ended_at = f"{self._quoted(line)} -> ended the trial"
+            raise
+        if self._watch.last is not None and self._watch.last is not last:
+            self._note(self._quoted(line), self._watch.last[0])
+        elif not is_read:
+            self._num_passed += 1
+            self._passed.append(self._quoted(line))
+            if self._gives_up and not self._num_reads and self._is_of_second_epoch(line):
+                raise ValueError(self._watch.explain())
+
+    def poll(self, at_s: float, /, *, is_end: bool) -> Iterator[tuple[Metrics, float]]:
+        """Returns what ``OutputWatch.poll`` returns, and notes it."""
+        last = self._watch.last
+        for metrics, read_s in self._watch.poll(at_s, is_end=is_end):
+            self._note(self._options.file, metrics)
+            yield metrics, read_s
+        if self._watch.last is not None and self._watch.last is not last:
+            self._note(self._options.file, self._watch.last[0])
+
+    def evaluated(self, command: Sequence[str], nrmse: float) -> None:
+        """Notes what the command of option ``evaluate`` said."""
+        self._num_reads += 1
+        self._reads.append(f"{shlex.join(command)} -> nrmse {nrmse:g}")
+
+    def what_runs(self) -> Told:
+        """Returns command, folder, patched keys, and when reports are expected."""
+        return list(self._runs)
+
+    def what_was_read(self) -> Told:
+        """Returns the lines that were read, and how many were passed over; the last of them if none was."""
+        told: Told = []
+        if self._options.start:
+            told.append(("start", self._start or f"no line has matched {self._options.start!r} so far"))
+        told += [("read", text) for text in list(self._reads)]
+        if self._num_reads > len(self._reads):
+            told.append(("read", f"and {self._num_reads - len(self._reads)} more lines"))
+        if self._ended_at:
+            told.append(("read", self._ended_at))
+        passed = f"{self._num_passed} of {self._num_lines} lines were passed over"
+        if not self._num_reads and self._passed:
+            passed += f", the last of them: {'; '.join(self._passed)}"
+        told.append(("unread", passed))
+        return told
+
+    def what_is_missing(self) -> str:
+        """Returns why no metrics were found, and which option to correct; "" if some were."""
+        if self._num_reads:
+            return ""
+        if self._options.start and not self._start:
+            return (
+                f"no line of output matched option start={self._options.start!r}. Fix: correct it, or leave "
+                "it out to count from the start of the process"
+            )
+        return self._watch.explain()
+
+    def _is_of_second_epoch(self, line: str) -> bool:
+        name = name_of("epoch", self._options.keys)
+        found = (lookup(values, name) for values in objects_in(line) if name)
+        return any(isinstance(epoch, int | float) and epoch >= 2 for epoch in found)
+
+    def _note(self, place: str, metrics: Metrics) -> None:
+        if metrics is STARTED:
+            self._start = f"{place} -> training begins"
+            return
+        self._num_reads += 1
+        if len(self._reads) < MAX_READS:
+            self._reads.append(f"{place} -> {self._as_read(metrics)}")
+
+    def _as_read(self, metrics: Metrics) -> str:
+        parts = []
+        for ours, value in metrics.items():
+            theirs = name_of(ours, self._options.keys)
+            parts.append(f"{ours} {value:g}" + (f" (from {theirs})" if theirs != ours else ""))
+        parts.append(f"epoch {self._num_reads}" if self._options.per_epoch else "the whole training")
+        if "time_s" not in metrics:
+            parts.append("time from the wall clock")
+        return ", ".join(parts)
+
+    def _quoted(self, line: str) -> str:
+        text = line.strip()
+        return f"line {self._num_lines}: {text if len(text) <= MAX_QUOTE else f'{text[:MAX_QUOTE]}...'}"
+
+
+class ScriptAccount(TrialAccount):
+    """What a trial of a script tells of itself; ``build`` makes its account."""
+
+    _account: Account
+    _own_peak_gib = 0.0
+
+    def what_runs(self) -> Told:
+        """Returns command, folder, patched keys of the configuration, and when reports are expected."""
+        return self._account.what_runs() if hasattr(self, "_account") else []
+
+    def what_was_read(self) -> Told:
+        """Returns which lines of output were read as what."""
+        return self._account.what_was_read() if hasattr(self, "_account") else []
+
+    def what_is_missing(self) -> str:
+        """Returns why no metrics were found, and which option to correct."""
+        return self._account.what_is_missing() if hasattr(self, "_account") else ""
+
+    def memory_source(self) -> str:
+        """Returns that it is the script's own figure, if it has told one, else NVML's of its card."""
+        if self._own_peak_gib:
+            return "as the script itself reports"
+        on_card = self.device_kind(self.config.get("stage", {})) == "cuda"  # type: ignore[attr-defined]
+        return "of the script's processes on the card, as NVML tells it" if on_card else ""
