@@ -68,6 +68,9 @@ class EpochCount:
                 f"training. Fix: number them from 1, or leave the number out: {COUNT_LINES}."
             )
         fix = "print one such line per epoch, or write per_epoch: false"
+        if self.num:
+            said += " and then ended well, as a script with early stopping does"
+            fix = f"switch early stopping off, so that every trial trains as long as the study says; or {fix}"
         if self.last_within is not None:
             said += f" (a line of epoch {self.last_within:g} is from within an epoch)"
             fix += f"; {COUNT_LINES}"

@@ -54,7 +54,18 @@ def test_epochs_that_repeat_jump_or_are_too_many_are_told_with_the_fix(epochs, w
 @pytest.mark.parametrize(
     ("epochs", "words"),
     [
-        ([1, 2], "it printed the NRMSE of only 2 of 3 epochs. Fix: print one such line per epoch, or write"),
+        (
+            [1, 2],
+            "only 2 of 3 epochs and then ended well, as a script with early stopping does. Fix: switch ear",
+        ),
+        (
+            [1, 2],
+            "off, so that every trial trains as long as the study says; or print one such line per epoch",
+        ),
+        (
+            [],
+            "it printed the NRMSE of only 0 of 3 epochs. Fix: print one such line per epoch, or write per_ep",
+        ),
         ([0, 1, 2], "it numbers its epochs from 0"),
         ([0.99, 1.99, 2.99], "a line of epoch 2.99 is from within an epoch"),
     ],
