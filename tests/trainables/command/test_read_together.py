@@ -44,7 +44,7 @@ def test_a_pattern_that_matches_two_numbers_of_a_line_is_refused(tmp_path):
 
 def test_a_line_has_the_time_of_its_text_whenever_its_line_feed_comes(tmp_path):
     code = (
-        "import sys, time\nsys.stdout.write('{\"nrmse\": 1}')\nsys.stdout.flush()\ntime.sleep(.7)\n"
+        "import sys, time\nsys.stdout.write('{\"nrmse\": 1}')\nsys.stdout.flush()\ntime.sleep(1.4)\n"
         "print('\\n{\"nrmse\": 2}', flush=True)\n"
     )
     _, last = reports(trial(tmp_path, code, num_epochs=2))
