@@ -13,9 +13,10 @@ from typing import Any
 
 from trainables.command import template
 from trainables.command.figures import ScriptFigures
-from trainables.command.objects import lookup, objects_in
+from trainables.command.keys import find, name_of
+from trainables.command.objects import objects_in
 from trainables.command.options import CommandOptions
-from trainables.command.output import STARTED, Metrics, OutputWatch, name_of
+from trainables.command.output import STARTED, Metrics, OutputWatch
 from trainables.trial_account import Told, TrialAccount
 
 MAX_READS = 5
@@ -95,7 +96,7 @@ class Account:
     def evaluated(self, command: Sequence[str], nrmse: float) -> None:
         """Notes what the command of option ``evaluate`` said."""
         self._num_reads += 1
-        self._reads.append(f"{shlex.join(command)} -> nrmse {nrmse:g}")
+        self._reads.append(f"{shlex.join(command)} -> {self._as_one('nrmse', nrmse)}")
 
     def what_runs(self) -> Told:
         """Returns command, folder, patched keys, and when reports are expected."""
@@ -130,7 +131,7 @@ class Account:
 
     def _is_of_second_epoch(self, line: str) -> bool:
         name = name_of("epoch", self._options.keys)
-        found = (lookup(values, name) for values in objects_in(line) if name)
+        found = (find(values, name) for values in objects_in(line) if name)
         return any(isinstance(epoch, int | float) and epoch >= 2 for epoch in found)
 
     def _note(self, place: str, metrics: Metrics) -> None:
@@ -142,14 +143,15 @@ class Account:
             self._reads.append(f"{place} -> {self._as_read(metrics)}")
 
     def _as_read(self, metrics: Metrics) -> str:
-        parts = []
-        for ours, value in metrics.items():
-            theirs = name_of(ours, self._options.keys)
-            parts.append(f"{ours} {value:g}" + (f" (from {theirs})" if theirs != ours else ""))
+        parts = [self._as_one(ours, value) for ours, value in metrics.items()]
         parts.append(f"epoch {self._num_reads}" if self._options.per_epoch else "the whole training")
         if "time_s" not in metrics:
             parts.append("time from the wall clock")
         return ", ".join(parts)
+
+    def _as_one(self, ours: str, value: float) -> str:
+        theirs = name_of(ours, self._options.keys)
+        return f"{ours} {value:g}" + (f" (from {theirs})" if theirs != ours else "")
 
     def _quoted(self, line: str) -> str:
         text = line.strip()

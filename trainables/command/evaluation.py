@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from trainables.command import verdict
-from trainables.command.objects import MISSING, lookup, names, objects_in
+from trainables.command.keys import find, name_of, told
+from trainables.command.objects import MAX_QUOTE, MISSING, names, objects_in
 from trainables.command.options import CommandOptions
-from trainables.command.output import MAX_QUOTE, Metrics, name_of, to_metrics
+from trainables.command.output import Metrics, to_metrics
 from trainables.command.process import Script
 from trainables.telemetry.failures import ScriptError
 from trainables.telemetry.symptoms import proves_out_of_memory
@@ -38,7 +39,7 @@ def nrmse_of(script: Script, options: CommandOptions, file: Path | None, log: Pa
 
     Args:
         script: The command, started; its output goes to ``log``.
-        options: The stage's options; ``keys.nrmse`` is the name of the NRMSE, dotted where it nests objects.
+        options: The stage's options; ``keys.nrmse`` names the NRMSE, or is an expression over what it says.
         file: Its metrics file; None if it prints them.
         log: File that has all of its output.
 
@@ -81,11 +82,11 @@ def _read(options: CommandOptions, file: Path | None, log: Path) -> float:
     found: dict[Any, Any] | None = None
     for values in _documents_in(text):
         seen = values
-        found = values if lookup(values, name) is not MISSING else found
+        found = values if find(values, name) is not MISSING else found
     if found is None:
         last = f"; the last object has {', '.join(names(seen))}" if seen else ""
         raise ValueError(
-            f"{source} no JSON object with the key {name!r}{last}. "
+            f"{source} no JSON object with {told('nrmse', name)}{last}. "
             "Fix: name it by keys: {nrmse: NAME} in the stage's options."
         )
     metrics = to_metrics(found, {"nrmse": name, "loss": "", "peak_memory_gib": ""})

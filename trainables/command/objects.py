@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -22,6 +23,9 @@ MAX_NAME = 60
 
 MISSING = object()
 """The answer of ``lookup`` for a name that is not there; None is a value (``null``)."""
+
+MAX_QUOTE = 200
+"""Most characters of a line or a value that a message quotes."""
 
 _JSON = json.JSONDecoder()
 _BRACES = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[{}]""")
@@ -62,6 +66,22 @@ def names(values: Mapping[Any, Any]) -> list[str]:
         inner = islice(value, MAX_NAMES) if isinstance(value, Mapping) else ()
         found += [f"{name}.{key}" for key in inner] or [str(name)]
     return [name[:MAX_NAME] for name in found[:MAX_NAMES]]
+
+
+def number_of(value: object) -> float | None:
+    """Returns a number as a float; None for anything else, ``true`` and text included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return math.inf if value > 0 else -math.inf
+
+
+def short(value: object) -> str:
+    """Returns a value as a message quotes it."""
+    text = repr(value)
+    return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}..."
 
 
 def _json_at(line: str, begin: int) -> tuple[dict[Any, Any], int] | None:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from trainables.command.ending import VARIABLE
+from trainables.command.keys import check_groups, check_keys
+from trainables.command.mistakes import are_words, mistake
 from trainables.command.sources import FORMATS
 from trainables.command.words import names_in
 
 SOURCES = ("json", "regex", "file", "tensorboard")
-CLOCKS = ("time_s", "time_per_epoch")
-METRICS = ("nrmse", "loss", *CLOCKS, "peak_memory_gib")
-KEYS = (*METRICS, "epoch")
 DEVICES = ("auto", "cpu", "cuda")
 _OURS = ("CUDA_VISIBLE_DEVICES", VARIABLE)
 """Environment variables that are not the user's to set: the card is the one that is measured."""
@@ -49,7 +48,8 @@ class CommandOptions:
         file_format: ``json`` (a document, written anew), ``jsonl`` (a line an object) or ``csv`` (with a
             header); if empty, the suffix of ``file`` tells.
         keys: Our names (nrmse, loss, time_s, time_per_epoch, peak_memory_gib, epoch) to the script's; dotted
-            where it nests objects. time_s is cumulative, time_per_epoch is not.
+            where it nests objects, or an expression such as ``rmse / target_rms`` (see ``keys``). time_s is
+            cumulative, time_per_epoch is not.
             ``epoch: ""`` says that lines are counted, whatever they say.
         infeasible_if: Regexes; a line of output that one of them matches makes the trial infeasible.
         start: A regex on a line that says training begins: what is before it is warm-up.
@@ -103,20 +103,20 @@ class CommandOptions:
         self._check_config()
         self._check_evaluate()
         _check_workdir(self.workdir)
-        self._check_keys()
+        check_keys(self.keys, per_epoch=self.per_epoch)
         self._check_regexes()
 
     def _check_types(self) -> None:
-        if not (_are_words(self.command) and self.command):
+        if not (are_words(self.command) and self.command):
             raise mistake("command", self.command, "write a list of words, such as ['{python}', 'train.py']")
-        if not _are_words(self.infeasible_if):
+        if not are_words(self.infeasible_if):
             raise mistake("infeasible_if", self.infeasible_if, "write a list of texts, such as ['diverged']")
         for name in ("config", "source", "pattern", "file", "file_format", "start", "logs", "evaluate_file"):
             if not isinstance(getattr(self, name), str):
                 raise mistake(name, getattr(self, name), "write text, in quotes where YAML needs them")
         for name in ("patch", "keys"):
             value = getattr(self, name)
-            if not (isinstance(value, Mapping) and _are_words([*value, *value.values()])):
+            if not (isinstance(value, Mapping) and are_words([*value, *value.values()])):
                 raise mistake(name, value, "map names to names, such as {a: b}")
         for name in ("per_epoch", "create"):
             if not isinstance(getattr(self, name), bool):
@@ -143,18 +143,6 @@ class CommandOptions:
         """Returns the format of the metrics file, which its suffix tells unless ``file_format`` does."""
         return self.file_format or Path(self.file).suffix.removeprefix(".").lower()
 
-    def _check_keys(self) -> None:
-        for name in self.keys:
-            if name not in KEYS:
-                raise mistake("keys", name, f"use one of {', '.join(KEYS)}")
-        if self.keys.get("time_per_epoch"):
-            if self.keys.get("time_s"):
-                fix = "keep time_s if the script's figure is cumulative, else time_per_epoch"
-                raise mistake("keys", "time_s and time_per_epoch", fix)
-            if not self.per_epoch:
-                fix = "map time_s to the seconds of the whole training, or leave it out to use the wall clock"
-                raise mistake("keys", "time_per_epoch with per_epoch: false", fix)
-
     def _check_env(self) -> None:
         if not isinstance(self.env, Mapping):
             raise mistake("env", self.env, "map names to text, such as {OMP_NUM_THREADS: '{num_threads}'}")
@@ -167,7 +155,7 @@ class CommandOptions:
                 raise mistake("env", name, "leave it out: it is set for every trial")
 
     def _check_evaluate(self) -> None:
-        if not _are_words(self.evaluate):
+        if not are_words(self.evaluate):
             fix = "write a list of words, such as ['{python}', 'evaluate.py']"
             raise mistake("evaluate", self.evaluate, fix)
         if self.evaluate and self.per_epoch:
@@ -203,14 +191,8 @@ class CommandOptions:
             if re.search(regex, ""):
                 fix = "write a regex that does not match an empty line, or every trial is infeasible"
                 raise mistake("infeasible_if", regex, fix)
-        groups = re.compile(self.pattern).groupindex
-        for ours in (
-            {"nrmse", *self.keys} - {"nrmse" if self.evaluate else ""} if self.source == "regex" else ()
-        ):
-            theirs = self.keys.get(ours, ours)
-            if theirs and theirs not in groups:
-                fix = rf"give the regex a group named {theirs}, such as {theirs}=(?P<{theirs}>[-+.\w]+)"
-                raise mistake("pattern", self.pattern, fix)
+        if self.source == "regex":
+            check_groups(self.training_keys, self.pattern)
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
@@ -227,7 +209,7 @@ class CommandOptions:
 
 def _check_workdir(workdir: object) -> None:
     """Raises ValueError unless it is {copy: [...], link: [...]} of relative paths, none within another."""
-    if not (isinstance(workdir, Mapping) and all(map(_are_words, workdir.values()))):
+    if not (isinstance(workdir, Mapping) and all(map(are_words, workdir.values()))):
         raise mistake("workdir", workdir, "write {copy: [...]} with the paths that each trial gets a copy of")
     for name in workdir:
         if name not in ("copy", "link"):
@@ -273,18 +255,9 @@ def python_script(command: Sequence[str]) -> int | None:
 
 def _command_at_home(command: Any) -> Any:
     """Expands ``~`` in a command's program and Python script; other words need not be paths."""
-    if not _are_words(command):
+    if not are_words(command):
         return command
     return [
         at_home("command", word) if index in (0, python_script(command)) else word
         for index, word in enumerate(command)
     ]
-
-
-def mistake(name: str, value: object, fix: str) -> ValueError:
-    """Returns the error for an option that makes no sense."""
-    return ValueError(f"stage option {name}={value!r} makes no sense. Fix: {fix}.")
-
-
-def _are_words(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(word, str) for word in value)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from trainables.command.epochs import COUNT_LINES, EpochCount
-from trainables.command.objects import MISSING, lookup, names, objects_in
-from trainables.command.options import CLOCKS, KEYS, METRICS, CommandOptions
+from trainables.command.keys import CLOCKS, KEYS, METRICS, advice, find, name_of, names_of, told
+from trainables.command.objects import MAX_QUOTE, MISSING, names, number_of, objects_in, short
+from trainables.command.options import CommandOptions
 from trainables.command.patterns import compile_pattern, read_number
 from trainables.command.sources import Source, follow_file, follow_tensorboard
 from trainables.telemetry.failures import SkippedWorkError
@@ -24,9 +25,6 @@ from trainables.telemetry.symptoms import proves_out_of_memory, says_work_was_sk
 Metrics = dict[str, float]
 STARTED: Metrics = {}
 """The answer of ``OutputWatch.see`` for the line at which training begins."""
-
-MAX_QUOTE = 200
-"""Most characters of a line that a message quotes."""
 
 MAX_MATCHES = 8
 """Most matches of a regex in one line that are looked at."""
@@ -48,9 +46,8 @@ class OutputWatch:
     def __init__(self, options: CommandOptions, num_epochs: int) -> None:
         self._options = options
         self._count = EpochCount(num_epochs)
-        self._groups = [
-            name for name in map(self._name, KEYS) if name in re.compile(options.pattern).groupindex
-        ]
+        wanted = {name for ours in KEYS for name in names_of(self._name(ours))}
+        self._groups = [group for group in re.compile(options.pattern).groupindex if group in wanted]
         self._pattern = compile_pattern(options.pattern, self._groups)
         self._is_started = not options.start
         self._is_source = False
@@ -68,8 +65,9 @@ class OutputWatch:
         if self._options.source == "file":
             self._source = follow_file(place, self._options.format_of_file)
         elif self._options.source == "tensorboard":
-            others = [name for ours, name in self._options.keys.items() if name and ours != "nrmse"]
-            self._source = follow_tensorboard(place, self._name("nrmse"), others)
+            keys = [key for ours, key in self._options.keys.items() if key and ours != "nrmse"]
+            others = [name for key in keys for name in names_of(key)]
+            self._source = follow_tensorboard(place, names_of(self._name("nrmse")), others)
 
     def poll(self, at_s: float, *, is_end: bool) -> Iterator[tuple[Metrics, float]]:
         """Returns the metrics of each epoch that the followed file has got, and when it got them.
@@ -121,24 +119,22 @@ class OutputWatch:
         """Returns why there were no or too few NRMSEs, and which option to correct."""
         if self._count.num or self._count.num_before or self._count.last_within is not None:
             return self._count.why_short()
+        nrmse = self._name("nrmse")
+        fix = advice("nrmse", nrmse, self._seen)
         if self._source is not None:
             there = ", ".join(self._seen) or "nothing from after the line of option start"
             return self._source.why_nothing() or (
-                f"{self._options.file} (option file) has no {self._name('nrmse')!r}, but {there}. "
-                f"Fix: {_mapping_of(self._seen)}."
+                f"{self._options.file} (option file) has no {told('nrmse', nrmse)}, but {there}. Fix: {fix}."
             )
         if self._options.source == "regex":
             return f"no line matched option pattern={self._options.pattern!r}. Fix: correct it."
         seen = f"; the last object had {', '.join(self._seen)}" if self._seen else ""
         if self._options.evaluate:
             return (
-                f"no line of output had an object with the key {self._name('time_s')!r}{seen}. "
+                f"no line of output had an object with {told('time_s', self._name('time_s'))}{seen}. "
                 "Fix: correct keys.time_s, or leave it out to use the wall clock."
             )
-        return (
-            f"no line of output had an object with the key {self._name('nrmse')!r}{seen}. "
-            f"Fix: {_mapping_of(self._seen)}."
-        )
+        return f"no line of output had an object with {told('nrmse', nrmse)}{seen}. Fix: {fix}."
 
     def _has_clock(self, metrics: Metrics) -> bool:
         """Whether metrics have the script's own clock, where a line counts for nothing else."""
@@ -199,23 +195,15 @@ class OutputWatch:
         return name_of(ours, self._options.keys)
 
 
-def name_of(ours: str, keys: Mapping[str, str]) -> str:
-    """Returns the script's name for a metric or the epoch; "" if it is not read.
-
-    Times are read only where ``keys`` names them, since their meaning varies.
-    """
-    return keys.get(ours, "" if ours in CLOCKS else ours)
-
-
 def to_metrics(values: Mapping[Any, Any], keys: Mapping[str, str]) -> Metrics | None:
-    """Returns the metrics among ``values``; None if there is no NRMSE, or none at all where none is read.
+    """Returns the metrics that ``values`` give; None if there is no NRMSE, or none at all where none is read.
 
     An NRMSE of ``null`` is NaN; any other metric of ``null`` is not there.
 
     Raises:
         ValueError: A value is not a number, or not one that its metric can have.
     """
-    given = {ours: lookup(values, name) for ours in METRICS if (name := name_of(ours, keys))}
+    given = {ours: find(values, name) for ours in METRICS if (name := name_of(ours, keys))}
     if given.get("nrmse", MISSING) is MISSING and name_of("nrmse", keys):
         return None
     found = {"nrmse": math.nan} if "nrmse" in given else {}
@@ -227,20 +215,20 @@ def to_metrics(values: Mapping[Any, Any], keys: Mapping[str, str]) -> Metrics | 
 
 def _epoch_of(values: Mapping[Any, Any], name: str) -> float | None:
     """Returns the epoch to which a report belongs; None if it does not say."""
-    value = lookup(values, name) if name else None
+    value = find(values, name) if name else None
     if value is None or value is MISSING:
         return None
-    number = _number(value)
+    number = number_of(value)
     if number is None or not math.isfinite(number):
         raise ValueError(
-            f"{name}={_short(value)} is not a number. Fix: name the epoch in keys.epoch; {COUNT_LINES}."
+            f"{name}={short(value)} is not a number. Fix: name the epoch in keys.epoch; {COUNT_LINES}."
         )
     return number
 
 
 def _checked(ours: str, name: str, value: object) -> float:
-    number = _number(value)
-    seen = f"metric {name}={_short(value)}"
+    number = number_of(value)
+    seen = f"metric {name}={short(value)}"
     if number is None:
         raise ValueError(
             f"{seen} is not a number. Fix: print a number, or correct keys.{ours} or the source of metrics."
@@ -256,24 +244,3 @@ def _checked(ours: str, name: str, value: object) -> float:
     if ours == "peak_memory_gib" and not 0 <= number < math.inf:
         raise ValueError(f"{seen} is not an amount of memory. Fix: print GiB, 0 or more, or nothing.")
     return number
-
-
-def _number(value: object) -> float | None:
-    """Returns a number as a float; None for anything else, ``true`` and text included."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value)
-    except OverflowError:  # a whole number of more than 308 digits
-        return math.inf if value > 0 else -math.inf
-
-
-def _mapping_of(seen: list[str]) -> str:
-    """Returns advice on how to map the NRMSE, with a name from the output if one looks like it."""
-    likely = [name for name in seen if "nrmse" in name.lower()]
-    return f"write keys: {{nrmse: {likely[0] if likely else 'NAME'}}} in the stage's options"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}..."

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.command import ending
-from trainables.command.options import mistake
+from trainables.command.mistakes import mistake
 from trainables.command.reader import Event, OutputReader, Poll, See, nowhere
 from trainables.command.usage import read_usage
 from trainables.command.verdict import count_oom_kills

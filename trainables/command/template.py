@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from config_patch import Change, ConfigPatchError, included_by, patch
-from trainables.command.options import CommandOptions, mistake
+from trainables.command.mistakes import mistake
+from trainables.command.options import CommandOptions
 from trainables.command.program import check_program
 from trainables.command.words import value_of
 from trainables.command.workdir import NAME, check_paths

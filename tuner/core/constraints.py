@@ -1,27 +1,30 @@
 """Constraints between parameters, as a study writes them: `micro_batch divides batch_size`.
 
 A rule can say of one configuration whether and why it is broken, and of a whole product which rows
-keep it. How its text is read and evaluated is the business of `expressions`; why that is not
-`eval` is in docs/decisions/0001.
+keep it. How its text is read and evaluated is the business of `foundation.expressions`; why that is
+not `eval` is in docs/decisions/0001.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from tuner.core.expressions import (
+from foundation.expressions import (
     COMPARISONS,
     EXACT,
+    RULES,
     TRUTHS,
     Column,
+    Dialect,
+    ExpressionError,
     Rows,
-    RuleError,
     kind_of,
     names_in,
     pairs,
@@ -30,9 +33,41 @@ from tuner.core.expressions import (
     source,
 )
 from tuner.core.parameters import ParameterValue
+from tuner.errors import SpecError
 
 RESERVED = frozenset({"divides", "min", "max", "true", "false", "and", "or", "not", "True", "False"})
 """Words with a meaning of their own in a rule: no parameter may be called so."""
+
+_CONSTRAINTS = Dialect(
+    noun="constraint",
+    allowed=RULES,
+    grammar="use + - * / // %, comparisons, `X divides Y`, and, or, not, min, max and parentheses.",
+    compared="compare it with something, such as `batch_size <= 48`.",
+    excluded="exclude such values first, as in `batch_size > 6 and 12 / (batch_size - 6) <= 4`.",
+)
+
+
+class RuleError(SpecError):
+    """A constraint that cannot be read or worked out.
+
+    Args:
+        message: The mistake; see `TunerError`.
+        hint: The fix; see `TunerError`.
+        text: The constraint.
+    """
+
+    def __init__(self, message: str, hint: str = "", text: str = "") -> None:
+        super().__init__(message, hint)
+        self.text = text
+
+
+@contextmanager
+def _as_our_error() -> Iterator[None]:
+    """Turns what is wrong with an expression into a user's mistake in a study."""
+    try:
+        yield
+    except ExpressionError as error:
+        raise RuleError(error.message, error.hint, error.text) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +90,11 @@ class Rule:
             RuleError: The rule cannot be read, uses what rules may not, or names what is not a parameter.
         """
         text, known = " ".join(text.split()), list(names)
-        used = [name for name in names_in(read(text)) if name in known or name not in TRUTHS]
+        if not text:
+            raise SpecError("a constraint is empty.", "write one, such as `batch_size * accum_steps <= 48`.")
+        tree = cls._read(text)
+        _require_truth(tree, text)
+        used = [name for name in names_in(tree) if name in known or name not in TRUTHS]
         for name in used:
             if name not in known:
                 raise RuleError(
@@ -77,7 +116,8 @@ class Rule:
         Raises:
             RuleError: A value cannot be judged; see `mask`.
         """
-        return bool(self._one(values).truth(read(self.text))[0])
+        with _as_our_error():
+            return bool(self._one(values).truth(self._read(self.text))[0])
 
     def mask(self, columns: Mapping[str, Column]) -> npt.NDArray[np.bool_]:
         """Returns which rows of `{name: column}` keep the rule, shape (rows,).
@@ -86,14 +126,21 @@ class Rule:
             RuleError: A column is missing, a number is divided by zero or leaves +-2^53, or words,
                 numbers and booleans are mixed up.
         """
-        return self._rows(columns).truth(read(self.text))
+        with _as_our_error():
+            return self._rows(columns).truth(self._read(self.text))
 
     def why(self, values: Mapping[str, ParameterValue]) -> str:
         """Says in words, with numbers filled in, why `values` break the rule (or that they do not)."""
-        rows, tree = self._one(values), read(self.text)
-        if rows.truth(tree)[0]:
-            return f"{self.text} holds"
-        return f"{self.text} does not hold: {_explain(tree, rows)}"
+        rows, tree = self._one(values), self._read(self.text)
+        with _as_our_error():
+            if rows.truth(tree)[0]:
+                return f"{self.text} holds"
+            return f"{self.text} does not hold: {_explain(tree, rows)}"
+
+    @staticmethod
+    def _read(text: str) -> ast.expr:
+        with _as_our_error():
+            return read(text, _CONSTRAINTS)
 
     def _one(self, values: Mapping[str, ParameterValue]) -> Rows:
         return self._rows({name: np.array([value]) for name, value in values.items() if name in self.names})
@@ -113,7 +160,19 @@ class Rule:
                     "use numbers up to 2^53, words, or true and false, without mixing them.",
                     self.text,
                 )
-        return Rows(self.text, own, len(own[self.names[0]]))
+        return Rows(self.text, _CONSTRAINTS, own, len(own[self.names[0]]))
+
+
+def _require_truth(tree: ast.expr, text: str) -> None:
+    """Raises RuleError for a rule that can only be a number or a word."""
+    is_signed = isinstance(tree, ast.UnaryOp) and not isinstance(tree.op, ast.Not)
+    is_value = isinstance(tree, ast.Constant) and not isinstance(tree.value, bool)
+    if isinstance(tree, ast.BinOp | ast.Call) or is_signed or is_value:
+        raise RuleError(
+            f"the constraint {text!r} is neither true nor false.",
+            "compare it with something, such as `batch_size * accum_steps <= 48`.",
+            text,
+        )
 
 
 def _guess(name: str, known: list[str]) -> str:

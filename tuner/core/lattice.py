@@ -14,9 +14,9 @@ from functools import reduce
 import numpy as np
 import numpy.typing as npt
 
+from foundation.expressions import Column
 from tuner.core.config import CORE_NAMES, TrialConfig
-from tuner.core.constraints import Rule
-from tuner.core.expressions import Column, RuleError
+from tuner.core.constraints import Rule, RuleError
 from tuner.core.parameters import Continuous, Discrete, Parameter, ParameterValue
 from tuner.core.values import as_column, key, why_not_value
 from tuner.errors import SpecError

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tuner.core.expressions import Column
+from foundation.expressions import Column
 from tuner.core.parameters import Continuous, Discrete, Parameter, ParameterValue
 from tuner.errors import SpecError
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuner.core.config import CORE_NAMES, TrialConfig
-from tuner.core.constraints import RESERVED, Rule
-from tuner.core.expressions import RuleError
+from tuner.core.constraints import RESERVED, Rule, RuleError
 from tuner.core.lattice import Lattice, divisibility, no_divisibility
 from tuner.core.parameters import Parameter
 from tuner.core.study import NONE

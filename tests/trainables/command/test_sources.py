@@ -172,13 +172,25 @@ class Writer:
 
 
 def following(folder, *others):
-    source = follow_tensorboard(folder, "val/nrmse", others)
+    source = follow_tensorboard(folder, ["val/nrmse"], others)
     source._scanned_s = float("-inf")
     return source
 
 
+def test_a_step_needs_every_scalar_from_which_the_nrmse_is_worked_out(tmp_path):
+    source = follow_tensorboard(tmp_path, ["rmse", "rms"], [])
+    writer = Writer(tmp_path)
+    writer.scalar("rms", 4, 0)
+    writer.scalar("rmse", 1, 1)
+    writer.scalar("rmse", 2, 2)
+    source._scanned_s = float("-inf")
+    assert new(source) == []
+    writer.scalar("rms", 4, 2)
+    assert new(source) == [{"rmse": 2, "rms": 4}]
+
+
 def test_each_step_with_an_nrmse_is_a_report_with_what_was_logged_for_that_step(tmp_path):
-    source = follow_tensorboard(tmp_path / "tb", "val/nrmse", ["loss"])
+    source = follow_tensorboard(tmp_path / "tb", ["val/nrmse"], ["loss"])
     assert new(source) == []
     writer = Writer(tmp_path / "tb" / "version_0")
     for step in range(3):

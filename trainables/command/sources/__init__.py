@@ -22,12 +22,12 @@ def follow_file(path: Path, file_format: str) -> Source:
     return _FILES[file_format](path)
 
 
-def follow_tensorboard(folder: Path, nrmse: str, others: Collection[str]) -> Source:
+def follow_tensorboard(folder: Path, nrmse: Collection[str], others: Collection[str]) -> Source:
     """Returns a follower of a folder of TensorBoard's event files; call it before the script starts.
 
     Args:
         folder: Folder that gets the event files; need not exist yet.
-        nrmse: Tag of the NRMSE.
+        nrmse: Tag of the NRMSE, or tags from which it is worked out.
         others: Tags whose scalars are waited for at each step that has an NRMSE.
     """
     return EventFolder(folder, nrmse, others)

@@ -47,12 +47,12 @@ class EventFolder:
 
     Args:
         folder: Searched with its subfolders; need not exist yet.
-        nrmse: Tag of the NRMSE.
+        nrmse: Tag of the NRMSE, or tags from which it is worked out: a step needs all of them.
         others: Tags that are waited for at each of its steps, until a later step has an NRMSE.
     """
 
-    def __init__(self, folder: Path, nrmse: str, others: Collection[str]) -> None:
-        self._folder, self._nrmse, self._others = folder, nrmse, set(others)
+    def __init__(self, folder: Path, nrmse: Collection[str], others: Collection[str]) -> None:
+        self._folder, self._nrmse, self._others = folder, set(nrmse), set(others)
         self._offsets = {path: path.stat().st_size for path in self._files()}
         self._scanned_s = 0.0
         self._steps: dict[int, dict[str, Scalar]] = {}
@@ -104,23 +104,23 @@ class EventFolder:
             self._tags[scalar.tag] = scalar.value
         is_late = self._last_step is not None and scalar.step <= self._last_step
         of_step = self._steps.get(scalar.step, {})
-        if scalar.tag == self._nrmse and (is_late or scalar.tag in of_step):
+        if scalar.tag in self._nrmse and (is_late or scalar.tag in of_step):
             raise ValueError(
                 f"the scalar {scalar.tag!r} came twice for step {scalar.step}, or after a later one. "
                 "Fix: let option file name the folder of one run, and log from rank 0 only."
             )
-        if not is_late and scalar.tag in self._others | {self._nrmse}:
+        if not is_late and scalar.tag in self._others | self._nrmse:
             self._steps.setdefault(scalar.step, {})[scalar.tag] = scalar
 
     def _complete_steps(self, *, is_end: bool) -> Iterator[Record]:
-        with_nrmse = sorted(step for step, found in self._steps.items() if self._nrmse in found)
+        with_nrmse = sorted(step for step, found in self._steps.items() if self._nrmse <= set(found))
         for step in with_nrmse:
             found = self._steps[step]
             if not (is_end or step < with_nrmse[-1] or self._others <= set(found)):
                 return
             self._last_step = step
             self._steps = {other: rest for other, rest in self._steps.items() if other > step}
-            age_s = max(0.0, time.time() - found[self._nrmse].wall_s)
+            age_s = max(0.0, time.time() - max(found[tag].wall_s for tag in self._nrmse))
             yield {tag: scalar.value for tag, scalar in found.items()}, age_s
 
 

@@ -1,13 +1,13 @@
-"""Expressions over parameters: Python's parser reads, a whitelist checks, numpy columns are walked.
+"""Expressions over named values: Python's parser reads, a whitelist checks, numpy columns are walked.
 
-Nothing is ever compiled or executed. One row of a column is one configuration, so a single
-configuration and a whole product have one meaning. Knows nothing of which values are allowed, or
-of what a constraint is for.
+Nothing is ever compiled or executed. One row of a column is one case (one configuration, one line of
+output), so a single one and a whole product have one meaning. Knows nothing of which values are
+allowed, or of what an expression is for: a `Dialect` says what it may use and how messages call it.
 
-Grammar: numbers, 'words', true and false, parameter names, + - * / // %, == != < <= > >= (chained
-or not), `X divides Y`, and, or, not, min, max, parentheses. `and`, `or` and chains look at their
+Arithmetic is numbers, names, + - * / // %, min, max and parentheses. Rules have 'words', true and false,
+== != < <= > >= (chained or not), `X divides Y`, and, or, not besides. `and`, `or` and chains look at their
 right side only where the left one leaves it open, as Python does, so that `x != 0 and 12 / x > 3`
-is legal. Numbers beyond 2^53 are refused: within them integers, floats, Python and numpy agree.
+is legal. Whole numbers beyond 2^53 are refused: within them integers, floats, Python and numpy agree.
 """
 
 from __future__ import annotations
@@ -21,26 +21,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tuner.errors import SpecError
-
 Column = npt.NDArray[Any]
 
 
-class RuleError(SpecError):
-    """A constraint that cannot be read or worked out.
+class ExpressionError(Exception):
+    """An expression that cannot be read or worked out.
 
     Args:
-        message: The mistake; see `TunerError`.
-        hint: The fix; see `TunerError`.
-        text: The constraint.
+        message: The mistake, in one line.
+        hint: The fix, in one line.
+        text: The expression.
     """
 
-    def __init__(self, message: str, hint: str = "", text: str = "") -> None:
-        super().__init__(message, hint)
-        self.text = text
+    def __init__(self, message: str, hint: str, text: str) -> None:
+        super().__init__(message, hint, text)
+        self.message, self.hint, self.text = message, hint, text
 
 
-_FIX = "use + - * / // %, comparisons, `X divides Y`, and, or, not, min, max and parentheses."
 _MAX_LENGTH = 1000
 EXACT = 2**53
 TRUTHS = {"true": True, "false": False}
@@ -61,10 +58,15 @@ COMPARISONS: dict[type[ast.cmpop], tuple[str, np.ufunc]] = {
     ast.GtE: (">=", np.greater_equal),
 }
 _EXTREMES: dict[str, np.ufunc] = {"min": np.minimum, "max": np.maximum}
-_ALLOWED = (
-    ast.Expression, ast.Constant, ast.Name, ast.Load, ast.Call, ast.Compare, ast.In, *COMPARISONS,
-    ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.UAdd, ast.USub, ast.BinOp, *_ARITHMETIC,
+ARITHMETIC: tuple[type[ast.AST], ...] = (
+    ast.Expression, ast.Constant, ast.Name, ast.Load, ast.Call,
+    ast.UnaryOp, ast.UAdd, ast.USub, ast.BinOp, *_ARITHMETIC,
 )  # fmt: skip
+"""The nodes of arithmetic."""
+RULES: tuple[type[ast.AST], ...] = (
+    *ARITHMETIC, ast.Compare, ast.In, *COMPARISONS, ast.BoolOp, ast.And, ast.Or, ast.Not,
+)  # fmt: skip
+"""The nodes of what is true or false."""
 _SPELLINGS = {
     "Pow": "**",
     "BitAnd": "&",
@@ -79,17 +81,42 @@ _SPELLINGS = {
 _WORDS = re.compile(r"""'[^']*'|"[^"]*"|\b(?:divides|in|is)\b""")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What expressions of one use may say, and how messages speak of them.
+
+    Attributes:
+        noun: What messages call one; its plural takes an s.
+        allowed: Nodes of Python's syntax tree that it may have: ``ARITHMETIC`` or ``RULES``.
+        has_paths: Whether dotted names are names (`metrics.rmse`), and what is in quotes too (`'eval/rmse'`);
+            else quotes are for words.
+        grammar: The fix for what cannot be read.
+        compared: The fix for a number where true or false is needed, and for words where numbers are.
+        excluded: The fix for values that arithmetic cannot work with.
+    """
+
+    noun: str
+    allowed: tuple[type[ast.AST], ...]
+    has_paths: bool = False
+    grammar: str
+    compared: str
+    excluded: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The interpreter: a rule's text (for its errors), the columns it names, their length."""
+    """The interpreter: an expression's text and dialect (for its errors), its columns, their length."""
 
     text: str
+    dialect: Dialect
     columns: dict[str, Column]
     num: int
 
     def only(self, rows: Column) -> Rows:
         """Returns the column for the given rows alone."""
-        return Rows(self.text, {name: column[rows] for name, column in self.columns.items()}, len(rows))
+        return Rows(
+            self.text, self.dialect, {name: column[rows] for name, column in self.columns.items()}, len(rows)
+        )
 
     def evaluate(self, node: ast.expr) -> Column:  # noqa: PLR0911  # one return a node type
         """The value of an expression in every row; shape (num,)."""
@@ -124,10 +151,10 @@ class Rows:
     def _of_kind(self, kind: str, node: ast.expr) -> Column:
         values = self.evaluate(node)
         if kind_of(values) != kind:
-            raise RuleError(
-                f"in the constraint {self.text!r}, {source(node)} is a {kind_of(values)} "
+            raise ExpressionError(
+                f"in the {self.dialect.noun} {self.text!r}, {source(node)} is a {kind_of(values)} "
                 f"where a {kind} is needed.",
-                "compare it with something, such as `batch_size <= 48`." if kind == "boolean" else _FIX,
+                self.dialect.compared if kind == "boolean" else self.dialect.grammar,
                 self.text,
             )
         return values
@@ -143,14 +170,11 @@ class Rows:
             result: Column = _ARITHMETIC[operator](left, right)
         return result
 
-    def _failed(self, what: str, where: Column) -> RuleError:
+    def _failed(self, what: str, where: Column) -> ExpressionError:
         row = int(np.flatnonzero(where)[0])
         point = ", ".join(f"{name}={shown(column[row])}" for name, column in self.columns.items())
-        return RuleError(
-            f"the constraint {self.text!r} {what} at {point}.",
-            "exclude such values first, as in `batch_size > 6 and 12 / (batch_size - 6) <= 4`.",
-            self.text,
-        )
+        message = f"the {self.dialect.noun} {self.text!r} {what} at {point}."
+        return ExpressionError(message, self.dialect.excluded, self.text)
 
     def _joined(self, parts: list[ast.expr], *, until: bool) -> Column:
         """Evaluates parts of an `or` (until True) or `and` (until False), each on rows still open."""
@@ -174,8 +198,8 @@ class Rows:
         first, second = self.evaluate(left), self.evaluate(right)
         kinds = {kind_of(first), kind_of(second)}
         if kinds != {"number"} and (len(kinds) > 1 or not isinstance(operator, ast.Eq | ast.NotEq)):
-            raise RuleError(
-                f"the constraint {self.text!r} compares "
+            raise ExpressionError(
+                f"the {self.dialect.noun} {self.text!r} compares "
                 f"a {kind_of(first)} with a {kind_of(second)}: "
                 f"{source(left)} {COMPARISONS[type(operator)][0]} {source(right)}.",
                 "compare numbers with numbers; words only by == and !=, and in quotes, as 'bf16'.",
@@ -197,59 +221,57 @@ class Rows:
 
 
 @lru_cache(maxsize=256)
-def read(text: str) -> ast.expr:
-    """The syntax tree of a rule, checked against the whitelist; `divides` appears as `in`."""
-    if not text:
-        raise SpecError("a constraint is empty.", "write one, such as `batch_size * accum_steps <= 48`.")
+def read(text: str, dialect: Dialect) -> ast.expr:
+    """The syntax tree of an expression, checked against its dialect; `divides` appears as `in`.
+
+    Every name is an `ast.Name`, a dotted or quoted one too.
+
+    Raises:
+        ExpressionError: It cannot be read, or uses what its dialect may not.
+    """
+    noun = dialect.noun
     if len(text) > _MAX_LENGTH:
-        raise RuleError(
-            f"the constraint {text[:40]!r}... is longer than {_MAX_LENGTH} characters.",
-            "split it up.",
-            text,
-        )
+        message = f"the {noun} {text[:40]!r}... is longer than {_MAX_LENGTH} characters."
+        raise ExpressionError(message, "split it up.", text)
     foreign = [word for word in _WORDS.findall(text) if word in ("in", "is")]
     if foreign:
-        raise RuleError(
-            f"the constraint {text!r} uses {foreign[0]!r}, which constraints may not.",
-            _FIX,
-            text,
-        )
+        message = f"the {noun} {text!r} uses {foreign[0]!r}, which {noun}s may not."
+        raise ExpressionError(message, dialect.grammar, text)
     spelt = _WORDS.sub(lambda match: "in" if match[0] == "divides" else match[0], text)
     try:
         tree = ast.parse(spelt, mode="eval")
-        _check(tree, text)
+        if dialect.has_paths:
+            tree = _Paths().visit(tree)
+        forbidden = next(filter(None, (_forbidden(node, dialect) for node in ast.walk(tree))), "")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # A lone = is the commonest slip; every other one gets the grammar.
-        slip = re.search(r"(?<![<>=!])=(?!=)", text)
-        raise RuleError(
-            f"cannot read the constraint {text!r}.",
-            "compare by ==, not by =." if slip else _FIX,
-            text,
-        ) from None
+        slip = ast.Eq in dialect.allowed and re.search(r"(?<![<>=!])=(?!=)", text)
+        hint = "compare by ==, not by =." if slip else dialect.grammar
+        raise ExpressionError(f"cannot read the {noun} {text!r}.", hint, text) from None
+    if forbidden:
+        message = f"the {noun} {text!r} uses {forbidden}, which {noun}s may not."
+        raise ExpressionError(message, dialect.grammar, text)
     return tree.body
 
 
-def _check(tree: ast.Expression, text: str) -> None:
-    for node in ast.walk(tree):
-        forbidden = _forbidden(node)
-        if forbidden:
-            raise RuleError(
-                f"the constraint {text!r} uses {forbidden}, which constraints may not.",
-                _FIX,
-                text,
-            )
-    body = tree.body
-    is_signed = isinstance(body, ast.UnaryOp) and not isinstance(body.op, ast.Not)
-    is_value = isinstance(body, ast.Constant) and not isinstance(body.value, bool)
-    if isinstance(body, ast.BinOp | ast.Call) or is_signed or is_value:
-        raise RuleError(
-            f"the constraint {text!r} is neither true nor false.",
-            "compare it with something, such as `batch_size * accum_steps <= 48`.",
-            text,
-        )
+class _Paths(ast.NodeTransformer):
+    """Makes one name of a dotted one, and of one in quotes."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        parts, inner = [node.attr], node.value
+        while isinstance(inner, ast.Attribute):
+            parts, inner = [inner.attr, *parts], inner.value
+        if not isinstance(inner, ast.Name):
+            return node
+        return ast.copy_location(ast.Name(".".join([inner.id, *parts]), ast.Load()), node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if not isinstance(node.value, str):
+            return node
+        return ast.copy_location(ast.Name(node.value, ast.Load()), node)
 
 
-def _forbidden(node: ast.AST) -> str:
+def _forbidden(node: ast.AST, dialect: Dialect) -> str:
     """Says what is wrong with a node by itself; empty if nothing is."""
     if isinstance(node, ast.Call):
         is_extreme = isinstance(node.func, ast.Name) and node.func.id in _EXTREMES
@@ -263,7 +285,7 @@ def _forbidden(node: ast.AST) -> str:
         if isinstance(node.value, int) and node.value > EXACT:
             return "a number beyond 2^53"
     name = type(node).__name__
-    return "" if isinstance(node, _ALLOWED) else _SPELLINGS.get(name, f"{name} expressions")
+    return "" if isinstance(node, dialect.allowed) else _SPELLINGS.get(name, f"{name} expressions")
 
 
 def names_in(tree: ast.expr) -> list[str]:
@@ -287,11 +309,11 @@ def pairs(node: ast.Compare) -> list[tuple[ast.cmpop, ast.expr, ast.expr]]:
 
 
 def source(node: ast.expr) -> str:
-    """An expression as a rule spells it."""
+    """An expression as its author spells it."""
     return ast.unparse(node).replace(" in ", " divides ")
 
 
 def shown(value: Any) -> str:
-    """A value of a column as a study would write it."""
+    """A value of a column as its author would write it."""
     plain = value.item() if isinstance(value, np.generic) else value
     return f"{plain:.6g}" if isinstance(plain, float) else repr(plain)
