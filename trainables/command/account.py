@@ -54,7 +54,9 @@ class Account:
         self._runs = [("command", shlex.join(command)), ("folder", f"{folder} ({kept})")]
         changes = template.changes(self._options, words)
         self._runs += [("config", f"{self._options.config}: {change}") for change in changes]
-        if self._options.per_epoch:
+        if self._options.is_evaluated_by_epoch:
+            when = f"after each of {self._num_epochs} epochs, which evaluate then evaluates"
+        elif self._options.per_epoch:
             when = f"after each of {self._num_epochs} epochs"
         else:
             when = "once, at its end (per_epoch: false), so all of its training is waited for"

@@ -32,7 +32,8 @@ def end_all(session: int, mark: str, grace_s: float) -> None:
     Call it before the script itself is reaped: its number could name another process afterwards.
     """
     with suppress(TimeoutError):
-        _signal_until_gone(session, mark, [signal.SIGTERM], grace_s)
+        # A process that is suspended learns of its end only when it goes on.
+        _signal_until_gone(session, mark, [signal.SIGTERM, signal.SIGCONT], grace_s)
         return
     with suppress(TimeoutError):  # one in the middle of a system call may take longer than that
         _signal_until_gone(session, mark, [signal.SIGKILL], _KILL_S, again=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,15 @@ from trainables.command.keys import find, name_of, told
 from trainables.command.objects import MAX_QUOTE, MISSING, names, objects_in
 from trainables.command.options import CommandOptions
 from trainables.command.output import Metrics, to_metrics
+from trainables.command.place import TrialPlace
 from trainables.command.process import Script
+from trainables.command.sources.followed import Stamp, stamp
+from trainables.command.words import EPOCH
 from trainables.telemetry.failures import ScriptError
 from trainables.telemetry.symptoms import proves_out_of_memory
 
 LOG = "evaluate.log"
-"""Name of the file in a trial's folder that has the command's output."""
+"""Name of the file in a trial's folder that has the command's output; with the epoch's number, if any."""
 WHAT = "the evaluation"
 
 MAX_TEXT = 4 * 1024 * 1024
@@ -34,14 +37,41 @@ _BEGIN = re.compile(r"^[ \t]*\{", re.MULTILINE)
 _DECODER = json.JSONDecoder()
 
 
-def nrmse_of(script: Script, options: CommandOptions, file: Path | None, log: Path) -> float:
+def nrmse_after(
+    place: TrialPlace, options: CommandOptions, epoch: int, began: Callable[[Script], None]
+) -> tuple[list[str], float]:
+    """Runs the command of option ``evaluate``; returns it as it was run, and the NRMSE that it says.
+
+    Args:
+        place: Where it runs.
+        options: The stage's options.
+        epoch: The epoch that it evaluates: the value of ``{epoch}``.
+        began: Called with the command when it has been started.
+
+    Raises:
+        MemoryError: It ran out of memory.
+        ScriptError: It failed, or gives no usable NRMSE.
+    """
+    command = place.filled(options.evaluate, **{EPOCH: epoch})
+    file = place.path(options.evaluate_file, **{EPOCH: epoch}) if options.evaluate_file else None
+    before = stamp(file) if file else None
+    log = place.folder / (f"evaluate-{epoch}.log" if options.is_evaluated_by_epoch else LOG)
+    script = place.start(command, log.name, notice)
+    began(script)
+    return command, _nrmse_of(script, options, log, file, before)
+
+
+def _nrmse_of(
+    script: Script, options: CommandOptions, log: Path, file: Path | None, before: Stamp | None
+) -> float:
     """Waits for the command to end, and returns the NRMSE that it computed.
 
     Args:
         script: The command, started; its output goes to ``log``.
         options: The stage's options; ``keys.nrmse`` names the NRMSE, or is an expression over what it says.
-        file: Its metrics file; None if it prints them.
         log: File that has all of its output.
+        file: Its metrics file; None if it prints them.
+        before: The stamp of that file when the command began.
 
     Raises:
         MemoryError: It ran out of memory.
@@ -56,6 +86,9 @@ def nrmse_of(script: Script, options: CommandOptions, file: Path | None, log: Pa
     if error is not None:
         raise error
     try:
+        if file and before and stamp(file) == before:
+            fix = "have the command write it there, or leave evaluate_file out to read what it prints"
+            raise ValueError(f"the metrics file {file} is older than the evaluation. Fix: {fix}.")
         return _read(options, file, log)
     except ValueError as mistake:
         raise ScriptError(
@@ -86,7 +119,7 @@ def _read(options: CommandOptions, file: Path | None, log: Path) -> float:
     if found is None:
         last = f"; the last object has {', '.join(names(seen))}" if seen else ""
         raise ValueError(
-            f"{source} no JSON object with {told('nrmse', name)}{last}. "
+            f"{source} no JSON object with the key {told('nrmse', name)}{last}. "
             "Fix: name it by keys: {nrmse: NAME} in the stage's options."
         )
     metrics = to_metrics(found, {"nrmse": name, "loss": "", "peak_memory_gib": ""})

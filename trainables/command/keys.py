@@ -93,8 +93,8 @@ def told(ours: str, key: str) -> str:
     """Returns a key as a message names what was looked for."""
     names = names_of(key)
     if names == [key]:
-        return f"the key {key!r}"
-    return f"the keys {', '.join(map(repr, names))} of keys.{ours}={key!r}"
+        return repr(key)
+    return f"{' and '.join(map(repr, names))} of keys.{ours}={key!r}"
 
 
 def advice(ours: str, key: str, seen: Collection[str]) -> str:

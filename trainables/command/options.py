@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from trainables.command.ending import VARIABLE
-from trainables.command.keys import check_groups, check_keys
+from trainables.command.keys import CLOCKS, check_groups, check_keys
 from trainables.command.mistakes import are_words, mistake
 from trainables.command.sources import FORMATS
-from trainables.command.words import names_in
+from trainables.command.words import EPOCH, names_in
 
 SOURCES = ("json", "regex", "file", "tensorboard")
 DEVICES = ("auto", "cpu", "cuda")
@@ -57,8 +57,9 @@ class CommandOptions:
         workdir: ``{copy: [...], link: [...]}``: the script runs in a folder of the trial's own, with copies
             of and links to these files and folders, named relative to where the tuner was started. The
             folder is removed when the trial ends. Without it the script runs where the tuner does.
-        evaluate: A second command, run once when the script has ended well, whose JSON says the NRMSE. Its
-            time is none of training.
+        evaluate: A second command, whose JSON says the NRMSE. It is run once when the script has ended well,
+            or with the word ``{epoch}`` after each epoch, on the checkpoint of that epoch; the script is
+            suspended meanwhile. Its time is none of training.
         evaluate_file: The JSON file that it writes; without it, it prints the JSON.
         logs: Folder in which every trial's folder is kept; if empty, a trial's folder is a temporary
             one, removed when the trial ends.
@@ -159,9 +160,28 @@ class CommandOptions:
             fix = "write a list of words, such as ['{python}', 'evaluate.py']"
             raise mistake("evaluate", self.evaluate, fix)
         if self.evaluate and self.per_epoch:
-            raise mistake("per_epoch", True, "write per_epoch: false; evaluate runs once, at the end")
+            self._check_evaluation_of_epochs()
         if self.evaluate_file and not self.evaluate:
             raise mistake("evaluate_file", self.evaluate_file, "name the command that writes it in evaluate")
+
+    def _check_evaluation_of_epochs(self) -> None:
+        if not any(EPOCH in names_in(text) for text in (*self.evaluate, self.evaluate_file)):
+            fix = "write per_epoch: false; evaluate runs once, at the end"
+            raise mistake("per_epoch", True, f"{fix}. Or give it the word {{epoch}}, to run after each epoch")
+        for clock in CLOCKS:
+            if self.keys.get(clock):
+                fix = (
+                    "leave it out: the script is suspended while an epoch is evaluated, and its clock is not"
+                )
+                raise mistake(f"keys.{clock}", self.keys[clock], fix)
+        if self.source == "tensorboard":
+            fix = "have the script print a line per epoch: events are written too late to suspend it there"
+            raise mistake("source", self.source, fix)
+
+    @property
+    def is_evaluated_by_epoch(self) -> bool:
+        """Whether ``evaluate`` runs after each epoch."""
+        return bool(self.evaluate) and self.per_epoch
 
     @property
     def training_keys(self) -> Mapping[str, str]:

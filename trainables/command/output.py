@@ -105,9 +105,13 @@ class OutputWatch:
         """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
         self._seen = names(values)
         metrics = to_metrics(values, self._options.training_keys)
-        if metrics is None:
+        is_told_by_number = self._options.is_evaluated_by_epoch and bool(self._name("epoch"))
+        if metrics is None and not is_told_by_number:
             return
         epoch = _epoch_of(values, self._name("epoch"))
+        if epoch is None and is_told_by_number:
+            return
+        metrics = metrics or {}
         if self._options.per_epoch:
             if self._count.is_end_of_epoch(epoch):
                 self._require_clock(metrics)
@@ -119,6 +123,13 @@ class OutputWatch:
         """Returns why there were no or too few NRMSEs, and which option to correct."""
         if self._count.num or self._count.num_before or self._count.last_within is not None:
             return self._count.why_short()
+        seen = f"; the last object had {', '.join(self._seen)}" if self._seen else ""
+        if self._options.is_evaluated_by_epoch:
+            ours = "epoch" if self._name("epoch") else "loss"
+            return (
+                f"no report had the key {told(ours, self._name(ours))}, after which to evaluate{seen}. "
+                f"Fix: {advice(ours, self._name(ours), self._seen)}."
+            )
         nrmse = self._name("nrmse")
         fix = advice("nrmse", nrmse, self._seen)
         if self._source is not None:
@@ -128,13 +139,12 @@ class OutputWatch:
             )
         if self._options.source == "regex":
             return f"no line matched option pattern={self._options.pattern!r}. Fix: correct it."
-        seen = f"; the last object had {', '.join(self._seen)}" if self._seen else ""
         if self._options.evaluate:
             return (
-                f"no line of output had an object with {told('time_s', self._name('time_s'))}{seen}. "
+                f"no line of output had an object with the key {told('time_s', self._name('time_s'))}{seen}. "
                 "Fix: correct keys.time_s, or leave it out to use the wall clock."
             )
-        return f"no line of output had an object with {told('nrmse', nrmse)}{seen}. Fix: {fix}."
+        return f"no line of output had an object with the key {told('nrmse', nrmse)}{seen}. Fix: {fix}."
 
     def _has_clock(self, metrics: Metrics) -> bool:
         """Whether metrics have the script's own clock, where a line counts for nothing else."""

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Collection, Iterator
 
 from trainables.command.options import CommandOptions
-from trainables.command.words import OWN_WORDS, names_in, word_of
+from trainables.command.words import EPOCH, OWN_WORDS, names_in, word_of
 
 
 def check_parameters(options: CommandOptions, varying: Collection[str], fixed: Collection[str]) -> None:
@@ -25,18 +25,21 @@ def check_parameters(options: CommandOptions, varying: Collection[str], fixed: C
             parameter that varies reaches nothing.
     """
     names = [*varying, *fixed]
+    evaluation_words = (*OWN_WORDS, EPOCH) if options.evaluate else OWN_WORDS
     for name in names:
-        if name in OWN_WORDS:
+        if name in evaluation_words:
             raise ValueError(
                 f"the parameter {name!r} has the name of a word that the command stage fills in itself "
-                f"({', '.join(OWN_WORDS)}). Fix: give the parameter another name."
+                f"({', '.join(evaluation_words)}). Fix: give the parameter another name."
             )
     reached = set()
     for where, text, name in _uses(options):
-        known = [*names, *(word for word in OWN_WORDS if (where, word) != ("patch", "config"))]
+        is_evaluation = where in ("evaluate", "evaluate_file")
+        words = evaluation_words if is_evaluation else OWN_WORDS
+        known = [*names, *(word for word in words if (where, word) != ("patch", "config"))]
         if name not in known:
             raise _unknown(where, text, name, known)
-        if where not in ("evaluate", "evaluate_file"):
+        if not is_evaluation:
             reached.add(name)
     if unreached := [name for name in varying if name not in reached]:
         raise _unreached(unreached)

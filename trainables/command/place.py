@@ -68,14 +68,14 @@ class TrialPlace:
         told = {"params": dict(params), "seed": seed, "command": self.filled(self._options.command)}
         (self.folder / "trial.json").write_text(json.dumps(told, indent=1, default=str), encoding="utf-8")
 
-    def filled(self, command: list[str]) -> list[str]:
-        """Returns a command with its words replaced, as it starts in the folder of the script."""
-        filled = [fill(word, self.words) for word in command]
+    def filled(self, command: list[str], **more: Any) -> list[str]:
+        """Returns a command with its words, and ``more``, replaced, as it starts in the script's folder."""
+        filled = [fill(word, self.words | more) for word in command]
         return from_workdir(filled, self._cwd) if self._cwd else filled
 
-    def path(self, text: str) -> Path:
+    def path(self, text: str, **more: Any) -> Path:
         """Returns the path of a file that a command writes; a relative one is in the folder where it runs."""
-        return Path(self._cwd or "", fill(text, self.words))
+        return Path(self._cwd or "", fill(text, self.words | more))
 
     def start(
         self,
@@ -83,6 +83,7 @@ class TrialPlace:
         log: str,
         see: Callable[[str, float], Iterable[Metrics]],
         poll: Poll = nowhere,
+        num_held: int = 0,
     ) -> Script:
         """Starts a filled command in a session of its own.
 
@@ -91,6 +92,7 @@ class TrialPlace:
             log: Name of the file in the folder that gets all of its output.
             see: As ``Script`` has it.
             poll: As ``Script`` has it.
+            num_held: As ``Script`` has it.
         """
         return Script(
             command,
@@ -103,6 +105,7 @@ class TrialPlace:
             ),
             grace_s=self._options.grace_s,
             poll=poll,
+            num_held=num_held,
         )
 
     def remove(self) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from trainables.command import ending
 from trainables.command.mistakes import mistake
 from trainables.command.reader import Event, OutputReader, Poll, See, nowhere
+from trainables.command.suspension import Suspension
 from trainables.command.usage import read_usage
 from trainables.command.verdict import count_oom_kills
 
@@ -47,6 +48,7 @@ class Script:
         poll: Finds metrics elsewhere; see ``OutputReader``.
         surroundings: Where it runs.
         grace_s: Seconds between SIGTERM and SIGKILL.
+        num_held: Reports of which all but the last suspend it, until ``go_on``; 0 if none does.
 
     Raises:
         ValueError: The program cannot be started.
@@ -64,6 +66,7 @@ class Script:
         surroundings: Surroundings,
         grace_s: float,
         poll: Poll = nowhere,
+        num_held: int = 0,
     ) -> None:
         self._mark = uuid.uuid4().hex
         self._grace_s = grace_s
@@ -87,14 +90,29 @@ class Script:
             raise mistake("command", command[0], fix) from error
         self._pid = self._process.pid
         self._guard = self._start_guard(surroundings.removed_if_killed)
+        self._suspension = Suspension(self._pid, self._mark, num_held)
         assert self._process.stdout is not None
         self._reader = OutputReader(
-            self._process.stdout, log, see, lambda: read_usage(self._pid), self._has_ended, poll
+            self._process.stdout,
+            log,
+            see,
+            lambda: read_usage(self._pid),
+            self._has_ended,
+            poll,
+            self._suspension.report,
         )
 
     def next_event(self) -> Event:
         """Waits for the next line that ``see`` selects, or for the end of the script."""
         return self._reader.next_event()
+
+    def go_on(self, num_done: int) -> None:
+        """Lets a script go on that its report has suspended, unless more than ``num_done`` have come."""
+        self._suspension.go_on(num_done)
+
+    def running_s(self, at_s: float) -> float:
+        """Returns a ``time.perf_counter()`` without the seconds for which the script was suspended."""
+        return self._suspension.running_s(at_s)
 
     @property
     def tail(self) -> list[str]:
@@ -108,6 +126,7 @@ class Script:
     def end(self) -> int:
         """Ends what still runs, and returns the exit code; may be called again."""
         if self._process.returncode is None:
+            self._suspension.finish()
             ending.end_all(self._pid, self._mark, self._grace_s)
             self._reader.join()
             self._process.wait()

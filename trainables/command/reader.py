@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from trainables.command.output import Metrics
+from trainables.command.output import STARTED, Metrics
 from trainables.command.usage import Usage
 
 MAX_LINE = 65_536
@@ -77,6 +77,7 @@ class OutputReader:
         has_ended: Whether the script itself (not its children) has ended.
         poll: Called every 50 ms with the time, and once more when the script has ended; returns metrics from
             elsewhere than the output, and their times.
+        report: Called for each report of an epoch, before it is handed on.
 
     Attributes:
         tail: The last lines.
@@ -90,10 +91,11 @@ class OutputReader:
         usage: Callable[[], Usage],
         has_ended: Callable[[], bool],
         poll: Poll,
+        report: Callable[[], None] = lambda: None,
     ) -> None:
         self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._pipe, self._log, self._see = pipe, log, see
-        self._usage, self._has_ended, self._poll = usage, has_ended, poll
+        self._usage, self._has_ended, self._poll, self._report = usage, has_ended, poll, report
         self._polled_s = 0.0
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._line = bytearray()
@@ -151,7 +153,12 @@ class OutputReader:
         if is_end or now_s - self._polled_s >= _POLL_S:
             self._polled_s = now_s
             for metrics, at_s in self._poll(now_s, is_end=is_end):
-                self._events.put(Event(at_s=at_s, usage=self._usage(), metrics=metrics))
+                self._hand_on(metrics, at_s)
+
+    def _hand_on(self, metrics: Metrics, at_s: float) -> None:
+        if metrics is not STARTED:
+            self._report()
+        self._events.put(Event(at_s=at_s, usage=self._usage(), metrics=metrics))
 
     def _extend(self, part: bytes, at_s: float) -> None:
         """Adds to the current line and times its text: unbuffered Python writes the line feed later."""
@@ -163,4 +170,4 @@ class OutputReader:
         line = _ESCAPE.sub("", line) if "\x1b" in line else line
         self.tail.append(line[:2000])
         for metrics in self._see(line, at_s):
-            self._events.put(Event(at_s=at_s, usage=self._usage(), metrics=metrics))
+            self._hand_on(metrics, at_s)

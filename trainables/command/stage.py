@@ -75,6 +75,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
     def build(self, params: Mapping[str, Any], seed: int, options: Mapping[str, Any]) -> None:
         """Fills the template and starts the script in a session of its own."""
         self._script: Script | None = None
+        self._evaluation: Script | None = None
         self._place: TrialPlace | None = None
         self._options = CommandOptions.parse(options)
         self._is_started = not self._options.start
@@ -103,6 +104,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
             self._epoch = self.num_epochs
         elif epoch == self.num_epochs:
             self._require_success(self._script_of_trial.next_event())
+        at_s = self._script_of_trial.running_s(at_s)
         try:
             self._figures.take(found, at_s, event.usage, is_last=self._epoch == self.num_epochs)
         except ValueError as error:
@@ -123,9 +125,11 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
 
     def release(self) -> None:
         """Ends the script and all its descendants; removes the trial's folder unless ``logs`` keeps it."""
-        script, self._script = getattr(self, "_script", None), None
-        if script is not None:
-            script.end()
+        scripts = [getattr(self, name, None) for name in ("_evaluation", "_script")]
+        self._evaluation = self._script = None
+        for script in scripts:
+            if script is not None:
+                script.end()
         place, self._place = getattr(self, "_place", None), None
         if place is not None:
             place.remove()
@@ -136,18 +140,19 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         self._watch_output.follow(place.path(self._options.file))
         command, account = place.filled(self._options.command), self._account
         account.launched(command, place.words, place.folder)
-        return place.start(command, "output.log", account.see, account.poll)
+        num_held = self.num_epochs if self._options.is_evaluated_by_epoch else 0
+        return place.start(command, "output.log", account.see, account.poll, num_held)
 
     def _evaluated(self) -> float:
-        """Runs the command of option evaluate; returns the NRMSE that it says."""
-        place = self._place
-        assert place is not None
-        command = place.filled(self._options.evaluate)
-        self._script = place.start(command, evaluation.LOG, evaluation.notice)
-        file = place.path(self._options.evaluate_file) if self._options.evaluate_file else None
-        nrmse = evaluation.nrmse_of(self._script, self._options, file, place.folder / evaluation.LOG)
+        """Runs the command of option evaluate; returns the NRMSE that it says, and lets the script go on."""
+        assert self._place is not None
+        command, nrmse = evaluation.nrmse_after(self._place, self._options, self._epoch, self._evaluates)
         self._account.evaluated(command, nrmse)
+        self._script_of_trial.go_on(self._epoch)
         return nrmse
+
+    def _evaluates(self, evaluation_script: Script) -> None:
+        self._evaluation = evaluation_script
 
     def _await_start(self) -> None:
         """Returns at once when the ``start`` line has come already, or none is expected."""
@@ -180,7 +185,8 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         Where ``evaluate`` says the NRMSE, the script need not report anything: it trains until it ends.
         """
         last = self._watch_output.last
-        if self._options.evaluate and not self._options.keys.get("time_s"):
+        is_silent = self._options.evaluate and not self._options.per_epoch
+        if is_silent and not self._options.keys.get("time_s"):
             return (last[0] if last else {}), ended_at_s
         if last is None:
             raise self._no_metrics(self._watch_output.explain())

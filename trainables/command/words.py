@@ -11,6 +11,8 @@ from typing import Any
 
 OWN_WORDS = ("seed", "num_epochs", "num_samples", "num_threads", "python", "dir", "config")
 """Names that a command stage fills in beside the parameters of a trial."""
+EPOCH = "epoch"
+"""A further name for the command of option ``evaluate``: the epoch that it evaluates."""
 
 _BRACES = re.compile(r"\{\{(?P<literal>[A-Za-z_]\w*)\}\}|\{(?P<word>[A-Za-z_]\w*)\}")
 

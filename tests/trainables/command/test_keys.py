@@ -109,7 +109,7 @@ def test_figures_of_two_lines_are_never_joined_and_the_message_names_what_was_lo
     output = watch(keys={"nrmse": "rmse / rms"})
     assert [list(output.see(line, 0.0)) for line in ('{"rms": 2}', '{"rmse": 1}')] == [[], []]
     assert (
-        "with the keys 'rmse', 'rms' of keys.nrmse='rmse / rms'; the last object had rmse."
+        "with the key 'rmse' and 'rms' of keys.nrmse='rmse / rms'; the last object had rmse."
         in output.explain()
     )
 
