@@ -26,7 +26,7 @@ from trainables.telemetry import device
 from trainables.telemetry.failures import SkippedWorkError, first_line, out_of_memory
 from trainables.telemetry.instruments import Instruments
 from trainables.telemetry.steps import StepTimer
-from trainables.trial import EpochCounts, EpochResult, ProbeSpec, TimeUnit, TrialSpec, nrmse_of
+from trainables.trial import EpochCounts, EpochResult, ProbeSpec, TimeUnit, TrialSpec, label, quality_of
 from trainables.trial_account import TrialAccount
 
 
@@ -44,7 +44,8 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
        error out. Global generators are seeded by (seed, epoch) just before. Optional: call
        ``self.step_timer.mark()`` after every optimizer step (nothing waits), and load data
        ``with self.step_timer.data_wait():``.
-    4. ``evaluate()`` [evaluate]: return at least ``{"nrmse": float}``; change nothing.
+    4. ``evaluate()`` [evaluate]: return at least ``{"nrmse": float}``, or the study's own quality figure
+       under ``self.quality_name``, its name; change nothing.
     5. ``release()`` when the trial ends or has run out of memory, also after a ``build`` that got
        only half way: drop every tensor.
 
@@ -62,7 +63,7 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
 
     Out-of-memory errors in ``build``, ``warm_up``, ``train_epoch`` and ``evaluate`` are data: the
     next result has ``status: "oom"`` and ``done``. So is an error that one of them led to
-    (``telemetry.failures.is_out_of_memory``). A loss or NRMSE that is not finite gives
+    (``telemetry.failures.is_out_of_memory``). A loss or quality figure that is not finite gives
     ``status: "nan"``, and so does a ``SkippedWorkError``. Every other exception is a bug or a
     broken machine and propagates.
 
@@ -95,7 +96,7 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
 
     @abstractmethod
     def evaluate(self) -> Mapping[str, float]:
-        """Measures quality now: ``{"nrmse": ...}``, a number; NaN where there is no answer."""
+        """Measures quality now: ``{self.quality_name: ...}``, a number; NaN where there is no answer."""
 
     @abstractmethod
     def release(self) -> None:
@@ -128,6 +129,11 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
     def offers_probe(cls) -> bool:
         """Whether the stage says what an epoch is made of, so that ``probe`` can time it."""
         return cls.time_units is not MeasuredTrainable.time_units
+
+    @property
+    def quality_name(self) -> str:
+        """Name of the study's quality figure: ``nrmse``, unless its key ``metric`` names another."""
+        return self._spec.quality
 
     @property
     def step_timer(self) -> StepTimer:
@@ -176,7 +182,7 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
         self._keep_checkpoint()
         epoch_result = self._failure or self._advance()
         self._failure = None if epoch_result.status == "ok" else epoch_result
-        return self._progress.result(epoch_result, self.num_epochs)
+        return self._progress.result(epoch_result, self.num_epochs, self.quality_name)
 
     def cleanup(self) -> None:
         """Ends the last trial and gives the process its cores back."""
@@ -229,17 +235,16 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
     def _advance(self) -> EpochResult:
         """Trains and evaluates one epoch, and returns its outcome: ok, oom or nan."""
         self._progress.begin_epoch()
-        self._metrics: Mapping[str, float] = {}
+        self._quality_now = math.nan
         failure = self._infeasible_in(self._train_and_evaluate)
         if failure is not None:
             return failure
         loss = self._progress.counts.loss
         if not math.isfinite(loss):
             return EpochResult(status="nan", error=f"training loss is {loss}")
-        nrmse = self._metrics["nrmse"]
-        if not math.isfinite(nrmse):
-            return EpochResult(status="nan", error=f"NRMSE is {nrmse}")
-        return EpochResult(status="ok", nrmse=nrmse)
+        if not math.isfinite(self._quality_now):
+            return EpochResult(status="nan", error=f"{label(self.quality_name)} is {self._quality_now}")
+        return EpochResult(status="ok", nrmse=self._quality_now)
 
     def _train_and_evaluate(self) -> None:
         progress = self._progress
@@ -252,7 +257,7 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
             if expected is not None:
                 counts.require(expected, progress.epoch)
             with progress.clock.phase("evaluate"):
-                self._metrics = {"nrmse": nrmse_of(self.evaluate())}
+                self._quality_now = quality_of(self.evaluate(), self.quality_name)
 
     def _infeasible_in(self, work: Callable[[], None]) -> EpochResult | None:
         """Runs ``work``; if memory runs out or work was skipped, frees the trial's memory and says so."""

@@ -12,7 +12,7 @@ from typing import Any
 from trainables.telemetry.clock import PhaseClock
 from trainables.telemetry.instruments import Instruments
 from trainables.telemetry.watch import TrialWatch
-from trainables.trial import EpochCounts, EpochResult
+from trainables.trial import NRMSE, EpochCounts, EpochResult
 
 PHASES = {
     "train": "",
@@ -66,13 +66,19 @@ class TrialProgress:
         """Keeps the current memory figures: the trial ran out of memory, and is about to be freed."""
         self._memory_at_oom = self._memory()
 
-    def result(self, epoch_result: EpochResult, num_epochs: int) -> dict[str, Any]:
-        """Returns the dict that Ray and the study see; ``docs/stage.md`` explains every key."""
+    def result(self, epoch_result: EpochResult, num_epochs: int, quality: str = NRMSE) -> dict[str, Any]:
+        """Returns the dict that Ray and the study see; ``docs/stage.md`` explains every key.
+
+        Args:
+            epoch_result: The epoch's outcome.
+            num_epochs: Full budget of the trial.
+            quality: Name under which its quality figure stands.
+        """
         return {
             "status": epoch_result.status,
             "error": epoch_result.error,
             "epoch": max(1, self.epoch),
-            "nrmse": epoch_result.nrmse,
+            quality: epoch_result.nrmse,
             "loss": self.counts.loss,
             "epoch_time_s": self._epoch_time_s,
             **self._times(),

@@ -48,6 +48,11 @@ class TrialSpec:
             if not isinstance(value, Mapping):
                 raise ValueError(f"trial config {name}={value!r} is not a dict. Fix: make it one.")
 
+    @property
+    def quality(self) -> str:
+        """Name of the quality figure."""
+        return str(self.options.get(QUALITY_OPTION, NRMSE))
+
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> Self:
         """Reads the dict that Ray hands to ``setup`` and ``reset_config``.
@@ -154,7 +159,7 @@ class EpochResult:
     Attributes:
         status: ``ok``, ``oom`` or ``nan``.
         error: One line that says why it is not ok; "" if it is.
-        nrmse: NRMSE after this epoch; NaN if it is not ok.
+        nrmse: NRMSE after this epoch, or the study's own figure; NaN if it is not ok.
     """
 
     status: str
@@ -162,14 +167,31 @@ class EpochResult:
     nrmse: float = float("nan")
 
 
-def nrmse_of(metrics: Mapping[str, Any]) -> float:
-    """Returns the NRMSE from ``evaluate``, a number or a tensor of one; TypeError for anything else."""
-    value: Any = metrics.get("nrmse") if isinstance(metrics, Mapping) else None
+NRMSE = "nrmse"
+"""Name of the quality figure unless the study has another."""
+
+QUALITY_OPTION = "quality_metric"
+"""Stage option that names the study's own quality figure; not there if it is the NRMSE."""
+
+
+def label(quality: str) -> str:
+    """Returns the name of a quality figure as texts show it."""
+    return "NRMSE" if quality == NRMSE else quality
+
+
+def quality_of(metrics: Mapping[str, Any], name: str = NRMSE) -> float:
+    """Returns the quality figure from ``evaluate``, a number or a tensor of one; TypeError for anything else.
+
+    Args:
+        metrics: As ``evaluate`` returned it.
+        name: Name of the figure.
+    """
+    value: Any = metrics.get(name) if isinstance(metrics, Mapping) else None
     is_truth = isinstance(value, bool) or "bool" in str(getattr(value, "dtype", ""))
     if hasattr(value, "__float__") and not is_truth:
         with suppress(ValueError, TypeError):  # more than one number
             return float(value)
     raise TypeError(
-        f"evaluate() returned {reprlib.repr(metrics)}, which has no number under 'nrmse'. "
-        "Fix: return {'nrmse': float(...)}; NaN says that there is no answer."
+        f"evaluate() returned {reprlib.repr(metrics)}, which has no number under {name!r}. "
+        f"Fix: return {{{name!r}: float(...)}}; NaN says that there is no answer."
     )

@@ -178,7 +178,7 @@ def test_cpu_time_counts_work_and_not_sleep(checkpoint_dir: str) -> None:
 
 def test_every_reported_key_is_one_the_study_reads_and_the_documentation_explains() -> None:
     reported = set(ScriptedStage(config=config()).step())
-    assert reported - {"loss", "done"} == {f.name for f in fields(Measurement)}
+    assert reported - {"loss", "done"} == {f.name for f in fields(Measurement)} - {"reported_quality"}
     documented = (Path(__file__).parents[2] / "docs" / "stage.md").read_text()
     assert [key for key in sorted(reported) if f"`{key}`" not in documented] == []
 

@@ -36,7 +36,8 @@ class Measurement:
         status: `ok`, `oom` or `nan`; the last two are answers, not failures. When it is not `ok`, `nrmse` is
             NaN and the times cover what ran.
         epoch: Epochs finished, from 1; 0 when the stage did not get through its first one.
-        nrmse: Validation NRMSE after this epoch: what the target bounds.
+        nrmse: Validation NRMSE after this epoch: what the target bounds. In a study of another metric, that
+            figure on the models' scale; see `tuner.core.metric`.
         time_s: Training since the first epoch, the device synchronised; without set-up, warm-up, evaluation
             and checkpoints.
         epoch_time_s: This epoch's share of `time_s`; NaN when it was not finished.
@@ -76,6 +77,7 @@ class Measurement:
         energy_j: Energy of the card while training, summed.
         temperature_c: Highest temperature of the card while training.
         sm_clock_mhz: Mean clock of the card's multiprocessors while training.
+        reported_quality: The study's own figure as it was reported, where `nrmse` is another number.
     """
 
     status: Status
@@ -119,6 +121,7 @@ class Measurement:
     energy_j: float | None = None
     temperature_c: float | None = None
     sm_clock_mhz: float | None = None
+    reported_quality: float | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Measurement:
@@ -154,7 +157,10 @@ class Measurement:
     def as_dict(self) -> dict[str, Any]:
         """The measurement as plain JSON values, a NaN as None; `from_dict` reads it back."""
         nrmse = None if math.isnan(self.nrmse) else self.nrmse
-        return asdict(self) | {"status": self.status.value, "nrmse": nrmse}
+        values = asdict(self) | {"status": self.status.value, "nrmse": nrmse}
+        if self.reported_quality is None:
+            del values["reported_quality"]
+        return values
 
 
 DIVERGED_NRMSE = 1e12
@@ -162,6 +168,9 @@ DIVERGED_NRMSE = 1e12
 
 MAX_TEXT = 1000
 """Most characters of a text in a report; more is cut."""
+
+_OF_ANY_SIGN = ("nrmse", "reported_quality")
+"""Figures that have a check of their own, or none."""
 
 _REQUIRED = ("status", "epoch", "time_s", "epoch_time_s")
 _HINTS: dict[str, Any] = get_type_hints(Measurement)
@@ -182,7 +191,8 @@ def _check_values(known: Mapping[str, Any], *, is_ok: bool) -> None:
     for key, value in known.items():
         if isinstance(value, float) and key not in ("nrmse", "epoch_time_s") and not math.isfinite(value):
             raise _impossible(key, value, "a finite number")
-        if isinstance(value, int | float) and not isinstance(value, bool) and key != "nrmse" and value < 0:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and key not in _OF_ANY_SIGN and value < 0:
             raise _impossible(key, value, "0 or more")
     if not is_ok:
         return
@@ -209,10 +219,15 @@ def _wrong_type(key: str, value: object, wanted: str) -> ReportError:
 def _reader(key: str, hint: Any) -> Callable[[str, Any], Any]:
     """Returns the function that reads a value of a report into a field of that type."""
     wanted = get_args(hint)[0] if key in _OPTIONAL else hint
-    return {float: _real, int: _whole, bool: _flag, str: _text, Status: _status}[wanted]
+    return {float: real, int: _whole, bool: _flag, str: _text, Status: _status}[wanted]
 
 
-def _real(key: str, value: Any) -> float:
+def real(key: str, value: Any) -> float:
+    """Reads a number of a report.
+
+    Raises:
+        ReportError: It is not a number, or one that no float can hold.
+    """
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise _wrong_type(key, value, "a number")
     try:
@@ -222,7 +237,7 @@ def _real(key: str, value: Any) -> float:
 
 
 def _whole(key: str, value: Any) -> int:
-    number = _real(key, value)
+    number = real(key, value)
     if not math.isfinite(number) or number != int(number):
         raise _wrong_type(key, value, "a whole number")
     return int(value)

@@ -158,7 +158,13 @@ class Bridge:
         record = self.advisor.advisor.record(self.trial_id(ray_id))
         wall_s = self.advisor.elapsed_s - self._asked_s[ray_id]
         try:
-            report = admit(result, record, device=self._device, wall_s=wall_s)
+            report = admit(
+                result,
+                record,
+                metric=self.advisor.advisor.study.metric,
+                device=self._device,
+                wall_s=wall_s,
+            )
         except WrongDeviceError as error:
             ending = Ending.discarded(str(error))
         except ReportError as error:

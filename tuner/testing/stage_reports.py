@@ -20,7 +20,7 @@ def report_keys() -> dict[str, tuple[type, bool]]:
 
     `status`, `error` and the like are `str`. Units are in the names, and in `Measurement`.
     """
-    hints = get_type_hints(Measurement)
+    hints = {k: v for k, v in get_type_hints(Measurement).items() if k != "reported_quality"}
     keys = {"done": (bool, False), **{name: (hint, False) for name, hint in hints.items()}}
     optional = {name: (get_args(hint)[0], True) for name, hint in hints.items() if get_args(hint)}
     return keys | optional | {"status": (str, False)}

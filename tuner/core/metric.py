@@ -1,0 +1,144 @@
+"""The quality figure of a study: its own name, which way is better, and the scale on which models see it.
+
+Search models, certificate, scheduling and statistics all work on one positive number, of which less is better
+and whose relative changes mean something. Inside, that number is called `nrmse`, whatever the study measures.
+Here a figure is put on that scale, once, where a report enters (`tuner.core.entrance`), and taken off it where
+people and programs read it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+from tuner.core.study_keys import study_key
+
+DEFAULT_NAME = "nrmse"
+MINIMIZE, MAXIMIZE = "minimize", "maximize"
+POSITIVE, ANY = "positive", "any"
+
+MAX_EXPONENT = 25.0
+"""Farthest from the bound, in sizes of the bound, that two values are told apart on the scale."""
+
+STAGE_OPTION = "quality_metric"
+"""Stage option that tells a stage the name of the figure, where it is not `nrmse`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """The quality figure that trials report and the target bounds, under its own name.
+
+    For `range: positive` the scale is the figure itself. For `range: any` a value v becomes
+    z = exp(s (v - bound) / unit), with s = 1 where less is better and -1 where more is, and unit the size of
+    the target's bound, |bound|, or 1 where that is 0. So the bound is 1 on the scale, better is below it, and a
+    relative change of z is a change of v in parts of |bound|: 1 % of z is 0.01 |bound|. Beyond `MAX_EXPONENT`
+    sizes of the bound values are no longer told apart, so that z stays finite and positive.
+
+    Attributes:
+        name: The name under which stages report it, and under which it is shown.
+        goal: `minimize` or `maximize`.
+        range: `positive` if it is above 0 and its ratios mean something, or `any`.
+        bound: The target's bound, about which the scale of `any` is made.
+    """
+
+    name: str = field(
+        default=DEFAULT_NAME,
+        metadata=study_key(
+            "The figure's name: what the stage reports, and what the target and every output call it.",
+            pattern=r"^[A-Za-z_]\w*$",
+        ),
+    )
+    goal: str = field(
+        default=MINIMIZE,
+        metadata=study_key("Whether less or more of it is better.", choices=(MINIMIZE, MAXIMIZE)),
+    )
+    range: str = field(
+        default=POSITIVE,
+        metadata=study_key(
+            "`positive`: always above 0, and a ratio of two values means something, as for an error. `any`: "
+            "it may be 0 or below; changes then count in parts of the target's size. `any` is the default for "
+            "maximize, and the only one.",
+            choices=(POSITIVE, ANY),
+            may_be_none=True,
+        ),
+    )
+    bound: float = 0.0
+
+    def about(self, bound: float) -> Metric:
+        """The metric with its scale about a target's bound; nothing changes where the range is positive."""
+        return self if self.is_identity else replace(self, bound=bound)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is NRMSE, as in a study that says nothing of its metric."""
+        return self.name == DEFAULT_NAME and self.is_identity
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the scale is the figure itself."""
+        return self.range == POSITIVE
+
+    @property
+    def is_maximized(self) -> bool:
+        """Whether more is better."""
+        return self.goal == MAXIMIZE
+
+    @property
+    def label(self) -> str:
+        """The name as texts and axes show it."""
+        return "NRMSE" if self.name == DEFAULT_NAME else self.name
+
+    @property
+    def unit(self) -> float:
+        """The size of the bound, in which changes of a figure of any range are counted."""
+        return abs(self.bound) or 1.0
+
+    def on_scale(self, value: float) -> float:
+        """Puts a figure on the models' scale: positive, less is better. NaN stays NaN."""
+        if self.is_identity or math.isnan(value):
+            return value
+        exponent = self._sign * (value - self.bound) / self.unit
+        return math.exp(max(-MAX_EXPONENT, min(MAX_EXPONENT, exponent)))
+
+    def value(self, nrmse: float) -> float:
+        """Takes a number off the models' scale: the inverse of `on_scale` between its ends. NaN stays NaN."""
+        if self.is_identity or not nrmse > 0:
+            return nrmse if self.is_identity else self._past_the_end(nrmse)
+        return self.bound + self._sign * self.unit * math.log(nrmse)
+
+    def text(self, nrmse: float) -> str:
+        """A number on the models' scale as the figure's own value, in digits for people."""
+        return self.value_text(self.value(nrmse))
+
+    def value_text(self, value: float) -> str:
+        """The figure's own value in digits for people: NRMSE with four decimals, others with five digits."""
+        return f"{value:.4f}" if self.is_default else f"{value:.5g}"
+
+    def change_pct(self, change_pct: float) -> float:
+        """A relative change on the scale as one of the figure itself, percent of its own or the bound's size."""
+        if self.is_identity:
+            return change_pct
+        share = 1 + change_pct / 100
+        return self._sign * (100 * math.log(share) if share > 0 else -math.inf)
+
+    @property
+    def of_what(self) -> str:
+        """The words that say of what a percentage is one; empty where it is of the figure itself."""
+        return "" if self.is_identity else " of the target's size"
+
+    @property
+    def worst_word(self) -> str:
+        """The words before a bound on a change for the worse, in the figure's own direction."""
+        return "at least" if self.is_maximized else "at most"
+
+    @property
+    def _sign(self) -> float:
+        return -1.0 if self.is_maximized else 1.0
+
+    def _past_the_end(self, nrmse: float) -> float:
+        """What 0 or less stands for: the best end of the scale, without limit."""
+        return math.nan if math.isnan(nrmse) else -self._sign * math.inf
+
+
+NRMSE = Metric()
+"""The metric of a study that names none."""
