@@ -19,6 +19,7 @@ import numpy as np
 from ray.tune import Trainable
 
 from foundation.one_line import first_line_of
+from foundation.quality_name import label
 from trainables.probe import probe
 from trainables.progress import TrialProgress
 from trainables.resuming import Resuming
@@ -27,7 +28,7 @@ from trainables.telemetry import device
 from trainables.telemetry.failures import SkippedWorkError, out_of_memory
 from trainables.telemetry.instruments import Instruments
 from trainables.telemetry.steps import StepTimer
-from trainables.trial import EpochCounts, EpochResult, ProbeSpec, TimeUnit, TrialSpec, label, quality_of
+from trainables.trial import EpochCounts, EpochResult, ProbeSpec, TimeUnit, TrialSpec, quality_of
 from trainables.trial_account import TrialAccount
 
 

@@ -9,10 +9,11 @@ import math
 import os
 from typing import Any
 
+from foundation import quality_name
 from trainables.telemetry.clock import PhaseClock
 from trainables.telemetry.instruments import Instruments
 from trainables.telemetry.watch import TrialWatch
-from trainables.trial import NRMSE, EpochCounts, EpochResult
+from trainables.trial import EpochCounts, EpochResult
 
 PHASES = {
     "train": "",
@@ -66,7 +67,9 @@ class TrialProgress:
         """Keeps the current memory figures: the trial ran out of memory, and is about to be freed."""
         self._memory_at_oom = self._memory()
 
-    def result(self, epoch_result: EpochResult, num_epochs: int, quality: str = NRMSE) -> dict[str, Any]:
+    def result(
+        self, epoch_result: EpochResult, num_epochs: int, quality: str = quality_name.DEFAULT
+    ) -> dict[str, Any]:
         """Returns the dict that Ray and the study see; ``docs/stage.md`` explains every key.
 
         Args:

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from foundation import quality_name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSpec:
@@ -51,7 +53,7 @@ class TrialSpec:
     @property
     def quality(self) -> str:
         """Name of the quality figure."""
-        return str(self.options.get(QUALITY_OPTION, NRMSE))
+        return str(self.options.get(quality_name.STAGE_OPTION, quality_name.DEFAULT))
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> Self:
@@ -167,19 +169,7 @@ class EpochResult:
     nrmse: float = float("nan")
 
 
-NRMSE = "nrmse"
-"""Name of the quality figure unless the study has another."""
-
-QUALITY_OPTION = "quality_metric"
-"""Stage option that names the study's own quality figure; not there if it is the NRMSE."""
-
-
-def label(quality: str) -> str:
-    """Returns the name of a quality figure as texts show it."""
-    return "NRMSE" if quality == NRMSE else quality
-
-
-def quality_of(metrics: Mapping[str, Any], name: str = NRMSE) -> float:
+def quality_of(metrics: Mapping[str, Any], name: str = quality_name.DEFAULT) -> float:
     """Returns the quality figure from ``evaluate``, a number or a tensor of one; TypeError for anything else.
 
     Args:

@@ -95,7 +95,7 @@ class Account:
     def evaluated(self, command: Sequence[str], nrmse: float) -> None:
         """Notes what the command of option ``evaluate`` said."""
         self._num_reads += 1
-        self._reads.append(f"{shlex.join(command)} -> nrmse {nrmse:g}")
+        self._reads.append(f"{shlex.join(command)} -> {self._options.quality_metric} {nrmse:g}")
 
     def what_runs(self) -> Told:
         """Returns command, folder, patched keys, and when reports are expected."""
@@ -145,7 +145,8 @@ class Account:
         parts = []
         for ours, value in metrics.items():
             theirs = name_of(ours, self._options.keys)
-            parts.append(f"{ours} {value:g}" + (f" (from {theirs})" if theirs != ours else ""))
+            word = self._options.word(ours)
+            parts.append(f"{word} {value:g}" + (f" (from {theirs})" if theirs != word else ""))
         parts.append(f"epoch {self._num_reads}" if self._options.per_epoch else "the whole training")
         if "time_s" not in metrics:
             parts.append("time from the wall clock")

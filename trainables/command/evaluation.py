@@ -86,9 +86,10 @@ def _read(options: CommandOptions, file: Path | None, log: Path) -> float:
         last = f"; the last object has {', '.join(names(seen))}" if seen else ""
         raise ValueError(
             f"{source} no JSON object with the key {name!r}{last}. "
-            "Fix: name it by keys: {nrmse: NAME} in the stage's options."
+            f"Fix: name it by keys: {{{options.quality_metric}: NAME}} in the stage's options."
         )
-    metrics = to_metrics(found, {"nrmse": name, "loss": "", "peak_memory_gib": ""})
+    keys = {"nrmse": name, "loss": "", "peak_memory_gib": ""}
+    metrics = to_metrics(found, keys, options.quality_metric)
     assert metrics is not None  # it has the key
     return metrics["nrmse"]
 

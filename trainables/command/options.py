@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from foundation import quality_name
 from trainables.command.ending import VARIABLE
 from trainables.command.sources import FORMATS
 from trainables.command.words import names_in
@@ -65,6 +66,8 @@ class CommandOptions:
         grace_s: Seconds between SIGTERM and SIGKILL.
         device: What the script computes on, and is measured on: ``cuda``, ``cpu``, or ``auto``, which is the
             card where one is visible.
+        quality_metric: The study's own quality figure, which ``keys`` and messages call by its name; it is
+            read as the NRMSE of other studies is. The study's key ``metric`` sets it.
         env: Environment variables of the script, such as ``OMP_NUM_THREADS: "{num_threads}"``.
 
     Raises:
@@ -91,6 +94,7 @@ class CommandOptions:
     grace_s: float = 5.0
     device: str = "auto"
     env: Mapping[str, str | int | float] = field(default_factory=dict)
+    quality_metric: str = quality_name.DEFAULT
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -146,7 +150,7 @@ class CommandOptions:
     def _check_keys(self) -> None:
         for name in self.keys:
             if name not in KEYS:
-                raise mistake("keys", name, f"use one of {', '.join(KEYS)}")
+                raise mistake("keys", name, f"use one of {', '.join(map(self.word, KEYS))}")
         if self.keys.get("time_per_epoch"):
             if self.keys.get("time_s"):
                 fix = "keep time_s if the script's figure is cumulative, else time_per_epoch"
@@ -174,6 +178,15 @@ class CommandOptions:
             raise mistake("per_epoch", True, "write per_epoch: false; evaluate runs once, at the end")
         if self.evaluate_file and not self.evaluate:
             raise mistake("evaluate_file", self.evaluate_file, "name the command that writes it in evaluate")
+
+    def word(self, ours: str) -> str:
+        """Returns a name of ours as the study calls it, whose quality figure need not be the NRMSE."""
+        return self.quality_metric if ours == quality_name.DEFAULT else ours
+
+    @property
+    def quality(self) -> str:
+        """The quality figure in sentences."""
+        return quality_name.label(self.quality_metric)
 
     @property
     def training_keys(self) -> Mapping[str, str]:
@@ -215,14 +228,25 @@ class CommandOptions:
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
         """Reads the options of a study, ``~`` as the home folder; ValueError names the key and the fix."""
-        known = [f.name for f in fields(cls)]
+        known = [f.name for f in fields(cls) if f.name != quality_name.STAGE_OPTION]
         for key in raw:
-            if key not in known:
+            if key not in (*known, quality_name.STAGE_OPTION):
                 raise ValueError(f"unknown stage option {key!r}. Fix: use one of {', '.join(known)}.")
         names = ("config", "file", "logs", "evaluate_file")
         paths = {name: at_home(name, raw[name]) for name in names if name in raw}
         commands = {name: _command_at_home(raw[name]) for name in ("command", "evaluate") if name in raw}
-        return cls(**{**raw, **paths, "command": [], **commands})
+        return cls(**{**raw, **paths, "command": [], **commands, **_keys_of(raw)})
+
+
+def _keys_of(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns option ``keys`` with nrmse as the word for the study's own quality figure, if it has one."""
+    own, keys = raw.get(quality_name.STAGE_OPTION), raw.get("keys", {})
+    if own is None or not isinstance(keys, Mapping):
+        return {}
+    if quality_name.DEFAULT in keys:
+        raise mistake("keys", quality_name.DEFAULT, f"write {own}, as the study calls its quality figure")
+    rest = {ours: theirs for ours, theirs in keys.items() if ours != own}
+    return {"keys": {quality_name.DEFAULT: keys.get(own, own), **rest}}
 
 
 def _check_workdir(workdir: object) -> None:

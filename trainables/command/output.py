@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from foundation import quality_name
 from trainables.command.epochs import COUNT_LINES, EpochCount
 from trainables.command.objects import MISSING, lookup, names, objects_in
 from trainables.command.options import CLOCKS, KEYS, METRICS, CommandOptions
@@ -47,7 +48,7 @@ class OutputWatch:
 
     def __init__(self, options: CommandOptions, num_epochs: int) -> None:
         self._options = options
-        self._count = EpochCount(num_epochs)
+        self._count = EpochCount(num_epochs, options.quality)
         self._groups = [
             name for name in map(self._name, KEYS) if name in re.compile(options.pattern).groupindex
         ]
@@ -106,7 +107,7 @@ class OutputWatch:
     def _report(self, values: Mapping[Any, Any], at_s: float) -> Iterator[Metrics]:
         """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
         self._seen = names(values)
-        metrics = to_metrics(values, self._options.training_keys)
+        metrics = to_metrics(values, self._options.training_keys, self._options.quality_metric)
         if metrics is None:
             return
         epoch = _epoch_of(values, self._name("epoch"))
@@ -125,7 +126,7 @@ class OutputWatch:
             there = ", ".join(self._seen) or "nothing from after the line of option start"
             return self._source.why_nothing() or (
                 f"{self._options.file} (option file) has no {self._name('nrmse')!r}, but {there}. "
-                f"Fix: {_mapping_of(self._seen)}."
+                f"Fix: {_mapping_of(self._seen, self._options.quality_metric)}."
             )
         if self._options.source == "regex":
             return f"no line matched option pattern={self._options.pattern!r}. Fix: correct it."
@@ -137,7 +138,7 @@ class OutputWatch:
             )
         return (
             f"no line of output had an object with the key {self._name('nrmse')!r}{seen}. "
-            f"Fix: {_mapping_of(self._seen)}."
+            f"Fix: {_mapping_of(self._seen, self._options.quality_metric)}."
         )
 
     def _has_clock(self, metrics: Metrics) -> bool:
@@ -185,7 +186,7 @@ class OutputWatch:
                 raise ValueError(
                     f"option pattern matches this line more than once, with different numbers: "
                     f"{line.strip()[:MAX_QUOTE]}. Fix: make it match only the right one, for example "
-                    r"\bval_nrmse=..."
+                    rf"\bval_{self._options.quality_metric}=..."
                 )
             yield from found[:1]
         elif self._options.source == "json":
@@ -207,10 +208,18 @@ def name_of(ours: str, keys: Mapping[str, str]) -> str:
     return keys.get(ours, "" if ours in CLOCKS else ours)
 
 
-def to_metrics(values: Mapping[Any, Any], keys: Mapping[str, str]) -> Metrics | None:
+def to_metrics(
+    values: Mapping[Any, Any], keys: Mapping[str, str], quality: str = quality_name.DEFAULT
+) -> Metrics | None:
     """Returns the metrics among ``values``; None if there is no NRMSE, or none at all where none is read.
 
-    An NRMSE of ``null`` is NaN; any other metric of ``null`` is not there.
+    An NRMSE of ``null`` is NaN; any other metric of ``null`` is not there. The study's own quality figure,
+    where it has one, stands for the NRMSE; the study knows its range.
+
+    Args:
+        values: A report.
+        keys: Our names to the script's.
+        quality: The study's name for the quality figure.
 
     Raises:
         ValueError: A value is not a number, or not one that its metric can have.
@@ -221,7 +230,7 @@ def to_metrics(values: Mapping[Any, Any], keys: Mapping[str, str]) -> Metrics | 
     found = {"nrmse": math.nan} if "nrmse" in given else {}
     for ours, value in given.items():
         if value is not None and value is not MISSING:
-            found[ours] = _checked(ours, name_of(ours, keys), value)
+            found[ours] = _checked(ours, name_of(ours, keys), value, quality)
     return found or None
 
 
@@ -238,14 +247,15 @@ def _epoch_of(values: Mapping[Any, Any], name: str) -> float | None:
     return number
 
 
-def _checked(ours: str, name: str, value: object) -> float:
+def _checked(ours: str, name: str, value: object, quality: str) -> float:
     number = _number(value)
     seen = f"metric {name}={_short(value)}"
     if number is None:
+        word = quality if ours == "nrmse" else ours
         raise ValueError(
-            f"{seen} is not a number. Fix: print a number, or correct keys.{ours} or the source of metrics."
+            f"{seen} is not a number. Fix: print a number, or correct keys.{word} or the source of metrics."
         )
-    if ours == "nrmse" and -math.inf < number <= 0:
+    if ours == quality and -math.inf < number <= 0:
         raise ValueError(
             f"{seen} is not above 0, as an error relative to the target's size must be. "
             "Fix: name the right key in keys.nrmse, or have the script report NaN where it has no answer."
@@ -268,10 +278,10 @@ def _number(value: object) -> float | None:
         return math.inf if value > 0 else -math.inf
 
 
-def _mapping_of(seen: list[str]) -> str:
-    """Returns advice on how to map the NRMSE, with a name from the output if one looks like it."""
-    likely = [name for name in seen if "nrmse" in name.lower()]
-    return f"write keys: {{nrmse: {likely[0] if likely else 'NAME'}}} in the stage's options"
+def _mapping_of(seen: list[str], quality: str) -> str:
+    """Returns advice on how to map the quality figure, with a name from the output if one looks like it."""
+    likely = [name for name in seen if quality.lower() in name.lower()]
+    return f"write keys: {{{quality}: {likely[0] if likely else 'NAME'}}} in the stage's options"
 
 
 def _short(value: object) -> str:

@@ -30,7 +30,7 @@ NOT_OF_QUALITY = ("logs", "grace_s", "device")
 
 
 class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
-    """Runs a script; each line with an ``nrmse`` is an epoch, unless ``per_epoch`` is off.
+    """Runs a script; each line with its quality figure is an epoch, unless ``per_epoch`` is off.
 
     What it prints is checked (``output``, ``epochs``): figures that cannot be are a failed trial, and a
     script that says it ran out of memory or skipped work is ended there, as infeasible.
@@ -112,8 +112,8 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
     def evaluate(self) -> dict[str, float]:
         """Returns the NRMSE that the script reported, or that a second command now computes."""
         if self._options.evaluate:
-            return {"nrmse": self._evaluated()}
-        return {"nrmse": self._figures.nrmse}
+            return {self.quality_name: self._evaluated()}
+        return {self.quality_name: self._figures.nrmse}
 
     def step(self) -> dict[str, Any]:
         """Returns one report, with the script's clock and memory instead of this process's."""
@@ -198,7 +198,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
 
     def _no_metrics(self, reason: str) -> Exception:
         """Returns the error for a script that ended well, but without what was waited for."""
-        return verdict.no_metrics(reason, self._script_of_trial.tail, self._where())
+        return verdict.no_metrics(reason, self._script_of_trial.tail, self._where(), self.quality_name)
 
     def _where(self) -> str:
         if self._options.logs and self._place is not None:

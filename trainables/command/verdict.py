@@ -62,18 +62,19 @@ def failure(
     return ScriptError(f"{what} failed with exit {code}: {text}; {log}\n{last_lines(tail)}")
 
 
-def no_metrics(reason: str, tail: Sequence[str], log: str) -> Exception:
+def no_metrics(reason: str, tail: Sequence[str], log: str, quality: str = "nrmse") -> Exception:
     """Returns the error for a script that ended well, but without what was waited for.
 
     Args:
         reason: Says what was waited for, with the fix.
         tail: As for ``failure``.
         log: As for ``failure``.
+        quality: Name of the figure that was waited for.
     """
     cause = final_error(tail)
     if cause.is_out_of_memory:
         return MemoryError(f"the script ran out of memory, yet ended with exit 0: {cause.text}; {log}")
-    return ScriptError(f"the script ended without a metric nrmse: {reason} ({log})\n{last_lines(tail)}")
+    return ScriptError(f"the script ended without a metric {quality}: {reason} ({log})\n{last_lines(tail)}")
 
 
 def unusable(error: Exception, log: str, *, what: str = SCRIPT) -> Exception:

@@ -2,8 +2,8 @@
 
 Search models, certificate, scheduling and statistics all work on one positive number, of which less is better
 and whose relative changes mean something. Inside, that number is called `nrmse`, whatever the study measures.
-Here a figure is put on that scale, once, where a report enters (`tuner.core.entrance`), and taken off it where
-people and programs read it.
+Here a figure is put on that scale, once, where a report enters (`tuner.core.entrance`), and taken off it
+where people and programs read it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
+from foundation import quality_name
+from tuner.core.measurement import Measurement
 from tuner.core.study_keys import study_key
 
-DEFAULT_NAME = "nrmse"
+DEFAULT_NAME, STAGE_OPTION = quality_name.DEFAULT, quality_name.STAGE_OPTION
+
+
 MINIMIZE, MAXIMIZE = "minimize", "maximize"
 POSITIVE, ANY = "positive", "any"
 
 MAX_EXPONENT = 25.0
 """Farthest from the bound, in sizes of the bound, that two values are told apart on the scale."""
-
-STAGE_OPTION = "quality_metric"
-"""Stage option that tells a stage the name of the figure, where it is not `nrmse`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +31,9 @@ class Metric:
 
     For `range: positive` the scale is the figure itself. For `range: any` a value v becomes
     z = exp(s (v - bound) / unit), with s = 1 where less is better and -1 where more is, and unit the size of
-    the target's bound, |bound|, or 1 where that is 0. So the bound is 1 on the scale, better is below it, and a
-    relative change of z is a change of v in parts of |bound|: 1 % of z is 0.01 |bound|. Beyond `MAX_EXPONENT`
-    sizes of the bound values are no longer told apart, so that z stays finite and positive.
+    the target's bound, |bound|, or 1 where that is 0. So the bound is 1 on the scale, better is below it, and
+    a relative change of z is a change of v in parts of |bound|: 1 % of z is 0.01 |bound|. Farther than
+    `MAX_EXPONENT` sizes from the bound, values are no longer told apart, so that z stays finite and positive.
 
     Attributes:
         name: The name under which stages report it, and under which it is shown.
@@ -56,8 +57,8 @@ class Metric:
         default=POSITIVE,
         metadata=study_key(
             "`positive`: always above 0, and a ratio of two values means something, as for an error. `any`: "
-            "it may be 0 or below; changes then count in parts of the target's size. `any` is the default for "
-            "maximize, and the only one.",
+            "it may be 0 or below; changes then count in parts of the target's size. `maximize` implies "
+            "`any`, `minimize` implies `positive` unless `any` is written.",
             choices=(POSITIVE, ANY),
             may_be_none=True,
         ),
@@ -86,7 +87,7 @@ class Metric:
     @property
     def label(self) -> str:
         """The name as texts and axes show it."""
-        return "NRMSE" if self.name == DEFAULT_NAME else self.name
+        return quality_name.label(self.name)
 
     @property
     def unit(self) -> float:
@@ -106,6 +107,11 @@ class Metric:
             return nrmse if self.is_identity else self._past_the_end(nrmse)
         return self.bound + self._sign * self.unit * math.log(nrmse)
 
+    def of(self, report: Measurement) -> float:
+        """The figure's own value in a report."""
+        told = report.reported_quality
+        return self.value(report.nrmse) if told is None else told
+
     def text(self, nrmse: float) -> str:
         """A number on the models' scale as the figure's own value, in digits for people."""
         return self.value_text(self.value(nrmse))
@@ -115,7 +121,7 @@ class Metric:
         return f"{value:.4f}" if self.is_default else f"{value:.5g}"
 
     def change_pct(self, change_pct: float) -> float:
-        """A relative change on the scale as one of the figure itself, percent of its own or the bound's size."""
+        """A relative change on the scale as one of the figure: percent of itself, or of the bound's size."""
         if self.is_identity:
             return change_pct
         share = 1 + change_pct / 100

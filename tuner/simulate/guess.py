@@ -67,7 +67,7 @@ def supposed_instance(study: StudySpec) -> Instance:
 
 
 def supposed_baseline(study: StudySpec) -> float:
-    """The final NRMSE supposed of the guide's baseline: its own, or just within a target on another metric."""
+    """The final NRMSE of the guide's baseline: the guide's, or just within a target on another metric."""
     if study.metric.is_default:
         return BASELINE_NRMSE
     return BASELINE_SHARE * (1.0 if study.target.is_relative else study.target.bound)
