@@ -117,7 +117,9 @@ class StageOptions:
             ValueError: Unknown key, or a value that makes no sense; says which and the fix.
         """
         if STAGE_OPTION in raw:
-            raise ValueError("this stage reports nrmse and no other quality. Fix: leave metric out of the study.")
+            raise ValueError(
+                "this stage reports nrmse and no other quality. Fix: leave metric out of the study."
+            )
         reject_unknown("stage option", raw, [f.name for f in fields(cls)])
         given = dict(raw)
         if given.get("problem", "auto") == "auto":

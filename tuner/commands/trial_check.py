@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuner.commands.diagnosis import FAIL, OK, WARN, Diagnosis, mistake, told
+from tuner.core.entrance import on_scale
 from tuner.core.study import StudySpec
-from tuner.errors import TunerError
+from tuner.errors import ReportError, TunerError
 
 if TYPE_CHECKING:
     from tuner.ray_adapter.one_trial import OneTrial
@@ -106,9 +107,15 @@ def _report_diagnoses(study: StudySpec, report: Mapping[str, Any], source: str) 
         fix = fix or "give the study a baseline that can be trained, or mend what its output says."
         yield Diagnosis(name="trial", level=FAIL, seen=seen, fix=fix)
         return
+    metric = study.metric
+    try:
+        on_scale(report, metric)
+    except ReportError as error:
+        yield mistake("report", error)
+        return
     epoch, num_epochs = report["epoch"], study.stage.num_epochs
     whole = "the whole training" if epoch == num_epochs > 1 else f"epoch {epoch} of {num_epochs}"
-    yield Diagnosis(name="report", level=OK, seen=f"{whole}: nrmse {report['nrmse']:.6g}")
+    yield Diagnosis(name="report", level=OK, seen=f"{whole}: {metric.name} {report[metric.name]:.6g}")
     yield Diagnosis(name="time", level=OK, seen=_time(report, whole, num_epochs))
     yield _memory(report, source)
     if report.get("contended"):

@@ -46,7 +46,7 @@ def admit(
         WrongDeviceError: The report is of another device than the run's.
         ReportError: Something in it cannot be. The trial has failed.
     """
-    report = Measurement.from_dict(_on_scale(values, metric))
+    report = Measurement.from_dict(on_scale(values, metric))
     if device and report.device and report.device != device:
         raise WrongDeviceError(f"the trial ran on {report.device}, but this run measures {device}")
     record = record.awaiting(report)
@@ -57,7 +57,7 @@ def admit(
     return report
 
 
-def _on_scale(values: Mapping[str, Any], metric: Metric) -> dict[str, Any]:
+def on_scale(values: Mapping[str, Any], metric: Metric) -> dict[str, Any]:
     """Replaces the study's own figure by its place on the models' scale; keeps it beside that if they differ.
 
     Raises:
@@ -72,6 +72,8 @@ def _on_scale(values: Mapping[str, Any], metric: Metric) -> dict[str, Any]:
     value = math.nan if told is None else real(metric.name, told)
     if is_ok and not abs(value) < DIVERGED_NRMSE:  # NaN included
         return rest | {"status": Status.NAN, "error": f"{metric.label} is {value:g}", DEFAULT_NAME: math.nan}
+    if rest.get("status") == Status.NAN and not rest.get("error"):
+        rest["error"] = f"loss or {metric.label} is not finite"
     if is_ok and metric.is_identity and value <= 0:
         raise ReportError(
             f"the stage reported {metric.name}={value!r}, which must be more than 0.",

@@ -9,11 +9,14 @@ where people and programs read it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from statistics import stdev
 
 from foundation import quality_name
 from tuner.core.measurement import Measurement
 from tuner.core.study_keys import study_key
+from tuner.core.trial import TrialRecord
 
 DEFAULT_NAME, STAGE_OPTION = quality_name.DEFAULT, quality_name.STAGE_OPTION
 
@@ -46,7 +49,7 @@ class Metric:
         default=DEFAULT_NAME,
         metadata=study_key(
             "The figure's name: what the stage reports, and what the target and every output call it.",
-            pattern=r"^[A-Za-z_]\w*$",
+            pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         ),
     )
     goal: str = field(
@@ -98,19 +101,35 @@ class Metric:
         """Puts a figure on the models' scale: positive, less is better. NaN stays NaN."""
         if self.is_identity or math.isnan(value):
             return value
-        exponent = self._sign * (value - self.bound) / self.unit
+        exponent = self.sign * (value - self.bound) / self.unit
         return math.exp(max(-MAX_EXPONENT, min(MAX_EXPONENT, exponent)))
 
     def value(self, nrmse: float) -> float:
         """Takes a number off the models' scale: the inverse of `on_scale` between its ends. NaN stays NaN."""
         if self.is_identity or not nrmse > 0:
             return nrmse if self.is_identity else self._past_the_end(nrmse)
-        return self.bound + self._sign * self.unit * math.log(nrmse)
+        return self.bound + self.sign * self.unit * math.log(nrmse)
 
     def of(self, report: Measurement) -> float:
         """The figure's own value in a report."""
         told = report.reported_quality
         return self.value(report.nrmse) if told is None else told
+
+    def newest(self, record: TrialRecord) -> float:
+        """The figure's own value in a trial's newest report; NaN when there is none."""
+        return self.of(record.last) if record.last else math.nan
+
+    def curve(self, record: TrialRecord) -> dict[int, float]:
+        """The figure's own value by epoch, epochs that went well only."""
+        return {m.epoch: self.of(m) for m in record.measurements if m.epoch in record.nrmse_curve}
+
+    def sd(self, records: Sequence[TrialRecord]) -> float | None:
+        """The standard deviation of the figure's own value between runs; None for a single run."""
+        return stdev(self.value(record.nrmse) for record in records) if len(records) > 1 else None
+
+    def excess(self, nrmse: float, bound: float) -> float:
+        """By how much one number on the scale is worse than another, in the figure's own unit."""
+        return self.sign * (self.value(nrmse) - self.value(bound))
 
     def text(self, nrmse: float) -> str:
         """A number on the models' scale as the figure's own value, in digits for people."""
@@ -122,10 +141,11 @@ class Metric:
 
     def change_pct(self, change_pct: float) -> float:
         """A relative change on the scale as one of the figure: percent of itself, or of the bound's size."""
-        if self.is_identity:
-            return change_pct
-        share = 1 + change_pct / 100
-        return self._sign * (100 * math.log(share) if share > 0 else -math.inf)
+        return change_pct if self.is_identity else self.sign * self._worse_pct(change_pct)
+
+    def room_pct(self, margin_pct: float) -> float:
+        """A margin below a bound on the scale, percent, as one of the figure; positive on the better side."""
+        return margin_pct if self.is_identity else -self._worse_pct(-margin_pct)
 
     @property
     def of_what(self) -> str:
@@ -133,17 +153,22 @@ class Metric:
         return "" if self.is_identity else " of the target's size"
 
     @property
-    def worst_word(self) -> str:
+    def at_worst(self) -> str:
         """The words before a bound on a change for the worse, in the figure's own direction."""
         return "at least" if self.is_maximized else "at most"
 
     @property
-    def _sign(self) -> float:
+    def sign(self) -> float:
+        """1 where less is better, -1 where more is."""
         return -1.0 if self.is_maximized else 1.0
+
+    def _worse_pct(self, change_pct: float) -> float:
+        """A relative change on the scale, percent, in sizes of the bound; positive for the worse."""
+        return 100 * math.log1p(change_pct / 100) if change_pct > -100 else -math.inf
 
     def _past_the_end(self, nrmse: float) -> float:
         """What 0 or less stands for: the best end of the scale, without limit."""
-        return math.nan if math.isnan(nrmse) else -self._sign * math.inf
+        return math.nan if math.isnan(nrmse) else -self.sign * math.inf
 
 
 NRMSE = Metric()

@@ -189,7 +189,7 @@ def _begin(
 ) -> OpenRun:
     advisor = Advisor(study, num_workers=device.num_workers, traits=device.traits, warm_start=warm_start)
     if warm_start is not None:
-        screen.say(warm_start_line(warm_start.provenance))
+        screen.say(warm_start_line(warm_start.provenance, quality=study.metric.label))
     return begin(
         study, advisor, provenance, runs_dir, num_workers=device.num_workers, stage_source=device.source
     )

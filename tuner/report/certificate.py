@@ -9,12 +9,14 @@ from typing import Any
 
 from tuner.certificate import Certificate, Check, Finding, Outcome, Prospect
 from tuner.core.certificate_terms import LOOKS
+from tuner.core.metric import DEFAULT_NAME
 from tuner.report.check import (
     check_title,
     claim_seen_text,
     claim_text,
     disturbance_text,
     how_tested,
+    quality_figures,
     seen_text,
 )
 from tuner.report.columns import aligned
@@ -123,22 +125,22 @@ def certificate_dict(certificate: Certificate) -> dict[str, Any]:
         "more_s": certificate.more_s,
         "cost_s": certificate.cost_s,
         "guide_audit": [
-            {"text": claim_text(claim), "finding": claim.finding, "seen": claim_seen_text(claim)}
-            for claim in certificate.claims
+            {"text": text, "finding": finding, "seen": seen} for text, finding, seen in _claims(certificate)
         ],
     }
 
 
 def _check_dict(check: Check, certificate: Certificate) -> dict[str, Any]:
     """A check whose bounds from a single pair are infinite has none."""
-    figures = check.figures.items()
+    metric = certificate.goal.metric
+    figures = quality_figures(check.figures, metric) if check.key == DEFAULT_NAME else check.figures
     return {
-        "key": check.key,
+        "key": metric.name if check.key == DEFAULT_NAME else check.key,
         "title": _title(check, certificate),
         "outcome": check.outcome,
         "text": _seen(check, certificate),
         "test": how_tested(check),
-        "figures": {k: None if v is None or math.isinf(v) else v for k, v in figures},
+        "figures": {k: None if v is None or math.isinf(v) else v for k, v in figures.items()},
         "pairs_needed": check.pairs_needed,
     }
 
@@ -158,10 +160,13 @@ def check_rows(certificate: Certificate) -> Rows:
 
 def claim_rows(certificate: Certificate) -> Rows:
     """Returns a row per claim of the guide: claim, outcome, what was seen. No check depends on them."""
-    return [
-        (claim_text(claim), _outcome(claim.finding, certificate), claim_seen_text(claim))
-        for claim in certificate.claims
-    ]
+    return [(text, _outcome(finding, certificate), seen) for text, finding, seen in _claims(certificate)]
+
+
+def _claims(certificate: Certificate) -> list[tuple[str, Finding, str]]:
+    """Each claim of the guide in words, its finding, and what was seen of it."""
+    metric = certificate.goal.metric
+    return [(claim_text(c, metric), c.finding, claim_seen_text(c, metric)) for c in certificate.claims]
 
 
 def _outcome(outcome: Outcome | Finding, certificate: Certificate) -> str:
@@ -175,12 +180,12 @@ def cost_text(certificate: Certificate) -> str:
 
 
 def disturbed_texts(certificate: Certificate) -> list[str]:
-    """Says why fewer pairs count for time than for NRMSE, and what disturbed each; empty if none was."""
+    """Says why fewer pairs count for time than for quality, and what disturbed each; empty if none was."""
     disturbed = certificate.disturbed
     if not disturbed:
         return []
     num = len(certificate.seeds)
-    count = "which count for NRMSE but not for time, so n differs"
+    count = f"which count for {certificate.goal.metric.label} but not for time, so n differs"
     if certificate.num_timed == num:
         count = "which still count: the objective does not depend on the clock"
     why = f"{len(disturbed)} of {num} pairs were disturbed, {count}:"

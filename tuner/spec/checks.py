@@ -25,7 +25,18 @@ from tuner.spec.study_document import AUTO, NEEDED_PARAMETERS, ParameterDocument
 
 _TAKEN = (
     *(field.name for field in fields(Measurement)),
-    *("loss", "time_per_epoch", "done", "probe", "baseline", "pid", "date", "timestamp", "hostname", "config"),
+    *(
+        "loss",
+        "time_per_epoch",
+        "done",
+        "probe",
+        "baseline",
+        "pid",
+        "date",
+        "timestamp",
+        "hostname",
+        "config",
+    ),
     *("trial_id", "purpose", "state", "seed", "num_epochs", "projected_time_s", "censored", "constraint"),
     *("time_to_target_s", "time_to_target_censored", "reason", "seeds"),
 )
