@@ -75,7 +75,7 @@ class Metric:
     @property
     def is_default(self) -> bool:
         """Whether it is NRMSE, as in a study that says nothing of its metric."""
-        return self.name == DEFAULT_NAME and self.is_identity
+        return self.name == DEFAULT_NAME
 
     @property
     def is_identity(self) -> bool:

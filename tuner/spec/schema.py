@@ -18,7 +18,7 @@ import pydantic
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
 
 from tuner.core.hardware import HardwareProfile
-from tuner.core.metric import ANY, MAXIMIZE, POSITIVE, STAGE_OPTION, Metric
+from tuner.core.metric import ANY, DEFAULT_NAME, MAXIMIZE, POSITIVE, STAGE_OPTION, Metric
 from tuner.core.study import StudySpec
 from tuner.core.study_keys import StudyKey, keys_declared_by
 from tuner.core.study_sections import ResourceSpec, StageSpec
@@ -197,6 +197,9 @@ def _metric(*, name: str, goal: str, range: str | None) -> Metric:  # noqa: A002
     if goal == MAXIMIZE and range == POSITIVE:
         what = "metric.range: positive is for a figure of which less is better."
         raise mistake(what, "leave range out.", "range")
+    if name == DEFAULT_NAME and (range == ANY or goal == MAXIMIZE):
+        what = "nrmse is the name of an error above 0, of which less is better."
+        raise mistake(what, "give the metric a name of its own, here and in target.", "name")
     return Metric(name=name, goal=goal, range=range or (ANY if goal == MAXIMIZE else POSITIVE))
 
 
