@@ -119,7 +119,12 @@ def test_a_figure_that_is_no_number_of_its_own_is_a_diverged_training(metric, va
 @pytest.mark.parametrize(
     ("metric", "report", "told", "fix"),
     [
-        (VAL_LOSS, {"val_loss": -0.5}, "reported val_loss=-0.5, which must be more than 0", "metric.range: any"),
+        (
+            VAL_LOSS,
+            {"val_loss": -0.5},
+            "reported val_loss=-0.5, which must be more than 0",
+            "metric.range: any",
+        ),
         (VAL_LOSS, {"val_loss": 0}, "reported val_loss=0.0, which must be more than 0", "metric.range: any"),
         (NLL, {"nll": "low"}, "reported nll='low', which is not a number", "report nll as a number"),
         (NLL, {"nll": True}, "reported nll=True, which is not a number", "report nll as a number"),

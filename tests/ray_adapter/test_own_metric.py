@@ -59,7 +59,9 @@ def test_a_loss_below_zero_is_searched_proved_and_shown_under_its_name(tmp_path,
     assert result["recommended"]["nll"] == pytest.approx(-3.4495, abs=0.001)
     rows = list(csv.DictReader((last / "trials.csv").read_text().splitlines()))
     assert all(-3.5 < float(row["nll"]) < -3.3 for row in rows)
-    shown = done.stdout + done.stderr + (last / "summary.txt").read_text() + (last / "report.html").read_text()
+    shown = (
+        done.stdout + done.stderr + (last / "summary.txt").read_text() + (last / "report.html").read_text()
+    )
     assert "at nll -3.449" in shown
     assert "nrmse" not in shown.lower()
 

@@ -40,7 +40,7 @@ A_STUDY_KEY = re.compile("nrmse_margin_pct")
 
 @pytest.fixture(scope="module", params=STUDIES)
 def run(request, tmp_path_factory):
-    """A simulated run with a certificate: its folder, the name, the least and the most value, what it said."""
+    """A simulated run: its folder, the name, the least and the most value, and what it said."""
     metric, target, (low, high) = STUDIES[request.param]
     study = make_study(
         name="mine", metric=metric, target=target, budget={"trials": 6, "hours": 1}, certificate={"pairs": 3}

@@ -41,9 +41,13 @@ def test_the_same_bound_changes_nothing(folder):
 @pytest.mark.parametrize(
     ("metric", "target", "told"),
     [
-        ({"name": "loss_2"}, "loss_2 < 3", "metric.name differs: nll there, loss_2 here, so its nll does not"),
+        (
+            {"name": "loss_2"},
+            "loss_2 < 3",
+            "metric.name differs: nll there, loss_2 here, so its nll does not",
+        ),
         ({"name": "nll"}, "nll < 3", "metric.range differs: any there, positive here, so its nll does not"),
-        ({"name": "nll", "goal": "maximize"}, "nll > 3", "metric.goal differs: minimize there, maximize here"),
+        ({"name": "nll", "goal": "maximize"}, "nll > 3", "metric.goal differs: minimize there, maximize"),
     ],
 )
 def test_another_metric_is_refused(folder, metric, target, told):

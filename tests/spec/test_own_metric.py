@@ -1,4 +1,4 @@
-"""A study names its quality figure: read with its target, told to the stage, refused where they do not fit."""
+"""A study names its quality figure: read with its target, told to the stage, refused where they differ."""
 
 import pytest
 

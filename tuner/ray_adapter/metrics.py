@@ -22,11 +22,8 @@ class StudyMetrics:
         self._trials = Gauge("distill_trials", "Trials by state.", ("study", "state"))
         self._time = Gauge("distill_best_time_seconds", "time_s of the best feasible trial.", ("study",))
         self._metric = advisor.study.metric
-        self._quality = Gauge(
-            f"distill_best_{self._metric.name}",
-            f"{self._metric.label} of the best feasible trial.",
-            ("study",),
-        )
+        name, label = self._metric.name, self._metric.label
+        self._quality = Gauge(f"distill_best_{name}", f"{label} of the best feasible trial.", ("study",))
         self._speedup = Gauge(
             "distill_speedup", "The baseline's objective over the recommended one's.", ("study",)
         )
