@@ -85,5 +85,14 @@ def test_a_report_gives_back_exactly_what_was_reported():
     assert metric.of(report(1, metric.on_scale(0.02), 1.0)) == pytest.approx(0.02)
 
 
+def test_percentages_say_of_what_they_are():
+    free = Metric(name="nll", range="any")
+    assert [m.of_what for m in (NRMSE, free.about(-3.2), free.about(0.0))] == [
+        "",
+        " of the target's size",
+        " of 1",
+    ]
+
+
 def test_only_nrmse_is_called_in_capitals():
     assert (NRMSE.label, Metric(name="val_loss").label) == ("NRMSE", "val_loss")

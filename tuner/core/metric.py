@@ -150,7 +150,9 @@ class Metric:
     @property
     def of_what(self) -> str:
         """The words that say of what a percentage is one; empty where it is of the figure itself."""
-        return "" if self.is_identity else " of the target's size"
+        if self.is_identity:
+            return ""
+        return " of the target's size" if self.bound else " of 1"
 
     @property
     def at_worst(self) -> str:

@@ -105,7 +105,7 @@ def _unchanged(certificate: Certificate) -> str:
     metric, margin = certificate.goal.metric, f"{certificate.terms.nrmse_margin_pct:g} %"
     if metric.is_identity:
         return f"{'An' if metric.is_default else 'A'} {metric.label} within {margin} of the baseline's"
-    return f"A change of {metric.label} by less than {margin}{metric.of_what}, |{metric.bound:g}|,"
+    return f"A change of {metric.label} by less than {margin} of {metric.unit:g}"
 
 
 def _outcomes(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
