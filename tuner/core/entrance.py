@@ -1,18 +1,20 @@
 """The entrance for what stages report: everything that the inside assumes of a report is checked here, once.
 
 `Measurement.from_dict` checks a report by itself; here it is held against the trial that it is of: its epochs
-are in order and no more than were asked for, its clock rises and is not ahead of the wall clock, and it comes
-from the device of the run.
+are in order and no more than were asked for, its clock rises and is not ahead of the wall clock, it comes
+from the device of the run, and the trial has trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from tuner.core.measurement import Measurement, Status
 from tuner.core.trial import TrialRecord
+from tuner.core.untrained import why_not_trained
 from tuner.errors import ReportError, WrongDeviceError
 
 MAX_CLOCK_RATIO = 2.0
@@ -23,15 +25,23 @@ CLOCK_SLACK_S = 1.0
 
 
 def admit(
-    values: Mapping[str, Any], record: TrialRecord, *, device: str = "", wall_s: float | None = None
+    values: Mapping[str, Any],
+    record: TrialRecord,
+    *,
+    device: str = "",
+    wall_s: float | None = None,
+    starts: Collection[float] = (),
 ) -> Measurement:
     """Reads a report of a running trial; one that goes on from a checkpoint is marked as resumed.
+
+    The last report of a trial that did not train has status nan: its figures are not those of a training.
 
     Args:
         values: The values, as the stage returned them.
         record: The trial, as far as it was heard.
         device: Name of the device that the run measures; empty if any will do.
         wall_s: Wall-clock seconds since the trial was asked for; None if unknown.
+        starts: NRMSEs of untrained starts that other trials measured, for one that did not measure its own.
 
     Raises:
         WrongDeviceError: The report is of another device than the run's.
@@ -45,7 +55,16 @@ def admit(
         report = replace(report, resumed=True)
     _check_epoch(report, record)
     _check_clock(report, record, wall_s)
-    return report
+    return _trained(report, record, starts)
+
+
+def _trained(report: Measurement, record: TrialRecord, starts: Collection[float]) -> Measurement:
+    if report.status is not Status.OK or report.epoch < record.num_epochs:
+        return report
+    after = record.observed(report)
+    own = after.start_nrmse
+    why = why_not_trained(after.nrmse_curve, starts if own is None else [own])
+    return replace(report, status=Status.NAN, nrmse=math.nan, error=why) if why else report
 
 
 def _check_epoch(report: Measurement, record: TrialRecord) -> None:
