@@ -54,6 +54,9 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
     A stage that says ``resumable = True`` has two more: ``state_dict()`` [checkpoint] between epochs, and
     ``load_state_dict(state)`` after the warm-up of a trial that goes on where another was lost.
 
+    A stage that says True to ``evaluates_start(options)`` has its untrained start evaluated once a study,
+    between the warm-up and the first epoch of the baseline [evaluate].
+
     A stage that also offers ``time_units()`` can be probed (``trainables.probe``): its epoch times
     and memory are then known in about a second a configuration, without training.
 
@@ -99,6 +102,10 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
     @abstractmethod
     def evaluate(self) -> Mapping[str, float]:
         """Measures quality now: ``{self.quality_name: ...}``, a number; NaN where there is no answer."""
+
+    def evaluate_start(self) -> Mapping[str, float]:
+        """Measures the untrained start, where ``evaluates_start`` says so. Default: as ``evaluate`` does."""
+        return self.evaluate()
 
     @abstractmethod
     def release(self) -> None:
@@ -233,6 +240,9 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
             self.build(spec.params, spec.seed, spec.options)
         with clock.phase("warm_up"):
             self.warm_up()
+        if spec.measures_start:
+            with clock.phase("evaluate"):
+                self._progress.start_nrmse = quality_of(self.evaluate_start(), self.quality_name)
 
     def _advance(self) -> EpochResult:
         """Trains and evaluates one epoch, and returns its outcome: ok, oom or nan."""

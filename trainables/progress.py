@@ -36,6 +36,7 @@ class TrialProgress:
         epoch: The epoch under way or last trained, from 1; 0 before.
         counts: Work executed in all epochs.
         resumed: Whether it was restored from a checkpoint.
+        start_nrmse: NRMSE of the untrained start; None if it was not measured.
 
     Args:
         instruments: Those that measure; the meter is reset before the trial starts.
@@ -48,6 +49,7 @@ class TrialProgress:
         self.epoch = 0
         self.counts = EpochCounts()
         self.resumed = False
+        self.start_nrmse: float | None = None
         self._device_name = device_name
         self._epoch_time_s = math.nan
         self._meter = instruments.meter
@@ -82,6 +84,7 @@ class TrialProgress:
             "error": epoch_result.error,
             "epoch": max(1, self.epoch),
             quality: epoch_result.nrmse,
+            "start_nrmse": self.start_nrmse,
             "loss": self.counts.loss,
             "epoch_time_s": self._epoch_time_s,
             **self._times(),
@@ -101,6 +104,7 @@ class TrialProgress:
         return {
             "epoch": self.epoch,
             "counts": self.counts,
+            "start_nrmse": self.start_nrmse,
             "clock": self.clock.state_dict(),
             "watch": self.watch.state_dict(),
         }
@@ -110,6 +114,7 @@ class TrialProgress:
         self.resumed = True
         self.epoch = state["epoch"]
         self.counts = state["counts"]
+        self.start_nrmse = state.get("start_nrmse")  # none in a checkpoint of before it was kept
         self.clock.add(state["clock"], _CARRIED_PHASES)
         self.watch.load_state_dict(state["watch"])
 

@@ -27,6 +27,7 @@ class TrialSpec:
         device: Name of the device that the study measures; empty if any will do.
         checkpoints: Folder that keeps the newest checkpoint, see ``checkpoint``; empty if none is kept.
         from_epoch: Epoch from whose checkpoint the trial continues; 0 if it begins anew.
+        measure_start: Whether the NRMSE of the untrained start is wanted; the stage says that it can.
     """
 
     params: Mapping[str, Any]
@@ -37,6 +38,7 @@ class TrialSpec:
     device: str = ""
     checkpoints: str = ""
     from_epoch: int = 0
+    measure_start: bool = False
 
     def __post_init__(self) -> None:
         for name, minimum in (("seed", 0), ("num_epochs", 1), ("num_threads", 1), ("from_epoch", 0)):
@@ -49,6 +51,11 @@ class TrialSpec:
         for name, value in (("params", self.params), ("stage", self.options)):
             if not isinstance(value, Mapping):
                 raise ValueError(f"trial config {name}={value!r} is not a dict. Fix: make it one.")
+
+    @property
+    def measures_start(self) -> bool:
+        """Whether the untrained start is to be measured: not in a trial that goes on from a checkpoint."""
+        return self.measure_start and not self.from_epoch
 
     @property
     def quality(self) -> str:

@@ -104,7 +104,7 @@ class Account:
     def what_was_read(self) -> Told:
         """Returns the lines that were read, and how many were passed over; the last of them if none was."""
         told: Told = []
-        if self._options.start:
+        if self._options.start or self._start:
             told.append(("start", self._start or f"no line has matched {self._options.start!r} so far"))
         told += [("read", text) for text in list(self._reads)]
         if self._num_reads > len(self._reads):

@@ -61,6 +61,8 @@ class CommandOptions:
         evaluate: A second command, run once when the script has ended well, whose JSON says the NRMSE. Its
             time is none of training.
         evaluate_file: The JSON file that it writes; without it, it prints the JSON.
+        evaluate_start: A command that computes the NRMSE of the untrained start, and says it as ``evaluate``
+            does. Run once, for the baseline, before its script starts.
         logs: Folder in which every trial's folder is kept; if empty, a trial's folder is a temporary
             one, removed when the trial ends.
         grace_s: Seconds between SIGTERM and SIGKILL.
@@ -90,6 +92,7 @@ class CommandOptions:
     workdir: Mapping[str, list[str]] = field(default_factory=dict)
     evaluate: list[str] = field(default_factory=list)
     evaluate_file: str = ""
+    evaluate_start: list[str] = field(default_factory=list)
     logs: str = ""
     grace_s: float = 5.0
     device: str = "auto"
@@ -171,9 +174,10 @@ class CommandOptions:
                 raise mistake("env", name, "leave it out: it is set for every trial")
 
     def _check_evaluate(self) -> None:
-        if not _are_words(self.evaluate):
-            fix = "write a list of words, such as ['{python}', 'evaluate.py']"
-            raise mistake("evaluate", self.evaluate, fix)
+        for name in ("evaluate", "evaluate_start"):
+            if not _are_words(getattr(self, name)):
+                fix = "write a list of words, such as ['{python}', 'evaluate.py']"
+                raise mistake(name, getattr(self, name), fix)
         if self.evaluate and self.per_epoch:
             raise mistake("per_epoch", True, "write per_epoch: false; evaluate runs once, at the end")
         if self.evaluate_file and not self.evaluate:
@@ -196,7 +200,7 @@ class CommandOptions:
     def _check_config(self) -> None:
         if self.patch and not self.config:
             raise mistake("config", self.config, "name the YAML, JSON or TOML file to patch")
-        texts = [*self.command, *self.evaluate, *map(str, self.env.values())]
+        texts = [*self.command, *self.evaluate, *self.evaluate_start, *map(str, self.env.values())]
         in_command = {name for text in texts for name in names_in(text)}
         if not self.config and "config" in in_command.union(names_in(self.file)):
             raise mistake("config", self.config, "name the file that {config} copies, or remove that word")
@@ -234,7 +238,8 @@ class CommandOptions:
                 raise ValueError(f"unknown stage option {key!r}. Fix: use one of {', '.join(known)}.")
         names = ("config", "file", "logs", "evaluate_file")
         paths = {name: at_home(name, raw[name]) for name in names if name in raw}
-        commands = {name: _command_at_home(raw[name]) for name in ("command", "evaluate") if name in raw}
+        given = [name for name in ("command", "evaluate", "evaluate_start") if name in raw]
+        commands = {name: _command_at_home(raw[name]) for name in given}
         return cls(**{**raw, **paths, "command": [], **commands, **_keys_of(raw)})
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from foundation import quality_name
 from trainables.command.epochs import COUNT_LINES, EpochCount
-from trainables.command.objects import MISSING, lookup, names, objects_in
+from trainables.command.objects import MISSING, MissingKeyError, lookup, names, objects_in
 from trainables.command.options import CLOCKS, KEYS, METRICS, CommandOptions
 from trainables.command.patterns import compile_pattern, read_number
 from trainables.command.sources import Source, follow_file, follow_tensorboard
@@ -60,6 +60,9 @@ class OutputWatch:
         self._source: Source | None = None
         self._training_s = 0.0
         self.last: tuple[Metrics, float] | None = None
+        self._num_epochs = num_epochs
+        self._highest = 0.0
+        self._start_nrmse: float | None = None
 
     def follow(self, place: Path) -> None:
         """Begins to follow the file or folder that is the source of metrics, where one is.
@@ -111,6 +114,12 @@ class OutputWatch:
         if metrics is None:
             return
         epoch = _epoch_of(values, self._name("epoch"))
+        self._highest = max(self._highest, epoch or 0.0)
+        is_first = not (self._count.num or self.last)
+        if epoch is not None and epoch <= 0 and is_first and "nrmse" in metrics:
+            self._start_nrmse = metrics["nrmse"]
+            if self._options.per_epoch and not self._has_own_clock:
+                yield STARTED
         if self._options.per_epoch:
             if self._count.is_end_of_epoch(epoch):
                 self._require_clock(metrics)
@@ -118,9 +127,32 @@ class OutputWatch:
         elif (epoch is None or epoch > 0) and self._has_clock(metrics):
             self.last = (metrics, at_s)
 
+    @property
+    def has_other_names(self) -> bool:
+        """Whether there were reports, but none with an NRMSE: so it is with every configuration."""
+        return bool(self._seen) and self.last is None and not self._has_counted
+
+    @property
+    def _has_counted(self) -> bool:
+        count = self._count
+        return bool(count.num or count.num_before or count.last_within is not None)
+
+    @property
+    def start_nrmse(self) -> float | None:
+        """NRMSE of the untrained start, from the latest line of epoch 0 before any other; None without one.
+
+        Nor is there one if the script numbers its epochs from 0, as far as that can be told.
+        """
+        is_from_1 = self._highest >= self._num_epochs or (not self._highest and self._num_epochs > 1)
+        return self._start_nrmse if self._options.per_epoch or is_from_1 else None
+
+    @property
+    def _has_own_clock(self) -> bool:
+        return any(map(self._name, CLOCKS))
+
     def explain(self) -> str:
         """Returns why there were no or too few NRMSEs, and which option to correct."""
-        if self._count.num or self._count.num_before or self._count.last_within is not None:
+        if self._has_counted:
             return self._count.why_short()
         if self._source is not None:
             there = ", ".join(self._seen) or "nothing from after the line of option start"
@@ -150,7 +182,7 @@ class OutputWatch:
         for ours in CLOCKS:
             name = self._name(ours)
             if name and ours not in metrics:
-                raise ValueError(
+                raise MissingKeyError(
                     f"an epoch's report has no {name!r}, which keys.{ours} names; it has "
                     f"{', '.join(self._seen)}. Fix: correct keys.{ours}, or leave it out to use the wall "
                     "clock."

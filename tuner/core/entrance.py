@@ -1,21 +1,21 @@
 """The entrance for what stages report: everything that the inside assumes of a report is checked here, once.
 
 `Measurement.from_dict` checks a report by itself; here its quality figure is put on the models' scale, and it
-is held against the trial that it is of: its epochs
-are in order and no more than were asked for, its clock rises and is not ahead of the wall clock, and it comes
-from the device of the run.
+is held against the trial that it is of: its epochs are in order and no more than were asked for, its clock
+rises and is not ahead of the wall clock, it comes from the device of the run, and the trial has trained.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from tuner.core.measurement import DIVERGED_NRMSE, Measurement, Status, real
 from tuner.core.metric import DEFAULT_NAME, NRMSE, Metric
 from tuner.core.trial import TrialRecord
+from tuner.core.untrained import why_not_trained
 from tuner.errors import ReportError, WrongDeviceError
 
 MAX_CLOCK_RATIO = 2.0
@@ -32,8 +32,11 @@ def admit(
     metric: Metric = NRMSE,
     device: str = "",
     wall_s: float | None = None,
+    starts: Collection[float] = (),
 ) -> Measurement:
     """Reads a report of a running trial; one that goes on from a checkpoint is marked as resumed.
+
+    The last report of a trial that did not train has status nan: its figures are not those of a training.
 
     Args:
         values: The values, as the stage returned them.
@@ -41,6 +44,7 @@ def admit(
         metric: The study's quality figure, under whose name the report has it.
         device: Name of the device that the run measures; empty if any will do.
         wall_s: Wall-clock seconds since the trial was asked for; None if unknown.
+        starts: NRMSEs of untrained starts that other trials measured, for one that did not measure its own.
 
     Raises:
         WrongDeviceError: The report is of another device than the run's.
@@ -54,7 +58,18 @@ def admit(
         report = replace(report, resumed=True)
     _check_epoch(report, record)
     _check_clock(report, record, wall_s)
-    return report
+    return _trained(report, record, starts, metric)
+
+
+def _trained(
+    report: Measurement, record: TrialRecord, starts: Collection[float], metric: Metric
+) -> Measurement:
+    if report.status is not Status.OK or report.epoch < record.num_epochs:
+        return report
+    after = record.observed(report)
+    own = after.start_nrmse
+    why = why_not_trained(after.nrmse_curve, starts if own is None else [own], metric)
+    return replace(report, status=Status.NAN, nrmse=math.nan, error=why) if why else report
 
 
 def on_scale(values: Mapping[str, Any], metric: Metric) -> dict[str, Any]:
@@ -66,6 +81,8 @@ def on_scale(values: Mapping[str, Any], metric: Metric) -> dict[str, Any]:
     rest = {name: value for name, value in values.items() if name != "reported_quality"}
     if metric == NRMSE:
         return rest
+    if (start := rest.get("start_nrmse")) is not None:
+        rest["start_nrmse"] = metric.on_scale(real("start_nrmse", start))
     told, is_ok = rest.pop(metric.name, None), rest.get("status") == Status.OK
     if is_ok and metric.name not in values:
         raise ReportError(f"the stage's report lacks {metric.name}.", _how_to_report(metric, values))

@@ -15,7 +15,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 
 from foundation.one_line import one_line
-from tuner.errors import ReportError
+from tuner.errors import MissingFigureError, ReportError
 
 
 class Status(StrEnum):
@@ -53,6 +53,7 @@ class Measurement:
         device: Name of the card or processor it ran on.
         load_average: The machine's one-minute load when the epoch ended.
         error: What went wrong, in one line; empty when ok.
+        start_nrmse: NRMSE of the untrained start, before the first epoch; the same in all reports of a trial.
         checkpoint_time_s: Writing checkpoints, summed.
         step_time_median_s: Median of this epoch's optimizer steps.
         step_time_mad_s: Median absolute deviation from that median.
@@ -97,6 +98,7 @@ class Measurement:
     device: str = ""
     load_average: float = 0.0
     error: str = ""
+    start_nrmse: float | None = None
     checkpoint_time_s: float | None = None
     step_time_median_s: float | None = None
     step_time_mad_s: float | None = None
@@ -128,22 +130,26 @@ class Measurement:
         """Reads a stage's report; keys that are not ours are ignored.
 
         A report of an epoch that went well whose NRMSE is not finite, or so large that training must have
-        diverged, gets status nan: that is an answer. An optional figure that is not finite was not measured.
+        diverged, gets status nan: that is an answer. An optional figure that is not finite was not measured,
+        nor was an NRMSE of the start that is not positive.
 
         Raises:
-            ReportError: A key that every report must have is missing, a value has the wrong type (`true` is
-                no number, text is no number), or a value is impossible: an NRMSE or a time that is not
-                positive, a negative count, a time that is not finite.
+            MissingFigureError: A key that every report must have is missing.
+            ReportError: A value has the wrong type (`true` is no number, text is no number), or a value is
+                impossible: an NRMSE or a time that is not positive, a negative count, a time that is not
+                finite.
         """
         given = {"nrmse": math.nan} | {k: v for k, v in values.items() if v is not None}
         missing = [key for key in _REQUIRED if key not in given]
         if missing:
-            raise ReportError(
+            raise MissingFigureError(
                 f"the stage's report lacks {', '.join(missing)}.",
                 "return them from every train() call; see MeasuredTrainable.",
             )
         known = {key: read(key, given[key]) for key, read in _READERS.items() if key in given}
         known = {k: v for k, v in known.items() if k not in _OPTIONAL or _is_finite(v)}
+        if not known.get("start_nrmse", 1.0) > 0:
+            del known["start_nrmse"]
         is_ok = known["status"] is Status.OK
         if is_ok and not abs(known["nrmse"]) < DIVERGED_NRMSE:  # NaN included
             known |= {"status": Status.NAN, "error": f"NRMSE is {known['nrmse']:g}"}

@@ -20,6 +20,7 @@ from tuner.report.check import (
     seen_text,
 )
 from tuner.report.columns import aligned
+from tuner.report.start import start_caution, trained_text
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -30,7 +31,9 @@ _REMEDY = "a wider margin, another target or a quieter machine would help, in a 
 def verdict_sentence(certificate: Certificate) -> str:
     """Returns the verdict as one sentence; while it is undecided, with what would decide it."""
     verdict = certificate.verdict.value.capitalize()
-    return f"{verdict} {basis_text(certificate)}: {details_text(certificate)}"
+    said = f"{verdict} {basis_text(certificate)}: {details_text(certificate)}"
+    caution = start_caution(certificate.start)
+    return f"{said} But mind: {caution[0].lower()}{caution[1:]}" if caution else said
 
 
 def basis_text(certificate: Certificate) -> str:
@@ -124,10 +127,19 @@ def certificate_dict(certificate: Certificate) -> dict[str, Any]:
         "more_pairs": certificate.more_pairs,
         "more_s": certificate.more_s,
         "cost_s": certificate.cost_s,
+        **_start_dict(certificate),
         "guide_audit": [
             {"text": text, "finding": finding, "seen": seen} for text, finding, seen in _claims(certificate)
         ],
     }
+
+
+def _start_dict(certificate: Certificate) -> dict[str, Any]:
+    """Returns what is known of the untrained start; nothing if it was not measured."""
+    start = certificate.start
+    if start is None:
+        return {}
+    return {"start_nrmse": start.nrmse, "start_meets_target": start.meets_target}
 
 
 def _check_dict(check: Check, certificate: Certificate) -> dict[str, Any]:
@@ -146,8 +158,11 @@ def _check_dict(check: Check, certificate: Certificate) -> dict[str, Any]:
 
 
 def check_rows(certificate: Certificate) -> Rows:
-    """Returns a row per check: statement, outcome, what was seen, and the test, if there was one."""
-    return [
+    """Returns a row per check: statement, outcome, what was seen, and the test, if there was one.
+
+    Where the untrained start is known, one more says how far training came from it.
+    """
+    rows: list[tuple[str, ...]] = [
         (
             _title(check, certificate),
             _outcome(check.outcome, certificate),
@@ -156,6 +171,17 @@ def check_rows(certificate: Certificate) -> Rows:
         )
         for check in certificate.checks
     ]
+    trained = trained_row(certificate)
+    return [*rows, trained] if trained else rows
+
+
+def trained_row(certificate: Certificate) -> tuple[str, ...] | None:
+    """Returns a row as of `check_rows` on how far training came from the untrained start; None if unknown."""
+    start, nrmse = certificate.start, certificate.mean_nrmse
+    if start is None or nrmse is None:
+        return None
+    outcome = Outcome.PASSED if nrmse < start.nrmse else Outcome.UNDECIDED
+    return "Trained", _outcome(outcome, certificate), trained_text(start, nrmse), ""
 
 
 def claim_rows(certificate: Certificate) -> Rows:

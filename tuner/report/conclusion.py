@@ -10,6 +10,7 @@ from tuner.core.goal import Objective
 from tuner.core.recommend import Recommendation, is_better
 from tuner.report.certificate import findings_text, verdict_sentence
 from tuner.report.check import breach_text
+from tuner.report.start import start_caution
 from tuner.report.text import quality, spread
 from tuner.runs.result import RunResult
 
@@ -21,7 +22,15 @@ def sentence(result: RunResult) -> str:
 
 
 def finding(result: RunResult) -> str:
-    """Returns the finding as one sentence; it says so if the run failed, was interrupted or has not ended."""
+    """Returns the finding as one sentence; it says so if the run failed, was interrupted or has not ended.
+
+    Before it, that the untrained start already meets the target, where it does.
+    """
+    caution = start_caution(result.conclusion.start) if result.is_conclusive else ""
+    return f"{caution} {_finding(result)}".lstrip()
+
+
+def _finding(result: RunResult) -> str:
     found = "Nothing is recommended: what the trials found could not be worked out."
     if result.is_conclusive:
         found = conclusion_text(result.conclusion)

@@ -20,6 +20,7 @@ from tuner.core.recommend import Recommendation
 from tuner.report.certificate import certificate_dict, certificate_text
 from tuner.report.conclusion import sentence, speedup_basis
 from tuner.report.exported import exported, no_effect_lines
+from tuner.report.start import start_caution
 from tuner.report.text import TITLES, result_table, work_table
 from tuner.report.trials_table import trials_csv
 from tuner.report.warm_start import warm_start_line
@@ -75,7 +76,9 @@ def summary(result: RunResult) -> str:
     judged += [certificate_text(conclusion.spent, is_spent=True)] if conclusion.spent else []
     shown = (line for table in (*tables(result), *judged) for line in ("", table))
     said = [sentence(result), *no_effect_lines(result), *why_ended(result)]
-    return "\n".join([*basis(result), *shown, "", *said]) + "\n"
+    caution = start_caution(conclusion.start) if result.is_conclusive else ""
+    first = [caution, ""] if caution else []
+    return "\n".join([*first, *basis(result), *shown, "", *said]) + "\n"
 
 
 def basis(result: RunResult) -> list[str]:
@@ -138,6 +141,8 @@ def result_dict(result: RunResult) -> dict[str, Any]:
         "margin_pct": result.study.metric.room_pct(found.margin_pct) if found else None,
         "exported": export.config.as_dict() if export else None,
         "no_effect": [asdict(one) for one in export.no_effect] if export else [],
+        "start_nrmse": conclusion.start.nrmse if conclusion.start else None,
+        "start_meets_target": conclusion.start.meets_target if conclusion.start else None,
         "certified": conclusion.is_certified,
         "certificate": None if certificate is None else certificate_dict(certificate),
         "certificate_of_another": None if spent is None else certificate_dict(spent),
