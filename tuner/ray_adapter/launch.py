@@ -166,7 +166,12 @@ def trial_config(
         "device": device,
     }
     if isinstance(wanted, Probe):
-        return shared | {"probe": [config.as_dict() for config in wanted.configs], "seed": study.seed}
+        return shared | {
+            "probe": [config.as_dict() for config in wanted.configs],
+            "seed": study.seed,
+            "num_epochs": study.stage.num_epochs,
+            "limit_s": wanted.limit_s,
+        }
     kept: dict[str, Any] = {}
     if checkpoints is not None:
         kept = {"checkpoints": str(checkpoints.open(wanted)), "from_epoch": wanted.from_epoch}

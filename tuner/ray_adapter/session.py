@@ -28,6 +28,7 @@ from tuner.ray_adapter.device import Device, look_at_device
 from tuner.ray_adapter.interrupts import Interrupted, Interrupts
 from tuner.report.outputs import ReportOutputs
 from tuner.report.screens import Screen
+from tuner.report.text import probing_line
 from tuner.report.warm_start import warm_start_line
 from tuner.runs.changes import device_changes, other_versions, refuse, source_changes
 from tuner.runs.journaled import JournaledAdvisor
@@ -237,7 +238,12 @@ def _run_on(
 
     clock, advisor = Stopwatch(run.elapsed_s), run.advisor
 
+    said: set[str] = set()
+
     def show(changed: TrialRecord) -> None:
+        if advisor.probing_given_up and not said:
+            said.add(advisor.probing_given_up)
+            screen.say(probing_line(advisor.probing_given_up))
         screen.show(Progress.of(advisor, clock()), changed)
 
     def run_trials(journaled: JournaledAdvisor) -> None:
