@@ -67,18 +67,17 @@ class ScriptProbe:
             ScriptLostError: Somebody else ended it.
             ValueError: The options cannot work here.
         """
-        for which in range(len(self._spec.configs)):
+        numbers = range(len(self._spec.configs))
+        for which in numbers:
             self._visit(which, is_long=False)
             if self._status[which] == "ok" and not self._times.has_reference:
                 self._visit(which, is_long=True)
                 if why := self._times.why_useless(self.unit_name):
                     raise ScriptError(why)
-        for which in reversed(
-            range(len(self._spec.configs))
-        ):  # not in the order in which the machine changed
+        for which in reversed(numbers):  # so that a machine that becomes slower or faster does not tilt them
             if self._status[which] == "ok" and self._times.wants_second(which):
                 self._visit(which, is_long=True)
-        return [self._result(which) for which in range(len(self._spec.configs))]
+        return [self._result(which) for which in numbers]
 
     @property
     def unit_name(self) -> str:
@@ -88,10 +87,8 @@ class ScriptProbe:
     def what_runs(self) -> Told:
         """Returns what is started, and how often."""
         steps = self._probe.steps
-        how = (
-            f"two starts, of {steps} {self.unit_name} and of {2 * steps} (option probe), instead of an epoch"
-        )
-        return [("probe", how), *self._runs]
+        starts = f"two starts, of {steps} {self.unit_name} and of {2 * steps}"
+        return [("probe", f"{starts} (option probe), instead of an epoch"), *self._runs]
 
     def what_was_read(self) -> Told:
         """Returns which lines of the newest start were read as what."""
