@@ -21,7 +21,7 @@ from tuner.report.certificate import certificate_dict, certificate_text
 from tuner.report.conclusion import sentence, speedup_basis
 from tuner.report.exported import exported, no_effect_lines
 from tuner.report.start import start_caution
-from tuner.report.text import TITLES, result_table, work_table
+from tuner.report.text import TITLES, probing_line, result_table, work_table
 from tuner.report.trials_table import trials_csv
 from tuner.report.warm_start import warm_start_line
 from tuner.runs.folder import write_atomically
@@ -97,6 +97,8 @@ def basis(result: RunResult) -> list[str]:
         lines.append(_warm_start_line(result))
     if result.pooling_contradiction:
         lines.append(result.pooling_contradiction)
+    if result.probing_given_up:
+        lines.append(probing_line(result.probing_given_up))
     return lines
 
 
@@ -150,6 +152,7 @@ def result_dict(result: RunResult) -> dict[str, Any]:
         "finish_reason": result.finish_reason,
         "prior_contradiction": result.warm_start_contradiction,
         "pooling_contradiction": result.pooling_contradiction,
+        "probing_given_up": result.probing_given_up,
         "provenance": dict(result.provenance),
     }
 
