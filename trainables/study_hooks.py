@@ -19,9 +19,13 @@ class StudyHooks:
     Attributes:
         starts_own_ranks: Whether a trial can use several cards, as ``resources.gpus`` gives them, because it
             starts one process or more for each. Default: a trial uses one.
+        probes_in_proportion: Whether the epoch times of a probe are only in proportion to those of trainings,
+            by a factor that is to be learnt from configurations that were both probed and trained. Default:
+            they are seconds.
     """
 
     starts_own_ranks: ClassVar[bool] = False
+    probes_in_proportion: ClassVar[bool] = False
 
     @classmethod
     def check_parameters(
@@ -55,6 +59,15 @@ class StudyHooks:
         Default: unless an option ``device`` says ``cpu``.
         """
         return options.get("device") != "cpu"
+
+    @classmethod
+    def evaluates_start(cls, options: Mapping[str, Any]) -> bool:
+        """Whether ``evaluate`` may be called before the first epoch, and then measures the untrained start.
+
+        The study's first trials are then asked to: if doing nothing meets the target, it says so before all
+        else, and a trial whose NRMSE stays the start's did not train. Default: no.
+        """
+        return False
 
     @classmethod
     def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,15 +9,19 @@ import shlex
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainables.command import template
 from trainables.command.figures import ScriptFigures
 from trainables.command.keys import find, name_of
+from trainables.command.metrics import Metrics
 from trainables.command.objects import objects_in
 from trainables.command.options import CommandOptions
-from trainables.command.output import STARTED, Metrics, OutputWatch
+from trainables.command.output import STARTED, OutputWatch
 from trainables.trial_account import Told, TrialAccount
+
+if TYPE_CHECKING:
+    from trainables.command.script_probe import ScriptProbe
 
 MAX_READS = 5
 """Most lines with metrics that are kept, from the first."""
@@ -35,11 +39,19 @@ class Account:
         watch: Reads the lines.
         num_epochs: Epochs that the script is told to train.
         gives_up: Whether a second epoch without a metric ends the reading.
+        whole: What a report is of if it is not an epoch's, in words.
     """
 
     def __init__(
-        self, options: CommandOptions, watch: OutputWatch, num_epochs: int, *, gives_up: bool = False
+        self,
+        options: CommandOptions,
+        watch: OutputWatch,
+        num_epochs: int,
+        *,
+        gives_up: bool = False,
+        whole: str = "the whole training",
     ) -> None:
+        self._whole = whole
         self._options, self._watch, self._num_epochs = options, watch, num_epochs
         self._gives_up = gives_up and options.per_epoch and options.source == "json"
         self._num_lines = self._num_reads = self._num_passed = 0
@@ -107,7 +119,7 @@ class Account:
     def what_was_read(self) -> Told:
         """Returns the lines that were read, and how many were passed over; the last of them if none was."""
         told: Told = []
-        if self._options.start:
+        if self._options.start or self._start:
             told.append(("start", self._start or f"no line has matched {self._options.start!r} so far"))
         told += [("read", text) for text in list(self._reads)]
         if self._num_reads > len(self._reads):
@@ -146,14 +158,15 @@ class Account:
 
     def _as_read(self, metrics: Metrics) -> str:
         parts = [self._as_one(ours, value) for ours, value in metrics.items()]
-        parts.append(f"epoch {self._num_reads}" if self._options.per_epoch else "the whole training")
+        parts.append(f"epoch {self._num_reads}" if self._options.per_epoch else self._whole)
         if "time_s" not in metrics:
             parts.append("time from the wall clock")
         return ", ".join(parts)
 
     def _as_one(self, ours: str, value: float) -> str:
         theirs = name_of(ours, self._options.keys)
-        return f"{ours} {value:g}" + (f" (from {theirs})" if theirs != ours else "")
+        word = self._options.word(ours)
+        return f"{word} {value:g}" + (f" (from {theirs})" if theirs != word else "")
 
     def _quoted(self, line: str) -> str:
         text = line.strip()
@@ -165,14 +178,28 @@ class ScriptAccount(TrialAccount):
 
     _account: Account
     _figures: ScriptFigures
+    _script_probe: ScriptProbe | None = None
+
+    @classmethod
+    def is_tried_by_probe(cls, options: Mapping[str, Any]) -> bool:
+        """Whether a short start, as option ``probe`` says, is what is tried out."""
+        return bool(options.get("probe"))
 
     def what_runs(self) -> Told:
         """Returns command, folder, patched keys of the configuration, and when reports are expected."""
+        if self._script_probe:
+            return self._script_probe.what_runs()
         return self._account.what_runs() if hasattr(self, "_account") else []
 
     def what_was_read(self) -> Told:
         """Returns which lines of output were read as what."""
+        if self._script_probe:
+            return self._script_probe.what_was_read()
         return self._account.what_was_read() if hasattr(self, "_account") else []
+
+    def what_was_found(self) -> Told:
+        """Returns what a probe has found of its first configuration."""
+        return self._script_probe.what_was_found() if self._script_probe else []
 
     def what_is_missing(self) -> str:
         """Returns why no metrics were found, and which option to correct."""
@@ -180,7 +207,7 @@ class ScriptAccount(TrialAccount):
 
     def memory_source(self) -> str:
         """Returns that it is the script's own figure, if it has told one, else NVML's of its card."""
-        if self._figures.peak_memory_gib:
+        if self._script_probe.says_memory if self._script_probe else self._figures.peak_memory_gib:
             return "as the script itself reports"
         on_card = self.device_kind(self.config.get("stage", {})) == "cuda"  # type: ignore[attr-defined]
         return "of the script's processes on the card, as NVML tells it" if on_card else ""

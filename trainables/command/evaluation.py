@@ -14,18 +14,20 @@ from typing import Any
 
 from trainables.command import verdict
 from trainables.command.keys import find, name_of, told
-from trainables.command.objects import MAX_QUOTE, MISSING, names, objects_in
+from trainables.command.metrics import Metrics, to_metrics
+from trainables.command.objects import MAX_QUOTE, MISSING, MissingKeyError, names, objects_in
 from trainables.command.options import CommandOptions
-from trainables.command.output import Metrics, to_metrics
 from trainables.command.place import TrialPlace
 from trainables.command.process import Script
 from trainables.command.sources.followed import Stamp, stamp
 from trainables.command.words import EPOCH
-from trainables.telemetry.failures import ScriptError
+from trainables.telemetry.failures import MissingMetricError, ScriptError
 from trainables.telemetry.symptoms import proves_out_of_memory
 
 LOG = "evaluate.log"
 """Name of the file in a trial's folder that has the command's output; with the epoch's number, if any."""
+LOG_OF_START = "evaluate_start.log"
+"""Name of the one with the output of the command that evaluates the untrained start."""
 WHAT = "the evaluation"
 
 MAX_TEXT = 4 * 1024 * 1024
@@ -52,13 +54,41 @@ def nrmse_after(
         MemoryError: It ran out of memory.
         ScriptError: It failed, or gives no usable NRMSE.
     """
-    command = place.filled(options.evaluate, **{EPOCH: epoch})
-    file = place.path(options.evaluate_file, **{EPOCH: epoch}) if options.evaluate_file else None
+    log = f"evaluate-{epoch}.log" if options.is_evaluated_by_epoch else LOG
+    return _ran(place, options, options.evaluate, epoch, log, began)
+
+
+def nrmse_of_start(
+    place: TrialPlace, options: CommandOptions, began: Callable[[Script], None]
+) -> tuple[list[str], float]:
+    """Runs the command of option ``evaluate_start``, whose epoch is 0; see ``nrmse_after``.
+
+    Removes its metrics file, which must not pass for a later one.
+    """
+    found = _ran(place, options, options.evaluate_start, 0, LOG_OF_START, began)
+    if file := _file_of(place, options, 0):
+        file.unlink(missing_ok=True)
+    return found
+
+
+def _ran(
+    place: TrialPlace,
+    options: CommandOptions,
+    template: list[str],
+    epoch: int,
+    log: str,
+    began: Callable[[Script], None],
+) -> tuple[list[str], float]:
+    command = place.filled(template, **{EPOCH: epoch})
+    file = _file_of(place, options, epoch)
     before = stamp(file) if file else None
-    log = place.folder / (f"evaluate-{epoch}.log" if options.is_evaluated_by_epoch else LOG)
-    script = place.start(command, log.name, notice)
+    script = place.start(command, log, notice)
     began(script)
-    return command, _nrmse_of(script, options, log, file, before)
+    return command, _nrmse_of(script, options, place.folder / log, file, before)
+
+
+def _file_of(place: TrialPlace, options: CommandOptions, epoch: int) -> Path | None:
+    return place.path(options.evaluate_file, **{EPOCH: epoch}) if options.evaluate_file else None
 
 
 def _nrmse_of(
@@ -75,6 +105,7 @@ def _nrmse_of(
 
     Raises:
         MemoryError: It ran out of memory.
+        MissingMetricError: What it says has other names.
         ScriptError: It failed, or gives no usable NRMSE.
     """
     where = f"its output: {log}" if options.logs else "option logs keeps all of its output"
@@ -91,7 +122,8 @@ def _nrmse_of(
             raise ValueError(f"the metrics file {file} is older than the evaluation. Fix: {fix}.")
         return _read(options, file, log)
     except ValueError as mistake:
-        raise ScriptError(
+        kind = MissingMetricError if isinstance(mistake, MissingKeyError) else ScriptError
+        raise kind(
             f"{WHAT}'s output cannot be used: {mistake} ({where})\n{verdict.last_lines(script.tail)}"
         ) from mistake
 
@@ -118,11 +150,13 @@ def _read(options: CommandOptions, file: Path | None, log: Path) -> float:
         found = values if find(values, name) is not MISSING else found
     if found is None:
         last = f"; the last object has {', '.join(names(seen))}" if seen else ""
-        raise ValueError(
-            f"{source} no JSON object with the key {told('nrmse', name)}{last}. "
-            "Fix: name it by keys: {nrmse: NAME} in the stage's options."
+        kind = MissingKeyError if seen else ValueError
+        raise kind(
+            f"{source} no JSON object with the key {told(options.quality_metric, name)}{last}. "
+            f"Fix: name it by keys: {{{options.quality_metric}: NAME}} in the stage's options."
         )
-    metrics = to_metrics(found, {"nrmse": name, "loss": "", "peak_memory_gib": ""})
+    keys = {"nrmse": name, "loss": "", "peak_memory_gib": ""}
+    metrics = to_metrics(found, keys, options.quality_metric)
     assert metrics is not None  # it has the key
     return metrics["nrmse"]
 

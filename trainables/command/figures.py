@@ -9,8 +9,8 @@ import math
 from typing import Any
 
 from trainables.command.epochs import check_clock
+from trainables.command.metrics import Metrics
 from trainables.command.options import CommandOptions
-from trainables.command.output import Metrics
 from trainables.command.usage import Usage
 from trainables.telemetry.contention import CpuUse, judge
 from trainables.telemetry.sampler import GpuUsage

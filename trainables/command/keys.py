@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -101,27 +101,33 @@ def advice(ours: str, key: str, seen: Collection[str]) -> str:
     """Returns how to map a metric that was not found, with a name from the output if one looks like it.
 
     Args:
-        ours: Our name for it.
+        ours: Our name for it, as the study calls it.
         key: What was looked for.
         seen: Names in the output.
     """
     operators = _operators(_parsed(key), key)
     if operators and _tree_of(key) is None and set(_names_in_parsed(key)) <= set(seen):
         return f"write spaces around the operators of keys.{ours}={key!r}, so that it is worked out"
-    likely = [name for name in seen if ours in name.lower()]
+    likely = [name for name in seen if ours.lower() in name.lower()]
     return f"write keys: {{{ours}: {likely[0] if likely else 'NAME'}}} in the stage's options"
 
 
-def check_keys(keys: Mapping[str, str], *, per_epoch: bool) -> None:
-    """Raises ValueError for a name that is not ours, an expression that cannot be, or two clocks."""
+def check_keys(keys: Mapping[str, str], word: Callable[[str], str], *, per_epoch: bool) -> None:
+    """Raises ValueError for a name that is not ours, an expression that cannot be, or two clocks.
+
+    Args:
+        keys: The option.
+        word: Returns a name of ours as the study calls it.
+        per_epoch: The option.
+    """
     for ours, key in keys.items():
         if ours not in KEYS:
-            raise mistake("keys", ours, f"use one of {', '.join(KEYS)}")
+            raise mistake("keys", ours, f"use one of {', '.join(map(word, KEYS))}")
         try:
             if not names_of(key):
-                raise mistake(f"keys.{ours}", key, "name a figure of the script in the expression")
+                raise mistake(f"keys.{word(ours)}", key, "name a figure of the script in the expression")
         except ExpressionError as error:
-            raise ValueError(f"stage option keys.{ours}: {error.message} Fix: {error.hint}.") from None
+            raise ValueError(f"stage option keys.{word(ours)}: {error.message} Fix: {error.hint}.") from None
     if keys.get("time_per_epoch"):
         if keys.get("time_s"):
             fix = "keep time_s if the script's figure is cumulative, else time_per_epoch"

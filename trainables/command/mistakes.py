@@ -1,4 +1,4 @@
-"""What is said of an option that makes no sense, and what is often asked of one."""
+"""Words for options that make no sense. Knows no option."""
 
 from __future__ import annotations
 

@@ -5,16 +5,18 @@ Knows what each option means. Does not know how a script is run.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from foundation import quality_name
 from trainables.command.ending import VARIABLE
 from trainables.command.keys import CLOCKS, check_groups, check_keys
 from trainables.command.mistakes import are_words, mistake
+from trainables.command.paths import at_home, command_at_home
+from trainables.command.probe_options import ProbeOptions
 from trainables.command.sources import FORMATS
 from trainables.command.words import EPOCH, names_in
 
@@ -61,12 +63,17 @@ class CommandOptions:
             or with the word ``{epoch}`` after each epoch, on the checkpoint of that epoch; the script is
             suspended meanwhile. Its time is none of training.
         evaluate_file: The JSON file that it writes; without it, it prints the JSON.
+        evaluate_start: A command that computes the NRMSE of the untrained start, and says it as ``evaluate``
+            does. Run once, for the baseline, before its script starts.
         logs: Folder in which every trial's folder is kept; if empty, a trial's folder is a temporary
             one, removed when the trial ends.
         grace_s: Seconds between SIGTERM and SIGKILL.
         device: What the script computes on, and is measured on: ``cuda``, ``cpu``, or ``auto``, which is the
             card where one is visible.
+        quality_metric: The study's own quality figure, which ``keys`` and messages call by its name; it is
+            read as the NRMSE of other studies is. The study's key ``metric`` sets it.
         env: Environment variables of the script, such as ``OMP_NUM_THREADS: "{num_threads}"``.
+        probe: How to start the script for a few steps only; see ``probe_options``.
 
     Raises:
         ValueError: A value makes no sense; the message names option, value and fix.
@@ -88,10 +95,13 @@ class CommandOptions:
     workdir: Mapping[str, list[str]] = field(default_factory=dict)
     evaluate: list[str] = field(default_factory=list)
     evaluate_file: str = ""
+    evaluate_start: list[str] = field(default_factory=list)
     logs: str = ""
     grace_s: float = 5.0
     device: str = "auto"
     env: Mapping[str, str | int | float] = field(default_factory=dict)
+    quality_metric: str = quality_name.DEFAULT
+    probe: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -104,8 +114,9 @@ class CommandOptions:
         self._check_config()
         self._check_evaluate()
         _check_workdir(self.workdir)
-        check_keys(self.keys, per_epoch=self.per_epoch)
+        check_keys(self.keys, self.word, per_epoch=self.per_epoch)
         self._check_regexes()
+        ProbeOptions.parse(self.probe, config=self.config)
 
     def _check_types(self) -> None:
         if not (are_words(self.command) and self.command):
@@ -156,9 +167,10 @@ class CommandOptions:
                 raise mistake("env", name, "leave it out: it is set for every trial")
 
     def _check_evaluate(self) -> None:
-        if not are_words(self.evaluate):
-            fix = "write a list of words, such as ['{python}', 'evaluate.py']"
-            raise mistake("evaluate", self.evaluate, fix)
+        for name in ("evaluate", "evaluate_start"):
+            if not are_words(getattr(self, name)):
+                fix = "write a list of words, such as ['{python}', 'evaluate.py']"
+                raise mistake(name, getattr(self, name), fix)
         if self.evaluate and self.per_epoch:
             self._check_evaluation_of_epochs()
         if self.evaluate_file and not self.evaluate:
@@ -183,6 +195,15 @@ class CommandOptions:
         """Whether ``evaluate`` runs after each epoch."""
         return bool(self.evaluate) and self.per_epoch
 
+    def word(self, ours: str) -> str:
+        """Returns a name of ours as the study calls it, whose quality figure need not be the NRMSE."""
+        return self.quality_metric if ours == quality_name.DEFAULT else ours
+
+    @property
+    def quality(self) -> str:
+        """The quality figure in sentences."""
+        return quality_name.label(self.quality_metric)
+
     @property
     def training_keys(self) -> Mapping[str, str]:
         """The names of what the script itself says: no NRMSE if ``evaluate`` says that."""
@@ -191,7 +212,7 @@ class CommandOptions:
     def _check_config(self) -> None:
         if self.patch and not self.config:
             raise mistake("config", self.config, "name the YAML, JSON or TOML file to patch")
-        texts = [*self.command, *self.evaluate, *map(str, self.env.values())]
+        texts = [*self.command, *self.evaluate, *self.evaluate_start, *map(str, self.env.values())]
         in_command = {name for text in texts for name in names_in(text)}
         if not self.config and "config" in in_command.union(names_in(self.file)):
             raise mistake("config", self.config, "name the file that {config} copies, or remove that word")
@@ -217,14 +238,26 @@ class CommandOptions:
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
         """Reads the options of a study, ``~`` as the home folder; ValueError names the key and the fix."""
-        known = [f.name for f in fields(cls)]
+        known = [f.name for f in fields(cls) if f.name != quality_name.STAGE_OPTION]
         for key in raw:
-            if key not in known:
+            if key not in (*known, quality_name.STAGE_OPTION):
                 raise ValueError(f"unknown stage option {key!r}. Fix: use one of {', '.join(known)}.")
         names = ("config", "file", "logs", "evaluate_file")
         paths = {name: at_home(name, raw[name]) for name in names if name in raw}
-        commands = {name: _command_at_home(raw[name]) for name in ("command", "evaluate") if name in raw}
-        return cls(**{**raw, **paths, "command": [], **commands})
+        given = [name for name in ("command", "evaluate", "evaluate_start") if name in raw]
+        commands = {name: command_at_home(raw[name]) for name in given}
+        return cls(**{**raw, **paths, "command": [], **commands, **_keys_of(raw)})
+
+
+def _keys_of(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns option ``keys`` with nrmse as the word for the study's own quality figure, if it has one."""
+    own, keys = raw.get(quality_name.STAGE_OPTION), raw.get("keys", {})
+    if own is None or not isinstance(keys, Mapping):
+        return {}
+    if quality_name.DEFAULT in keys:
+        raise mistake("keys", quality_name.DEFAULT, f"write {own}, as the study calls its quality figure")
+    rest = {ours: theirs for ours, theirs in keys.items() if ours != own}
+    return {"keys": {quality_name.DEFAULT: keys.get(own, own), **rest}}
 
 
 def _check_workdir(workdir: object) -> None:
@@ -241,43 +274,3 @@ def _check_workdir(workdir: object) -> None:
             raise mistake("workdir", path, fix)
         if [other for other in paths if Path(path) in (Path(other), *Path(other).parents)] != [path]:
             raise mistake("workdir", path, "name it once, and nothing within it")
-
-
-def at_home(name: str, value: Any) -> Any:
-    """Returns a path with ``~`` replaced by the home folder; any other value stays as it is.
-
-    Raises:
-        ValueError: There is no such folder.
-    """
-    if not (isinstance(value, str) and value.startswith("~")):
-        return value
-    path = os.path.expanduser(value)
-    if path.startswith("~"):
-        raise mistake(name, value, "write the path without ~: this home folder is not known here")
-    return path
-
-
-def python_script(command: Sequence[str]) -> int | None:
-    """Returns the index of the file in a command that begins with ``{python}``; None if it runs no file."""
-    if command[:1] != ["{python}"]:
-        return None
-    words = enumerate(command)
-    next(words)
-    for index, word in words:
-        if not word.startswith("-"):
-            return index
-        if word == "-" or word.startswith(("-c", "-m")):
-            return None
-        if word in ("-W", "-X"):
-            next(words, None)
-    return None
-
-
-def _command_at_home(command: Any) -> Any:
-    """Expands ``~`` in a command's program and Python script; other words need not be paths."""
-    if not are_words(command):
-        return command
-    return [
-        at_home("command", word) if index in (0, python_script(command)) else word
-        for index, word in enumerate(command)
-    ]

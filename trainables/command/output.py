@@ -6,23 +6,27 @@ memory ran out or that it skipped work. Does not know processes or clocks.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from trainables.command.epochs import COUNT_LINES, EpochCount
-from trainables.command.keys import CLOCKS, KEYS, METRICS, advice, find, name_of, names_of, told
-from trainables.command.objects import MAX_QUOTE, MISSING, names, number_of, objects_in, short
+from trainables.command.epochs import EpochCount
+from trainables.command.keys import CLOCKS, KEYS, advice, name_of, names_of, told
+from trainables.command.metrics import Metrics, epoch_of, to_metrics
+from trainables.command.objects import (
+    MAX_QUOTE,
+    MissingKeyError,
+    names,
+    objects_in,
+)
 from trainables.command.options import CommandOptions
 from trainables.command.patterns import compile_pattern, read_number
 from trainables.command.sources import Source, follow_file, follow_tensorboard
 from trainables.telemetry.failures import SkippedWorkError
 from trainables.telemetry.symptoms import proves_out_of_memory, says_work_was_skipped
 
-Metrics = dict[str, float]
 STARTED: Metrics = {}
 """The answer of ``OutputWatch.see`` for the line at which training begins."""
 
@@ -45,7 +49,7 @@ class OutputWatch:
 
     def __init__(self, options: CommandOptions, num_epochs: int) -> None:
         self._options = options
-        self._count = EpochCount(num_epochs)
+        self._count = EpochCount(num_epochs, options.quality)
         wanted = {name for ours in KEYS for name in names_of(self._name(ours))}
         self._groups = [group for group in re.compile(options.pattern).groupindex if group in wanted]
         self._pattern = compile_pattern(options.pattern, self._groups)
@@ -56,6 +60,9 @@ class OutputWatch:
         self._source: Source | None = None
         self._training_s = 0.0
         self.last: tuple[Metrics, float] | None = None
+        self._num_epochs = num_epochs
+        self._highest = 0.0
+        self._start_nrmse: float | None = None
 
     def follow(self, place: Path) -> None:
         """Begins to follow the file or folder that is the source of metrics, where one is.
@@ -104,14 +111,20 @@ class OutputWatch:
     def _report(self, values: Mapping[Any, Any], at_s: float) -> Iterator[Metrics]:
         """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
         self._seen = names(values)
-        metrics = to_metrics(values, self._options.training_keys)
+        metrics = to_metrics(values, self._options.training_keys, self._options.quality_metric)
         is_told_by_number = self._options.is_evaluated_by_epoch and bool(self._name("epoch"))
         if metrics is None and not is_told_by_number:
             return
-        epoch = _epoch_of(values, self._name("epoch"))
+        epoch = epoch_of(values, self._name("epoch"))
         if epoch is None and is_told_by_number:
             return
         metrics = metrics or {}
+        self._highest = max(self._highest, epoch or 0.0)
+        is_first = not (self._count.num or self.last)
+        if epoch is not None and epoch <= 0 and is_first and "nrmse" in metrics:
+            self._start_nrmse = metrics["nrmse"]
+            if self._options.per_epoch and not self._has_own_clock:
+                yield STARTED
         if self._options.per_epoch:
             if self._count.is_end_of_epoch(epoch):
                 self._require_clock(metrics)
@@ -119,9 +132,32 @@ class OutputWatch:
         elif (epoch is None or epoch > 0) and self._has_clock(metrics):
             self.last = (metrics, at_s)
 
+    @property
+    def has_other_names(self) -> bool:
+        """Whether there were reports, but none with an NRMSE: so it is with every configuration."""
+        return bool(self._seen) and self.last is None and not self._has_counted
+
+    @property
+    def _has_counted(self) -> bool:
+        count = self._count
+        return bool(count.num or count.num_before or count.last_within is not None)
+
+    @property
+    def start_nrmse(self) -> float | None:
+        """NRMSE of the untrained start, from the latest line of epoch 0 before any other; None without one.
+
+        Nor is there one if the script numbers its epochs from 0, as far as that can be told.
+        """
+        is_from_1 = self._highest >= self._num_epochs or (not self._highest and self._num_epochs > 1)
+        return self._start_nrmse if self._options.per_epoch or is_from_1 else None
+
+    @property
+    def _has_own_clock(self) -> bool:
+        return any(map(self._name, CLOCKS))
+
     def explain(self) -> str:
         """Returns why there were no or too few NRMSEs, and which option to correct."""
-        if self._count.num or self._count.num_before or self._count.last_within is not None:
+        if self._has_counted:
             return self._count.why_short()
         seen = f"; the last object had {', '.join(self._seen)}" if self._seen else ""
         if self._options.is_evaluated_by_epoch:
@@ -130,12 +166,12 @@ class OutputWatch:
                 f"no report had the key {told(ours, self._name(ours))}, after which to evaluate{seen}. "
                 f"Fix: {advice(ours, self._name(ours), self._seen)}."
             )
-        nrmse = self._name("nrmse")
-        fix = advice("nrmse", nrmse, self._seen)
+        nrmse, word = self._name("nrmse"), self._options.quality_metric
+        fix = advice(word, nrmse, self._seen)
         if self._source is not None:
             there = ", ".join(self._seen) or "nothing from after the line of option start"
             return self._source.why_nothing() or (
-                f"{self._options.file} (option file) has no {told('nrmse', nrmse)}, but {there}. Fix: {fix}."
+                f"{self._options.file} (option file) has no {told(word, nrmse)}, but {there}. Fix: {fix}."
             )
         if self._options.source == "regex":
             return f"no line matched option pattern={self._options.pattern!r}. Fix: correct it."
@@ -144,7 +180,7 @@ class OutputWatch:
                 f"no line of output had an object with the key {told('time_s', self._name('time_s'))}{seen}. "
                 "Fix: correct keys.time_s, or leave it out to use the wall clock."
             )
-        return f"no line of output had an object with the key {told('nrmse', nrmse)}{seen}. Fix: {fix}."
+        return f"no line of output had an object with the key {told(word, nrmse)}{seen}. Fix: {fix}."
 
     def _has_clock(self, metrics: Metrics) -> bool:
         """Whether metrics have the script's own clock, where a line counts for nothing else."""
@@ -155,7 +191,7 @@ class OutputWatch:
         for ours in CLOCKS:
             name = self._name(ours)
             if name and ours not in metrics:
-                raise ValueError(
+                raise MissingKeyError(
                     f"an epoch's report has no {name!r}, which keys.{ours} names; it has "
                     f"{', '.join(self._seen)}. Fix: correct keys.{ours}, or leave it out to use the wall "
                     "clock."
@@ -191,7 +227,7 @@ class OutputWatch:
                 raise ValueError(
                     f"option pattern matches this line more than once, with different numbers: "
                     f"{line.strip()[:MAX_QUOTE]}. Fix: make it match only the right one, for example "
-                    r"\bval_nrmse=..."
+                    rf"\bval_{self._options.quality_metric}=..."
                 )
             yield from found[:1]
         elif self._options.source == "json":
@@ -203,54 +239,3 @@ class OutputWatch:
 
     def _name(self, ours: str) -> str:
         return name_of(ours, self._options.keys)
-
-
-def to_metrics(values: Mapping[Any, Any], keys: Mapping[str, str]) -> Metrics | None:
-    """Returns the metrics that ``values`` give; None if there is no NRMSE, or none at all where none is read.
-
-    An NRMSE of ``null`` is NaN; any other metric of ``null`` is not there.
-
-    Raises:
-        ValueError: A value is not a number, or not one that its metric can have.
-    """
-    given = {ours: find(values, name) for ours in METRICS if (name := name_of(ours, keys))}
-    if given.get("nrmse", MISSING) is MISSING and name_of("nrmse", keys):
-        return None
-    found = {"nrmse": math.nan} if "nrmse" in given else {}
-    for ours, value in given.items():
-        if value is not None and value is not MISSING:
-            found[ours] = _checked(ours, name_of(ours, keys), value)
-    return found or None
-
-
-def _epoch_of(values: Mapping[Any, Any], name: str) -> float | None:
-    """Returns the epoch to which a report belongs; None if it does not say."""
-    value = find(values, name) if name else None
-    if value is None or value is MISSING:
-        return None
-    number = number_of(value)
-    if number is None or not math.isfinite(number):
-        raise ValueError(
-            f"{name}={short(value)} is not a number. Fix: name the epoch in keys.epoch; {COUNT_LINES}."
-        )
-    return number
-
-
-def _checked(ours: str, name: str, value: object) -> float:
-    number = number_of(value)
-    seen = f"metric {name}={short(value)}"
-    if number is None:
-        raise ValueError(
-            f"{seen} is not a number. Fix: print a number, or correct keys.{ours} or the source of metrics."
-        )
-    if ours == "nrmse" and -math.inf < number <= 0:
-        raise ValueError(
-            f"{seen} is not above 0, as an error relative to the target's size must be. "
-            "Fix: name the right key in keys.nrmse, or have the script report NaN where it has no answer."
-        )
-    is_time = math.isfinite(number) and (ours == "time_s" or number >= 0)
-    if ours in CLOCKS and not is_time:
-        raise ValueError(f"{seen} is not a time. Fix: leave keys.{ours} out to use the wall clock.")
-    if ours == "peak_memory_gib" and not 0 <= number < math.inf:
-        raise ValueError(f"{seen} is not an amount of memory. Fix: print GiB, 0 or more, or nothing.")
-    return number

@@ -9,7 +9,12 @@ import difflib
 from collections.abc import Collection, Iterator
 
 from trainables.command.options import CommandOptions
-from trainables.command.words import EPOCH, OWN_WORDS, names_in, word_of
+from trainables.command.probe_options import ProbeOptions
+from trainables.command.words import EPOCH, OWN_WORDS, STEPS, names_in, word_of
+
+_EVALUATION = ("evaluate", "evaluate_file", "evaluate_start")
+_REACH_NO_TRAINING = (*_EVALUATION, "probe.args", "probe.patch")
+"""Options whose words a training does not see."""
 
 
 def check_parameters(options: CommandOptions, varying: Collection[str], fixed: Collection[str]) -> None:
@@ -25,29 +30,35 @@ def check_parameters(options: CommandOptions, varying: Collection[str], fixed: C
             parameter that varies reaches nothing.
     """
     names = [*varying, *fixed]
-    evaluation_words = (*OWN_WORDS, EPOCH) if options.evaluate else OWN_WORDS
+    own = [*OWN_WORDS, *([STEPS] if options.probe else []), *([EPOCH] if options.evaluate else [])]
     for name in names:
-        if name in evaluation_words:
+        if name in own:
             raise ValueError(
                 f"the parameter {name!r} has the name of a word that the command stage fills in itself "
-                f"({', '.join(evaluation_words)}). Fix: give the parameter another name."
+                f"({', '.join(own)}). Fix: give the parameter another name."
             )
     reached = set()
     for where, text, name in _uses(options):
-        is_evaluation = where in ("evaluate", "evaluate_file")
-        words = evaluation_words if is_evaluation else OWN_WORDS
-        known = [*names, *(word for word in words if (where, word) != ("patch", "config"))]
+        known = _known(where, names)
         if name not in known:
             raise _unknown(where, text, name, known)
-        if not is_evaluation:
+        if where not in _REACH_NO_TRAINING:
             reached.add(name)
     if unreached := [name for name in varying if name not in reached]:
         raise _unreached(unreached)
 
 
+def _known(where: str, names: list[str]) -> list[str]:
+    """Returns the words that an option may name."""
+    own = [word for word in OWN_WORDS if word != "config" or not where.endswith("patch")]
+    more = [STEPS] if where.startswith("probe.") else [EPOCH] if where in _EVALUATION else []
+    return [*names, *own, *more]
+
+
 def _uses(options: CommandOptions) -> Iterator[tuple[str, str, str]]:
     """Yields option, text and name for every place where an option names a word."""
     texts = [("command", text) for text in options.command] + [("file", options.file)]
+    texts += [("evaluate_start", text) for text in options.evaluate_start]
     texts += [("evaluate", text) for text in options.evaluate] + [("evaluate_file", options.evaluate_file)]
     texts += [("env", str(text)) for text in options.env.values()]
     for where, text in texts:
@@ -56,6 +67,8 @@ def _uses(options: CommandOptions) -> Iterator[tuple[str, str, str]]:
         name = word_of(text)
         names = names_in(text) if name is None else [name]
         yield from (("patch", f"{key}: {text}", name) for name in names)
+    if probe := ProbeOptions.parse(options.probe, config=options.config):
+        yield from probe.uses()
 
 
 def _unknown(where: str, text: str, name: str, known: list[str]) -> ValueError:

@@ -5,6 +5,7 @@ Knows processes. Does not know metrics or trials.
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -102,9 +103,9 @@ class Script:
             self._suspension.report,
         )
 
-    def next_event(self) -> Event:
-        """Waits for the next line that ``see`` selects, or for the end of the script."""
-        return self._reader.next_event()
+    def next_event(self, until_s: float = math.inf) -> Event:
+        """Waits for the next line that ``see`` selects, or for the end; see ``OutputReader.next_event``."""
+        return self._reader.next_event(until_s)
 
     def go_on(self, num_done: int) -> None:
         """Lets a script go on that its report has suspended, unless more than ``num_done`` have come."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainables.command.options import python_script
+from trainables.command.paths import python_script
 from trainables.command.words import fill, names_in
 
 _HEAD_BYTES = 256

@@ -6,6 +6,7 @@ waited for, without colours: memory does not grow with the output. Does not know
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import re
@@ -18,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from trainables.command.output import STARTED, Metrics
+from trainables.command.metrics import Metrics
+from trainables.command.output import STARTED
 from trainables.command.usage import Usage
 
 MAX_LINE = 65_536
@@ -103,9 +105,17 @@ class OutputReader:
         self._thread = threading.Thread(target=self._run, name="script-output", daemon=True)
         self._thread.start()
 
-    def next_event(self) -> Event:
-        """Returns the next line that ``see`` selects, or the end of the script, which is the last event."""
-        return self._events.get()
+    def next_event(self, until_s: float = math.inf) -> Event:
+        """Returns the next line that ``see`` selects, or the end of the script, which is the last event.
+
+        Raises:
+            TimeoutError: Nothing has come by ``until_s``, seconds of ``time.perf_counter()``.
+        """
+        timeout_s = None if until_s == math.inf else max(0.0, until_s - time.perf_counter())
+        try:
+            return self._events.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError from None
 
     def join(self) -> None:
         """Waits until the thread has ended; the script must have."""

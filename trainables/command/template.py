@@ -17,18 +17,26 @@ from trainables.command.program import check_program
 from trainables.command.words import value_of
 from trainables.command.workdir import NAME, check_paths
 
-OWN_FILES = ("output.log", "trial.json", "evaluate.log", NAME)
+OWN_FILES = ("output.log", "trial.json", "evaluate.log", "evaluate_start.log", NAME)
 """Names of the other files that are written into a trial's folder."""
 
 
-def write_config(options: CommandOptions, words: Mapping[str, Any], folder: Path) -> Path:
+def write_config(
+    options: CommandOptions, words: Mapping[str, Any], folder: Path, more: Mapping[str, Any] | None = None
+) -> Path:
     """Writes the trial's copy of the configuration: the same bytes, but for the values in ``patch``.
+
+    Args:
+        options: The stage's options.
+        words: The words and their values.
+        folder: The trial's own.
+        more: Keys and values that are patched too; they win over ``patch``.
 
     Raises:
         ValueError: The file cannot be read or patched, or there is no such word.
     """
     copy = folder / Path(options.config).name
-    content, _ = _patched(options, _values(options, words))
+    content, _ = _patched(options, _values(options, words, more))
     copy.write_bytes(content)
     for place, text in _places(options).items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
@@ -36,11 +44,13 @@ def write_config(options: CommandOptions, words: Mapping[str, Any], folder: Path
     return copy
 
 
-def changes(options: CommandOptions, words: Mapping[str, Any]) -> list[str]:
+def changes(
+    options: CommandOptions, words: Mapping[str, Any], more: Mapping[str, Any] | None = None
+) -> list[str]:
     """Returns what the trial's copy has in place of the original's values, a text a key of ``patch``."""
-    if not options.patch:
+    values = _values(options, words, more)
+    if not values:
         return []
-    values = _values(options, words)
     _, changed = _patched(options, values)
     told = {change.key: f"{change.key}: {change.before} -> {change.after}" for change in changed}
     return [told.get(key, f"{key}: {value}, as it was") for key, value in values.items()]
@@ -60,8 +70,9 @@ def check_inputs(options: CommandOptions) -> None:
     patched, a missing file of ``workdir``. Words with a parameter in braces are not looked at.
     """
     check_program(options.command)
-    if options.evaluate:
-        check_program(options.evaluate, "evaluate")
+    for name in ("evaluate", "evaluate_start"):
+        if command := getattr(options, name):
+            check_program(command, name)
     check_paths(options.workdir)
     if options.config:
         check_config(options)
@@ -73,6 +84,11 @@ def check_config(options: CommandOptions) -> None:
         fix = "give the file another name: the trial's folder has a file of ours with this name"
         raise mistake("config", options.config, fix)
     _patched(options, dict.fromkeys(options.patch, 1))
+    if options.probe:
+        try:
+            _patched(options, dict.fromkeys([*options.patch, *options.probe.get("patch", ())], 1))
+        except ValueError as error:
+            raise ValueError(str(error).replace("option patch", "option probe.patch", 1)) from None
     _places(options)
 
 
@@ -115,10 +131,12 @@ def _included(options: CommandOptions) -> dict[Path, str]:
         raise mistake("config", options.config, "save what it includes as UTF-8 text") from None
 
 
-def _values(options: CommandOptions, words: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values of the keys of ``patch``; ValueError for a word that there is not."""
+def _values(
+    options: CommandOptions, words: Mapping[str, Any], more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Returns the values of the keys of ``patch`` and ``more``; ValueError for a word that there is not."""
     values = {}
-    for key, text in options.patch.items():
+    for key, text in {**options.patch, **(more or {})}.items():
         try:
             values[key] = value_of(text, words)
         except (KeyError, ValueError):

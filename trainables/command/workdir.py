@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.command.mistakes import mistake
-from trainables.command.options import python_script
+from trainables.command.paths import python_script
 
 NAME = "workdir"
 """The folder's name in that of the trial."""

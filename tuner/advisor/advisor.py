@@ -35,7 +35,7 @@ from tuner.advisor.messages import (
     probed_of,
     record_of,
 )
-from tuner.advisor.planning import make_proposer, next_step
+from tuner.advisor.planning import make_proposer, next_step, probe_limit_s
 from tuner.advisor.telling import evidence, full_budget_values
 from tuner.certificate import Rounds, subject
 from tuner.core.config import TrialConfig
@@ -54,8 +54,9 @@ from tuner.search.policy.stopping import Decided
 class Advisor:
     """Decides what to run, when to stop it and what to recommend.
 
-    The contract: `ask` until it answers Finished; for each Run, `observe` every report and `tell` how it
-    ended; for each Probe, `probed` with its results, or `tell` when it was lost. The same calls with the
+    The contract: `ask` until it answers Finished, before the last trial has ended only if it is Broken: what
+    still runs is then to be ended, and told as discarded. For each Run, `observe` every report and `tell` how
+    it ended; for each Probe, `probed` with its results, or `tell` when it was lost. The same calls with the
     same seed give the same answers, and saying the same thing twice changes nothing. `elapsed_s`, seconds
     since the study began, is all it knows of time.
 
@@ -109,9 +110,9 @@ class Advisor:
             if not isinstance(answer, str):
                 return answer
             reason = answer
-        if self._num_busy:
-            return Wait()
-        return self._finish(Broken(reason=reason) if broken else Finished(reason=reason))
+        if broken:
+            return self._finish(Broken(reason=broken))
+        return Wait() if self._num_busy else self._finish(Finished(reason=reason))
 
     def _finish(self, last: Finished) -> Finished:
         if self._proposer is not None:
@@ -277,6 +278,11 @@ class Advisor:
         return self.knowledge.pooling_contradiction
 
     @property
+    def probing_given_up(self) -> str:
+        """The reason why no more probes are asked for, though the stage offers them; empty while they are."""
+        return self._agenda.probing_given_up
+
+    @property
     def num_counted(self) -> int:
         """Trials that count against the budget; a lost one and its repeats count once."""
         return len(self.knowledge.observations.num_asked)
@@ -343,7 +349,7 @@ class Advisor:
 
     @property
     def _may_probe(self) -> bool:
-        return self.traits.can_probe and self._agenda.may_probe
+        return self.traits.can_probe and not self.probing_given_up
 
     def _was_asked(self, config: TrialConfig) -> bool:
         return config in self.knowledge.observations.num_asked
@@ -375,7 +381,8 @@ class Advisor:
             self._proposer.adopt(record.trial_id, record.config)
 
     def _start_probe(self, step: ProbeStep, elapsed_s: float) -> Probe:
-        probe = Probe(trial_id=self._agenda.next_probe_id, configs=step.configs)
+        limit_s = probe_limit_s(self.knowledge)
+        probe = Probe(trial_id=self._agenda.next_probe_id, configs=step.configs, limit_s=limit_s)
         self._agenda.probe_asked(probe, elapsed_s)
         return probe
 

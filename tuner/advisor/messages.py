@@ -36,10 +36,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """Time a few steps of each configuration, warm-up excluded, and answer with `Advisor.probed`."""
+    """Time a few steps of each configuration, warm-up excluded, and answer with `Advisor.probed`.
+
+    Attributes:
+        limit_s: Seconds after which a single start of a program is no probe any more; 0 if there is no limit.
+    """
 
     trial_id: str
     configs: tuple[TrialConfig, ...]
+    limit_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +52,17 @@ class ProbeResult:
     """The result of a probe for one configuration.
 
     Attributes:
-        status: OOM when it does not fit.
+        status: OOM when it does not fit, NAN when it cannot be trained for another reason.
         epoch_time_s: Predicted training seconds an epoch.
         peak_memory_gib: Peak memory during the probe.
+        error: Relative standard error of the time, as the stage states it; 0 where it states none.
     """
 
     config: TrialConfig
     status: Status
     epoch_time_s: float
     peak_memory_gib: float
+    error: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken(Finished):
-    """The study is over because the stage itself does not work: a failure, not a finding."""
+    """The study is over because the stage itself does not work: a failure, not a finding.
+
+    Trials may still run; nobody waits for them.
+    """
 
 
 PROBE_PREFIX = "p"
@@ -89,6 +99,8 @@ class Ending:
         state: COMPLETE, STOPPED, INFEASIBLE, FAILED or DISCARDED.
         reason: The reason in words; empty if it says no more than the state.
         constraint: "memory" or "finite" for INFEASIBLE.
+        is_general: Whether, for FAILED, the cause lies in the study or its stage, so that every other trial
+            has it too.
         is_lost: Whether, for FAILED, the worker died or the node went, so that the same configuration is
             worth asking again; an exception of the stage itself is not. Always for DISCARDED.
         checkpoint_epoch: Epoch after which a lost trial's newest checkpoint was taken; 0 if there is
@@ -99,6 +111,7 @@ class Ending:
     reason: str = ""
     constraint: str = ""
     is_lost: bool = False
+    is_general: bool = False
     checkpoint_epoch: int = 0
 
     @classmethod
@@ -133,9 +146,9 @@ class Ending:
                 return cls.diverged(report.error or "loss or NRMSE is not finite")
 
     @classmethod
-    def failed(cls, reason: str, *, is_lost: bool = False) -> Ending:
+    def failed(cls, reason: str, *, is_lost: bool = False, is_general: bool = False) -> Ending:
         """The stage raised an exception, or its worker died."""
-        return cls(state=TrialState.FAILED, reason=reason, is_lost=is_lost)
+        return cls(state=TrialState.FAILED, reason=reason, is_lost=is_lost, is_general=is_general)
 
     @classmethod
     def discarded(cls, reason: str) -> Ending:
@@ -144,9 +157,9 @@ class Ending:
 
 
 def ask_as_dict(ask: Ask) -> dict[str, Any]:
-    """An answer of `ask()` as plain JSON values, `kind` first; what begins anew says no more of that."""
+    """An answer of `ask()` as plain JSON values, `kind` first; what does not apply is left out."""
     values = {"kind": type(ask).__name__.lower(), **_plain(ask)}
-    return {name: value for name, value in values.items() if value or name not in _RESUMED}
+    return {name: value for name, value in values.items() if value or name not in _LEFT_OUT}
 
 
 def ask_of_dict(values: Mapping[str, Any]) -> Ask:
@@ -167,7 +180,8 @@ def ask_of_dict(values: Mapping[str, Any]) -> Ask:
             )
         case "probe":
             configs = tuple(TrialConfig.from_dict(config) for config in values["configs"])
-            return Probe(trial_id=values["trial_id"], configs=configs)
+            limit_s = float(values.get("limit_s", 0.0))
+            return Probe(trial_id=values["trial_id"], configs=configs, limit_s=limit_s)
         case "finished":
             return Finished(reason=values["reason"])
         case "broken":
@@ -179,6 +193,8 @@ def ask_of_dict(values: Mapping[str, Any]) -> Ask:
 def probe_as_dict(result: ProbeResult) -> dict[str, Any]:
     """A probe's result as plain JSON values, NaN as None; `probe_of_dict` reads it back."""
     values: dict[str, Any] = _plain(result)
+    if not result.error:
+        del values["error"]
     return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values.items()}
 
 
@@ -186,14 +202,17 @@ def probe_of_dict(values: Mapping[str, Any]) -> ProbeResult:
     """Reads what `probe_as_dict` gave."""
     figures = {name: math.nan if values[name] is None else float(values[name]) for name in _PROBE_FIGURES}
     return ProbeResult(
-        config=TrialConfig.from_dict(values["config"]), status=Status(values["status"]), **figures
+        config=TrialConfig.from_dict(values["config"]),
+        status=Status(values["status"]),
+        error=float(values.get("error", 0.0)),
+        **figures,
     )
 
 
 def ending_as_dict(ending: Ending) -> dict[str, Any]:
     """An ending as plain JSON values; `ending_of_dict` reads it back."""
     values: dict[str, Any] = _plain(ending)
-    return {name: value for name, value in values.items() if value or name != "checkpoint_epoch"}
+    return {name: value for name, value in values.items() if value or name not in _RARELY_SAID}
 
 
 def ending_of_dict(values: Mapping[str, Any]) -> Ending:
@@ -203,11 +222,14 @@ def ending_of_dict(values: Mapping[str, Any]) -> Ending:
         reason=values["reason"],
         constraint=values["constraint"],
         is_lost=values["is_lost"],
+        is_general=values.get("is_general", False),
         checkpoint_epoch=values.get("checkpoint_epoch", 0),
     )
 
 
 _RESUMED = ("resumed_from", "from_epoch")
+_RARELY_SAID = ("checkpoint_epoch", "is_general")
+_LEFT_OUT = (*_RESUMED, "limit_s")
 _PROBE_FIGURES = ("epoch_time_s", "peak_memory_gib")
 
 
@@ -245,7 +267,9 @@ def ended_by(record: TrialRecord, ending: Ending) -> TrialRecord:
     """The record with its end as reports bear it out: told complete without all epochs, it was stopped."""
     if ending.state is TrialState.COMPLETE and record.epoch < record.num_epochs:
         ending = Ending.stopped(f"it ended after {record.epoch} of {record.num_epochs} epochs")
-    return record.ended(ending.state, reason=ending.reason, constraint=ending.constraint)
+    return record.ended(
+        ending.state, reason=ending.reason, constraint=ending.constraint, is_general=ending.is_general
+    )
 
 
 def probed_of(result: ProbeResult) -> Probed:
@@ -255,4 +279,6 @@ def probed_of(result: ProbeResult) -> Probed:
         config=result.config,
         epoch_time_s=result.epoch_time_s if fits else None,
         peak_memory_gib=result.peak_memory_gib if fits else 0.0,
+        error=result.error,
+        is_too_large=result.status is Status.OOM,
     )

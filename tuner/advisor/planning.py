@@ -20,6 +20,9 @@ from tuner.search.policy.probing import ProbeStep
 from tuner.search.policy.stopping import Decided
 from tuner.search.policy.strategy import RunStep, Strategy
 
+LEAST_PROBE_LIMIT_S = 5.0
+"""Seconds that a start in a probe is always allowed."""
+
 MAX_DISTURBED_RUNS = 3
 """Runs of a configuration that others disturbed: on a machine where all are, no more are tried."""
 
@@ -122,3 +125,17 @@ def _undisturbed(found: Recommendation, knowledge: Knowledge, strategy: Strategy
         if known and known.is_contended and observations.num_asked[config] < MAX_DISTURBED_RUNS:
             return Task(Purpose.REPLICATE, config, strategy.next_seed(config))
     return None
+
+
+def probe_limit_s(knowledge: Knowledge) -> float:
+    """Seconds until the baseline had reported its first epoch: a start that takes longer is no probe.
+
+    Returns:
+        0 if there is no limit: the stage itself sees to it that a probe is short, or the baseline is unknown.
+    """
+    baseline = knowledge.observations.measured.get(knowledge.problem.baseline)
+    if baseline is None or not knowledge.problem.traits.probes_in_proportion:
+        return 0.0
+    first = baseline.records[0].measurements[0]
+    seconds = first.setup_time_s + first.warmup_time_s + first.time_s + first.evaluate_time_s
+    return round(max(LEAST_PROBE_LIMIT_S, seconds), 3)

@@ -17,11 +17,11 @@ from typing import Any
 
 from ray import tune
 
-from tuner.advisor import Run
+from tuner.advisor import Probe, Run
 from tuner.core.study import StudySpec
 from tuner.core.trial import Purpose
 from tuner.ray_adapter.launch import trial_config
-from tuner.ray_adapter.stages import check_parameters, load_stage, mistake_of
+from tuner.ray_adapter.stages import check_parameters, evaluates_start, load_stage, mistake_of
 
 
 class OutOfTimeError(Exception):
@@ -70,22 +70,31 @@ class OneTrial:
         except ValueError as error:
             raise mistake_of(self._study, str(error)) from error
 
+    @property
+    def is_probe(self) -> bool:
+        """Whether the baseline is probed instead of trained."""
+        asked = getattr(self._stage_class, "is_tried_by_probe", None)
+        return asked is not None and bool(asked(dict(self._study.stage.options)))
+
     def set_up(self) -> None:
         """Builds the trial and warms it up; what it tells of itself can be asked even if that fails."""
         study = self._study
-        wanted = Run(
+        wanted: Run | Probe = Run(
             trial_id="try",
             config=study.baseline,
             seed=study.seed,
             num_epochs=study.stage.num_epochs,
             purpose=Purpose.BASELINE,
         )
+        if self.is_probe:
+            wanted = Probe(trial_id="try", configs=(study.baseline,))
+        config = trial_config(study, wanted, measure_start=evaluates_start(study))
         with redirect_stdout(sys.stderr):
-            self._stage_class.__init__(self._trial, config=trial_config(study, wanted))
+            self._stage_class.__init__(self._trial, config=config)
         self._is_set_up = True
 
     def first_report(self) -> dict[str, Any]:
-        """Trains until the first report, and returns it."""
+        """Trains until the first report, and returns it; of a probe, what it answers."""
         with redirect_stdout(sys.stderr):
             return dict(self._trial.train())
 

@@ -26,6 +26,7 @@ from tuner.ray_adapter.address import cluster_address
 from tuner.ray_adapter.cluster import ClusterOptions, connect, prepare_environment
 from tuner.ray_adapter.device import Device, look_at_device
 from tuner.ray_adapter.interrupts import Interrupted, Interrupts
+from tuner.report.notices import Notices
 from tuner.report.outputs import ReportOutputs
 from tuner.report.screens import Screen
 from tuner.report.warm_start import warm_start_line
@@ -189,7 +190,7 @@ def _begin(
 ) -> OpenRun:
     advisor = Advisor(study, num_workers=device.num_workers, traits=device.traits, warm_start=warm_start)
     if warm_start is not None:
-        screen.say(warm_start_line(warm_start.provenance))
+        screen.say(warm_start_line(warm_start.provenance, quality=study.metric.label))
     return begin(
         study, advisor, provenance, runs_dir, num_workers=device.num_workers, stage_source=device.source
     )
@@ -237,8 +238,12 @@ def _run_on(
 
     clock, advisor = Stopwatch(run.elapsed_s), run.advisor
 
+    notices = Notices(screen.say)
+
     def show(changed: TrialRecord) -> None:
-        screen.show(Progress.of(advisor, clock()), changed)
+        progress = Progress.of(advisor, clock())
+        notices.look(progress, advisor.probing_given_up)
+        screen.show(progress, changed)
 
     def run_trials(journaled: JournaledAdvisor) -> None:
         with suppress(Interrupted):

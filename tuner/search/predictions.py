@@ -57,6 +57,11 @@ class Predictions:
         """The results of probes."""
         return self.observations.probes
 
+    @property
+    def probe_error(self) -> float:
+        """The relative standard error of a probed epoch time, as far as is known."""
+        return self._models.probe_scale.error
+
     # What it costs.
 
     @cached_property
@@ -109,7 +114,7 @@ class Predictions:
     @cached_property
     def _too_large(self) -> list[TrialConfig]:
         """The configurations that ran out of memory in a trial or a probe."""
-        probed = [p.config for p in self.probes.values() if p.epoch_time_s is None]
+        probed = [p.config for p in self.probes.values() if p.is_too_large]
         return [*self.observations.too_large, *probed]
 
     @cached_property
@@ -133,7 +138,8 @@ class Predictions:
             found[self.candidates.index[config]] = 0.0
         for config in self.measured:
             found[self.candidates.index[config]] = 1.0
-        for config in (*self.observations.infeasible, *self._too_large):
+        probed = [p.config for p in self.probes.values() if p.epoch_time_s is None]
+        for config in (*self.observations.infeasible, *probed):
             found[self.candidates.index[config]] = 0.0
         return found
 
