@@ -8,7 +8,7 @@ import pytest
 
 from tests.studies import report
 from tuner.core.config import TrialConfig
-from tuner.core.effects import MIN_EQUIVALENT, to_export
+from tuner.core.effects import MIN_EQUIVALENT, to_export, unread
 from tuner.core.trial import TrialRecord, TrialState
 
 BASELINE = TrialConfig(batch_size=6, micro_batch=3, num_taus=5)
@@ -159,11 +159,28 @@ def test_an_effect_at_or_near_the_margin_is_called_none_in_few_studies(effect):
     assert sum(wrong) <= 5
 
 
+def test_a_parameter_that_is_never_read_is_named_where_the_baselines_value_is_recommended():
+    [one] = export(pair(TWIN), TWIN).no_effect
+    assert (one.name, one.kept, one.recommended, one.other) == ("accum_steps", 1, 1, 2)
+    assert export(pair(TWIN), TWIN).config == TWIN
+    assert not export(pair(TWIN, change=0.01), TWIN).no_effect
+
+
+def test_what_makes_no_difference_anywhere_is_shown_by_pairs_of_two_configurations():
+    both = [*pair(OTHERS[0]), *pair(OTHERS[1], 0.0933333333, times=QUICKER)]
+    assert unread(both, BASELINE) == {"accum_steps": {(False, 2)}}
+    assert unread(pair(TWIN), BASELINE) == {}
+    assert unread([*both, *pair(OTHERS[2], change=0.01)], BASELINE) == {}
+    assert unread([*both, *pair(OTHERS[2], times=(4.0, 5.0))], BASELINE) == {}
+
+
 # What is exported.
 
 
 def test_what_would_break_a_constraint_is_not_exported():
-    assert export(pair(TWIN), is_legal=lambda config: config.accum_steps > 1).config == WINNER
+    kept = export(pair(TWIN), is_legal=lambda config: config.accum_steps > 1)
+    assert kept.config == WINNER
+    assert kept.no_effect[0].text.endswith("2 stays, because the baseline's 1 breaks a constraint here")
     smaller = replace(BASELINE, micro_batch=6)  # 3 divides it, 5 does not
     records = [run(replace(smaller, micro_batch=size), 0.0912345678) for size in (6, 3)]
     baseline = TrialConfig(batch_size=5, micro_batch=5, num_taus=5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +73,8 @@ def run(args: argparse.Namespace, out: Output) -> int:
     for change in changes:
         was = "(not there)" if change.before is None else change.before
         out.say(f"{change.key}: {was} -> {change.after}")
+    for line in _needless(past, keys, {change.key for change in changes}):
+        out.say(line)
     if args.dry_run:
         out.say("--dry-run: nothing was written.")
         return 0
@@ -140,6 +142,19 @@ def _no_effect(past: PastRun, keys: Mapping[str, str]) -> list[str]:
 
     export = exported(past.result)
     return [no_effect_line(one) for one in (export.no_effect if export else ()) if keys[one.name]]
+
+
+def _needless(past: PastRun, keys: Mapping[str, str], changed: Collection[str]) -> list[str]:
+    """Returns a warning for each key that is changed although its parameter was seen to change nothing."""
+    from tuner.report.exported import exported
+
+    export = exported(past.result)
+    return [
+        f"warning: {keys[one.name]} is changed, although {one.name} had no measurable effect here; other "
+        f"stages may read this key. Fix: leave it as it is with --map {one.name}="
+        for one in (export.no_effect if export else ())
+        if keys[one.name] in changed
+    ]
 
 
 def _why_not_certified(result: Mapping[str, Any]) -> str:

@@ -18,28 +18,24 @@ to have no effect:
 A parameter may matter in one regime and not in another (a chunk larger than the batch). So one of the pairs
 must be of the recommended configuration itself, or the pairs must be of two different ones.
 
+A parameter whose recommended value is the baseline's already is named too, where it is unread.
+
 Knows records and configurations, not which of them deserves to win.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from itertools import combinations
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from tuner.core.config import TrialConfig
-from tuner.core.limits import reported
 from tuner.core.paired_mean import PairedMean
 from tuner.core.parameters import ParameterValue
 from tuner.core.trial import TrialRecord
+from tuner.core.twins import Key, Twins, Values, between, num_digits, rest_of, twins_of
 from tuner.core.values import key
 from tuner.errors import ConfigError
-
-EQUAL = 1e-9
-"""Relative difference up to which two NRMSE are equal."""
 
 FINE_DIGITS = 7
 """Significant digits of a reported NRMSE from which a single tie is no chance."""
@@ -68,18 +64,32 @@ class NoEffect:
         name: Name of the parameter.
         kept: The baseline's value.
         recommended: The value of what is recommended.
-        num_pairs: Pairs of runs that differ in these two values alone.
+        other: The value that was compared with the baseline's: the recommended one, unless the two are equal.
+        num_pairs: Pairs of runs that differ in `kept` and `other` alone.
+        is_legal: Whether the baseline's value can be kept; False if it breaks a constraint of the study.
     """
 
     name: str
     kept: ParameterValue
     recommended: ParameterValue
+    other: ParameterValue
     num_pairs: int
+    is_legal: bool = True
+
+    @property
+    def exported(self) -> ParameterValue:
+        """The value that goes into a pipeline."""
+        return self.kept if self.is_legal else self.recommended
 
     @property
     def text(self) -> str:
         """Returns the effect in words, for people."""
-        return f"{self.name} had no measurable effect: kept at the baseline's {self.kept}"
+        if self.is_legal:
+            return f"{self.name} had no measurable effect: kept at the baseline's {self.kept}"
+        return (
+            f"{self.name} had no measurable effect: {self.recommended} stays, because the baseline's "
+            f"{self.kept} breaks a constraint here"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +98,7 @@ class Export:
 
     Attributes:
         config: The recommended configuration with the baseline's values where they are as good.
-        no_effect: These, in the order of the configuration.
+        no_effect: The parameters without a measurable effect, in the order of the configuration.
     """
 
     config: TrialConfig
@@ -112,86 +122,92 @@ def to_export(
     config, found = recommended, []
     theirs = baseline.as_dict()
     for name, value in recommended.as_dict().items():
-        if name not in theirs or key(theirs[name]) == key(value):
+        one = _no_effect(records, name, theirs[name], recommended) if name in theirs else None
+        if one is None:
             continue
-        num_pairs = _num_without_effect(records, name, theirs[name], recommended)
-        changed = _with(config, name, theirs[name]) if num_pairs else None
-        if changed is not None and is_legal(changed):
-            config = changed
-            found.append(NoEffect(name=name, kept=theirs[name], recommended=value, num_pairs=num_pairs))
+        if key(one.kept) != key(value):
+            changed = with_values(config, {name: one.kept})
+            is_legal_now = changed is not None and is_legal(changed)
+            one = replace(one, is_legal=is_legal_now)
+            config = changed if changed is not None and is_legal_now else config
+        found.append(one)
     return Export(config=config, no_effect=tuple(found))
 
 
-def _with(config: TrialConfig, name: str, value: ParameterValue) -> TrialConfig | None:
+def unread(records: Sequence[TrialRecord], baseline: TrialConfig) -> Mapping[str, frozenset[Key]]:
+    """The values that make no difference against the baseline's, by parameter, whatever the rest is.
+
+    Shown by pairs of two different configurations at least, see above; runs that scatter show nothing here.
+
+    Args:
+        records: Records of every trial of the study.
+        baseline: Whose values the others are compared with.
+    """
+    found = {}
+    for name, kept in baseline.as_dict().items():
+        groups = twins_of(records, name)
+        values = {value for pair in groups for value in pair} - {key(kept)}
+        alike = {value for value in values if _is_unread_at(groups, key(kept), value)}
+        if alike:
+            found[name] = frozenset(alike)
+    return found
+
+
+def _is_unread_at(groups: Mapping[Values, Sequence[Twins]], kept: Key, value: Key) -> bool:
+    mine = between(groups, kept, value)
+    return len({twins.rest for twins in mine}) > 1 and _is_unread(mine, groups, is_of_it=False)
+
+
+def _no_effect(
+    records: Sequence[TrialRecord], name: str, kept: ParameterValue, recommended: TrialConfig
+) -> NoEffect | None:
+    """Finds whether a parameter may as well have the baseline's value; None if that is not shown."""
+    value = recommended.as_dict()[name]
+    groups = twins_of(records, name)
+    if key(kept) != key(value):
+        num = _num_without_effect(groups, name, kept, value, recommended)
+        seen = [(num, value)]
+    else:
+        others = sorted({pair for values in groups for pair in values} - {key(kept)}, key=str)
+        seen = [
+            (_num_without_effect(groups, name, kept, other, recommended, is_unread_only=True), other)
+            for _, other in others
+        ]
+    num_pairs, other = max(seen, key=lambda one: one[0], default=(0, value))
+    if not num_pairs:
+        return None
+    return NoEffect(name=name, kept=kept, recommended=value, other=other, num_pairs=num_pairs)
+
+
+def with_values(config: TrialConfig, values: Mapping[str, ParameterValue]) -> TrialConfig | None:
+    """Returns a configuration with other values; None if there is none that divides."""
     try:
-        return TrialConfig.from_dict(config.as_dict() | {name: value})
+        return TrialConfig.from_dict({**config.as_dict(), **values})
     except ConfigError:
         return None
 
 
-Rest = tuple[tuple[str, tuple[bool, ParameterValue]], ...]
-"""A configuration without one of its parameters."""
-
-Values = tuple[tuple[bool, ParameterValue], tuple[bool, ParameterValue]]
-"""Two values of a parameter, see `key`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Twins:
-    """Two runs with the same seed that differ in one parameter alone."""
-
-    rest: Rest
-    one: TrialRecord
-    other: TrialRecord
-
-    @property
-    def is_equal(self) -> bool:
-        return math.isclose(self.one.nrmse, self.other.nrmse, rel_tol=EQUAL)
-
-    def change(self, metric: str) -> float | None:
-        """Logarithm of the ratio of a figure; None when it was not reported, or others disturbed it."""
-        is_disturbed = self.one.is_contended or self.other.is_contended
-        before, after = (reported(record, metric) for record in (self.one, self.other))
-        if not before or not after or (is_disturbed and metric in ("time_s", "energy_j")):
-            return None
-        return math.log(after / before)
-
-
 def _num_without_effect(
-    records: Iterable[TrialRecord], name: str, kept: ParameterValue, recommended: TrialConfig
+    groups: Mapping[Values, Sequence[Twins]],
+    name: str,
+    kept: ParameterValue,
+    value: ParameterValue,
+    recommended: TrialConfig,
+    *,
+    is_unread_only: bool = False,
 ) -> int:
-    """Pairs which show that a parameter may as well have the baseline's value; 0 when they do not show it."""
-    value = recommended.as_dict()[name]
-    groups = _twins(records, name)
-    mine = groups.get((key(kept), key(value)), ()) or groups.get((key(value), key(kept)), ())
-    is_of_it = any(twins.rest == _rest(recommended, name) for twins in mine)
+    """Pairs which show that two values of a parameter are as good as each other; 0 if they do not show it."""
+    mine = between(groups, key(kept), key(value))
+    is_of_it = any(twins.rest == rest_of(recommended, name) for twins in mine)
     if not (is_of_it or len({twins.rest for twins in mine}) > 1):
         return 0
-    return len(mine) if _is_unread(mine, groups, is_of_it=is_of_it) or _is_equivalent(mine) else 0
+    if _is_unread(mine, groups, is_of_it=is_of_it):
+        return len(mine)
+    return len(mine) if not is_unread_only and _is_equivalent(mine) else 0
 
 
-def _twins(records: Iterable[TrialRecord], name: str) -> Mapping[Values, Sequence[_Twins]]:
-    """Returns all pairs of runs that differ in one parameter alone, by its two values."""
-    alike: dict[tuple[int, Rest], dict[tuple[bool, ParameterValue], TrialRecord]] = {}
-    for record in records:
-        values = record.config.as_dict()
-        if record.is_full_budget and name in values:
-            runs = alike.setdefault((record.seed, _rest(record.config, name)), {})
-            runs[key(values[name])] = record
-    found: dict[Values, list[_Twins]] = {}
-    for (_, rest), runs in alike.items():
-        for pair in combinations(sorted(runs, key=str), 2):
-            one, other = (runs[value] for value in pair)
-            found.setdefault(pair, []).append(_Twins(rest=rest, one=one, other=other))
-    return found
-
-
-def _rest(config: TrialConfig, name: str) -> Rest:
-    return tuple((k, key(v)) for k, v in config.as_dict().items() if k != name)
-
-
-def _is_unread(mine: Sequence[_Twins], groups: Mapping[Values, Sequence[_Twins]], *, is_of_it: bool) -> bool:
-    digits = max(_digits(record.nrmse) for twins in mine for record in (twins.one, twins.other))
+def _is_unread(mine: Sequence[Twins], groups: Mapping[Values, Sequence[Twins]], *, is_of_it: bool) -> bool:
+    digits = max(num_digits(record.nrmse) for twins in mine for record in (twins.one, twins.other))
     if digits < COARSE_DIGITS or len(mine) < (1 if is_of_it and digits >= FINE_DIGITS else 2):
         return False
     is_timed = any(twins.change("time_s") is not None for twins in mine)
@@ -201,14 +217,14 @@ def _is_unread(mine: Sequence[_Twins], groups: Mapping[Values, Sequence[_Twins]]
     )
 
 
-def _is_equivalent(mine: Sequence[_Twins]) -> bool:
+def _is_equivalent(mine: Sequence[Twins]) -> bool:
     nrmse, time = _changes(mine, "nrmse"), _changes(mine, "time_s")
     if min(len(nrmse), len(time)) < MIN_EQUIVALENT:
         return False
     return _lies_within(nrmse, NRMSE_MARGIN) and _lies_within(time, MARGIN) and _is_close(mine)
 
 
-def _changes(group: Sequence[_Twins], metric: str) -> list[float]:
+def _changes(group: Sequence[Twins], metric: str) -> list[float]:
     return [change for twins in group if (change := twins.change(metric)) is not None]
 
 
@@ -225,12 +241,7 @@ def _lies_within(changes: Sequence[float], margin: float) -> bool:
     return -margin <= seen.lower(LEVEL / 2) <= 0 <= seen.upper(LEVEL / 2) <= margin
 
 
-def _is_close(group: Sequence[_Twins]) -> bool:
+def _is_close(group: Sequence[Twins]) -> bool:
     """Whether energy and peak memory change by no more than the margin, on average, where they are known."""
     changes = (_changes(group, metric) for metric in ("energy_j", "peak_memory_gib"))
     return all(not seen or abs(fmean(seen)) <= MARGIN for seen in changes)
-
-
-def _digits(value: float) -> int:
-    """Significant digits of a figure as it was reported."""
-    return len(Decimal(repr(value)).normalize().as_tuple().digits)
