@@ -13,6 +13,7 @@ from tuner.core.effects import to_export
 from tuner.core.estimate import Estimate
 from tuner.core.recommend import Recommendation, recommend
 from tuner.core.study import StudySpec
+from tuner.core.trial import searched
 from tuner.core.twins import is_equal
 from tuner.search.policy.admission import Admission
 
@@ -50,12 +51,13 @@ def recommended(study: StudySpec, knowledge: Knowledge) -> Recommendation | None
 def plain_of(study: StudySpec, knowledge: Knowledge, config: TrialConfig) -> TrialConfig:
     """Returns a configuration with the baseline's values of the parameters that change nothing.
 
-    What a certificate has been begun for stays as it is: there is no certificate of two configurations.
+    What a certificate has been begun for stays as it is: there is no certificate of two configurations. So the
+    certificate's runs change nothing here either, as they could only bring back what it was not begun for.
     """
     records = knowledge.records
     if subject(records, study.baseline, study.guide) == config:
         return config
-    return to_export(records, study.baseline, config, study.lattice.keeps_constraints).config
+    return to_export(searched(records), study.baseline, config, study.lattice.keeps_constraints).config
 
 
 def incumbent(knowledge: Knowledge) -> Estimate | None:

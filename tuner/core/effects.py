@@ -8,12 +8,15 @@ to have no effect:
 
 - *Unread*: NRMSE is equal to nine digits in every pair, whatever the values. What enters a training changes
   its rounding at least, so even one such pair is strong evidence, unless NRMSE is reported with few digits:
-  then a tie may be chance, and two are wanted. The clock has to agree only on average, within `MARGIN` and
-  not significantly apart: it guards against what changes the speed and not the arithmetic. Such a parameter
-  passes when its effect is lost in the scatter of the clock; a few percent of the speed are then given up.
-- *Equivalent*: where runs scatter, the 95 % intervals of both changes lie within `NRMSE_MARGIN` and `MARGIN`
-  and contain 0, with `MIN_EQUIVALENT` pairs at least (Schuirmann, "A comparison of the two one-sided tests
+  then a tie may be chance, and two are wanted. The clock has to agree only on average: within `MARGIN` where
+  the change is not significant, within `SLIGHT` where it is, as a device that gets warmer makes it. That
+  guards against what changes the speed and not the arithmetic. A parameter whose effect is lost in the
+  scatter of the clock passes; a few percent of the speed are then given up.
+- *Equivalent*: where runs scatter, the 95 % intervals of both changes lie within `NRMSE_MARGIN` and `MARGIN`;
+  that of NRMSE contains 0, and the clock agrees as above, with `MIN_EQUIVALENT` pairs at least (Schuirmann, "A comparison of the two one-sided tests
   procedure and the power approach for assessing the equivalence of average bioavailability", 1987).
+
+A run that failed, diverged or ran out of memory differs from a whole one, whatever the reason.
 
 A parameter may matter in one regime and not in another (a chunk larger than the batch). So one of the pairs
 must be of the recommended configuration itself, or the pairs must be of two different ones.
@@ -46,6 +49,9 @@ COARSE_DIGITS = 3
 MARGIN = 0.03
 """Mean change of time, energy and peak memory that counts as none, on logarithms."""
 
+SLIGHT = 0.01
+"""Mean change of time that counts as none even if it is significant, on logarithms."""
+
 NRMSE_MARGIN = 0.005
 """Mean change of NRMSE that counts as none where runs scatter, on logarithms."""
 
@@ -54,6 +60,10 @@ LEVEL = 0.05
 
 MIN_EQUIVALENT = 3
 """Pairs from which runs that scatter are judged."""
+
+
+Seen = frozenset[tuple[str, Key]]
+"""Values of the other parameters beside which one was seen to make no difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,23 +129,25 @@ def to_export(
         recommended: The estimate of the recommended configuration.
         is_legal: Whether a configuration keeps the study's constraints; what breaks them is not exported.
     """
-    config, found = recommended, []
     theirs = baseline.as_dict()
-    for name, value in recommended.as_dict().items():
-        one = _no_effect(records, name, theirs[name], recommended) if name in theirs else None
-        if one is None:
-            continue
-        if key(one.kept) != key(value):
-            changed = with_values(config, {name: one.kept})
-            is_legal_now = changed is not None and is_legal(changed)
-            one = replace(one, is_legal=is_legal_now)
-            config = changed if changed is not None and is_legal_now else config
-        found.append(one)
-    return Export(config=config, no_effect=tuple(found))
+    found = [
+        one
+        for name in recommended.as_dict()
+        if name in theirs and (one := _no_effect(records, name, theirs[name], recommended))
+    ]
+    differing = [one for one in found if key(one.kept) != key(one.recommended)]
+    config = recommended
+    for several in (differing, *([one] for one in differing)):  # two may be legal only together
+        changed = with_values(config, {one.name: one.kept for one in several})
+        if changed is not None and is_legal(changed):
+            config = changed
+    values = {name: key(value) for name, value in config.as_dict().items()}
+    kept = (replace(one, is_legal=values[one.name] == key(one.kept)) for one in found)
+    return Export(config=config, no_effect=tuple(kept))
 
 
-def unread(records: Sequence[TrialRecord], baseline: TrialConfig) -> Mapping[str, frozenset[Key]]:
-    """The values that make no difference against the baseline's, by parameter, whatever the rest is.
+def unread(records: Sequence[TrialRecord], baseline: TrialConfig) -> Mapping[str, Mapping[Key, Seen]]:
+    """The values that make no difference against the baseline's, by parameter, and beside what they make none.
 
     Shown by pairs of two different configurations at least, see above; runs that scatter show nothing here.
 
@@ -143,19 +155,15 @@ def unread(records: Sequence[TrialRecord], baseline: TrialConfig) -> Mapping[str
         records: Records of every trial of the study.
         baseline: Whose values the others are compared with.
     """
-    found = {}
+    found: dict[str, dict[Key, Seen]] = {}
     for name, kept in baseline.as_dict().items():
         groups = twins_of(records, name)
         values = {value for pair in groups for value in pair} - {key(kept)}
-        alike = {value for value in values if _is_unread_at(groups, key(kept), value)}
-        if alike:
-            found[name] = frozenset(alike)
+        for value in sorted(values, key=str):
+            mine = between(groups, key(kept), value)
+            if len({twins.rest for twins in mine}) > 1 and _is_unread(mine, groups, is_of_it=False):
+                found.setdefault(name, {})[value] = frozenset(one for twins in mine for one in twins.rest)
     return found
-
-
-def _is_unread_at(groups: Mapping[Values, Sequence[Twins]], kept: Key, value: Key) -> bool:
-    mine = between(groups, kept, value)
-    return len({twins.rest for twins in mine}) > 1 and _is_unread(mine, groups, is_of_it=False)
 
 
 def _no_effect(
@@ -180,7 +188,7 @@ def _no_effect(
 
 
 def with_values(config: TrialConfig, values: Mapping[str, ParameterValue]) -> TrialConfig | None:
-    """Returns a configuration with other values; None if there is none that divides."""
+    """Returns a configuration with other values; None if there is none, as with no sample in a batch."""
     try:
         return TrialConfig.from_dict({**config.as_dict(), **values})
     except ConfigError:
@@ -212,33 +220,40 @@ def _is_unread(mine: Sequence[Twins], groups: Mapping[Values, Sequence[Twins]], 
         return False
     is_timed = any(twins.change("time_s") is not None for twins in mine)
     return is_timed and all(
-        all(twins.is_equal for twins in group) and _is_alike(_changes(group, "time_s")) and _is_close(group)
+        all(twins.is_equal for twins in group) and _is_as_fast(group) and _is_close(group)
         for group in groups.values()
     )
 
 
 def _is_equivalent(mine: Sequence[Twins]) -> bool:
     nrmse, time = _changes(mine, "nrmse"), _changes(mine, "time_s")
-    if min(len(nrmse), len(time)) < MIN_EQUIVALENT:
+    if min(len(nrmse), len(time)) < MIN_EQUIVALENT or not all(twins.is_whole for twins in mine):
         return False
-    return _lies_within(nrmse, NRMSE_MARGIN) and _lies_within(time, MARGIN) and _is_close(mine)
+    is_as_good = _is_insignificant(nrmse) and _lies_within(nrmse, NRMSE_MARGIN)
+    return is_as_good and _is_as_fast(mine) and _lies_within(time, MARGIN) and _is_close(mine)
 
 
 def _changes(group: Sequence[Twins], metric: str) -> list[float]:
     return [change for twins in group if (change := twins.change(metric)) is not None]
 
 
-def _is_alike(changes: Sequence[float]) -> bool:
-    """Whether a mean change counts as none, as far as is known, and is not significant either."""
+def _is_as_fast(group: Sequence[Twins]) -> bool:
+    """Whether the mean change of time counts as none, as far as is known."""
+    changes = _changes(group, "time_s")
     if not changes:
         return True
+    size = abs(fmean(changes))
+    return size <= SLIGHT or (size <= MARGIN and _is_insignificant(changes))
+
+
+def _is_insignificant(changes: Sequence[float]) -> bool:
     seen = PairedMean.of(changes)
-    return abs(seen.mean) <= MARGIN and seen.lower(LEVEL / 2) <= 0 <= seen.upper(LEVEL / 2)
+    return seen.lower(LEVEL / 2) <= 0 <= seen.upper(LEVEL / 2)
 
 
 def _lies_within(changes: Sequence[float], margin: float) -> bool:
     seen = PairedMean.of(changes)
-    return -margin <= seen.lower(LEVEL / 2) <= 0 <= seen.upper(LEVEL / 2) <= margin
+    return -margin <= seen.lower(LEVEL / 2) and seen.upper(LEVEL / 2) <= margin
 
 
 def _is_close(group: Sequence[Twins]) -> bool:

@@ -6,6 +6,7 @@ budget, and that such a projection is censored: it may teach the search, never w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -170,3 +171,8 @@ class TrialRecord:
         Zero before the first epoch.
         """
         return self.time_s / self.fraction if self.epoch else 0.0
+
+
+def searched(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Returns the records without the certificate's: what a search decides must not change while that runs."""
+    return tuple(record for record in records if record.purpose is not Purpose.CERTIFY)

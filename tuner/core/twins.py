@@ -14,11 +14,14 @@ from itertools import combinations
 from tuner.core.config import TrialConfig
 from tuner.core.limits import reported
 from tuner.core.parameters import ParameterValue
-from tuner.core.trial import TrialRecord
+from tuner.core.trial import TrialRecord, TrialState
 from tuner.core.values import key
 
 EQUAL = 1e-9
 """Relative difference up to which two NRMSE are equal."""
+
+BROKEN = (TrialState.FAILED, TrialState.INFEASIBLE)
+"""States of a run whose twin shows, by being whole, that the two differ."""
 
 Key = tuple[bool, ParameterValue]
 """A value of a parameter, see `key`."""
@@ -32,7 +35,7 @@ Values = tuple[Key, Key]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Twins:
-    """Two runs with the same seed that differ in one parameter alone.
+    """Two runs with the same seed that differ in one parameter alone; one of them at least is whole.
 
     Attributes:
         rest: What their configurations have in common.
@@ -45,12 +48,19 @@ class Twins:
     other: TrialRecord
 
     @property
+    def is_whole(self) -> bool:
+        """Whether both ran all epochs in one go; else one failed, diverged or ran out of memory."""
+        return self.one.is_full_budget and self.other.is_full_budget
+
+    @property
     def is_equal(self) -> bool:
-        """Whether both have the same NRMSE, to nine digits."""
-        return is_equal(self.one.nrmse, self.other.nrmse)
+        """Whether both are whole and have the same NRMSE, to nine digits."""
+        return self.is_whole and is_equal(self.one.nrmse, self.other.nrmse)
 
     def change(self, metric: str) -> float | None:
-        """Logarithm of the ratio of a figure; None when it was not reported, or others disturbed it."""
+        """Logarithm of the ratio of a figure; None when one lacks it, is broken, or was disturbed by others."""
+        if not self.is_whole:
+            return None
         is_disturbed = self.one.is_contended or self.other.is_contended
         before, after = (reported(record, metric) for record in (self.one, self.other))
         if not before or not after or (is_disturbed and metric in ("time_s", "energy_j")):
@@ -69,18 +79,24 @@ def between(groups: Mapping[Values, Sequence[Twins]], one: Key, other: Key) -> S
 
 
 def twins_of(records: Iterable[TrialRecord], name: str) -> Mapping[Values, Sequence[Twins]]:
-    """Returns all pairs of runs that differ in one parameter alone, by its two values."""
+    """Returns all pairs of runs that differ in one parameter alone, by its two values.
+
+    Whole runs; also one that failed, diverged or ran out of memory beside a whole one.
+    """
     alike: dict[tuple[int, Rest], dict[Key, TrialRecord]] = {}
     for record in records:
         values = record.config.as_dict()
-        if record.is_full_budget and name in values:
+        if name in values and (record.is_full_budget or record.state in BROKEN):
             runs = alike.setdefault((record.seed, rest_of(record.config, name)), {})
-            runs[key(values[name])] = record
+            known = runs.get(key(values[name]))
+            if record.is_full_budget or known is None or not known.is_full_budget:
+                runs[key(values[name])] = record
     found: dict[Values, list[Twins]] = {}
     for (_, rest), runs in alike.items():
         for pair in combinations(sorted(runs, key=str), 2):
             one, other = (runs[value] for value in pair)
-            found.setdefault(pair, []).append(Twins(rest=rest, one=one, other=other))
+            if one.is_full_budget or other.is_full_budget:
+                found.setdefault(pair, []).append(Twins(rest=rest, one=one, other=other))
     return found
 
 

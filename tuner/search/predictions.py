@@ -18,7 +18,7 @@ from tuner.core.arrays import Floats
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.seeds import is_alike, num_alike
-from tuner.core.trial import Purpose, TrialRecord
+from tuner.core.trial import TrialRecord, searched
 from tuner.search.candidates import Candidates
 from tuner.search.models.fitted import FittedModels
 from tuner.search.models.memory import MemoryModel
@@ -214,8 +214,7 @@ class Predictions:
         runs: dict[int, list[TrialRecord]] = {}
         for config, estimate in self.measured.items():
             group = int(self.candidates.quality_group[self.candidates.index[config]])
-            searched = (r for r in estimate.records if r.purpose is not Purpose.CERTIFY)
-            runs.setdefault(group, []).extend(searched)
+            runs.setdefault(group, []).extend(searched(estimate.records))
         if not num_alike(runs.values()):
             return {}
         return {group: fmean(r.nrmse for r in mine) for group, mine in runs.items() if is_alike(mine)}
