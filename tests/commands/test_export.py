@@ -190,7 +190,7 @@ def test_two_parameters_into_one_key_are_refused(ended_run, config):
 
 
 def test_it_warns_where_a_changed_key_is_the_whole_pipelines_or_referred_to(ended_run, config):
-    """`training.accum_steps` is every stage's; a key that the file interpolates elsewhere is shared as well."""
+    """`training.accum_steps` is every stage's; a key that the file interpolates elsewhere is shared too."""
     config.write_text(config.read_text().replace("accum_steps: 1", "accum_steps: 7"))
     command = ["export", ended_run, "--into", config, "--force", "--dry-run"]
     said = call(*command).text

@@ -51,8 +51,8 @@ def recommended(study: StudySpec, knowledge: Knowledge) -> Recommendation | None
 def plain_of(study: StudySpec, knowledge: Knowledge, config: TrialConfig) -> TrialConfig:
     """Returns a configuration with the baseline's values of the parameters that change nothing.
 
-    What a certificate has been begun for stays as it is: there is no certificate of two configurations. So the
-    certificate's runs change nothing here either, as they could only bring back what it was not begun for.
+    What a certificate has been begun for stays as it is: there is no certificate of two configurations. The
+    certificate's runs change nothing here either: they could only bring back what it was not begun for.
     """
     records = knowledge.records
     if subject(records, study.baseline, study.guide) == config:

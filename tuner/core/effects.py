@@ -13,8 +13,9 @@ to have no effect:
   guards against what changes the speed and not the arithmetic. A parameter whose effect is lost in the
   scatter of the clock passes; a few percent of the speed are then given up.
 - *Equivalent*: where runs scatter, the 95 % intervals of both changes lie within `NRMSE_MARGIN` and `MARGIN`;
-  that of NRMSE contains 0, and the clock agrees as above, with `MIN_EQUIVALENT` pairs at least (Schuirmann, "A comparison of the two one-sided tests
-  procedure and the power approach for assessing the equivalence of average bioavailability", 1987).
+  that of NRMSE contains 0, and the clock agrees as above, with `MIN_EQUIVALENT` pairs at least (Schuirmann,
+  "A comparison of the two one-sided tests procedure and the power approach for assessing the equivalence of
+  average bioavailability", 1987).
 
 A run that failed, diverged or ran out of memory differs from a whole one, whatever the reason.
 
@@ -147,7 +148,7 @@ def to_export(
 
 
 def unread(records: Sequence[TrialRecord], baseline: TrialConfig) -> Mapping[str, Mapping[Key, Seen]]:
-    """The values that make no difference against the baseline's, by parameter, and beside what they make none.
+    """The values that make no difference against the baseline's, by parameter, and beside which others.
 
     Shown by pairs of two different configurations at least, see above; runs that scatter show nothing here.
 

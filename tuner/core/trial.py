@@ -174,5 +174,5 @@ class TrialRecord:
 
 
 def searched(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
-    """Returns the records without the certificate's: what a search decides must not change while that runs."""
+    """Returns the records without the certificate's, whose runs must not change what a search decides."""
     return tuple(record for record in records if record.purpose is not Purpose.CERTIFY)

@@ -58,7 +58,7 @@ class Twins:
         return self.is_whole and is_equal(self.one.nrmse, self.other.nrmse)
 
     def change(self, metric: str) -> float | None:
-        """Logarithm of the ratio of a figure; None when one lacks it, is broken, or was disturbed by others."""
+        """Logarithm of the ratio of a figure; None when one lacks it, broke, or was disturbed by others."""
         if not self.is_whole:
             return None
         is_disturbed = self.one.is_contended or self.other.is_contended
