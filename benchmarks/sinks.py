@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.bootstrap import Interval, bootstrap
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.runs.follower import alone
 from tuner.runs.journal import read_journal
 from tuner.runs.wanted import NAMES

@@ -18,12 +18,13 @@ from typing import Any, ClassVar
 import numpy as np
 from ray.tune import Trainable
 
+from foundation.one_line import first_line_of
 from trainables.probe import probe
 from trainables.progress import TrialProgress
 from trainables.resuming import Resuming
 from trainables.study_hooks import StudyHooks
 from trainables.telemetry import device
-from trainables.telemetry.failures import SkippedWorkError, first_line, out_of_memory
+from trainables.telemetry.failures import SkippedWorkError, out_of_memory
 from trainables.telemetry.instruments import Instruments
 from trainables.telemetry.steps import StepTimer
 from trainables.trial import EpochCounts, EpochResult, ProbeSpec, TimeUnit, TrialSpec, nrmse_of
@@ -260,7 +261,7 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
         try:
             message = out_of_memory(work)
         except SkippedWorkError as error:
-            status, message = "nan", first_line(error)
+            status, message = "nan", first_line_of(error)
         if message is None:
             return None
         self._progress.keep_memory()

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from trainables.whole_file import write_whole
+from foundation.whole_file import whole_file
 
 _FILE = "trial.pkl"
 _DRAFT = ".draft"
@@ -85,7 +85,8 @@ class TrialFolder:
 
 
 def _write(path: Path, state: dict[str, Any]) -> None:
-    write_whole(path, path.with_name(_DRAFT), lambda file: pickle.dump(state, file))
+    with whole_file(path, path.with_name(_DRAFT)) as draft, draft.open("wb") as file:
+        pickle.dump(state, file)
 
 
 def _read(path: Path) -> dict[str, Any]:

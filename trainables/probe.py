@@ -16,16 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
+from foundation.arrays import Bools, Floats
 from trainables.telemetry.clock import synchronizer
 from trainables.telemetry.failures import out_of_memory
 from trainables.telemetry.memory import memory_meter
 from trainables.telemetry.procfs import THIS_THREAD, run_delay_s
 from trainables.trial import TimeUnit
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
 NUM_ROUNDS = 2
 """Rounds of every configuration; a third of the budget is kept for those whose rounds disagree."""

@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.lattice import Lattice
 from tuner.core.parameters import Discrete
 from tuner.simulate.noise import generator

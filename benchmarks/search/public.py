@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 
 from benchmarks.search import designs
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.certificate_terms import Terms
 from tuner.core.config import TrialConfig
 from tuner.core.lattice import Lattice

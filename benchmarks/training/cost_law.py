@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.workload import Workload
 
 

@@ -134,7 +134,7 @@ def test_where_nothing_can_be_written_the_trial_goes_on_without(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("trainables.whole_file.os.fsync", full)
+    monkeypatch.setattr("foundation.whole_file.os.fsync", full)
     trial = ResumableStage(config=config(tmp_path))
     assert [trial.train()["status"] for _ in range(6)] == ["ok"] * 6
     assert not list(tmp_path.glob("epoch-*"))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.command import template
+from trainables.command.figures import ScriptFigures
 from trainables.command.objects import lookup, objects_in
 from trainables.command.options import CommandOptions
 from trainables.command.output import STARTED, Metrics, OutputWatch, name_of
@@ -159,7 +160,7 @@ class ScriptAccount(TrialAccount):
     """What a trial of a script tells of itself; ``build`` makes its account."""
 
     _account: Account
-    _own_peak_gib = 0.0
+    _figures: ScriptFigures
 
     def what_runs(self) -> Told:
         """Returns command, folder, patched keys of the configuration, and when reports are expected."""
@@ -175,7 +176,7 @@ class ScriptAccount(TrialAccount):
 
     def memory_source(self) -> str:
         """Returns that it is the script's own figure, if it has told one, else NVML's of its card."""
-        if self._own_peak_gib:
+        if self._figures.peak_memory_gib:
             return "as the script itself reports"
         on_card = self.device_kind(self.config.get("stage", {})) == "cuda"  # type: ignore[attr-defined]
         return "of the script's processes on the card, as NVML tells it" if on_card else ""

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from trainables.whole_file import write_whole
+from foundation.whole_file import whole_file
 
 _DIGEST_BYTES = 32
 
@@ -80,9 +80,9 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(content, buffer)
     payload = buffer.getbuffer()
-    parts = (hashlib.sha256(payload).digest(), payload)
-    # One name is enough: only the holder of the lock writes.
-    write_whole(path, path.with_suffix(".partial"), lambda file: file.writelines(parts))
+    # Only the holder of the lock writes.
+    with whole_file(path, path.with_suffix(".partial")) as draft, draft.open("wb") as file:
+        file.writelines((hashlib.sha256(payload).digest(), payload))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 
+from foundation.one_line import first_line_of
 from trainables.telemetry.symptoms import says_out_of_memory
 
 
@@ -45,12 +46,7 @@ def out_of_memory(work: Callable[[], object]) -> str | None:
         cause = _memory_error(error)
         if cause is None:
             raise
-        return first_line(cause)
-
-
-def first_line(error: BaseException) -> str:
-    """Returns the first line of an error's text, or its type if it has none."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        return first_line_of(cause)
 
 
 def _memory_error(error: BaseException) -> BaseException | None:

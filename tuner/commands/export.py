@@ -9,11 +9,11 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from foundation.whole_file import whole_file
 from tuner.commands.output import Output, shown
 from tuner.commands.paths import user_path
 from tuner.core.pipeline import PIPELINE_KEYS, SHARED_KEYS
 from tuner.errors import TunerError
-from tuner.runs.whole_file import whole_file
 
 if TYPE_CHECKING:
     from config_patch import Change

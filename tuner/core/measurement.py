@@ -14,7 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
-from tuner.core.one_line import one_line
+from foundation.one_line import one_line
 from tuner.errors import ReportError
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.config import TrialConfig
 from tuner.core.study_sections import StageSpec
 

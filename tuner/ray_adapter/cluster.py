@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner.core.one_line import first_line
+from foundation.one_line import first_line_of
 from tuner.errors import ClusterError
 from tuner.ray_adapter.address import AUTO, cluster_address, knock
 from tuner.ray_adapter.home import ensure_home
@@ -223,4 +223,4 @@ def _start(failure: str, hint: str, **arguments: Any) -> str:
 
 
 def _said(error: Exception) -> str:
-    return (first_line(str(error)) or type(error).__name__).rstrip(".")
+    return first_line_of(error).rstrip(".")

@@ -10,8 +10,8 @@ import re
 
 from ray.exceptions import LocalRayletDiedError, OwnerDiedError, RayActorError, WorkerCrashedError
 
+from foundation.one_line import first_line, one_line, without_escapes
 from tuner.advisor import Ending
-from tuner.core.one_line import first_line, one_line, without_escapes
 
 MAX_REASON = 500
 """Most characters of a reason that are kept; the whole traceback is in the run's `errors/`."""

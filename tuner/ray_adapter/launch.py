@@ -12,8 +12,8 @@ from typing import Any
 import ray
 from ray import tune
 
+from foundation.one_line import first_line
 from tuner.advisor import Probe, Run
-from tuner.core.one_line import first_line
 from tuner.core.study import StudySpec
 from tuner.errors import ClusterError, StageError
 from tuner.ray_adapter.bridge import Bridge

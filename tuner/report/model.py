@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tuner.core.arrays import Floats, Ints
+from foundation.arrays import Floats, Ints
 from tuner.core.config import TrialConfig
 from tuner.core.importance import MAX_COORDINATES, Importance, importances
 from tuner.core.lattice import Lattice

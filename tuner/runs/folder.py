@@ -7,9 +7,9 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from foundation.whole_file import whole_file
 from tuner.core.study import StudySpec
 from tuner.errors import RecordsError
-from tuner.runs.whole_file import whole_file
 from tuner.spec import study_as_yaml
 
 

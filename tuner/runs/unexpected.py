@@ -10,7 +10,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from tuner.core.one_line import one_line
+from foundation.one_line import one_line
 from tuner.errors import InternalError, TunerError
 
 DRIVER_ERRORS = "errors/driver.txt"

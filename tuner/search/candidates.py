@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.config import TrialConfig
 from tuner.search.draw import MAX_POINTS, drawn_configs
 from tuner.search.models.coordinates import axes_of, coordinates

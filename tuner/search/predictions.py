@@ -14,7 +14,7 @@ from statistics import fmean, median
 import numpy as np
 import numpy.typing as npt
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.seeds import is_alike, num_alike

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.simulate.hardware import Columns, guide_columns
 from tuner.simulate.quality import QualityLaw, Rng
 

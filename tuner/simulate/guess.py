@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.study import StudySpec
 from tuner.simulate.curves import regular, settling
 from tuner.simulate.hardware import hardware_law

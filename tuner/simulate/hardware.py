@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.hardware import HardwareProfile
 from tuner.core.workload import num_batches, num_micro_batches
 from tuner.errors import SpecError

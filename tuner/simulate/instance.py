@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from foundation.arrays import Floats
 from tuner.advisor.messages import Finished, Probe, ProbeResult, Run
-from tuner.core.arrays import Floats
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement, Status
 from tuner.core.study import StudySpec

@@ -6,7 +6,7 @@ measurements; a CPU, and a card whose board power is not known, report no energy
 
 from __future__ import annotations
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.hardware import HardwareProfile
 from tuner.simulate.hardware import Columns, HardwareLaw
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.simulate.hardware import Columns, guide_columns
 
 Rng = np.random.Generator

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.lattice import Lattice
 from tuner.core.parameters import Discrete
 from tuner.core.study import StudySpec

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.core.arrays import Bools, Floats
+from foundation.arrays import Bools, Floats
 from tuner.core.goal import Objective
 from tuner.core.limits import Limit
 from tuner.errors import TunerError

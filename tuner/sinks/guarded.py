@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tuner.core.one_line import first_line
+from foundation.one_line import first_line
 from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord
 from tuner.errors import TunerError

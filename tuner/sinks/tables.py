@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from foundation.whole_file import whole_file
 from tuner.core.measurement import Measurement
 from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord
 from tuner.report.trials_table import trials_table
 from tuner.runs.result import RunResult
-from tuner.runs.whole_file import whole_file
 from tuner.sinks.contract import Sink
 
 FILE_NAME = "trials.parquet"

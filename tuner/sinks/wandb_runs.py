@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from tuner.core.one_line import first_line
+from foundation.one_line import first_line
 from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.errors import TunerError

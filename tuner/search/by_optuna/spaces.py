@@ -17,7 +17,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuner.core.arrays import Bools, Floats
+from foundation.arrays import Bools, Floats
 from tuner.core.parameters import ParameterValue
 
 Space = Mapping[str, BaseDistribution]

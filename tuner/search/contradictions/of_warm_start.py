@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import chdtrc
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.trial import TrialRecord
 from tuner.core.warm_start import WarmStart
 from tuner.search.candidates import Candidates

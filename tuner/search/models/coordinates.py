@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.config import CORE_NAMES, TrialConfig
 from tuner.core.lattice import Lattice
 from tuner.core.parameters import Continuous, Parameter, ParameterValue

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from tuner.core.arrays import Floats, Ints
+from foundation.arrays import Floats, Ints
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.core.warm_start import WarmStart
 from tuner.search.candidates import Candidates

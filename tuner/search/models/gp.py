@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.core.arrays import Bools, Floats, Ints
+from foundation.arrays import Bools, Floats, Ints
 from tuner.search.models.gp_kernel import JITTER, Distances, Settings, covariance, distances, point_variance
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tuner.core.arrays import Bools, Floats
+from foundation.arrays import Bools, Floats
 from tuner.search.models.gp import Runs, log_likelihood
 from tuner.search.models.gp_kernel import Prior, Settings, distances, draw_settings
 

@@ -14,7 +14,7 @@ from copy import copy
 
 import numpy as np
 
-from tuner.core.arrays import Bools, Floats
+from foundation.arrays import Bools, Floats
 from tuner.search.models.gp import Posterior, Runs
 from tuner.search.models.gp_kernel import JITTER, Settings, covariance, distances, point_variance
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.core.arrays import Bools, Floats, Ints
+from foundation.arrays import Bools, Floats, Ints
 
 JITTER = 1e-9
 FAR = 3.0

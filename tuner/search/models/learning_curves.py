@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 
 MIN_CURVES = 3
 """Finished curves before a partial one says anything at all."""

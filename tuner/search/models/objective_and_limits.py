@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.goal import Goal, Objective

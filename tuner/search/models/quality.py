@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from tuner.core.arrays import Bools, Floats
+from foundation.arrays import Bools, Floats
 from tuner.core.objectives import Target
 from tuner.search.models.gp import Posterior, Runs
 from tuner.search.models.gp_hyperparameters import affordable, infer_settings

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import nnls
 
-from tuner.core.arrays import Bools, Floats
+from foundation.arrays import Bools, Floats
 from tuner.core.config import TrialConfig
 from tuner.core.workload import Workload
 from tuner.search.models.gp import Posterior, Runs

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtr
 
-from tuner.core.arrays import Bools, Floats
+from foundation.arrays import Bools, Floats
 from tuner.search.models.gp import Posterior, Runs
 from tuner.search.models.gp_hyperparameters import affordable, infer_settings
 from tuner.search.models.gp_kernel import Prior

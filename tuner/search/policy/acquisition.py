@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from tuner.core.arrays import Bools, Floats
+from foundation.arrays import Bools, Floats
 from tuner.core.trial import TrialRecord
 from tuner.search.models.expected_improvement import improvement
 from tuner.search.models.quality import Margins

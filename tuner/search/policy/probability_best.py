@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuner.core.arrays import Bools, Floats, Ints
+from foundation.arrays import Bools, Floats, Ints
 from tuner.search.predictions import Predictions
 
 WITHIN = 1.05

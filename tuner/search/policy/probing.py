@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.config import TrialConfig
 from tuner.search.models.coordinates import spread_out
 from tuner.search.predictions import Predictions

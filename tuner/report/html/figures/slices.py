@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tuner.core.arrays import Floats
+from foundation.arrays import Floats
 from tuner.core.parameters import Continuous
 from tuner.report.html.figure import Figure, Panel, Series, Ticks
 from tuner.report.html.figures.common import marked, target_line

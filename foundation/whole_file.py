@@ -9,18 +9,20 @@ from pathlib import Path
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, draft: Path | None = None) -> Iterator[Path]:
     """A draft beside `path`, to be written in the block; it becomes `path` when the block ends well.
 
     It is on the disk by then. When the block or the disk fails, the draft is dropped and `path` is untouched.
 
     Args:
         path: Path of the finished file.
+        draft: Another path on the same file system, for where only one process writes: it replaces what a
+            killed one left there. None for a name of this process's own.
 
     Raises:
         OSError: The disk is full or gone.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = draft or path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.unlink(missing_ok=True)  # of a process that was killed; or a link to somewhere else
         yield draft

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tuner.core.one_line import one_line, without_escapes
+from foundation.one_line import one_line, without_escapes
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,11 @@ def first_line(text: str, limit: int = 500) -> str:
     return one_line(next(lines, ""), limit)
 
 
+def first_line_of(error: BaseException, limit: int = 500) -> str:
+    """The first line of what an error says, or its type when it says nothing."""
+    return first_line(str(error), limit) or type(error).__name__
+
+
 def one_line(text: str, limit: int = 500) -> str:
     """The text on one line of at most `limit` characters.
 

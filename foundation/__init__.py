@@ -1,0 +1,4 @@
+"""What the tuner and the stages both need and neither owns: text on one line, whole files, array types.
+
+They may not know each other, so this package imports neither. It knows nothing of studies, trials or scripts.
+"""

@@ -1,0 +1,110 @@
+"""A trial's place: its folder, the words of its commands, and where and how they start.
+
+Joins template, words and working folder. Does not know what a script prints.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from trainables.command import template
+from trainables.command.environment import script_environment
+from trainables.command.options import CommandOptions
+from trainables.command.output import Metrics
+from trainables.command.process import Script, Surroundings
+from trainables.command.reader import Poll, nowhere
+from trainables.command.words import fill
+from trainables.command.workdir import NAME, from_workdir, make_workdir
+
+
+class TrialPlace:
+    """Makes a folder for a trial: below ``logs`` with a name that sorts by time, else a temporary one.
+
+    Args:
+        options: The stage's options.
+
+    Attributes:
+        folder: The trial's folder.
+        words: The words that are replaced in commands; none before ``furnish``.
+
+    Raises:
+        ValueError: ``logs`` cannot be written.
+    """
+
+    def __init__(self, options: CommandOptions) -> None:
+        self._options = options
+        self._cwd: Path | None = None
+        self.words: dict[str, Any] = {}
+        if options.logs:
+            template.make_logs(options.logs)
+            prefix = time.strftime("trial-%Y%m%d-%H%M%S-")
+            self.folder = Path(tempfile.mkdtemp(prefix=prefix, dir=options.logs)).resolve()
+        else:
+            self.folder = Path(tempfile.mkdtemp(prefix="distill-trial-"))
+
+    def furnish(self, params: Mapping[str, Any], seed: int, num_epochs: int, num_threads: int) -> None:
+        """Fills the folder: the trial's configuration, what ``workdir`` names, and ``trial.json``."""
+        words: dict[str, Any] = {
+            **params,
+            "seed": seed,
+            "num_epochs": num_epochs,
+            "num_samples": self._options.num_samples,
+            "num_threads": num_threads,
+            "python": sys.executable,
+            "dir": str(self.folder),
+        }
+        if self._options.config:
+            words["config"] = str(template.write_config(self._options, words, self.folder))
+        if self._options.workdir:
+            self._cwd = make_workdir(self._options.workdir, self.folder)
+        self.words = words
+        told = {"params": dict(params), "seed": seed, "command": self.filled(self._options.command)}
+        (self.folder / "trial.json").write_text(json.dumps(told, indent=1, default=str), encoding="utf-8")
+
+    def filled(self, command: list[str]) -> list[str]:
+        """Returns a command with its words replaced, as it starts in the folder of the script."""
+        filled = [fill(word, self.words) for word in command]
+        return from_workdir(filled, self._cwd) if self._cwd else filled
+
+    def path(self, text: str) -> Path:
+        """Returns the path of a file that a command writes; a relative one is in the folder where it runs."""
+        return Path(self._cwd or "", fill(text, self.words))
+
+    def start(
+        self,
+        command: list[str],
+        log: str,
+        see: Callable[[str, float], Iterable[Metrics]],
+        poll: Poll = nowhere,
+    ) -> Script:
+        """Starts a filled command in a session of its own.
+
+        Args:
+            command: Program and arguments.
+            log: Name of the file in the folder that gets all of its output.
+            see: As ``Script`` has it.
+            poll: As ``Script`` has it.
+        """
+        return Script(
+            command,
+            self.folder / log,
+            see,
+            surroundings=Surroundings(
+                env=script_environment(self._options, self.words),
+                cwd=self._cwd,
+                removed_if_killed=self._cwd if self._options.logs else self.folder,
+            ),
+            grace_s=self._options.grace_s,
+            poll=poll,
+        )
+
+    def remove(self) -> None:
+        """Removes the folder, unless ``logs`` keeps it; its working folder in any case."""
+        shutil.rmtree(self.folder / NAME if self._options.logs else self.folder, ignore_errors=True)
