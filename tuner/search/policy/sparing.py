@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuner.core.arrays import Bools
+from foundation.arrays import Bools
 from tuner.core.config import TrialConfig
 from tuner.core.effects import unread, with_values
 from tuner.core.trial import searched
