@@ -189,6 +189,19 @@ def test_two_parameters_into_one_key_are_refused(ended_run, config):
         call("export", ended_run, "--into", config, "--force", *both)
 
 
+def test_it_warns_where_a_changed_key_is_the_whole_pipelines_or_referred_to(ended_run, config):
+    """`training.accum_steps` is every stage's; a key that the file interpolates elsewhere is shared too."""
+    config.write_text(config.read_text().replace("accum_steps: 1", "accum_steps: 7"))
+    command = ["export", ended_run, "--into", config, "--force", "--dry-run"]
+    said = call(*command).text
+    assert "warning: training.accum_steps is changed, and other stages may read this key." in said
+    assert "training.distill_num_taus is changed" not in said
+    assert "warning" not in call(*command, "--map", "accum_steps=").text
+    with config.open("a") as file:
+        file.write("evaluation: {taus: '${training.distill_num_taus}'}\n")
+    assert "warning: training.distill_num_taus is changed" in call(*command).text
+
+
 def test_a_run_without_a_recommendation_has_nothing_to_export(own_run, config):
     cut(own_run, lambda k, event: k < 2)
     with pytest.raises(TunerError, match="export a run that recommends something"):
