@@ -147,13 +147,9 @@ class CommandOptions:
         for name in self.keys:
             if name not in KEYS:
                 raise mistake("keys", name, f"use one of {', '.join(KEYS)}")
-        if self.keys.get("time_per_epoch"):
-            if self.keys.get("time_s"):
-                fix = "keep time_s if the script's figure is cumulative, else time_per_epoch"
-                raise mistake("keys", "time_s and time_per_epoch", fix)
-            if not self.per_epoch:
-                fix = "map time_s to the seconds of the whole training, or leave it out to use the wall clock"
-                raise mistake("keys", "time_per_epoch with per_epoch: false", fix)
+        if self.keys.get("time_per_epoch") and self.keys.get("time_s"):
+            fix = "keep time_s if the script's figure is cumulative, else time_per_epoch"
+            raise mistake("keys", "time_s and time_per_epoch", fix)
 
     def _check_env(self) -> None:
         if not isinstance(self.env, Mapping):
@@ -174,6 +170,11 @@ class CommandOptions:
             raise mistake("per_epoch", True, "write per_epoch: false; evaluate runs once, at the end")
         if self.evaluate_file and not self.evaluate:
             raise mistake("evaluate_file", self.evaluate_file, "name the command that writes it in evaluate")
+
+    @property
+    def is_clock_added_up(self) -> bool:
+        """Whether a script that reports once, at its end, says the seconds of each of its epochs before."""
+        return not self.per_epoch and bool(self.keys.get("time_per_epoch"))
 
     @property
     def training_keys(self) -> Mapping[str, str]:

@@ -48,6 +48,12 @@ class OutputWatch:
     def __init__(self, options: CommandOptions, num_epochs: int) -> None:
         self._options = options
         self._count = EpochCount(num_epochs)
+        if options.is_clock_added_up:
+            self._count = EpochCount(
+                num_epochs,
+                of=f"{self._name('time_per_epoch')!r} (keys.time_per_epoch)",
+                otherwise="leave keys.time_per_epoch out to use the wall clock",
+            )
         self._groups = [
             name for name in map(self._name, KEYS) if name in re.compile(options.pattern).groupindex
         ]
@@ -106,6 +112,8 @@ class OutputWatch:
     def _report(self, values: Mapping[Any, Any], at_s: float) -> Iterator[Metrics]:
         """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
         self._seen = names(values)
+        if self._options.is_clock_added_up:
+            self._add_epoch(values)
         metrics = to_metrics(values, self._options.training_keys)
         if metrics is None:
             return
@@ -115,11 +123,21 @@ class OutputWatch:
                 self._require_clock(metrics)
                 yield self._with_cumulative_clock(metrics)
         elif (epoch is None or epoch > 0) and self._has_clock(metrics):
-            self.last = (metrics, at_s)
+            self.last = (self._with_sum(metrics), at_s)
+
+    def final(self, metrics: Metrics) -> Metrics:
+        """Returns the metrics of the whole training with the seconds of all epochs, if those are added up.
+
+        Raises:
+            ValueError: They are not those of as many epochs as the study has.
+        """
+        if self._options.is_clock_added_up and not self._count.is_complete:
+            raise ValueError(self._count.why_short())
+        return self._with_sum(metrics)
 
     def explain(self) -> str:
         """Returns why there were no or too few NRMSEs, and which option to correct."""
-        if self._count.num or self._count.num_before or self._count.last_within is not None:
+        if self._options.per_epoch and self._count.has_seen_any:
             return self._count.why_short()
         if self._source is not None:
             there = ", ".join(self._seen) or "nothing from after the line of option start"
@@ -161,6 +179,20 @@ class OutputWatch:
             return metrics
         self._training_s += metrics.pop("time_per_epoch")
         return metrics | {"time_s": self._training_s}
+
+    def _add_epoch(self, values: Mapping[Any, Any]) -> None:
+        """Adds the seconds of an epoch to those of the epochs before, if a report has them."""
+        name = self._name("time_per_epoch")
+        found = to_metrics(values, dict.fromkeys(METRICS, "") | {"time_per_epoch": name})
+        if found and self._count.is_end_of_epoch(_epoch_of(values, self._name("epoch"))):
+            self._training_s += found["time_per_epoch"]
+
+    def _with_sum(self, metrics: Metrics) -> Metrics:
+        """Replaces the seconds of an epoch by those of all so far, for a script that reports at its end."""
+        if not self._options.is_clock_added_up:
+            return metrics
+        others = {ours: value for ours, value in metrics.items() if ours != "time_per_epoch"}
+        return others | {"time_s": self._training_s}
 
     def _notice(self, line: str) -> None:
         """Raises for a line that makes the trial infeasible; lines of source code in a traceback never do."""

@@ -41,7 +41,7 @@ def changes(options: CommandOptions, words: Mapping[str, Any]) -> list[str]:
         return []
     values = _values(options, words)
     _, changed = _patched(options, values)
-    told = {change.key: f"{change.key}: {change.before} -> {change.after}" for change in changed}
+    told = {change.key: f"{change.key}: {change.was} -> {change.after}" for change in changed}
     return [told.get(key, f"{key}: {value}, as it was") for key, value in values.items()]
 
 

@@ -71,8 +71,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         return 0
     out.say(_diff(before, after, str(args.into)))
     for change in changes:
-        was = "(not there)" if change.before is None else change.before
-        out.say(f"{change.key}: {was} -> {change.after}")
+        out.say(f"{change.key}: {change.was} -> {change.after}")
     if args.dry_run:
         out.say("--dry-run: nothing was written.")
         return 0
