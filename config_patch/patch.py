@@ -29,8 +29,8 @@ class Change:
 
     Attributes:
         key: The dotted key.
-        before: What it was, in the file or in those that it includes; None if no file had the key, or included
-            ones differ.
+        before: What it was, in the file or in those that it includes; None if no file had the key, or
+            included ones differ.
         after: What it is.
     """
 

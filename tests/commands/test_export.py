@@ -19,6 +19,7 @@ from tuner.runs.past_run import PastRun
 from tuner.runs.result import RunResult
 from tuner.simulate.session import run_simulated, simulated
 
+
 @pytest.fixture
 def config(tmp_path):
     path = tmp_path / "train_config.yaml"
@@ -232,15 +233,20 @@ def test_the_pipeline_is_tuned_patched_and_runs_with_what_was_recommended(tmp_pa
     assert written["include"] == "base.yaml"
     assert "log_path" not in written["training"], "only parameters are exported"
     written["training"].setdefault("accum_steps", 1)  # as base.yaml has it
-    assert values_of_mapping(written) == best["config"]
+    assert values_of_mapping(written) == result["exported"]
     for script in ("train.py", "evaluate.py"):
-        done = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, script], cwd=folder, capture_output=True, text=True, check=True
+        )
     metrics = json.loads(done.stdout.partition("\n")[2])["metrics"]
     assert metrics["nrmse"] == pytest.approx(best["nrmse"])
 
     folders = list((folder / "runs/pipeline-logs").iterdir())
     assert len(folders) >= 6, "every trial's output is kept"
     for kept in folders:
-        assert "goes on from checkpoints/diffusion_residual.json, 0 epochs old" in (kept / "output.log").read_text()
-    kept = [json.loads((each / "trial.json").read_text())["params"] for each in folders]
-    assert best["config"] in kept
+        assert (
+            "goes on from checkpoints/diffusion_residual.json, 0 epochs old"
+            in (kept / "output.log").read_text()
+        )
+    params = [json.loads((kept / "trial.json").read_text())["params"] for kept in folders]
+    assert best["config"] in params

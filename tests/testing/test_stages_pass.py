@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.pipeline import copy_pipeline, study_of_pipeline
 from tuner.testing import StageCase, check_stage, stage_clauses

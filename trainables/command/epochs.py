@@ -26,9 +26,7 @@ class EpochCount:
         last_within: Epoch of the latest report within an epoch (0.5), which does not count; None if none.
     """
 
-    def __init__(
-        self, num_epochs: int, of: str = "NRMSE", otherwise: str = "write per_epoch: false"
-    ) -> None:
+    def __init__(self, num_epochs: int, of: str = "NRMSE", otherwise: str = "write per_epoch: false") -> None:
         self._num_epochs, self._of, self._otherwise = num_epochs, of, otherwise
         self.num = self.num_before = 0
         self._is_numbered = False
@@ -57,8 +55,8 @@ class EpochCount:
             return False  # a summary, or of something else: the epochs tell their numbers
         if epoch is not None and not self._is_numbered and self.num:
             raise ValueError(
-                f"a line without an epoch came before the line of epoch {epoch:g}. Fix: print the {self._of} of "
-                f"anything but an epoch under another name; or {COUNT_LINES}."
+                f"a line without an epoch came before the line of epoch {epoch:g}. Fix: print the {self._of} "
+                f"of anything but an epoch under another name; or {COUNT_LINES}."
             )
         self._is_numbered = epoch is not None
         if epoch is not None and epoch <= 0 and self.num == 0:

@@ -89,8 +89,8 @@ def test_the_clock_of_each_epoch_is_added_up_where_the_nrmse_comes_once_at_the_e
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        (clocked(1), r"the 'sec' \(keys.time_per_epoch\) of only 1 of 2 epochs and then ended well, as a script "
-         r"with early stopping does. Fix: switch early stopping off.* leave keys.time_per_epoch out"),
+        (clocked(1), r"the 'sec' \(keys.time_per_epoch\) of only 1 of 2 epochs and then ended well, as a "
+         r"script with early stopping does. Fix: switch early stopping off.* leave keys.time_per_epoch out"),
         (clocked(0, 1), "it numbers its epochs from 0, .* Fix: .* keys: {epoch: ''}"),
         (clocked(1, 2, 3), "a line of epoch 3 came, but the study has 2 epochs"),
         (clocked(1, 2, key="s"), r"the 'sec' \(keys.time_per_epoch\) of only 0 of 2 epochs"),
