@@ -132,7 +132,10 @@ class OutputWatch:
             ValueError: They are not those of as many epochs as the study has.
         """
         if self._options.is_clock_added_up and not self._count.is_complete:
-            raise ValueError(self._count.why_short())
+            if self._count.has_seen_any:
+                raise ValueError(self._count.why_short())
+            nothing = self._source.why_nothing() if self._source else ""
+            raise ValueError(nothing or self._no_clock("time_per_epoch"))
         return self._with_sum(metrics)
 
     def explain(self) -> str:
@@ -167,11 +170,14 @@ class OutputWatch:
         for ours in CLOCKS:
             name = self._name(ours)
             if name and ours not in metrics:
-                raise ValueError(
-                    f"an epoch's report has no {name!r}, which keys.{ours} names; it has "
-                    f"{', '.join(self._seen)}. Fix: correct keys.{ours}, or leave it out to use the wall "
-                    "clock."
-                )
+                raise ValueError(self._no_clock(ours))
+
+    def _no_clock(self, ours: str) -> str:
+        seen = f"it has {', '.join(self._seen)}" if self._seen else "there was no report at all"
+        return (
+            f"an epoch's report has no {self._name(ours)!r}, which keys.{ours} names; {seen}. "
+            f"Fix: correct keys.{ours}, or leave it out to use the wall clock."
+        )
 
     def _with_cumulative_clock(self, metrics: Metrics) -> Metrics:
         """Replaces the seconds of an epoch by those of all epochs so far."""

@@ -189,7 +189,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         try:
             return self._watch_output.final(found), at_s
         except ValueError as error:
-            raise self._no_metrics(str(error)) from error
+            raise verdict.unusable(error, self._where()) from error
 
     def _require_success(self, event: Event) -> None:
         """Ends what the script left behind, and raises unless it ended well by itself."""
