@@ -93,7 +93,7 @@ def test_the_clock_of_each_epoch_is_added_up_where_the_nrmse_comes_once_at_the_e
          r"script with early stopping does. Fix: switch early stopping off.* leave keys.time_per_epoch out"),
         (clocked(0, 1), "it numbers its epochs from 0, .* Fix: .* keys: {epoch: ''}"),
         (clocked(1, 2, 3), "a line of epoch 3 came, but the study has 2 epochs"),
-        (clocked(1, 2, key="s"), r"no 'sec', which keys.time_per_epoch names; it has epoch, s, loss. Fix: correct"),
+        (clocked(1, 2, key="s"), r"no 'sec', which keys.time_per_epoch names; it has epoch, s, loss. Fix:"),
     ],
     ids=["stops early", "counts from 0", "trains longer", "under another name"],
 )  # fmt: skip
