@@ -276,10 +276,6 @@ def test_metrics_that_cannot_be_found_are_a_failure_that_names_the_option(tmp_pa
             {"command": ["x"], "keys": {"time_s": "a", "time_per_epoch": "b"}},
             "keep time_s if the script's figure is cumulative",
         ),
-        (
-            {"command": ["x"], "keys": {"time_per_epoch": "b"}, "per_epoch": False},
-            "map time_s to the seconds",
-        ),
         ({"command": ["x"], "infeasible_if": "diverged"}, "write a list of texts"),
         ({"command": ["x"], "infeasible_if": ["ok", "("]}, "infeasible_if='(' makes no sense. Fix: correct"),
         ({"command": ["x"], "infeasible_if": ["x*"]}, "does not match an empty line"),
