@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from trainables.command.epochs import COUNT_LINES, EpochCount
+from trainables.command.epochs import COUNT_LINES, EpochCount, SumOfEpochs
 from trainables.command.objects import MISSING, lookup, names, objects_in
 from trainables.command.options import CLOCKS, KEYS, METRICS, CommandOptions
 from trainables.command.patterns import compile_pattern, read_number
@@ -48,12 +48,7 @@ class OutputWatch:
     def __init__(self, options: CommandOptions, num_epochs: int) -> None:
         self._options = options
         self._count = EpochCount(num_epochs)
-        if options.is_clock_added_up:
-            self._count = EpochCount(
-                num_epochs,
-                of=f"{self._name('time_per_epoch')!r} (keys.time_per_epoch)",
-                otherwise="leave keys.time_per_epoch out to use the wall clock",
-            )
+        self._sum = SumOfEpochs(num_epochs, options.keys) if options.is_clock_added_up else None
         self._groups = [
             name for name in map(self._name, KEYS) if name in re.compile(options.pattern).groupindex
         ]
@@ -112,8 +107,8 @@ class OutputWatch:
     def _report(self, values: Mapping[Any, Any], at_s: float) -> Iterator[Metrics]:
         """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
         self._seen = names(values)
-        if self._options.is_clock_added_up:
-            self._add_epoch(values)
+        if self._sum is not None:
+            self._add_epoch(values, self._sum)
         metrics = to_metrics(values, self._options.training_keys)
         if metrics is None:
             return
@@ -131,16 +126,14 @@ class OutputWatch:
         Raises:
             ValueError: They are not those of as many epochs as the study has.
         """
-        if self._options.is_clock_added_up and not self._count.is_complete:
-            if self._count.has_seen_any:
-                raise ValueError(self._count.why_short())
+        if self._sum is not None and not self._sum.is_complete:
             nothing = self._source.why_nothing() if self._source else ""
-            raise ValueError(nothing or self._no_clock("time_per_epoch"))
+            raise ValueError(self._sum.why_short() or nothing or self._no_clock("time_per_epoch"))
         return self._with_sum(metrics)
 
     def explain(self) -> str:
         """Returns why there were no or too few NRMSEs, and which option to correct."""
-        if self._options.per_epoch and self._count.has_seen_any:
+        if self._count.has_seen_any:
             return self._count.why_short()
         if self._source is not None:
             there = ", ".join(self._seen) or "nothing from after the line of option start"
@@ -186,19 +179,19 @@ class OutputWatch:
         self._training_s += metrics.pop("time_per_epoch")
         return metrics | {"time_s": self._training_s}
 
-    def _add_epoch(self, values: Mapping[Any, Any]) -> None:
+    def _add_epoch(self, values: Mapping[Any, Any], to: SumOfEpochs) -> None:
         """Adds the seconds of an epoch to those of the epochs before, if a report has them."""
         name = self._name("time_per_epoch")
         found = to_metrics(values, dict.fromkeys(METRICS, "") | {"time_per_epoch": name})
-        if found and self._count.is_end_of_epoch(_epoch_of(values, self._name("epoch"))):
-            self._training_s += found["time_per_epoch"]
+        if found:
+            to.add(found["time_per_epoch"], _epoch_of(values, self._name("epoch")))
 
     def _with_sum(self, metrics: Metrics) -> Metrics:
         """Replaces the seconds of an epoch by those of all so far, for a script that reports at its end."""
-        if not self._options.is_clock_added_up:
+        if self._sum is None:
             return metrics
         others = {ours: value for ours, value in metrics.items() if ours != "time_per_epoch"}
-        return others | {"time_s": self._training_s}
+        return others | {"time_s": self._sum.time_s}
 
     def _notice(self, line: str) -> None:
         """Raises for a line that makes the trial infeasible; lines of source code in a traceback never do."""
