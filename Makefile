@@ -11,15 +11,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install tune test check coverage lint docs format clean
+.PHONY: help install tune test check coverage lint types style docs format clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
+# Modules are compiled when they are first imported: compiling all of them takes as long as installing them.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(f"Python >= 3.11 is needed, found {sys.version.split()[0]}. Fix: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 install: $(STAMP) ## Make .venv and install everything into it
@@ -44,11 +45,16 @@ coverage: $(STAMP) ## All tests, and which lines of the packages no test ran
 	$(BIN)/python -m coverage report
 
 lint: $(STAMP) ## Linters, types and layers only
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types style
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+style: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
 	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/lint-imports
 
 docs: $(STAMP) ## The documentation as a site in site/, its reference made anew from the code
 	$(BIN)/python -m docs.generate
