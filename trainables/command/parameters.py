@@ -36,7 +36,7 @@ def check_parameters(options: CommandOptions, varying: Collection[str], fixed: C
         known = [*names, *(word for word in OWN_WORDS if (where, word) != ("patch", "config"))]
         if name not in known:
             raise _unknown(where, text, name, known)
-        if where not in ("evaluate", "evaluate_file"):
+        if where not in ("evaluate", "evaluate_file", "evaluate_start"):
             reached.add(name)
     if unreached := [name for name in varying if name not in reached]:
         raise _unreached(unreached)
@@ -45,6 +45,7 @@ def check_parameters(options: CommandOptions, varying: Collection[str], fixed: C
 def _uses(options: CommandOptions) -> Iterator[tuple[str, str, str]]:
     """Yields option, text and name for every place where an option names a word."""
     texts = [("command", text) for text in options.command] + [("file", options.file)]
+    texts += [("evaluate_start", text) for text in options.evaluate_start]
     texts += [("evaluate", text) for text in options.evaluate] + [("evaluate_file", options.evaluate_file)]
     texts += [("env", str(text)) for text in options.env.values()]
     for where, text in texts:
