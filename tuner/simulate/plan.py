@@ -64,7 +64,8 @@ def _by_count(study: StudySpec) -> list[str]:
         "Work of an epoch, by the guide's formulas:",
         *_works(study),
         "",
-        f"Seconds, memory and {study.metric.label} of {study.stage.class_path} are unknown until the baseline has run:",
+        f"Seconds, memory and {study.metric.label} of {study.stage.class_path} are unknown until the "
+        "baseline has run:",
         "`doctor --space FILE --try` runs it up to its first report.",
         _bound(study, power_w),
         power,
