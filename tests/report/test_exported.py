@@ -11,7 +11,7 @@ from markupsafe import escape
 
 from tests.advisor.laws import smooth_epoch_s
 from tests.commands.calls import call
-from tests.processes import ROOT
+from tests.pipeline import CONFIG
 from tests.studies import make_study, report
 from tuner.advisor import Advisor
 from tuner.core.trial import Purpose
@@ -148,7 +148,7 @@ def test_summary_and_page_say_it(earlier):
 
 def test_export_says_it_and_leaves_the_key_as_it_was(earlier, tmp_path):
     config = tmp_path / "train_config.yaml"
-    config.write_text((ROOT / "docs/examples/pipeline/train_config.yaml").read_text())
+    config.write_text(CONFIG)
     said = call("export", earlier, "--into", config, "--force")
     assert any(line.startswith(SAID) for line in said.lines)
     training = yaml.safe_load(config.read_text())["training"]

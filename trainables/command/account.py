@@ -155,10 +155,12 @@ class Account:
     def _as_read(self, metrics: Metrics) -> str:
         parts = []
         for ours, value in metrics.items():
-            theirs = name_of(ours, self._options.keys)
+            clock = name_of("time_per_epoch", self._options.keys) if ours == "time_s" else ""
+            theirs = name_of(ours, self._options.keys) or clock
             word = self._options.word(ours)
             parts.append(f"{word} {value:g}" + (f" (from {theirs})" if theirs != word else ""))
-        parts.append(f"epoch {self._num_reads}" if self._options.per_epoch else self._whole)
+        is_epoch = self._options.per_epoch or self._options.is_clock_added_up
+        parts.append(f"epoch {self._num_reads}" if is_epoch else self._whole)
         if "time_s" not in metrics:
             parts.append("time from the wall clock")
         return ", ".join(parts)

@@ -160,13 +160,9 @@ class CommandOptions:
         for name in self.keys:
             if name not in KEYS:
                 raise mistake("keys", name, f"use one of {', '.join(map(self.word, KEYS))}")
-        if self.keys.get("time_per_epoch"):
-            if self.keys.get("time_s"):
-                fix = "keep time_s if the script's figure is cumulative, else time_per_epoch"
-                raise mistake("keys", "time_s and time_per_epoch", fix)
-            if not self.per_epoch:
-                fix = "map time_s to the seconds of the whole training, or leave it out to use the wall clock"
-                raise mistake("keys", "time_per_epoch with per_epoch: false", fix)
+        if self.keys.get("time_per_epoch") and self.keys.get("time_s"):
+            fix = "keep time_s if the script's figure is cumulative, else time_per_epoch"
+            raise mistake("keys", "time_s and time_per_epoch", fix)
 
     def _check_env(self) -> None:
         if not isinstance(self.env, Mapping):
@@ -197,6 +193,11 @@ class CommandOptions:
     def quality(self) -> str:
         """The quality figure in sentences."""
         return quality_name.label(self.quality_metric)
+
+    @property
+    def is_clock_added_up(self) -> bool:
+        """Whether a script that reports once, at its end, says the seconds of each of its epochs before."""
+        return not self.per_epoch and bool(self.keys.get("time_per_epoch"))
 
     @property
     def training_keys(self) -> Mapping[str, str]:

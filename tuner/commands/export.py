@@ -71,8 +71,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         return 0
     out.say(_diff(before, after, str(args.into)))
     for change in changes:
-        was = "(not there)" if change.before is None else change.before
-        out.say(f"{change.key}: {was} -> {change.after}")
+        out.say(f"{change.key}: {change.was} -> {change.after}")
     for line in _warnings(past, keys, {change.key for change in changes}, before):
         out.say(line)
     if args.dry_run:
