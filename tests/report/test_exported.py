@@ -163,8 +163,7 @@ def test_export_says_it_and_leaves_the_key_as_it_was(earlier, tmp_path):
 
 def test_export_warns_of_a_key_that_it_changes_although_that_changes_nothing(folder, tmp_path):
     config = tmp_path / "train_config.yaml"
-    text = (ROOT / "docs/examples/pipeline/train_config.yaml").read_text()
-    config.write_text(text.replace("accum_steps: 1", "accum_steps: 4"))
+    config.write_text(CONFIG.replace("accum_steps: 1", "accum_steps: 4"))
     warning = "warning: training.accum_steps is changed, although accum_steps had no measurable effect here"
     assert warning in call("export", folder, "--into", config, "--dry-run").text
     assert "warning" not in call("export", folder, "--into", config, "--map", "accum_steps=").text
