@@ -158,13 +158,15 @@ class Account:
 
     def _as_read(self, metrics: Metrics) -> str:
         parts = [self._as_one(ours, value) for ours, value in metrics.items()]
-        parts.append(f"epoch {self._num_reads}" if self._options.per_epoch else self._whole)
+        is_epoch = self._options.per_epoch or self._options.is_clock_added_up
+        parts.append(f"epoch {self._num_reads}" if is_epoch else self._whole)
         if "time_s" not in metrics:
             parts.append("time from the wall clock")
         return ", ".join(parts)
 
     def _as_one(self, ours: str, value: float) -> str:
-        theirs = name_of(ours, self._options.keys)
+        clock = name_of("time_per_epoch", self._options.keys) if ours == "time_s" else ""
+        theirs = name_of(ours, self._options.keys) or clock
         word = self._options.word(ours)
         return f"{word} {value:g}" + (f" (from {theirs})" if theirs != word else "")
 

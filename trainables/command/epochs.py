@@ -5,6 +5,8 @@ Knows epoch numbers and seconds. Does not know lines or processes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 COUNT_LINES = "keys: {epoch: ''} in the stage's options counts the lines instead"
 MAX_RATIO = 2.0
 """Largest accepted ratio between the seconds that a script reports and those of our clock."""
@@ -18,6 +20,7 @@ class EpochCount:
     Args:
         num_epochs: Reports that are expected.
         quality: Name of the figure that makes a line a report, for messages.
+        otherwise: What to write in the stage's options for a script that reports less often.
 
     Attributes:
         num: Reports so far.
@@ -25,11 +28,23 @@ class EpochCount:
         last_within: Epoch of the latest report within an epoch (0.5), which does not count; None if none.
     """
 
-    def __init__(self, num_epochs: int, quality: str = "NRMSE") -> None:
-        self._num_epochs, self._quality = num_epochs, quality
+    def __init__(
+        self, num_epochs: int, quality: str = "NRMSE", otherwise: str = "write per_epoch: false"
+    ) -> None:
+        self._num_epochs, self._quality, self._otherwise = num_epochs, quality, otherwise
         self.num = self.num_before = 0
         self._is_numbered = False
         self.last_within: float | None = None
+
+    @property
+    def has_seen_any(self) -> bool:
+        """Whether there was any report, of an epoch or not."""
+        return bool(self.num or self.num_before or self.last_within is not None)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there were as many reports as are expected."""
+        return self.num == self._num_epochs
 
     def is_end_of_epoch(self, epoch: float | None) -> bool:
         """Whether a report is the next epoch's; False if it is from before training or within an epoch.
@@ -68,7 +83,7 @@ class EpochCount:
                 f"{said}: it numbers its epochs from 0, but a line of epoch 0 counts as an evaluation before "
                 f"training. Fix: number them from 1, or leave the number out: {COUNT_LINES}."
             )
-        fix = "print one such line per epoch, or write per_epoch: false"
+        fix = f"print one such line per epoch, or {self._otherwise}"
         if self.num:
             said += " and then ended well, as a script with early stopping does"
             fix = f"switch early stopping off, so that every trial trains as long as the study says; or {fix}"
@@ -105,6 +120,37 @@ class EpochCount:
             f"{seen} where epoch {self.num + 1} was due. Fix: print the {self._quality} after every epoch, "
             f"or write per_epoch: false; or {COUNT_LINES}."
         )
+
+
+class SumOfEpochs:
+    """Adds up the seconds of each epoch, for a script that says them as it trains and the rest at its end.
+
+    Args:
+        num_epochs: Epochs that are expected.
+        keys: The option ``keys``, which names the seconds by ``time_per_epoch``.
+
+    Attributes:
+        time_s: Seconds of all epochs so far.
+    """
+
+    def __init__(self, num_epochs: int, keys: Mapping[str, str]) -> None:
+        name = f"{keys['time_per_epoch']!r} (keys.time_per_epoch)"
+        self._count = EpochCount(num_epochs, name, "leave keys.time_per_epoch out to use the wall clock")
+        self.time_s = 0.0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there were as many epochs as are expected."""
+        return self._count.is_complete
+
+    def add(self, seconds: float, epoch: float | None) -> None:
+        """Adds those of a report, if it is the next epoch's; see ``EpochCount.is_end_of_epoch``."""
+        if self._count.is_end_of_epoch(epoch):
+            self.time_s += seconds
+
+    def why_short(self) -> str:
+        """Returns why there were too few, and the fix; "" if there was no report at all."""
+        return self._count.why_short() if self._count.has_seen_any else ""
 
 
 def check_clock(

@@ -112,13 +112,12 @@ def advice(ours: str, key: str, seen: Collection[str]) -> str:
     return f"write keys: {{{ours}: {likely[0] if likely else 'NAME'}}} in the stage's options"
 
 
-def check_keys(keys: Mapping[str, str], word: Callable[[str], str], *, per_epoch: bool) -> None:
+def check_keys(keys: Mapping[str, str], word: Callable[[str], str]) -> None:
     """Raises ValueError for a name that is not ours, an expression that cannot be, or two clocks.
 
     Args:
         keys: The option.
         word: Returns a name of ours as the study calls it.
-        per_epoch: The option.
     """
     for ours, key in keys.items():
         if ours not in KEYS:
@@ -128,13 +127,9 @@ def check_keys(keys: Mapping[str, str], word: Callable[[str], str], *, per_epoch
                 raise mistake(f"keys.{word(ours)}", key, "name a figure of the script in the expression")
         except ExpressionError as error:
             raise ValueError(f"stage option keys.{word(ours)}: {error.message} Fix: {error.hint}.") from None
-    if keys.get("time_per_epoch"):
-        if keys.get("time_s"):
-            fix = "keep time_s if the script's figure is cumulative, else time_per_epoch"
-            raise mistake("keys", "time_s and time_per_epoch", fix)
-        if not per_epoch:
-            fix = "map time_s to the seconds of the whole training, or leave it out to use the wall clock"
-            raise mistake("keys", "time_per_epoch with per_epoch: false", fix)
+    if keys.get("time_per_epoch") and keys.get("time_s"):
+        fix = "keep time_s if the script's figure is cumulative, else time_per_epoch"
+        raise mistake("keys", "time_s and time_per_epoch", fix)
 
 
 def check_groups(keys: Mapping[str, str], pattern: str) -> None:

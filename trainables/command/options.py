@@ -114,7 +114,7 @@ class CommandOptions:
         self._check_config()
         self._check_evaluate()
         _check_workdir(self.workdir)
-        check_keys(self.keys, self.word, per_epoch=self.per_epoch)
+        check_keys(self.keys, self.word)
         self._check_regexes()
         ProbeOptions.parse(self.probe, config=self.config)
 
@@ -203,6 +203,11 @@ class CommandOptions:
     def quality(self) -> str:
         """The quality figure in sentences."""
         return quality_name.label(self.quality_metric)
+
+    @property
+    def is_clock_added_up(self) -> bool:
+        """Whether a script that reports once, at its end, says the seconds of each of its epochs before."""
+        return not self.per_epoch and bool(self.keys.get("time_per_epoch"))
 
     @property
     def training_keys(self) -> Mapping[str, str]:

@@ -12,15 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from trainables.command.epochs import EpochCount
-from trainables.command.keys import CLOCKS, KEYS, advice, name_of, names_of, told
+from trainables.command.epochs import EpochCount, SumOfEpochs
+from trainables.command.keys import CLOCKS, KEYS, METRICS, advice, name_of, names_of, told
 from trainables.command.metrics import Metrics, epoch_of, to_metrics
-from trainables.command.objects import (
-    MAX_QUOTE,
-    MissingKeyError,
-    names,
-    objects_in,
-)
+from trainables.command.objects import MAX_QUOTE, MissingKeyError, names, objects_in
 from trainables.command.options import CommandOptions
 from trainables.command.patterns import compile_pattern, read_number
 from trainables.command.sources import Source, follow_file, follow_tensorboard
@@ -50,6 +45,7 @@ class OutputWatch:
     def __init__(self, options: CommandOptions, num_epochs: int) -> None:
         self._options = options
         self._count = EpochCount(num_epochs, options.quality)
+        self._sum = SumOfEpochs(num_epochs, options.keys) if options.is_clock_added_up else None
         wanted = {name for ours in KEYS for name in names_of(self._name(ours))}
         self._groups = [group for group in re.compile(options.pattern).groupindex if group in wanted]
         self._pattern = compile_pattern(options.pattern, self._groups)
@@ -111,6 +107,8 @@ class OutputWatch:
     def _report(self, values: Mapping[Any, Any], at_s: float) -> Iterator[Metrics]:
         """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
         self._seen = names(values)
+        if self._sum is not None:
+            self._add_epoch(values, self._sum)
         metrics = to_metrics(values, self._options.training_keys, self._options.quality_metric)
         is_told_by_number = self._options.is_evaluated_by_epoch and bool(self._name("epoch"))
         if metrics is None and not is_told_by_number:
@@ -130,17 +128,24 @@ class OutputWatch:
                 self._require_clock(metrics)
                 yield self._with_cumulative_clock(metrics)
         elif (epoch is None or epoch > 0) and self._has_clock(metrics):
-            self.last = (metrics, at_s)
+            self.last = (self._with_sum(metrics), at_s)
+
+    def final(self, metrics: Metrics) -> Metrics:
+        """Returns the metrics of the whole training with the seconds of all epochs, if those are added up.
+
+        Raises:
+            ValueError: They are not those of as many epochs as the study has.
+        """
+        if self._sum is not None and not self._sum.is_complete:
+            if why := self._sum.why_short() or (self._source.why_nothing() if self._source else ""):
+                raise ValueError(why)
+            raise self._no_clock("time_per_epoch")
+        return self._with_sum(metrics)
 
     @property
     def has_other_names(self) -> bool:
         """Whether there were reports, but none with an NRMSE: so it is with every configuration."""
-        return bool(self._seen) and self.last is None and not self._has_counted
-
-    @property
-    def _has_counted(self) -> bool:
-        count = self._count
-        return bool(count.num or count.num_before or count.last_within is not None)
+        return bool(self._seen) and self.last is None and not self._count.has_seen_any
 
     @property
     def start_nrmse(self) -> float | None:
@@ -157,7 +162,7 @@ class OutputWatch:
 
     def explain(self) -> str:
         """Returns why there were no or too few NRMSEs, and which option to correct."""
-        if self._has_counted:
+        if self._count.has_seen_any:
             return self._count.why_short()
         seen = f"; the last object had {', '.join(self._seen)}" if self._seen else ""
         if self._options.is_evaluated_by_epoch:
@@ -191,11 +196,14 @@ class OutputWatch:
         for ours in CLOCKS:
             name = self._name(ours)
             if name and ours not in metrics:
-                raise MissingKeyError(
-                    f"an epoch's report has no {name!r}, which keys.{ours} names; it has "
-                    f"{', '.join(self._seen)}. Fix: correct keys.{ours}, or leave it out to use the wall "
-                    "clock."
-                )
+                raise self._no_clock(ours)
+
+    def _no_clock(self, ours: str) -> MissingKeyError:
+        seen = f"it has {', '.join(self._seen)}" if self._seen else "there was no report at all"
+        return MissingKeyError(
+            f"an epoch's report has no {self._name(ours)!r}, which keys.{ours} names; {seen}. "
+            f"Fix: correct keys.{ours}, or leave it out to use the wall clock."
+        )
 
     def _with_cumulative_clock(self, metrics: Metrics) -> Metrics:
         """Replaces the seconds of an epoch by those of all epochs so far."""
@@ -203,6 +211,20 @@ class OutputWatch:
             return metrics
         self._training_s += metrics.pop("time_per_epoch")
         return metrics | {"time_s": self._training_s}
+
+    def _add_epoch(self, values: Mapping[Any, Any], to: SumOfEpochs) -> None:
+        """Adds the seconds of an epoch to those of the epochs before, if a report has them."""
+        name = self._name("time_per_epoch")
+        found = to_metrics(values, dict.fromkeys(METRICS, "") | {"time_per_epoch": name})
+        if found:
+            to.add(found["time_per_epoch"], epoch_of(values, self._name("epoch")))
+
+    def _with_sum(self, metrics: Metrics) -> Metrics:
+        """Replaces the seconds of an epoch by those of all so far, for a script that reports at its end."""
+        if self._sum is None:
+            return metrics
+        others = {ours: value for ours, value in metrics.items() if ours != "time_per_epoch"}
+        return others | {"time_s": self._sum.time_s}
 
     def _notice(self, line: str) -> None:
         """Raises for a line that makes the trial infeasible; lines of source code in a traceback never do."""

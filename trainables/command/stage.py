@@ -227,10 +227,15 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         last = self._watch_output.last
         is_silent = self._options.evaluate and not self._options.per_epoch
         if is_silent and not self._options.keys.get("time_s"):
-            return (last[0] if last else {}), ended_at_s
-        if last is None:
+            found, at_s = (last[0] if last else {}), ended_at_s
+        elif last is not None:
+            found, at_s = last
+        else:
             raise self._no_metrics(self._watch_output.explain())
-        return last
+        try:
+            return self._watch_output.final(found), at_s
+        except ValueError as error:
+            raise verdict.unusable(error, self._where()) from error
 
     def _require_success(self, event: Event) -> None:
         """Ends what the script left behind, and raises unless it ended well by itself."""

@@ -52,7 +52,7 @@ def changes(
     if not values:
         return []
     _, changed = _patched(options, values)
-    told = {change.key: f"{change.key}: {change.before} -> {change.after}" for change in changed}
+    told = {change.key: f"{change.key}: {change.was} -> {change.after}" for change in changed}
     return [told.get(key, f"{key}: {value}, as it was") for key, value in values.items()]
 
 

@@ -214,12 +214,12 @@ class Advisor:
 
     def recommend(self) -> Recommendation | None:
         """Returns what to run instead of the baseline, as far as is known; None if nothing deserves it."""
-        return recommended(self.knowledge)
+        return recommended(self.study, self.knowledge)
 
     @property
     def admitted(self) -> dict[TrialConfig, float]:
         """Returns what may be recommended, with the probability that its mean NRMSE meets the target."""
-        return admitted(self.knowledge)
+        return admitted(self.study, self.knowledge)
 
     @property
     def records(self) -> tuple[TrialRecord, ...]:

@@ -7,7 +7,7 @@ run: one trial at a time, with nothing beside it.
 from __future__ import annotations
 
 from tuner.advisor.agenda import Task
-from tuner.advisor.judgement import recommended
+from tuner.advisor.judgement import plain_of, recommended
 from tuner.advisor.knowledge import Knowledge
 from tuner.certificate import next_run
 from tuner.core.recommend import Recommendation
@@ -79,8 +79,12 @@ def next_step(
         return Task(Purpose.SEARCH if is_new else Purpose.REPLICATE, step.config, step.seed)
     if isinstance(step, ProbeStep):
         return step
-    found = recommended(knowledge)
-    last = _finishing(study, found, knowledge, strategy) if found else None
+    found = recommended(study, knowledge)
+    last: Task | Decided | None = None
+    if found is not None:
+        last = (_plain_run(study, found, knowledge) if has_time else None) or _finishing(
+            study, found, knowledge, strategy
+        )
     return last or step or Decided(reason="")
 
 
@@ -95,6 +99,26 @@ def _searched(
     if config is None:
         return strategy.confirmation() or Decided(reason="every legal configuration has been tried")
     return RunStep(config=config, seed=seed)
+
+
+def _plain_run(study: StudySpec, found: Recommendation, knowledge: Knowledge) -> Task | Decided | None:
+    """A run of the winner with the baseline's values where they change nothing, with a seed of the winner's.
+
+    So that what is recommended and certified is what goes into the pipeline. Once: if that run fails, or
+    shows an effect after all, the winner stays as it is. Decided while it is under way.
+    """
+    plain = plain_of(study, knowledge, found.estimate.config)
+    observations = knowledge.observations
+    asked = [record for record in knowledge.records if record.config == plain]
+    if any(record in knowledge.running for record in asked):
+        return Decided(reason="")
+    is_tried = any(record.purpose is Purpose.REPLICATE for record in asked)
+    is_lost = plain in observations.infeasible or plain in observations.failed
+    if plain == found.estimate.config or plain in observations.measured or is_tried or is_lost:
+        return None
+    seeds = found.estimate.seeds
+    fresh = (seed for seed in seeds if seed not in observations.seeds.get(plain, ()))
+    return Task(Purpose.REPLICATE, plain, next(fresh, seeds[0]))
 
 
 def _finishing(
