@@ -5,6 +5,9 @@ Words only. Does not know who shows them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 Told = list[tuple[str, str]]
 """Pairs of a short name and a text; a text that asks for a change ends in `` Fix: `` and what to do."""
 
@@ -17,6 +20,14 @@ class TrialAccount:
     """
 
     is_tried: bool = False
+
+    @classmethod
+    def epochs_to_try(cls, options: Mapping[str, Any], num_epochs: int) -> int:
+        """Returns how many epochs a trial is asked to train that is ended after its first report.
+
+        Default: all, so that schedules are those of the study. ``options`` are the stage's own.
+        """
+        return num_epochs
 
     def what_runs(self) -> Told:
         """Returns what the trial runs, once it is built. Default: nothing to tell."""

@@ -16,6 +16,7 @@ from trainables.command.figures import ScriptFigures
 from trainables.command.objects import lookup, objects_in
 from trainables.command.options import CommandOptions
 from trainables.command.output import STARTED, Metrics, OutputWatch, name_of
+from trainables.command.parameters import reaches_script
 from trainables.trial_account import Told, TrialAccount
 
 MAX_READS = 5
@@ -33,14 +34,15 @@ class Account:
         options: The stage's options.
         watch: Reads the lines.
         num_epochs: Epochs that the script is told to train.
-        gives_up: Whether a second epoch without a metric ends the reading.
+        is_tried: Whether a person tries the trial out; a second epoch without a metric then ends the reading.
     """
 
     def __init__(
-        self, options: CommandOptions, watch: OutputWatch, num_epochs: int, *, gives_up: bool = False
+        self, options: CommandOptions, watch: OutputWatch, num_epochs: int, *, is_tried: bool = False
     ) -> None:
         self._options, self._watch, self._num_epochs = options, watch, num_epochs
-        self._gives_up = gives_up and options.per_epoch and options.source == "json"
+        self._is_tried = is_tried
+        self._gives_up = is_tried and options.per_epoch and options.source == "json"
         self._num_lines = self._num_reads = self._num_passed = 0
         self._reads: list[str] = []
         self._passed: deque[str] = deque(maxlen=MAX_PASSED)
@@ -56,7 +58,10 @@ class Account:
         if self._options.per_epoch:
             when = f"after each of {self._num_epochs} epochs"
         else:
-            when = "once, at its end (per_epoch: false), so all of its training is waited for"
+            short = f"it is told {self._num_epochs} epoch only, and waited for"
+            whole = "all of its training is waited for"
+            is_short = self._is_tried and reaches_script(self._options, "num_epochs")
+            when = f"once, at its end (per_epoch: false), so {short if is_short else whole}"
         self._runs.append(("reports", f"are expected {when}"))
 
     def see(self, line: str, at_s: float) -> Iterator[Metrics]:
@@ -145,7 +150,9 @@ class Account:
         parts = []
         for ours, value in metrics.items():
             theirs = name_of(ours, self._options.keys)
-            parts.append(f"{ours} {value:g}" + (f" (from {theirs})" if theirs != ours else ""))
+            summed = "" if theirs or ours != "time_s" else name_of("time_per_epoch", self._options.keys)
+            told = f"the sum of {summed}" if summed else f"from {theirs}"
+            parts.append(f"{ours} {value:g}" + (f" ({told})" if theirs != ours else ""))
         parts.append(f"epoch {self._num_reads}" if self._options.per_epoch else "the whole training")
         if "time_s" not in metrics:
             parts.append("time from the wall clock")
@@ -161,6 +168,12 @@ class ScriptAccount(TrialAccount):
 
     _account: Account
     _figures: ScriptFigures
+
+    @classmethod
+    def epochs_to_try(cls, options: Mapping[str, Any], num_epochs: int) -> int:
+        """Returns 1 for a script that reports only at its end, if it is told how many epochs to train."""
+        parsed = CommandOptions.parse(options)
+        return num_epochs if parsed.per_epoch or not reaches_script(parsed, "num_epochs") else 1
 
     def what_runs(self) -> Told:
         """Returns command, folder, patched keys of the configuration, and when reports are expected."""

@@ -17,6 +17,8 @@ class EpochCount:
 
     Args:
         num_epochs: Reports that are expected.
+        what: What a report tells of its epoch.
+        instead: How the study can do without a report for each epoch.
 
     Attributes:
         num: Reports so far.
@@ -24,11 +26,23 @@ class EpochCount:
         last_within: Epoch of the latest report within an epoch (0.5), which does not count; None if none.
     """
 
-    def __init__(self, num_epochs: int) -> None:
-        self._num_epochs = num_epochs
+    def __init__(
+        self, num_epochs: int, *, what: str = "NRMSE", instead: str = "write per_epoch: false"
+    ) -> None:
+        self._num_epochs, self._what, self._instead = num_epochs, what, instead
         self.num = self.num_before = 0
         self._is_numbered = False
         self.last_within: float | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every epoch has had its report."""
+        return self.num == self._num_epochs
+
+    @property
+    def has_seen_any(self) -> bool:
+        """Whether there was any report, even one that does not count."""
+        return bool(self.num or self.num_before or self.last_within is not None)
 
     def is_end_of_epoch(self, epoch: float | None) -> bool:
         """Whether a report is the next epoch's; False if it is from before training or within an epoch.
@@ -43,8 +57,8 @@ class EpochCount:
             return False  # a summary, or of something else: the epochs tell their numbers
         if epoch is not None and not self._is_numbered and self.num:
             raise ValueError(
-                f"a line without an epoch came before the line of epoch {epoch:g}. Fix: print the NRMSE of "
-                f"anything but an epoch under another name; or {COUNT_LINES}."
+                f"a line without an epoch came before the line of epoch {epoch:g}. Fix: print the "
+                f"{self._what} of anything but an epoch under another name; or {COUNT_LINES}."
             )
         self._is_numbered = epoch is not None
         if epoch is not None and epoch <= 0 and self.num == 0:
@@ -61,13 +75,13 @@ class EpochCount:
 
     def why_short(self) -> str:
         """Returns why there were fewer reports than epochs, and the fix."""
-        said = f"it printed the NRMSE of only {self.num} of {self._num_epochs} epochs"
+        said = f"it printed the {self._what} of only {self.num} of {self._num_epochs} epochs"
         if self.num_before and self.num == self._num_epochs - 1:
             return (
                 f"{said}: it numbers its epochs from 0, but a line of epoch 0 counts as an evaluation before "
                 f"training. Fix: number them from 1, or leave the number out: {COUNT_LINES}."
             )
-        fix = "print one such line per epoch, or write per_epoch: false"
+        fix = f"print one such line per epoch, or {self._instead}"
         if self.num:
             said += " and then ended well, as a script with early stopping does"
             fix = f"switch early stopping off, so that every trial trains as long as the study says; or {fix}"
@@ -79,7 +93,7 @@ class EpochCount:
     def _complaint(self, epoch: float | None) -> str:
         if epoch is None:
             return (
-                f"it printed more lines with an NRMSE than the {self._num_epochs} epochs. "
+                f"it printed the {self._what} of more lines than the {self._num_epochs} epochs. "
                 "Fix: print one per epoch, from rank 0 only, and a summary under another name; "
                 "if the lines name their epoch, map keys.epoch."
             )
@@ -97,8 +111,8 @@ class EpochCount:
                 f"or {COUNT_LINES}."
             )
         return (
-            f"{seen} where epoch {self.num + 1} was due. Fix: print the NRMSE after every epoch, "
-            f"or write per_epoch: false; or {COUNT_LINES}."
+            f"{seen} where epoch {self.num + 1} was due. Fix: print the {self._what} after every epoch, "
+            f"or {self._instead}; or {COUNT_LINES}."
         )
 
 

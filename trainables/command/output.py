@@ -31,6 +31,8 @@ MAX_QUOTE = 200
 MAX_MATCHES = 8
 """Most matches of a regex in one line that are looked at."""
 
+_WITHOUT_CLOCK = "leave it out to use the wall clock"
+
 _FRAME = re.compile(r'.{0,80}File "[^"]*", line \d+')  # of a traceback; the next line is source code
 
 
@@ -47,7 +49,11 @@ class OutputWatch:
 
     def __init__(self, options: CommandOptions, num_epochs: int) -> None:
         self._options = options
-        self._count = EpochCount(num_epochs)
+        self._count = (
+            EpochCount(num_epochs, what="seconds", instead=f"{_WITHOUT_CLOCK} (keys.time_per_epoch)")
+            if options.sums_epochs
+            else EpochCount(num_epochs)
+        )
         self._groups = [
             name for name in map(self._name, KEYS) if name in re.compile(options.pattern).groupindex
         ]
@@ -57,7 +63,8 @@ class OutputWatch:
         self._infeasible_if = [re.compile(regex) for regex in options.infeasible_if]
         self._seen: list[str] = []
         self._source: Source | None = None
-        self._training_s = 0.0
+        self._training_s = self._summed_at_s = 0.0
+        self._told: Metrics = {}
         self.last: tuple[Metrics, float] | None = None
 
     def follow(self, place: Path) -> None:
@@ -107,6 +114,9 @@ class OutputWatch:
         """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
         self._seen = names(values)
         metrics = to_metrics(values, self._options.training_keys)
+        if self._options.sums_epochs:
+            self._sum(values, metrics, at_s)
+            return
         if metrics is None:
             return
         epoch = _epoch_of(values, self._name("epoch"))
@@ -117,28 +127,39 @@ class OutputWatch:
         elif (epoch is None or epoch > 0) and self._has_clock(metrics):
             self.last = (metrics, at_s)
 
+    def _sum(self, values: Mapping[Any, Any], metrics: Metrics | None, at_s: float) -> None:
+        """Adds an epoch's seconds to those before; keeps the sum once every epoch has told its own."""
+        metrics = metrics or to_metrics(values, {**self._options.training_keys, "nrmse": ""}) or {}
+        seconds = metrics.pop("time_per_epoch", None)
+        if seconds is not None:
+            if not self._count.is_end_of_epoch(_epoch_of(values, self._name("epoch"))):
+                return
+            self._training_s, self._summed_at_s = self._training_s + seconds, at_s
+        self._told |= metrics
+        if self._count.is_complete and (self._options.evaluate or "nrmse" in self._told):
+            self.last = (self._told | {"time_s": self._training_s}, self._summed_at_s)
+
     def explain(self) -> str:
         """Returns why there were no or too few NRMSEs, and which option to correct."""
-        if self._count.num or self._count.num_before or self._count.last_within is not None:
+        if self._count.has_seen_any and not self._count.is_complete:
             return self._count.why_short()
+        ours = self._wanted()
+        fix = _mapping_of(self._seen) if ours == "nrmse" else f"correct keys.{ours}, or {_WITHOUT_CLOCK}"
         if self._source is not None:
             there = ", ".join(self._seen) or "nothing from after the line of option start"
             return self._source.why_nothing() or (
-                f"{self._options.file} (option file) has no {self._name('nrmse')!r}, but {there}. "
-                f"Fix: {_mapping_of(self._seen)}."
+                f"{self._options.file} (option file) has no {self._name(ours)!r}, but {there}. Fix: {fix}."
             )
         if self._options.source == "regex":
             return f"no line matched option pattern={self._options.pattern!r}. Fix: correct it."
         seen = f"; the last object had {', '.join(self._seen)}" if self._seen else ""
-        if self._options.evaluate:
-            return (
-                f"no line of output had an object with the key {self._name('time_s')!r}{seen}. "
-                "Fix: correct keys.time_s, or leave it out to use the wall clock."
-            )
-        return (
-            f"no line of output had an object with the key {self._name('nrmse')!r}{seen}. "
-            f"Fix: {_mapping_of(self._seen)}."
-        )
+        return f"no line of output had an object with the key {self._name(ours)!r}{seen}. Fix: {fix}."
+
+    def _wanted(self) -> str:
+        """Returns our name of what has not come: the NRMSE, or a clock if another command tells that."""
+        if self._options.sums_epochs and not self._count.num:
+            return "time_per_epoch"
+        return "time_s" if self._options.evaluate else "nrmse"
 
     def _has_clock(self, metrics: Metrics) -> bool:
         """Whether metrics have the script's own clock, where a line counts for nothing else."""
@@ -151,8 +172,7 @@ class OutputWatch:
             if name and ours not in metrics:
                 raise ValueError(
                     f"an epoch's report has no {name!r}, which keys.{ours} names; it has "
-                    f"{', '.join(self._seen)}. Fix: correct keys.{ours}, or leave it out to use the wall "
-                    "clock."
+                    f"{', '.join(self._seen)}. Fix: correct keys.{ours}, or {_WITHOUT_CLOCK}."
                 )
 
     def _with_cumulative_clock(self, metrics: Metrics) -> Metrics:

@@ -31,15 +31,18 @@ def check_parameters(options: CommandOptions, varying: Collection[str], fixed: C
                 f"the parameter {name!r} has the name of a word that the command stage fills in itself "
                 f"({', '.join(OWN_WORDS)}). Fix: give the parameter another name."
             )
-    reached = set()
     for where, text, name in _uses(options):
         known = [*names, *(word for word in OWN_WORDS if (where, word) != ("patch", "config"))]
         if name not in known:
             raise _unknown(where, text, name, known)
-        if where not in ("evaluate", "evaluate_file"):
-            reached.add(name)
-    if unreached := [name for name in varying if name not in reached]:
+    if unreached := [name for name in varying if not reaches_script(options, name)]:
         raise _unreached(unreached)
+
+
+def reaches_script(options: CommandOptions, name: str) -> bool:
+    """Whether the script is told the value of a word; telling it to another command does not count."""
+    where_told = (where for where, _, told in _uses(options) if told == name)
+    return any(where not in ("evaluate", "evaluate_file") for where in where_told)
 
 
 def _uses(options: CommandOptions) -> Iterator[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ from trainables.command import evaluation, source, template, verdict
 from trainables.command.account import Account, ScriptAccount
 from trainables.command.card import MeasuredOnItsCard
 from trainables.command.figures import ScriptFigures
-from trainables.command.options import CommandOptions, at_home
+from trainables.command.options import CLOCKS, CommandOptions, at_home
 from trainables.command.output import STARTED, Metrics, OutputWatch
 from trainables.command.parameters import check_parameters
 from trainables.command.place import TrialPlace
@@ -80,7 +80,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         self._is_started = not self._options.start
         self._figures = ScriptFigures(self._options, self.num_epochs)
         self._watch_output = OutputWatch(self._options, self.num_epochs)
-        self._account = Account(self._options, self._watch_output, self.num_epochs, gives_up=self.is_tried)
+        self._account = Account(self._options, self._watch_output, self.num_epochs, is_tried=self.is_tried)
         self._place = TrialPlace(self._options)
         with self._released_if_it_fails():
             self._place.furnish(params, seed, self.num_epochs, self._spec.num_threads)
@@ -180,7 +180,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         Where ``evaluate`` says the NRMSE, the script need not report anything: it trains until it ends.
         """
         last = self._watch_output.last
-        if self._options.evaluate and not self._options.keys.get("time_s"):
+        if self._options.evaluate and not any(self._options.keys.get(clock) for clock in CLOCKS):
             return (last[0] if last else {}), ended_at_s
         if last is None:
             raise self._no_metrics(self._watch_output.explain())

@@ -21,7 +21,7 @@ OWN_FILES = ("output.log", "trial.json", "evaluate.log", NAME)
 
 
 def write_config(options: CommandOptions, words: Mapping[str, Any], folder: Path) -> Path:
-    """Writes the trial's copy of the configuration: the same bytes, but for the values in ``patch``.
+    """Writes the trial's copy of the configuration: the same bytes, but for the values of a trial.
 
     Raises:
         ValueError: The file cannot be read or patched, or there is no such word.
@@ -36,10 +36,10 @@ def write_config(options: CommandOptions, words: Mapping[str, Any], folder: Path
 
 
 def changes(options: CommandOptions, words: Mapping[str, Any]) -> list[str]:
-    """Returns what the trial's copy has in place of the original's values, a text a key of ``patch``."""
-    if not options.patch:
-        return []
+    """Returns what the trial's copy has in place of the original's values, a text for each key."""
     values = _values(options, words)
+    if not values:
+        return []
     _, changed = _patched(options, values)
     told = {change.key: f"{change.key}: {change.before} -> {change.after}" for change in changed}
     return [told.get(key, f"{key}: {value}, as it was") for key, value in values.items()]
@@ -71,7 +71,7 @@ def check_config(options: CommandOptions) -> None:
     if Path(options.config).name in OWN_FILES:
         fix = "give the file another name: the trial's folder has a file of ours with this name"
         raise mistake("config", options.config, fix)
-    _patched(options, dict.fromkeys(options.patch, 1))
+    _patched(options, {**dict.fromkeys(options.patch, 1), **options.constants})
     _places(options)
 
 
@@ -115,14 +115,14 @@ def _included(options: CommandOptions) -> dict[Path, str]:
 
 
 def _values(options: CommandOptions, words: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values of the keys of ``patch``; ValueError for a word that there is not."""
-    values = {}
+    """Returns the values of keys of ``patch`` and ``constants``; ValueError for a word that there is not."""
+    values: dict[str, Any] = {}
     for key, text in options.patch.items():
         try:
             values[key] = value_of(text, words)
         except (KeyError, ValueError):
             raise mistake("patch", text, f"use one of {', '.join(words)}") from None
-    return values
+    return {**values, **options.constants}
 
 
 def _patched(options: CommandOptions, values: Mapping[str, Any]) -> tuple[bytes, Sequence[Change]]:

@@ -54,6 +54,26 @@ def test_the_script_keeps_its_own_clock_and_the_evaluation_may_write_a_file(tmp_
     assert (report["nrmse"], report["time_s"]) == (0.25, 0.2)
 
 
+def test_the_seconds_of_each_epoch_come_from_a_log_file_and_the_nrmse_from_the_evaluation(tmp_path):
+    trains = (
+        "import json, sys, time\n"
+        "for e in (0, 1):\n"
+        "    time.sleep(0.3)\n"
+        "    with open(sys.argv[1] + '/log.jsonl', 'a') as f:\n"
+        "        print(json.dumps({'distill/epoch': e, 'distill/epoch_time_sec': 0.26 + e / 100}), file=f)\n"
+        "open(sys.argv[1] + '/model', 'w').write('0.25')\n"
+        "time.sleep(0.5)\n"
+    )
+    source = {"source": "file", "file": "{dir}/log.jsonl"}
+    keys = {"nrmse": "metrics.nrmse", "time_per_epoch": "distill/epoch_time_sec"}
+    (report,) = reports(evaluated(tmp_path, trains=trains, keys=keys, **source))
+    assert (report["nrmse"], report["time_s"], report["epoch"]) == (0.25, 0.53, 2)
+    with pytest.raises(
+        ScriptError, match=r"log\.jsonl \(option file\) has no 's', but distill/epoch, distill"
+    ):
+        reports(evaluated(tmp_path, trains=trains, keys=keys | {"time_per_epoch": "s"}, **source))
+
+
 def test_it_runs_where_the_script_does(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in").mkdir()
