@@ -149,11 +149,11 @@ class Account:
     def _as_read(self, metrics: Metrics) -> str:
         parts = []
         for ours, value in metrics.items():
-            theirs = name_of(ours, self._options.keys)
-            summed = "" if theirs or ours != "time_s" else name_of("time_per_epoch", self._options.keys)
-            told = f"the sum of {summed}" if summed else f"from {theirs}"
-            parts.append(f"{ours} {value:g}" + (f" ({told})" if theirs != ours else ""))
-        parts.append(f"epoch {self._num_reads}" if self._options.per_epoch else "the whole training")
+            clock = name_of("time_per_epoch", self._options.keys) if ours == "time_s" else ""
+            theirs = name_of(ours, self._options.keys) or clock
+            parts.append(f"{ours} {value:g}" + (f" (from {theirs})" if theirs != ours else ""))
+        is_epoch = self._options.per_epoch or self._options.is_clock_added_up
+        parts.append(f"epoch {self._num_reads}" if is_epoch else "the whole training")
         if "time_s" not in metrics:
             parts.append("time from the wall clock")
         return ", ".join(parts)

@@ -17,8 +17,8 @@ class EpochCount:
 
     Args:
         num_epochs: Reports that are expected.
-        what: What a report tells of its epoch.
-        instead: How the study can do without a report for each epoch.
+        of: What each of them says.
+        otherwise: What to write in the stage's options for a script that reports less often.
 
     Attributes:
         num: Reports so far.
@@ -26,23 +26,21 @@ class EpochCount:
         last_within: Epoch of the latest report within an epoch (0.5), which does not count; None if none.
     """
 
-    def __init__(
-        self, num_epochs: int, *, what: str = "NRMSE", instead: str = "write per_epoch: false"
-    ) -> None:
-        self._num_epochs, self._what, self._instead = num_epochs, what, instead
+    def __init__(self, num_epochs: int, of: str = "NRMSE", otherwise: str = "write per_epoch: false") -> None:
+        self._num_epochs, self._of, self._otherwise = num_epochs, of, otherwise
         self.num = self.num_before = 0
         self._is_numbered = False
         self.last_within: float | None = None
 
     @property
-    def is_complete(self) -> bool:
-        """Whether every epoch has had its report."""
-        return self.num == self._num_epochs
+    def has_seen_any(self) -> bool:
+        """Whether there was any report, of an epoch or not."""
+        return bool(self.num or self.num_before or self.last_within is not None)
 
     @property
-    def has_seen_any(self) -> bool:
-        """Whether there was any report, even one that does not count."""
-        return bool(self.num or self.num_before or self.last_within is not None)
+    def is_complete(self) -> bool:
+        """Whether there were as many reports as are expected."""
+        return self.num == self._num_epochs
 
     def is_end_of_epoch(self, epoch: float | None) -> bool:
         """Whether a report is the next epoch's; False if it is from before training or within an epoch.
@@ -57,8 +55,8 @@ class EpochCount:
             return False  # a summary, or of something else: the epochs tell their numbers
         if epoch is not None and not self._is_numbered and self.num:
             raise ValueError(
-                f"a line without an epoch came before the line of epoch {epoch:g}. Fix: print the "
-                f"{self._what} of anything but an epoch under another name; or {COUNT_LINES}."
+                f"a line without an epoch came before the line of epoch {epoch:g}. Fix: print the {self._of} "
+                f"of anything but an epoch under another name; or {COUNT_LINES}."
             )
         self._is_numbered = epoch is not None
         if epoch is not None and epoch <= 0 and self.num == 0:
@@ -75,13 +73,13 @@ class EpochCount:
 
     def why_short(self) -> str:
         """Returns why there were fewer reports than epochs, and the fix."""
-        said = f"it printed the {self._what} of only {self.num} of {self._num_epochs} epochs"
+        said = f"it printed the {self._of} of only {self.num} of {self._num_epochs} epochs"
         if self.num_before and self.num == self._num_epochs - 1:
             return (
                 f"{said}: it numbers its epochs from 0, but a line of epoch 0 counts as an evaluation before "
                 f"training. Fix: number them from 1, or leave the number out: {COUNT_LINES}."
             )
-        fix = f"print one such line per epoch, or {self._instead}"
+        fix = f"print one such line per epoch, or {self._otherwise}"
         if self.num:
             said += " and then ended well, as a script with early stopping does"
             fix = f"switch early stopping off, so that every trial trains as long as the study says; or {fix}"
@@ -93,7 +91,7 @@ class EpochCount:
     def _complaint(self, epoch: float | None) -> str:
         if epoch is None:
             return (
-                f"it printed the {self._what} of more lines than the {self._num_epochs} epochs. "
+                f"it printed more lines with an {self._of} than the {self._num_epochs} epochs. "
                 "Fix: print one per epoch, from rank 0 only, and a summary under another name; "
                 "if the lines name their epoch, map keys.epoch."
             )
@@ -111,13 +109,19 @@ class EpochCount:
                 f"or {COUNT_LINES}."
             )
         return (
-            f"{seen} where epoch {self.num + 1} was due. Fix: print the {self._what} after every epoch, "
-            f"or {self._instead}; or {COUNT_LINES}."
+            f"{seen} where epoch {self.num + 1} was due. Fix: print the NRMSE after every epoch, "
+            f"or write per_epoch: false; or {COUNT_LINES}."
         )
 
 
 def check_clock(
-    before_s: float, now_s: float, wall_s: float, *, is_wall_all_training: bool, name: str = "time_s"
+    before_s: float,
+    now_s: float,
+    wall_s: float,
+    *,
+    is_wall_all_training: bool,
+    is_from_start: bool = False,
+    name: str = "time_s",
 ) -> None:
     """Compares two readings of a script's own clock with the time that passed between their lines.
 
@@ -126,6 +130,7 @@ def check_clock(
         now_s: The later one.
         wall_s: Wall seconds that passed between the two lines.
         is_wall_all_training: False if that includes set-up, which the script may leave out.
+        is_from_start: Whether they passed since the line that option start matches.
         name: ``time_s``, or ``time_per_epoch`` where the readings are sums of that.
 
     Raises:
@@ -136,17 +141,19 @@ def check_clock(
     is_too_short = is_wall_all_training and wall_s > MAX_RATIO * step_s
     if step_s > 0 and (abs(step_s - wall_s) <= SLACK_S or not (is_too_long or is_too_short)):
         return
+    passed = f"{wall_s:.3g} s passed{' since the line of option start' if is_from_start else ''}"
+    early = "; or, if it still sets up after that line, leave start out" if is_from_start else ""
     if name == "time_per_epoch":
         raise ValueError(
-            f"time_per_epoch was {step_s:g} while {wall_s:.3g} s passed. Fix: it must be the seconds of "
+            f"time_per_epoch was {step_s:g} while {passed}. Fix: it must be the seconds of "
             "training of one epoch, above 0: map such a key in keys.time_per_epoch, or a cumulative one in "
-            "keys.time_s, or leave both out to use the wall clock."
+            f"keys.time_s, or leave both out to use the wall clock{early}."
         )
-    seen = f"time_s went from {before_s:g} to {now_s:g} while {wall_s:.3g} s passed"
+    seen = f"time_s went from {before_s:g} to {now_s:g} while {passed}"
     if step_s <= 0:
         seen = f"time_s did not rise: it was {before_s:g} and then {now_s:g}"
     raise ValueError(
         f"{seen}. Fix: time_s must be cumulative seconds of training: map a cumulative key in keys.time_s "
         "(and make the script flush its lines), or seconds of each epoch in keys.time_per_epoch, or "
-        "leave keys.time_s out to use the wall clock."
+        f"leave keys.time_s out to use the wall clock{early}."
     )

@@ -186,14 +186,14 @@ class CommandOptions:
             raise mistake("evaluate_file", self.evaluate_file, "name the command that writes it in evaluate")
 
     @property
+    def is_clock_added_up(self) -> bool:
+        """Whether a script that reports once, at its end, says the seconds of each of its epochs before."""
+        return not self.per_epoch and bool(self.keys.get("time_per_epoch"))
+
+    @property
     def training_keys(self) -> Mapping[str, str]:
         """The names of what the script itself says: no NRMSE if ``evaluate`` says that."""
         return {**self.keys, "nrmse": ""} if self.evaluate else self.keys
-
-    @property
-    def sums_epochs(self) -> bool:
-        """Whether a script that reports once, at its end, tells the seconds of each epoch before."""
-        return not self.per_epoch and bool(self.keys.get("time_per_epoch"))
 
     def _check_config(self) -> None:
         if (self.patch or self.constants) and not self.config:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.command.epochs import COUNT_LINES, EpochCount
+from trainables.command.missing import WITHOUT_CLOCK, why_missing
 from trainables.command.objects import MISSING, lookup, names, objects_in
 from trainables.command.options import CLOCKS, KEYS, METRICS, CommandOptions
 from trainables.command.patterns import compile_pattern, read_number
@@ -31,8 +32,6 @@ MAX_QUOTE = 200
 MAX_MATCHES = 8
 """Most matches of a regex in one line that are looked at."""
 
-_WITHOUT_CLOCK = "leave it out to use the wall clock"
-
 _FRAME = re.compile(r'.{0,80}File "[^"]*", line \d+')  # of a traceback; the next line is source code
 
 
@@ -49,11 +48,13 @@ class OutputWatch:
 
     def __init__(self, options: CommandOptions, num_epochs: int) -> None:
         self._options = options
-        self._count = (
-            EpochCount(num_epochs, what="seconds", instead=f"{_WITHOUT_CLOCK} (keys.time_per_epoch)")
-            if options.sums_epochs
-            else EpochCount(num_epochs)
-        )
+        self._count = EpochCount(num_epochs)
+        if options.is_clock_added_up:
+            self._count = EpochCount(
+                num_epochs,
+                of=f"{self._name('time_per_epoch')!r} (keys.time_per_epoch)",
+                otherwise="leave keys.time_per_epoch out to use the wall clock",
+            )
         self._groups = [
             name for name in map(self._name, KEYS) if name in re.compile(options.pattern).groupindex
         ]
@@ -63,8 +64,7 @@ class OutputWatch:
         self._infeasible_if = [re.compile(regex) for regex in options.infeasible_if]
         self._seen: list[str] = []
         self._source: Source | None = None
-        self._training_s = self._summed_at_s = 0.0
-        self._told: Metrics = {}
+        self._training_s = self._added_at_s = 0.0
         self.last: tuple[Metrics, float] | None = None
 
     def follow(self, place: Path) -> None:
@@ -113,10 +113,9 @@ class OutputWatch:
     def _report(self, values: Mapping[Any, Any], at_s: float) -> Iterator[Metrics]:
         """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
         self._seen = names(values)
+        if self._options.is_clock_added_up:
+            self._add_epoch(values, at_s)
         metrics = to_metrics(values, self._options.training_keys)
-        if self._options.sums_epochs:
-            self._sum(values, metrics, at_s)
-            return
         if metrics is None:
             return
         epoch = _epoch_of(values, self._name("epoch"))
@@ -125,39 +124,31 @@ class OutputWatch:
                 self._require_clock(metrics)
                 yield self._with_cumulative_clock(metrics)
         elif (epoch is None or epoch > 0) and self._has_clock(metrics):
-            self.last = (metrics, at_s)
+            self.last = (self._with_sum(metrics) if self._options.is_clock_added_up else metrics, at_s)
 
-    def _sum(self, values: Mapping[Any, Any], metrics: Metrics | None, at_s: float) -> None:
-        """Adds an epoch's seconds to those before; keeps the sum once every epoch has told its own."""
-        metrics = metrics or to_metrics(values, {**self._options.training_keys, "nrmse": ""}) or {}
-        seconds = metrics.pop("time_per_epoch", None)
-        if seconds is not None:
-            if not self._count.is_end_of_epoch(_epoch_of(values, self._name("epoch"))):
-                return
-            self._training_s, self._summed_at_s = self._training_s + seconds, at_s
-        self._told |= metrics
-        if self._count.is_complete and (self._options.evaluate or "nrmse" in self._told):
-            self.last = (self._told | {"time_s": self._training_s}, self._summed_at_s)
+    def final(self, metrics: Metrics, at_s: float) -> tuple[Metrics, float]:
+        """Returns the metrics of the whole training and their time; the seconds are summed, if of epochs.
+
+        Raises:
+            ValueError: They are not those of as many epochs as the study has.
+        """
+        if not self._options.is_clock_added_up:
+            return metrics, at_s
+        if not self._count.is_complete:
+            raise ValueError(self.explain())
+        return self._with_sum(metrics), self._added_at_s
 
     def explain(self) -> str:
-        """Returns why there were no or too few NRMSEs, and which option to correct."""
-        if self._count.has_seen_any and not self._count.is_complete:
+        """Returns why there were no or too few NRMSEs or seconds, and which option to correct."""
+        is_counted = self._options.per_epoch or self._options.is_clock_added_up
+        if is_counted and self._count.has_seen_any and not self._count.is_complete:
             return self._count.why_short()
         ours = self._wanted()
-        fix = _mapping_of(self._seen) if ours == "nrmse" else f"correct keys.{ours}, or {_WITHOUT_CLOCK}"
-        if self._source is not None:
-            there = ", ".join(self._seen) or "nothing from after the line of option start"
-            return self._source.why_nothing() or (
-                f"{self._options.file} (option file) has no {self._name(ours)!r}, but {there}. Fix: {fix}."
-            )
-        if self._options.source == "regex":
-            return f"no line matched option pattern={self._options.pattern!r}. Fix: correct it."
-        seen = f"; the last object had {', '.join(self._seen)}" if self._seen else ""
-        return f"no line of output had an object with the key {self._name(ours)!r}{seen}. Fix: {fix}."
+        return why_missing(ours, self._name(ours), self._options, self._source, self._seen)
 
     def _wanted(self) -> str:
         """Returns our name of what has not come: the NRMSE, or a clock if another command tells that."""
-        if self._options.sums_epochs and not self._count.num:
+        if self._options.is_clock_added_up and not self._count.num:
             return "time_per_epoch"
         return "time_s" if self._options.evaluate else "nrmse"
 
@@ -172,7 +163,7 @@ class OutputWatch:
             if name and ours not in metrics:
                 raise ValueError(
                     f"an epoch's report has no {name!r}, which keys.{ours} names; it has "
-                    f"{', '.join(self._seen)}. Fix: correct keys.{ours}, or {_WITHOUT_CLOCK}."
+                    f"{', '.join(self._seen)}. Fix: correct keys.{ours}, or {WITHOUT_CLOCK}."
                 )
 
     def _with_cumulative_clock(self, metrics: Metrics) -> Metrics:
@@ -181,6 +172,18 @@ class OutputWatch:
             return metrics
         self._training_s += metrics.pop("time_per_epoch")
         return metrics | {"time_s": self._training_s}
+
+    def _add_epoch(self, values: Mapping[Any, Any], at_s: float) -> None:
+        """Adds the seconds of an epoch to those of the epochs before, if a report has them."""
+        name = self._name("time_per_epoch")
+        found = to_metrics(values, dict.fromkeys(METRICS, "") | {"time_per_epoch": name})
+        if found and self._count.is_end_of_epoch(_epoch_of(values, self._name("epoch"))):
+            self._training_s, self._added_at_s = self._training_s + found["time_per_epoch"], at_s
+
+    def _with_sum(self, metrics: Metrics) -> Metrics:
+        """Replaces the seconds of an epoch by those of all so far, for a script that reports at its end."""
+        others = {ours: value for ours, value in metrics.items() if ours != "time_per_epoch"}
+        return others | {"time_s": self._training_s}
 
     def _notice(self, line: str) -> None:
         """Raises for a line that makes the trial infeasible; lines of source code in a traceback never do."""
@@ -286,12 +289,6 @@ def _number(value: object) -> float | None:
         return float(value)
     except OverflowError:  # a whole number of more than 308 digits
         return math.inf if value > 0 else -math.inf
-
-
-def _mapping_of(seen: list[str]) -> str:
-    """Returns advice on how to map the NRMSE, with a name from the output if one looks like it."""
-    likely = [name for name in seen if "nrmse" in name.lower()]
-    return f"write keys: {{nrmse: {likely[0] if likely else 'NAME'}}} in the stage's options"
 
 
 def _short(value: object) -> str:

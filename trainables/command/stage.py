@@ -16,7 +16,7 @@ from trainables.command import evaluation, source, template, verdict
 from trainables.command.account import Account, ScriptAccount
 from trainables.command.card import MeasuredOnItsCard
 from trainables.command.figures import ScriptFigures
-from trainables.command.options import CLOCKS, CommandOptions, at_home
+from trainables.command.options import CommandOptions, at_home
 from trainables.command.output import STARTED, Metrics, OutputWatch
 from trainables.command.parameters import check_parameters
 from trainables.command.place import TrialPlace
@@ -180,11 +180,16 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         Where ``evaluate`` says the NRMSE, the script need not report anything: it trains until it ends.
         """
         last = self._watch_output.last
-        if self._options.evaluate and not any(self._options.keys.get(clock) for clock in CLOCKS):
-            return (last[0] if last else {}), ended_at_s
-        if last is None:
+        if self._options.evaluate and not self._options.keys.get("time_s"):
+            found, at_s = (last[0] if last else {}), ended_at_s
+        elif last is not None:
+            found, at_s = last
+        else:
             raise self._no_metrics(self._watch_output.explain())
-        return last
+        try:
+            return self._watch_output.final(found, at_s)
+        except ValueError as error:
+            raise self._no_metrics(str(error)) from error
 
     def _require_success(self, event: Event) -> None:
         """Ends what the script left behind, and raises unless it ended well by itself."""

@@ -41,8 +41,10 @@ def changes(options: CommandOptions, words: Mapping[str, Any]) -> list[str]:
     if not values:
         return []
     _, changed = _patched(options, values)
-    told = {change.key: f"{change.key}: {change.before} -> {change.after}" for change in changed}
-    return [told.get(key, f"{key}: {value}, as it was") for key, value in values.items()]
+    told = {key: f"{value}, as it was" for key, value in values.items()}
+    for change in changed:
+        told[change.key] = f"{change.before} -> {change.after}" if change.before else f"{change.after}, added"
+    return [f"{key}: {told[key]}" for key in values]
 
 
 def check(options: CommandOptions) -> None:

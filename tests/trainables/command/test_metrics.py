@@ -197,7 +197,8 @@ def test_seconds_of_each_epoch_are_summed_up_for_a_script_that_has_its_nrmse_at_
     output = watch(2, **AT_END, **options)
     for at_s, line in enumerate(lines):
         assert list(output.see(line, at_s)) == []
-    metrics, at_s = output.last
+    last, _ = output.last or ({}, 0.0)
+    metrics, at_s = output.final(last, 9.0)
     assert metrics["time_s"] == 5
     assert metrics.get("nrmse") == (None if options else 1)
     assert at_s == max(at for at, line in enumerate(lines) if '"s"' in line), "that of the last epoch's end"
@@ -206,12 +207,12 @@ def test_seconds_of_each_epoch_are_summed_up_for_a_script_that_has_its_nrmse_at_
 @pytest.mark.parametrize(
     ("lines", "options", "words"),
     [
-        (['{"s": 3}'], {"evaluate": ["x"]}, "the seconds of only 1 of 2 epochs and then ended well"),
+        (['{"s": 3}'], {"evaluate": ["x"]}, "(keys.time_per_epoch) of only 1 of 2 epochs and then"),
         (['{"epoch": 0, "s": 3}', '{"epoch": 1, "s": 3}'], {"evaluate": ["x"]}, "numbers its epochs from 0"),
         (['{"t": 3}'], {"evaluate": ["x"]}, "the key 's'; the last object had t. Fix: correct keys.time_per"),
         (['{"nrmse": 3}'], {}, "the key 's'; the last object had nrmse. Fix: correct keys.time_per_epoch"),
         (['{"s": 3}', '{"s": 3, "val_nrmse": 1}'], {}, "Fix: write keys: {nrmse: val_nrmse}"),
-        (['{"s": 3}'] * 3, {}, "the seconds of more lines than the 2 epochs"),
+        (['{"s": 3}'] * 3, {}, "it printed more lines with an 's' (keys.time_per_epoch) than the 2 epochs"),
     ],
 )
 def test_a_sum_of_too_few_or_too_many_epochs_is_no_time(lines, options, words):
@@ -222,7 +223,6 @@ def test_a_sum_of_too_few_or_too_many_epochs_is_no_time(lines, options, words):
             assert list(output.see(line, 0.0)) == []
     except ValueError as error:
         said = str(error)
-    assert output.last is None
     assert words in (said or output.explain())
 
 
