@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.command import verdict
+from trainables.command.missing import mapping_of
 from trainables.command.objects import MISSING, lookup, names, objects_in
 from trainables.command.options import CommandOptions
 from trainables.command.output import MAX_QUOTE, Metrics, name_of, to_metrics
@@ -85,8 +86,7 @@ def _read(options: CommandOptions, file: Path | None, log: Path) -> float:
     if found is None:
         last = f"; the last object has {', '.join(names(seen))}" if seen else ""
         raise ValueError(
-            f"{source} no JSON object with the key {name!r}{last}. "
-            "Fix: name it by keys: {nrmse: NAME} in the stage's options."
+            f"{source} no JSON object with the key {name!r}{last}. Fix: {mapping_of(names(seen))}."
         )
     metrics = to_metrics(found, {"nrmse": name, "loss": "", "peak_memory_gib": ""})
     assert metrics is not None  # it has the key

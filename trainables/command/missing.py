@@ -25,10 +25,7 @@ def why_missing(
         source: The file or folder that was followed; None if the output was read.
         seen: Names in the last report.
     """
-    fix = f"correct keys.{ours}, or {WITHOUT_CLOCK}"
-    if ours == "nrmse":
-        likely = [other for other in seen if "nrmse" in other.lower()]
-        fix = f"write keys: {{nrmse: {likely[0] if likely else 'NAME'}}} in the stage's options"
+    fix = mapping_of(seen) if ours == "nrmse" else f"correct keys.{ours}, or {WITHOUT_CLOCK}"
     if source is not None:
         there = ", ".join(seen) or "nothing from after the line of option start"
         return (
@@ -38,3 +35,9 @@ def why_missing(
         return f"no line matched option pattern={options.pattern!r}. Fix: correct it."
     last = f"; the last object had {', '.join(seen)}" if seen else ""
     return f"no line of output had an object with the key {name!r}{last}. Fix: {fix}."
+
+
+def mapping_of(seen: Sequence[str]) -> str:
+    """Returns advice on how to map the NRMSE, with a name that was seen if one looks like it."""
+    likely = [name for name in seen if "nrmse" in name.lower()]
+    return f"write keys: {{nrmse: {likely[0] if likely else 'NAME'}}} in the stage's options"

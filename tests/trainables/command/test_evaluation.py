@@ -99,7 +99,7 @@ def test_it_runs_where_the_script_does(tmp_path, monkeypatch):
         (
             "print('{\"nrmse\": 1}')",
             ScriptError,
-            r"'metrics.nrmse'; the last object has nrmse\. Fix: name it by",
+            r"'metrics.nrmse'; the last object has nrmse\. Fix: write keys: \{nrmse: nrmse\}",
         ),
         ('print(\'{"metrics": {"nrmse": 0}}\')', ScriptError, "metrics.nrmse=0 is not above 0"),
         ("import os; os.kill(os.getpid(), 9)", ScriptLostError, "the evaluation was killed by signal 9"),
