@@ -73,7 +73,7 @@ def no_metrics(reason: str, tail: Sequence[str], log: str) -> Exception:
     cause = final_error(tail)
     if cause.is_out_of_memory:
         return MemoryError(f"the script ran out of memory, yet ended with exit 0: {cause.text}; {log}")
-    return ScriptError(f"the script ended without the metrics that were waited for: {reason} ({log})\n{last_lines(tail)}")
+    return ScriptError(f"the script ended without its metrics: {reason} ({log})\n{last_lines(tail)}")
 
 
 def unusable(error: Exception, log: str, *, what: str = SCRIPT) -> Exception:
