@@ -175,7 +175,7 @@ def test_a_script_that_reports_at_its_end_is_tried_for_one_epoch_if_it_is_told_h
     assert said.code == 0, said.text
     (reports,) = of(said, "reports")
     assert reports.endswith("at its end (per_epoch: false), so it is told 1 epoch only, and waited for")
-    assert of(said, "read")[0].endswith("-> time_s 0.2 (the sum of s), the whole training")
+    assert of(said, "read")[0].endswith("-> time_s 0.2 (from s), epoch 1")
     assert of(said, "report") == ["epoch 1 of 3: nrmse 0.5"]
     assert "3 epochs would take about 0.6 s" in of(said, "time")[0]
 

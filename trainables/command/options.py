@@ -77,7 +77,7 @@ class CommandOptions:
     num_samples: int = 0
     config: str = ""
     patch: Mapping[str, str] = field(default_factory=dict)
-    constants: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
     create: bool = False
     source: str = "json"
     pattern: str = ""
