@@ -143,5 +143,6 @@ def _patched(options: CommandOptions, values: Mapping[str, Any]) -> tuple[bytes,
     except UnicodeDecodeError:
         raise mistake("config", options.config, "save it as UTF-8 text") from None
     except ConfigPatchError as error:
-        raise ValueError(f"stage option patch: {error}") from None
+        where = "patch or constants" if options.constants else "patch"
+        raise ValueError(f"stage option {where}: {error}") from None
     return text.encode("utf-8"), changed

@@ -62,7 +62,7 @@ def test_constants_are_written_as_they_are_in_every_trial_and_are_no_words(tmp_p
 
 def test_a_constant_that_the_file_lacks_is_refused_unless_it_may_be_created(tmp_path):
     before, constants = b"ttc: {enabled: true}\n", {"ttc.on": 1, "ttc.enabled": True}
-    with pytest.raises(ValueError, match=r"there is no key 'ttc\.on' in it"):
+    with pytest.raises(ValueError, match=r"patch or constants: .* there is no key 'ttc\.on' in it"):
         read_by_the_script(tmp_path, "t.yaml", before, {}, constants=constants)
     created = read_by_the_script(tmp_path, "t.yaml", before, {}, constants=constants, create=True)
     assert yaml.safe_load(created) == {"ttc": {"enabled": True, "on": 1}}
