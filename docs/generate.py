@@ -154,7 +154,9 @@ def metrics() -> str:
     """What a report holds and what trials.csv has, from `Measurement` and the report's columns."""
     said = measured()
     figures = (
-        (f"`{name}`", _kind(name), unit(name), said[name], "yes" if name in METRICS else "") for name in said
+        (f"`{name}`", _kind(name), unit(name), said[name], "yes" if name in METRICS else "")
+        for name in said
+        if name in report_keys()  # not what the tuner adds itself
     )
     columns = ((f"`{name}`", unit(name), meaning) for name, meaning in COLUMNS.items())
     return "\n".join(
@@ -178,7 +180,8 @@ def metrics() -> str:
 def _gauges() -> Iterator[tuple[str, ...]]:
     """The gauges of a study, read from their source: to import it would load Ray."""
     source = (FOLDER.parents[1] / "tuner/ray_adapter/metrics.py").read_text()
-    for name, meaning, labels in re.findall(r'Gauge\(\s*"(\w+)", "(.*?)", \((.*?)\)', source):
+    source = source.replace("{name}", "nrmse").replace("{label}", "NRMSE")  # unless the study has another
+    for name, meaning, labels in re.findall(r'Gauge\(\s*f?"(\w+)", f?"(.*?)", \((.*?)\)', source):
         yield f"`ray_{name}`", ", ".join(f"`{label}`" for label in re.findall(r"\w+", labels)), meaning
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from ray.tune import Trainable
 
 from foundation.one_line import first_line_of
+from foundation.quality_name import label
 from trainables.probe import probe
 from trainables.progress import TrialProgress
 from trainables.resuming import Resuming
@@ -27,7 +28,7 @@ from trainables.telemetry import device
 from trainables.telemetry.failures import SkippedWorkError, out_of_memory
 from trainables.telemetry.instruments import Instruments
 from trainables.telemetry.steps import StepTimer
-from trainables.trial import EpochCounts, EpochResult, ProbeSpec, TimeUnit, TrialSpec, nrmse_of
+from trainables.trial import EpochCounts, EpochResult, ProbeSpec, TimeUnit, TrialSpec, quality_of
 from trainables.trial_account import TrialAccount
 
 
@@ -45,12 +46,16 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
        error out. Global generators are seeded by (seed, epoch) just before. Optional: call
        ``self.step_timer.mark()`` after every optimizer step (nothing waits), and load data
        ``with self.step_timer.data_wait():``.
-    4. ``evaluate()`` [evaluate]: return at least ``{"nrmse": float}``; change nothing.
+    4. ``evaluate()`` [evaluate]: return at least ``{"nrmse": float}``, or the study's own quality figure
+       under ``self.quality_name``, its name; change nothing.
     5. ``release()`` when the trial ends or has run out of memory, also after a ``build`` that got
        only half way: drop every tensor.
 
     A stage that says ``resumable = True`` has two more: ``state_dict()`` [checkpoint] between epochs, and
     ``load_state_dict(state)`` after the warm-up of a trial that goes on where another was lost.
+
+    A stage that says True to ``evaluates_start(options)`` has its untrained start evaluated once a study,
+    between the warm-up and the first epoch of the baseline [evaluate].
 
     A stage that also offers ``time_units()`` can be probed (``trainables.probe``): its epoch times
     and memory are then known in about a second a configuration, without training.
@@ -63,7 +68,7 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
 
     Out-of-memory errors in ``build``, ``warm_up``, ``train_epoch`` and ``evaluate`` are data: the
     next result has ``status: "oom"`` and ``done``. So is an error that one of them led to
-    (``telemetry.failures.is_out_of_memory``). A loss or NRMSE that is not finite gives
+    (``telemetry.failures.is_out_of_memory``). A loss or quality figure that is not finite gives
     ``status: "nan"``, and so does a ``SkippedWorkError``. Every other exception is a bug or a
     broken machine and propagates.
 
@@ -96,7 +101,11 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
 
     @abstractmethod
     def evaluate(self) -> Mapping[str, float]:
-        """Measures quality now: ``{"nrmse": ...}``, a number; NaN where there is no answer."""
+        """Measures quality now: ``{self.quality_name: ...}``, a number; NaN where there is no answer."""
+
+    def evaluate_start(self) -> Mapping[str, float]:
+        """Measures the untrained start, where ``evaluates_start`` says so. Default: as ``evaluate`` does."""
+        return self.evaluate()
 
     @abstractmethod
     def release(self) -> None:
@@ -129,6 +138,11 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
     def offers_probe(cls) -> bool:
         """Whether the stage says what an epoch is made of, so that ``probe`` can time it."""
         return cls.time_units is not MeasuredTrainable.time_units
+
+    @property
+    def quality_name(self) -> str:
+        """Name of the study's quality figure: ``nrmse``, unless its key ``metric`` names another."""
+        return self._spec.quality
 
     @property
     def step_timer(self) -> StepTimer:
@@ -177,7 +191,7 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
         self._keep_checkpoint()
         epoch_result = self._failure or self._advance()
         self._failure = None if epoch_result.status == "ok" else epoch_result
-        return self._progress.result(epoch_result, self.num_epochs)
+        return self._progress.result(epoch_result, self.num_epochs, self.quality_name)
 
     def cleanup(self) -> None:
         """Ends the last trial and gives the process its cores back."""
@@ -226,21 +240,23 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
             self.build(spec.params, spec.seed, spec.options)
         with clock.phase("warm_up"):
             self.warm_up()
+        if spec.measures_start:
+            with clock.phase("evaluate"):
+                self._progress.start_nrmse = quality_of(self.evaluate_start(), self.quality_name)
 
     def _advance(self) -> EpochResult:
         """Trains and evaluates one epoch, and returns its outcome: ok, oom or nan."""
         self._progress.begin_epoch()
-        self._metrics: Mapping[str, float] = {}
+        self._quality_now = math.nan
         failure = self._infeasible_in(self._train_and_evaluate)
         if failure is not None:
             return failure
         loss = self._progress.counts.loss
         if not math.isfinite(loss):
             return EpochResult(status="nan", error=f"training loss is {loss}")
-        nrmse = self._metrics["nrmse"]
-        if not math.isfinite(nrmse):
-            return EpochResult(status="nan", error=f"NRMSE is {nrmse}")
-        return EpochResult(status="ok", nrmse=nrmse)
+        if not math.isfinite(self._quality_now):
+            return EpochResult(status="nan", error=f"{label(self.quality_name)} is {self._quality_now}")
+        return EpochResult(status="ok", nrmse=self._quality_now)
 
     def _train_and_evaluate(self) -> None:
         progress = self._progress
@@ -253,7 +269,7 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
             if expected is not None:
                 counts.require(expected, progress.epoch)
             with progress.clock.phase("evaluate"):
-                self._metrics = {"nrmse": nrmse_of(self.evaluate())}
+                self._quality_now = quality_of(self.evaluate(), self.quality_name)
 
     def _infeasible_in(self, work: Callable[[], None]) -> EpochResult | None:
         """Runs ``work``; if memory runs out or work was skipped, frees the trial's memory and says so."""

@@ -9,6 +9,7 @@ import math
 import os
 from typing import Any
 
+from foundation import quality_name
 from trainables.telemetry.clock import PhaseClock
 from trainables.telemetry.instruments import Instruments
 from trainables.telemetry.watch import TrialWatch
@@ -35,6 +36,7 @@ class TrialProgress:
         epoch: The epoch under way or last trained, from 1; 0 before.
         counts: Work executed in all epochs.
         resumed: Whether it was restored from a checkpoint.
+        start_nrmse: NRMSE of the untrained start; None if it was not measured.
 
     Args:
         instruments: Those that measure; the meter is reset before the trial starts.
@@ -47,6 +49,7 @@ class TrialProgress:
         self.epoch = 0
         self.counts = EpochCounts()
         self.resumed = False
+        self.start_nrmse: float | None = None
         self._device_name = device_name
         self._epoch_time_s = math.nan
         self._meter = instruments.meter
@@ -66,13 +69,22 @@ class TrialProgress:
         """Keeps the current memory figures: the trial ran out of memory, and is about to be freed."""
         self._memory_at_oom = self._memory()
 
-    def result(self, epoch_result: EpochResult, num_epochs: int) -> dict[str, Any]:
-        """Returns the dict that Ray and the study see; ``docs/stage.md`` explains every key."""
+    def result(
+        self, epoch_result: EpochResult, num_epochs: int, quality: str = quality_name.DEFAULT
+    ) -> dict[str, Any]:
+        """Returns the dict that Ray and the study see; ``docs/stage.md`` explains every key.
+
+        Args:
+            epoch_result: The epoch's outcome.
+            num_epochs: Full budget of the trial.
+            quality: Name under which its quality figure stands.
+        """
         return {
             "status": epoch_result.status,
             "error": epoch_result.error,
             "epoch": max(1, self.epoch),
-            "nrmse": epoch_result.nrmse,
+            quality: epoch_result.nrmse,
+            "start_nrmse": self.start_nrmse,
             "loss": self.counts.loss,
             "epoch_time_s": self._epoch_time_s,
             **self._times(),
@@ -92,6 +104,7 @@ class TrialProgress:
         return {
             "epoch": self.epoch,
             "counts": self.counts,
+            "start_nrmse": self.start_nrmse,
             "clock": self.clock.state_dict(),
             "watch": self.watch.state_dict(),
         }
@@ -101,6 +114,7 @@ class TrialProgress:
         self.resumed = True
         self.epoch = state["epoch"]
         self.counts = state["counts"]
+        self.start_nrmse = state.get("start_nrmse")  # none in a checkpoint of before it was kept
         self.clock.add(state["clock"], _CARRIED_PHASES)
         self.watch.load_state_dict(state["watch"])
 

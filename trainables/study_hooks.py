@@ -57,6 +57,15 @@ class StudyHooks:
         return options.get("device") != "cpu"
 
     @classmethod
+    def evaluates_start(cls, options: Mapping[str, Any]) -> bool:
+        """Whether ``evaluate`` may be called before the first epoch, and then measures the untrained start.
+
+        The study's first trials are then asked to: if doing nothing meets the target, it says so before all
+        else, and a trial whose NRMSE stays the start's did not train. Default: no.
+        """
+        return False
+
+    @classmethod
     def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the options on which NRMSE depends, settled for this machine.
 

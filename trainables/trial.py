@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from foundation import quality_name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSpec:
@@ -25,6 +27,7 @@ class TrialSpec:
         device: Name of the device that the study measures; empty if any will do.
         checkpoints: Folder that keeps the newest checkpoint, see ``checkpoint``; empty if none is kept.
         from_epoch: Epoch from whose checkpoint the trial continues; 0 if it begins anew.
+        measure_start: Whether the NRMSE of the untrained start is wanted; the stage says that it can.
     """
 
     params: Mapping[str, Any]
@@ -35,6 +38,7 @@ class TrialSpec:
     device: str = ""
     checkpoints: str = ""
     from_epoch: int = 0
+    measure_start: bool = False
 
     def __post_init__(self) -> None:
         for name, minimum in (("seed", 0), ("num_epochs", 1), ("num_threads", 1), ("from_epoch", 0)):
@@ -47,6 +51,16 @@ class TrialSpec:
         for name, value in (("params", self.params), ("stage", self.options)):
             if not isinstance(value, Mapping):
                 raise ValueError(f"trial config {name}={value!r} is not a dict. Fix: make it one.")
+
+    @property
+    def measures_start(self) -> bool:
+        """Whether the untrained start is to be measured: not in a trial that goes on from a checkpoint."""
+        return self.measure_start and not self.from_epoch
+
+    @property
+    def quality(self) -> str:
+        """Name of the quality figure."""
+        return str(self.options.get(quality_name.STAGE_OPTION, quality_name.DEFAULT))
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> Self:
@@ -154,7 +168,7 @@ class EpochResult:
     Attributes:
         status: ``ok``, ``oom`` or ``nan``.
         error: One line that says why it is not ok; "" if it is.
-        nrmse: NRMSE after this epoch; NaN if it is not ok.
+        nrmse: NRMSE after this epoch, or the study's own figure; NaN if it is not ok.
     """
 
     status: str
@@ -162,14 +176,19 @@ class EpochResult:
     nrmse: float = float("nan")
 
 
-def nrmse_of(metrics: Mapping[str, Any]) -> float:
-    """Returns the NRMSE from ``evaluate``, a number or a tensor of one; TypeError for anything else."""
-    value: Any = metrics.get("nrmse") if isinstance(metrics, Mapping) else None
+def quality_of(metrics: Mapping[str, Any], name: str = quality_name.DEFAULT) -> float:
+    """Returns the quality figure from ``evaluate``, a number or a tensor of one; TypeError for anything else.
+
+    Args:
+        metrics: As ``evaluate`` returned it.
+        name: Name of the figure.
+    """
+    value: Any = metrics.get(name) if isinstance(metrics, Mapping) else None
     is_truth = isinstance(value, bool) or "bool" in str(getattr(value, "dtype", ""))
     if hasattr(value, "__float__") and not is_truth:
         with suppress(ValueError, TypeError):  # more than one number
             return float(value)
     raise TypeError(
-        f"evaluate() returned {reprlib.repr(metrics)}, which has no number under 'nrmse'. "
-        "Fix: return {'nrmse': float(...)}; NaN says that there is no answer."
+        f"evaluate() returned {reprlib.repr(metrics)}, which has no number under {name!r}. "
+        f"Fix: return {{{name!r}: float(...)}}; NaN says that there is no answer."
     )

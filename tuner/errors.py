@@ -50,6 +50,10 @@ class ReportError(StageError):
     """A stage reported what cannot be: its trial has failed."""
 
 
+class MissingFigureError(ReportError):
+    """A stage's report lacks what every report must have: so it is with every configuration."""
+
+
 class WrongDeviceError(StageError):
     """A trial ran on another device than the run's: it says nothing, and is asked again."""
 

@@ -267,3 +267,32 @@ def test_planning_and_simulating_a_script_load_neither_ray_nor_torch(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("loaded: []\nlooked: True\n")
+
+
+def starting(value: float, *epochs: float) -> str:
+    lines = [{"epoch": epoch, "nrmse": nrmse} for epoch, nrmse in enumerate((value, *epochs))]
+    body = "    time.sleep(0.05)\n    print(json.dumps(line), flush=True)\n"
+    return f"import json, time\nfor line in {lines}:\n{body}"
+
+
+@pytest.mark.parametrize(
+    ("code", "num_epochs", "words", "num_failures"),
+    [
+        (starting(0.71234, 0.09), 1, "ok    start      the untrained start has nrmse 0.71234", 0),
+        (
+            starting(0.081234, 0.08),
+            1,
+            "warn  start      The untrained start already meets the target (NRMSE 0.081234, where at most "
+            "0.095 is wanted): the target does not ask for training. Fix: lower the target.",
+            0,
+        ),
+        (starting(0.71234, 0.71234, 0.1), 2, "warn  start      it did not train: its NRMSE at its end is", 0),
+        (starting(0.71234, 0.71234), 1, "fail  start      it did not train: its NRMSE at its end is", 1),
+    ],
+)
+def test_a_line_of_epoch_0_is_held_against_the_target_and_the_first_report(
+    tmp_path, code, num_epochs, words, num_failures
+):
+    said = tried(script_study(tmp_path, code, num_epochs))
+    assert any(line.startswith(words) for line in said.lines), said.lines
+    assert len(failures(said)) == num_failures

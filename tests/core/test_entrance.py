@@ -1,11 +1,15 @@
 """A report is held against its trial before anything else sees it."""
 
+import math
+import re
 from dataclasses import replace
 
 import pytest
 
 from tests.studies import make_record, report
 from tuner.core.entrance import admit
+from tuner.core.measurement import Measurement, Status
+from tuner.core.metric import Metric
 from tuner.core.trial import TrialState
 from tuner.errors import ReportError, WrongDeviceError
 
@@ -79,3 +83,66 @@ def test_running_out_of_memory_in_the_next_epoch_needs_no_progress_of_the_clock(
 def test_a_report_of_another_device_is_no_measurement_of_the_run():
     with pytest.raises(WrongDeviceError, match="ran on A100, but this run measures H100"):
         admit(GOOD, RECORD, device="H100")
+
+
+NLL = Metric(name="nll", range="any").about(-3.2)
+VAL_LOSS = Metric(name="val_loss")
+
+
+def of_own(metric, value, **changes):
+    rest = {name: told for name, told in GOOD.items() if name != "nrmse"}
+    return admit(rest | {metric.name: value} | changes, RECORD, metric=metric, wall_s=3.5)
+
+
+@pytest.mark.parametrize("value", [-3.3, 0, 0.0, 2.5])
+def test_a_figure_of_any_range_is_put_on_the_scale_and_kept_as_it_was_reported(value):
+    found = of_own(NLL, value)
+    assert (found.nrmse, found.reported_quality) == (NLL.on_scale(value), value)
+    assert Measurement.from_dict(found.as_dict()) == found  # as the journal holds it
+
+
+def test_a_positive_figure_is_the_scale_itself():
+    found = of_own(VAL_LOSS, 2.5)
+    assert (found.nrmse, found.reported_quality) == (2.5, None)
+    assert "reported_quality" not in found.as_dict()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e300, None])
+@pytest.mark.parametrize("metric", [NLL, VAL_LOSS])
+def test_a_figure_that_is_no_number_of_its_own_is_a_diverged_training(metric, value):
+    found = of_own(metric, value)
+    assert found.status is Status.NAN
+    assert math.isnan(found.nrmse)
+    assert found.error.startswith(f"{metric.name} is ")
+
+
+@pytest.mark.parametrize(
+    ("metric", "report", "told", "fix"),
+    [
+        (
+            VAL_LOSS,
+            {"val_loss": -0.5},
+            "reported val_loss=-0.5, which must be more than 0",
+            "metric.range: any",
+        ),
+        (VAL_LOSS, {"val_loss": 0}, "reported val_loss=0.0, which must be more than 0", "metric.range: any"),
+        (NLL, {"nll": "low"}, "reported nll='low', which is not a number", "report nll as a number"),
+        (NLL, {"nll": True}, "reported nll=True, which is not a number", "report nll as a number"),
+        (NLL, {"nrmse": 0.1}, "lacks nll", "report it as nll, not as nrmse; or leave metric out"),
+        (NLL, {}, "lacks nll", "return nll from every train() call"),
+    ],
+)
+def test_a_figure_that_cannot_be_fails_the_trial_by_its_own_name(metric, report, told, fix):
+    rest = {name: value for name, value in GOOD.items() if name != "nrmse"}
+    with pytest.raises(ReportError, match=re.escape(told)) as raised:
+        admit(rest | report, RECORD, metric=metric, wall_s=3.5)
+    assert fix in raised.value.hint
+
+
+def test_a_stage_cannot_say_what_is_kept_beside_the_scale():
+    assert admit(GOOD | {"reported_quality": 7.0}, RECORD, wall_s=3.5).reported_quality is None
+
+
+def test_a_trial_that_ran_out_of_memory_needs_no_figure():
+    rest = {name: value for name, value in GOOD.items() if name != "nrmse"}
+    assert admit(rest | {"status": "oom"}, RECORD, metric=NLL).status is Status.OOM

@@ -5,6 +5,7 @@ from ray.exceptions import ActorDiedError, RayTaskError, WorkerCrashedError
 
 from trainables.command.verdict import ScriptLostError
 from trainables.telemetry.device import OtherDeviceError
+from trainables.telemetry.failures import MissingMetricError, ScriptError
 from trainables.telemetry.memory import UnreleasedMemoryError
 from tuner.core.trial import TrialState
 from tuner.ray_adapter.failures import classify
@@ -48,6 +49,14 @@ def test_a_failure_is_told_by_its_cause_whether_the_worker_was_starting_or_train
 ):
     ending = classify(told(error))
     assert (ending.state, ending.is_lost, ending.reason) == (state, is_lost, reason)
+
+
+@pytest.mark.parametrize("told", [while_starting, while_training])
+@pytest.mark.parametrize("kind", [ScriptError, MissingMetricError])
+def test_only_a_missing_metric_is_a_cause_that_every_trial_shares(told, kind):
+    ending = classify(told(kind("no line has the key 'nrmse'")))
+    assert (ending.state, ending.reason) == (TrialState.FAILED, "no line has the key 'nrmse'")
+    assert ending.is_general == (kind is MissingMetricError)
 
 
 @pytest.mark.parametrize(

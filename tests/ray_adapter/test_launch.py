@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from tests.studies import make_study
 from tuner.advisor import Advisor, Run
+from tuner.core.trial import Purpose
 from tuner.ray_adapter.launch import trial_config
 from tuner.runs.checkpoints import Checkpoints
 
@@ -20,6 +21,15 @@ def test_a_trial_gets_its_parameters_the_studys_options_its_seed_and_its_threads
         "num_threads": 2,
         "device": "",
     }
+
+
+def test_the_baseline_alone_measures_the_untrained_start():
+    study = make_study()
+    run = Advisor(study).ask()
+    assert isinstance(run, Run)
+    plain = trial_config(study, run)
+    assert trial_config(study, run, measure_start=True) == plain | {"measure_start": True}
+    assert trial_config(study, replace(run, purpose=Purpose.SEARCH), measure_start=True) == plain
 
 
 def test_a_trial_of_a_resumable_stage_gets_its_folder_and_where_to_go_on(tmp_path):

@@ -237,6 +237,33 @@ def test_a_stage_that_does_not_work_ends_the_run_with_its_cause_after_one_trial(
     assert kinds == ["run", "broken"]
 
 
+@pytest.mark.parametrize("failing_batch", [6, 12])
+def test_a_missing_metric_ends_the_run_at_the_first_trial_whatever_the_other_worker_does(
+    failing_batch, tmp_path
+):
+    """One of baseline (6) and guide (12) ends without the key; the other would go on for ten minutes."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import os, sys, time\n"
+        f"open(sys.argv[2] + '/' + str(os.getpid()), 'w')\n"
+        f"if sys.argv[1].split('/')[0] != '{failing_batch}': time.sleep(600)\n"
+        "print({'epoch': 1, 'score': 3})\n"
+    )
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    words = ["{batch_size}/{micro_batch}/{num_taus}/{accum_steps}", str(pids)]
+    options = {"command": ["{python}", str(script), *words], "grace_s": 0.3}
+    stage = study_dict()["stage"] | {"class": "trainables.command:CommandStage", "options": options}
+    with pytest.raises(StageError, match=r"no line of output had an object with the key 'nrmse'; .* score"):
+        run_on_ray(make_study(stage=stage, budget={"trials": 9, "hours": 1}), tmp_path, num_workers=2)
+    events = list(read_journal(tmp_path / "journal.jsonl"))
+    assert [e["answer"]["kind"] for e in events if e["event"] == "ask"] == ["run", "run", "broken"]
+    ends = {e["trial_id"]: e["state"] for e in events if e["event"] == "tell"}
+    first, other = ("0001", "0002") if failing_batch == 6 else ("0002", "0001")
+    assert ends == {first: "failed", other: "discarded"}
+    wait_until(lambda: not any(is_alive(int(path.name)) for path in pids.iterdir()), timeout_s=30)
+
+
 def test_out_of_memory_while_a_worker_starts_is_infeasible_and_not_a_fault(tmp_path):
     stage = study_dict()["stage"] | {"class": "tests.ray_adapter.broken:OutOfMemoryInSetup"}
     advisor = run_on_ray(make_study(stage=stage, budget={"trials": 2, "hours": 1}), tmp_path)

@@ -100,7 +100,7 @@ class Account:
     def evaluated(self, command: Sequence[str], nrmse: float) -> None:
         """Notes what the command of option ``evaluate`` said."""
         self._num_reads += 1
-        self._reads.append(f"{shlex.join(command)} -> nrmse {nrmse:g}")
+        self._reads.append(f"{shlex.join(command)} -> {self._options.quality_metric} {nrmse:g}")
 
     def what_runs(self) -> Told:
         """Returns command, folder, patched keys, and when reports are expected."""
@@ -109,7 +109,7 @@ class Account:
     def what_was_read(self) -> Told:
         """Returns the lines that were read, and how many were passed over; the last of them if none was."""
         told: Told = []
-        if self._options.start:
+        if self._options.start or self._start:
             told.append(("start", self._start or f"no line has matched {self._options.start!r} so far"))
         told += [("read", text) for text in list(self._reads)]
         if self._num_reads > len(self._reads):
@@ -150,8 +150,8 @@ class Account:
         parts = []
         for ours, value in metrics.items():
             clock = name_of("time_per_epoch", self._options.keys) if ours == "time_s" else ""
-            theirs = name_of(ours, self._options.keys) or clock
-            parts.append(f"{ours} {value:g}" + (f" (from {theirs})" if theirs != ours else ""))
+            theirs, word = name_of(ours, self._options.keys) or clock, self._options.word(ours)
+            parts.append(f"{word} {value:g}" + (f" (from {theirs})" if theirs != word else ""))
         is_epoch = self._options.per_epoch or self._options.is_clock_added_up
         parts.append(f"epoch {self._num_reads}" if is_epoch else "the whole training")
         if "time_s" not in metrics:

@@ -17,7 +17,7 @@ class EpochCount:
 
     Args:
         num_epochs: Reports that are expected.
-        of: What each of them says.
+        quality: Name of the figure that makes a line a report, for messages.
         otherwise: What to write in the stage's options for a script that reports less often.
 
     Attributes:
@@ -26,8 +26,10 @@ class EpochCount:
         last_within: Epoch of the latest report within an epoch (0.5), which does not count; None if none.
     """
 
-    def __init__(self, num_epochs: int, of: str = "NRMSE", otherwise: str = "write per_epoch: false") -> None:
-        self._num_epochs, self._of, self._otherwise = num_epochs, of, otherwise
+    def __init__(
+        self, num_epochs: int, quality: str = "NRMSE", otherwise: str = "write per_epoch: false"
+    ) -> None:
+        self._num_epochs, self._quality, self._otherwise = num_epochs, quality, otherwise
         self.num = self.num_before = 0
         self._is_numbered = False
         self.last_within: float | None = None
@@ -55,8 +57,8 @@ class EpochCount:
             return False  # a summary, or of something else: the epochs tell their numbers
         if epoch is not None and not self._is_numbered and self.num:
             raise ValueError(
-                f"a line without an epoch came before the line of epoch {epoch:g}. Fix: print the {self._of} "
-                f"of anything but an epoch under another name; or {COUNT_LINES}."
+                f"a line without an epoch came before the line of epoch {epoch:g}. Fix: print the "
+                f"{self._quality} of anything but an epoch under another name; or {COUNT_LINES}."
             )
         self._is_numbered = epoch is not None
         if epoch is not None and epoch <= 0 and self.num == 0:
@@ -73,7 +75,7 @@ class EpochCount:
 
     def why_short(self) -> str:
         """Returns why there were fewer reports than epochs, and the fix."""
-        said = f"it printed the {self._of} of only {self.num} of {self._num_epochs} epochs"
+        said = f"it printed the {self._quality} of only {self.num} of {self._num_epochs} epochs"
         if self.num_before and self.num == self._num_epochs - 1:
             return (
                 f"{said}: it numbers its epochs from 0, but a line of epoch 0 counts as an evaluation before "
@@ -88,10 +90,14 @@ class EpochCount:
             fix += f"; {COUNT_LINES}"
         return f"{said}. Fix: {fix}."
 
+    @property
+    def _one(self) -> str:
+        return "an NRMSE" if self._quality == "NRMSE" else self._quality
+
     def _complaint(self, epoch: float | None) -> str:
         if epoch is None:
             return (
-                f"it printed more lines with an {self._of} than the {self._num_epochs} epochs. "
+                f"it printed more lines with {self._one} than the {self._num_epochs} epochs. "
                 "Fix: print one per epoch, from rank 0 only, and a summary under another name; "
                 "if the lines name their epoch, map keys.epoch."
             )
@@ -109,8 +115,8 @@ class EpochCount:
                 f"or {COUNT_LINES}."
             )
         return (
-            f"{seen} where epoch {self.num + 1} was due. Fix: print the NRMSE after every epoch, "
-            f"or write per_epoch: false; or {COUNT_LINES}."
+            f"{seen} where epoch {self.num + 1} was due. Fix: print the {self._quality} after every epoch, "
+            f"or {self._otherwise}; or {COUNT_LINES}."
         )
 
 

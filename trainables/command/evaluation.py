@@ -14,15 +14,17 @@ from typing import Any
 
 from trainables.command import verdict
 from trainables.command.missing import mapping_of
-from trainables.command.objects import MISSING, lookup, names, objects_in
+from trainables.command.objects import MISSING, MissingKeyError, lookup, names, objects_in
 from trainables.command.options import CommandOptions
 from trainables.command.output import MAX_QUOTE, Metrics, name_of, to_metrics
 from trainables.command.process import Script
-from trainables.telemetry.failures import ScriptError
+from trainables.telemetry.failures import MissingMetricError, ScriptError
 from trainables.telemetry.symptoms import proves_out_of_memory
 
 LOG = "evaluate.log"
 """Name of the file in a trial's folder that has the command's output."""
+LOG_OF_START = "evaluate_start.log"
+"""Name of the one with the output of the command that evaluates the untrained start."""
 WHAT = "the evaluation"
 
 MAX_TEXT = 4 * 1024 * 1024
@@ -45,6 +47,7 @@ def nrmse_of(script: Script, options: CommandOptions, file: Path | None, log: Pa
 
     Raises:
         MemoryError: It ran out of memory.
+        MissingMetricError: What it says has other names.
         ScriptError: It failed, or gives no usable NRMSE.
     """
     where = f"its output: {log}" if options.logs else "option logs keeps all of its output"
@@ -58,7 +61,8 @@ def nrmse_of(script: Script, options: CommandOptions, file: Path | None, log: Pa
     try:
         return _read(options, file, log)
     except ValueError as mistake:
-        raise ScriptError(
+        kind = MissingMetricError if isinstance(mistake, MissingKeyError) else ScriptError
+        raise kind(
             f"{WHAT}'s output cannot be used: {mistake} ({where})\n{verdict.last_lines(script.tail)}"
         ) from mistake
 
@@ -85,10 +89,13 @@ def _read(options: CommandOptions, file: Path | None, log: Path) -> float:
         found = values if lookup(values, name) is not MISSING else found
     if found is None:
         last = f"; the last object has {', '.join(names(seen))}" if seen else ""
-        raise ValueError(
-            f"{source} no JSON object with the key {name!r}{last}. Fix: {mapping_of(names(seen))}."
+        kind = MissingKeyError if seen else ValueError
+        raise kind(
+            f"{source} no JSON object with the key {name!r}{last}. "
+            f"Fix: {mapping_of(names(seen), options.quality_metric)}."
         )
-    metrics = to_metrics(found, {"nrmse": name, "loss": "", "peak_memory_gib": ""})
+    keys = {"nrmse": name, "loss": "", "peak_memory_gib": ""}
+    metrics = to_metrics(found, keys, options.quality_metric)
     assert metrics is not None  # it has the key
     return metrics["nrmse"]
 

@@ -25,7 +25,11 @@ def why_missing(
         source: The file or folder that was followed; None if the output was read.
         seen: Names in the last report.
     """
-    fix = mapping_of(seen) if ours == "nrmse" else f"correct keys.{ours}, or {WITHOUT_CLOCK}"
+    fix = (
+        mapping_of(seen, options.quality_metric)
+        if ours == "nrmse"
+        else f"correct keys.{ours}, or {WITHOUT_CLOCK}"
+    )
     if source is not None:
         there = ", ".join(seen) or "nothing from after the line of option start"
         return (
@@ -37,7 +41,7 @@ def why_missing(
     return f"no line of output had an object with the key {name!r}{last}. Fix: {fix}."
 
 
-def mapping_of(seen: Sequence[str]) -> str:
-    """Returns advice on how to map the NRMSE, with a name that was seen if one looks like it."""
-    likely = [name for name in seen if "nrmse" in name.lower()]
-    return f"write keys: {{nrmse: {likely[0] if likely else 'NAME'}}} in the stage's options"
+def mapping_of(seen: Sequence[str], quality: str) -> str:
+    """Returns advice on how to map the quality figure, with a name that was seen if one looks like it."""
+    likely = [name for name in seen if quality.lower() in name.lower()]
+    return f"write keys: {{{quality}: {likely[0] if likely else 'NAME'}}} in the stage's options"

@@ -29,6 +29,10 @@ _CONSTANTS = {"nan": float("nan"), "inf": float("inf"), "NaN": float("nan"), "In
 _NUMBER_TYPES = re.compile(r"(?:u?int|float|bfloat)\d+|array|tensor")
 
 
+class MissingKeyError(ValueError):
+    """What a script reports has other names than the one that the options say; the message has the fix."""
+
+
 def objects_in(line: str) -> Iterator[dict[Any, Any]]:
     """Returns the outermost objects of a line, in order; what stands around them does not matter."""
     at = 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from foundation import quality_name
 from trainables.command.ending import VARIABLE
 from trainables.command.sources import FORMATS
 from trainables.command.words import names_in
@@ -62,11 +63,15 @@ class CommandOptions:
         evaluate: A second command, run once when the script has ended well, whose JSON says the NRMSE. Its
             time is none of training.
         evaluate_file: The JSON file that it writes; without it, it prints the JSON.
+        evaluate_start: A command that computes the NRMSE of the untrained start, and says it as ``evaluate``
+            does. Run once, for the baseline, before its script starts.
         logs: Folder in which every trial's folder is kept; if empty, a trial's folder is a temporary
             one, removed when the trial ends.
         grace_s: Seconds between SIGTERM and SIGKILL.
         device: What the script computes on, and is measured on: ``cuda``, ``cpu``, or ``auto``, which is the
             card where one is visible.
+        quality_metric: The study's own quality figure, which ``keys`` and messages call by its name; it is
+            read as the NRMSE of other studies is. The study's key ``metric`` sets it.
         env: Environment variables of the script, such as ``OMP_NUM_THREADS: "{num_threads}"``.
 
     Raises:
@@ -90,10 +95,12 @@ class CommandOptions:
     workdir: Mapping[str, list[str]] = field(default_factory=dict)
     evaluate: list[str] = field(default_factory=list)
     evaluate_file: str = ""
+    evaluate_start: list[str] = field(default_factory=list)
     logs: str = ""
     grace_s: float = 5.0
     device: str = "auto"
     env: Mapping[str, str | int | float] = field(default_factory=dict)
+    quality_metric: str = quality_name.DEFAULT
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -160,7 +167,7 @@ class CommandOptions:
     def _check_keys(self) -> None:
         for name in self.keys:
             if name not in KEYS:
-                raise mistake("keys", name, f"use one of {', '.join(KEYS)}")
+                raise mistake("keys", name, f"use one of {', '.join(map(self.word, KEYS))}")
         if self.keys.get("time_per_epoch") and self.keys.get("time_s"):
             fix = "keep time_s if the script's figure is cumulative, else time_per_epoch"
             raise mistake("keys", "time_s and time_per_epoch", fix)
@@ -177,13 +184,23 @@ class CommandOptions:
                 raise mistake("env", name, "leave it out: it is set for every trial")
 
     def _check_evaluate(self) -> None:
-        if not _are_words(self.evaluate):
-            fix = "write a list of words, such as ['{python}', 'evaluate.py']"
-            raise mistake("evaluate", self.evaluate, fix)
+        for name in ("evaluate", "evaluate_start"):
+            if not _are_words(getattr(self, name)):
+                fix = "write a list of words, such as ['{python}', 'evaluate.py']"
+                raise mistake(name, getattr(self, name), fix)
         if self.evaluate and self.per_epoch:
             raise mistake("per_epoch", True, "write per_epoch: false; evaluate runs once, at the end")
         if self.evaluate_file and not self.evaluate:
             raise mistake("evaluate_file", self.evaluate_file, "name the command that writes it in evaluate")
+
+    def word(self, ours: str) -> str:
+        """Returns a name of ours as the study calls it, whose quality figure need not be the NRMSE."""
+        return self.quality_metric if ours == quality_name.DEFAULT else ours
+
+    @property
+    def quality(self) -> str:
+        """The quality figure in sentences."""
+        return quality_name.label(self.quality_metric)
 
     @property
     def is_clock_added_up(self) -> bool:
@@ -198,7 +215,7 @@ class CommandOptions:
     def _check_config(self) -> None:
         if (self.patch or self.constants) and not self.config:
             raise mistake("config", self.config, "name the YAML, JSON or TOML file to patch")
-        texts = [*self.command, *self.evaluate, *map(str, self.env.values())]
+        texts = [*self.command, *self.evaluate, *self.evaluate_start, *map(str, self.env.values())]
         in_command = {name for text in texts for name in names_in(text)}
         if not self.config and "config" in in_command.union(names_in(self.file)):
             raise mistake("config", self.config, "name the file that {config} copies, or remove that word")
@@ -230,14 +247,26 @@ class CommandOptions:
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
         """Reads the options of a study, ``~`` as the home folder; ValueError names the key and the fix."""
-        known = [f.name for f in fields(cls)]
+        known = [f.name for f in fields(cls) if f.name != quality_name.STAGE_OPTION]
         for key in raw:
-            if key not in known:
+            if key not in (*known, quality_name.STAGE_OPTION):
                 raise ValueError(f"unknown stage option {key!r}. Fix: use one of {', '.join(known)}.")
         names = ("config", "file", "logs", "evaluate_file")
         paths = {name: at_home(name, raw[name]) for name in names if name in raw}
-        commands = {name: _command_at_home(raw[name]) for name in ("command", "evaluate") if name in raw}
-        return cls(**{**raw, **paths, "command": [], **commands})
+        given = [name for name in ("command", "evaluate", "evaluate_start") if name in raw]
+        commands = {name: _command_at_home(raw[name]) for name in given}
+        return cls(**{**raw, **paths, "command": [], **commands, **_keys_of(raw)})
+
+
+def _keys_of(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns option ``keys`` with nrmse as the word for the study's own quality figure, if it has one."""
+    own, keys = raw.get(quality_name.STAGE_OPTION), raw.get("keys", {})
+    if own is None or not isinstance(keys, Mapping):
+        return {}
+    if quality_name.DEFAULT in keys:
+        raise mistake("keys", quality_name.DEFAULT, f"write {own}, as the study calls its quality figure")
+    rest = {ours: theirs for ours, theirs in keys.items() if ours != own}
+    return {"keys": {quality_name.DEFAULT: keys.get(own, own), **rest}}
 
 
 def _check_workdir(workdir: object) -> None:

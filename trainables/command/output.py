@@ -13,9 +13,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from foundation import quality_name
 from trainables.command.epochs import COUNT_LINES, EpochCount
 from trainables.command.missing import WITHOUT_CLOCK, why_missing
-from trainables.command.objects import MISSING, lookup, names, objects_in
+from trainables.command.objects import MISSING, MissingKeyError, lookup, names, objects_in
 from trainables.command.options import CLOCKS, KEYS, METRICS, CommandOptions
 from trainables.command.patterns import compile_pattern, read_number
 from trainables.command.sources import Source, follow_file, follow_tensorboard
@@ -48,13 +49,11 @@ class OutputWatch:
 
     def __init__(self, options: CommandOptions, num_epochs: int) -> None:
         self._options = options
-        self._count = EpochCount(num_epochs)
+        self._count = EpochCount(num_epochs, options.quality)
         if options.is_clock_added_up:
-            self._count = EpochCount(
-                num_epochs,
-                of=f"{self._name('time_per_epoch')!r} (keys.time_per_epoch)",
-                otherwise="leave keys.time_per_epoch out to use the wall clock",
-            )
+            clock = f"{self._name('time_per_epoch')!r} (keys.time_per_epoch)"
+            otherwise = "leave keys.time_per_epoch out to use the wall clock"
+            self._count = EpochCount(num_epochs, clock, otherwise)
         self._groups = [
             name for name in map(self._name, KEYS) if name in re.compile(options.pattern).groupindex
         ]
@@ -66,6 +65,9 @@ class OutputWatch:
         self._source: Source | None = None
         self._training_s = self._added_at_s = 0.0
         self.last: tuple[Metrics, float] | None = None
+        self._num_epochs = num_epochs
+        self._highest = 0.0
+        self._start_nrmse: float | None = None
 
     def follow(self, place: Path) -> None:
         """Begins to follow the file or folder that is the source of metrics, where one is.
@@ -115,10 +117,16 @@ class OutputWatch:
         self._seen = names(values)
         if self._options.is_clock_added_up:
             self._add_epoch(values, at_s)
-        metrics = to_metrics(values, self._options.training_keys)
+        metrics = to_metrics(values, self._options.training_keys, self._options.quality_metric)
         if metrics is None:
             return
         epoch = _epoch_of(values, self._name("epoch"))
+        self._highest = max(self._highest, epoch or 0.0)
+        is_first = not (self._count.num or self.last)
+        if epoch is not None and epoch <= 0 and is_first and "nrmse" in metrics:
+            self._start_nrmse = metrics["nrmse"]
+            if self._options.per_epoch and not self._has_own_clock:
+                yield STARTED
         if self._options.per_epoch:
             if self._count.is_end_of_epoch(epoch):
                 self._require_clock(metrics)
@@ -137,6 +145,24 @@ class OutputWatch:
         if not self._count.is_complete:
             raise ValueError(self.explain())
         return self._with_sum(metrics), self._added_at_s
+
+    @property
+    def has_other_names(self) -> bool:
+        """Whether there were reports, but none with an NRMSE: so it is with every configuration."""
+        return bool(self._seen) and self.last is None and not self._count.has_seen_any
+
+    @property
+    def start_nrmse(self) -> float | None:
+        """NRMSE of the untrained start, from the latest line of epoch 0 before any other; None without one.
+
+        Nor is there one if the script numbers its epochs from 0, as far as that can be told.
+        """
+        is_from_1 = self._highest >= self._num_epochs or (not self._highest and self._num_epochs > 1)
+        return self._start_nrmse if self._options.per_epoch or is_from_1 else None
+
+    @property
+    def _has_own_clock(self) -> bool:
+        return any(map(self._name, CLOCKS))
 
     def explain(self) -> str:
         """Returns why there were no or too few NRMSEs or seconds, and which option to correct."""
@@ -161,7 +187,7 @@ class OutputWatch:
         for ours in CLOCKS:
             name = self._name(ours)
             if name and ours not in metrics:
-                raise ValueError(
+                raise MissingKeyError(
                     f"an epoch's report has no {name!r}, which keys.{ours} names; it has "
                     f"{', '.join(self._seen)}. Fix: correct keys.{ours}, or {WITHOUT_CLOCK}."
                 )
@@ -208,7 +234,7 @@ class OutputWatch:
                 raise ValueError(
                     f"option pattern matches this line more than once, with different numbers: "
                     f"{line.strip()[:MAX_QUOTE]}. Fix: make it match only the right one, for example "
-                    r"\bval_nrmse=..."
+                    rf"\bval_{self._options.quality_metric}=..."
                 )
             yield from found[:1]
         elif self._options.source == "json":
@@ -230,10 +256,18 @@ def name_of(ours: str, keys: Mapping[str, str]) -> str:
     return keys.get(ours, "" if ours in CLOCKS else ours)
 
 
-def to_metrics(values: Mapping[Any, Any], keys: Mapping[str, str]) -> Metrics | None:
+def to_metrics(
+    values: Mapping[Any, Any], keys: Mapping[str, str], quality: str = quality_name.DEFAULT
+) -> Metrics | None:
     """Returns the metrics among ``values``; None if there is no NRMSE, or none at all where none is read.
 
-    An NRMSE of ``null`` is NaN; any other metric of ``null`` is not there.
+    An NRMSE of ``null`` is NaN; any other metric of ``null`` is not there. The study's own quality figure,
+    where it has one, stands for the NRMSE; the study knows its range.
+
+    Args:
+        values: A report.
+        keys: Our names to the script's.
+        quality: The study's name for the quality figure.
 
     Raises:
         ValueError: A value is not a number, or not one that its metric can have.
@@ -244,7 +278,7 @@ def to_metrics(values: Mapping[Any, Any], keys: Mapping[str, str]) -> Metrics | 
     found = {"nrmse": math.nan} if "nrmse" in given else {}
     for ours, value in given.items():
         if value is not None and value is not MISSING:
-            found[ours] = _checked(ours, name_of(ours, keys), value)
+            found[ours] = _checked(ours, name_of(ours, keys), value, quality)
     return found or None
 
 
@@ -261,14 +295,15 @@ def _epoch_of(values: Mapping[Any, Any], name: str) -> float | None:
     return number
 
 
-def _checked(ours: str, name: str, value: object) -> float:
+def _checked(ours: str, name: str, value: object, quality: str) -> float:
     number = _number(value)
     seen = f"metric {name}={_short(value)}"
     if number is None:
+        word = quality if ours == "nrmse" else ours
         raise ValueError(
-            f"{seen} is not a number. Fix: print a number, or correct keys.{ours} or the source of metrics."
+            f"{seen} is not a number. Fix: print a number, or correct keys.{word} or the source of metrics."
         )
-    if ours == "nrmse" and -math.inf < number <= 0:
+    if ours == quality and -math.inf < number <= 0:
         raise ValueError(
             f"{seen} is not above 0, as an error relative to the target's size must be. "
             "Fix: name the right key in keys.nrmse, or have the script report NaN where it has no answer."

@@ -42,12 +42,13 @@ def check_parameters(options: CommandOptions, varying: Collection[str], fixed: C
 def reaches_script(options: CommandOptions, name: str) -> bool:
     """Whether the script is told the value of a word; telling it to another command does not count."""
     where_told = (where for where, _, told in _uses(options) if told == name)
-    return any(where not in ("evaluate", "evaluate_file") for where in where_told)
+    return any(where not in ("evaluate", "evaluate_file", "evaluate_start") for where in where_told)
 
 
 def _uses(options: CommandOptions) -> Iterator[tuple[str, str, str]]:
     """Yields option, text and name for every place where an option names a word."""
     texts = [("command", text) for text in options.command] + [("file", options.file)]
+    texts += [("evaluate_start", text) for text in options.evaluate_start]
     texts += [("evaluate", text) for text in options.evaluate] + [("evaluate_file", options.evaluate_file)]
     texts += [("env", str(text)) for text in options.env.values()]
     for where, text in texts:

@@ -30,8 +30,9 @@ def source_files(options: Mapping[str, Any]) -> list[Path]:
 
     Hidden folders, environments, the ``logs`` folder and the folders of runs are left out.
     """
-    command, config, logs = (options.get(name) or "" for name in ("command", "config", "logs"))
-    words = [word for word in (*command, *(options.get("evaluate") or ())) if isinstance(word, str)]
+    config, logs = (options.get(name) or "" for name in ("config", "logs"))
+    commands = [options.get(name) or () for name in ("command", "evaluate", "evaluate_start")]
+    words = [word for command in commands for word in command if isinstance(word, str)]
     named = [Path(part) for part in (*_paths(words), str(config)) if os.path.isfile(part)]
     folders = {path.parent for path in named if path.suffix in _SCRIPTS} | set(_packages(words))
     found = set(named)

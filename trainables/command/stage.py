@@ -6,6 +6,7 @@ script trains. Not resumable: a lost trial is asked again from the start.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,18 +26,18 @@ from trainables.command.reader import Event
 from trainables.command.usage import Usage
 from trainables.trial import EpochCounts
 
-NOT_OF_QUALITY = ("logs", "grace_s", "device")
+NOT_OF_QUALITY = ("logs", "grace_s", "device", "evaluate_start")
 """Options on which NRMSE does not depend."""
 
 
 class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
-    """Runs a script; each line with an ``nrmse`` is an epoch, unless ``per_epoch`` is off.
+    """Runs a script; each line with its quality figure is an epoch, unless ``per_epoch`` is off.
 
     What it prints is checked (``output``, ``epochs``): figures that cannot be are a failed trial, and a
     script that says it ran out of memory or skipped work is ended there, as infeasible.
     ``time_s`` is the script's own when ``keys`` maps it, else wall time between the reports as they arrive;
-    the first epoch starts at the ``start`` line, or without one when the process does. ``cpu_time_s``
-    is of the script's processes, from the same moment.
+    the first epoch starts at a line of epoch 0, else at the ``start`` line, else when the process does.
+    ``cpu_time_s`` is of the script's processes, from the same moment.
     """
 
     pins_cores: ClassVar[bool] = False
@@ -58,6 +59,11 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         if parsed.config and Path(parsed.config).is_file():
             template.check_config(parsed)
         check_parameters(parsed, varying, fixed)
+
+    @classmethod
+    def evaluates_start(cls, options: Mapping[str, Any]) -> bool:
+        """Whether there is a command that evaluates the untrained start."""
+        return bool(options.get("evaluate_start"))
 
     @classmethod
     def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,6 +90,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         self._place = TrialPlace(self._options)
         with self._released_if_it_fails():
             self._place.furnish(params, seed, self.num_epochs, self._spec.num_threads)
+            self._start_nrmse = self._of_start(self._place) if self._spec.measures_start else None
             self._script = self._launched(self._place)
         self._figures.begin(self._script.began_s, Usage(run_delay_s=0.0))
 
@@ -95,7 +102,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
     def train_epoch(self, epoch: int) -> EpochCounts:
         """Waits for the next metrics, or for the end of the script when it reports only then."""
         self._await_start()
-        event = self._script_of_trial.next_event()
+        event = self._next_report()
         found, at_s = event.metrics, event.at_s
         if found is None:
             self._require_success(event)
@@ -107,13 +114,19 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
             self._figures.take(found, at_s, event.usage, is_last=self._epoch == self.num_epochs)
         except ValueError as error:
             raise verdict.unusable(error, self._where()) from error
+        self._progress.start_nrmse = self._watch_output.start_nrmse or self._start_nrmse
         return EpochCounts(loss=found.get("loss", 0.0))
 
     def evaluate(self) -> dict[str, float]:
         """Returns the NRMSE that the script reported, or that a second command now computes."""
         if self._options.evaluate:
-            return {"nrmse": self._evaluated()}
-        return {"nrmse": self._figures.nrmse}
+            assert self._place is not None  # it is there until the trial is released
+            return {self.quality_name: self._evaluated(self._place, self._options.evaluate)}
+        return {self.quality_name: self._figures.nrmse}
+
+    def evaluate_start(self) -> dict[str, float]:
+        """Returns the NRMSE that a command computed before the script started."""
+        return {self.quality_name: math.nan if self._start_nrmse is None else self._start_nrmse}
 
     def step(self) -> dict[str, Any]:
         """Returns one report, with the script's clock and memory instead of this process's."""
@@ -138,15 +151,20 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         account.launched(command, place.words, place.folder)
         return place.start(command, "output.log", account.see, account.poll)
 
-    def _evaluated(self) -> float:
-        """Runs the command of option evaluate; returns the NRMSE that it says."""
-        place = self._place
-        assert place is not None
-        command = place.filled(self._options.evaluate)
-        self._script = place.start(command, evaluation.LOG, evaluation.notice)
+    def _evaluated(self, place: TrialPlace, command: list[str], log: str = evaluation.LOG) -> float:
+        """Runs a command that computes an NRMSE; returns the NRMSE that it says."""
+        filled = place.filled(command)
+        self._script = place.start(filled, log, evaluation.notice)
         file = place.path(self._options.evaluate_file) if self._options.evaluate_file else None
-        nrmse = evaluation.nrmse_of(self._script, self._options, file, place.folder / evaluation.LOG)
-        self._account.evaluated(command, nrmse)
+        nrmse = evaluation.nrmse_of(self._script, self._options, file, place.folder / log)
+        self._account.evaluated(filled, nrmse)
+        return nrmse
+
+    def _of_start(self, place: TrialPlace) -> float:
+        """Runs the command of option evaluate_start; its metrics file must not pass for a later one."""
+        nrmse = self._evaluated(place, self._options.evaluate_start, evaluation.LOG_OF_START)
+        if self._options.evaluate_file:
+            place.path(self._options.evaluate_file).unlink(missing_ok=True)
         return nrmse
 
     def _await_start(self) -> None:
@@ -159,6 +177,14 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
             raise self._no_metrics(f"no line of output matched option start={self._options.start!r}")
         self._figures.begin(event.at_s, event.usage)
         self._is_started = True
+
+    def _next_report(self) -> Event:
+        """Returns what the script reports next; a line of epoch 0 only says that training begins there."""
+        event = self._script_of_trial.next_event()
+        while event.metrics is STARTED:
+            self._figures.begin(event.at_s, event.usage)
+            event = self._script_of_trial.next_event()
+        return event
 
     @contextmanager
     def _released_if_it_fails(self) -> Iterator[None]:
@@ -203,7 +229,13 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
 
     def _no_metrics(self, reason: str) -> Exception:
         """Returns the error for a script that ended well, but without what was waited for."""
-        return verdict.no_metrics(reason, self._script_of_trial.tail, self._where())
+        return verdict.no_metrics(
+            reason,
+            self._script_of_trial.tail,
+            self._where(),
+            self.quality_name,
+            has_others=self._watch_output.has_other_names,
+        )
 
     def _where(self) -> str:
         if self._options.logs and self._place is not None:

@@ -16,7 +16,7 @@ from trainables.command.program import check_program
 from trainables.command.words import value_of
 from trainables.command.workdir import NAME, check_paths
 
-OWN_FILES = ("output.log", "trial.json", "evaluate.log", NAME)
+OWN_FILES = ("output.log", "trial.json", "evaluate.log", "evaluate_start.log", NAME)
 """Names of the other files that are written into a trial's folder."""
 
 
@@ -61,8 +61,9 @@ def check_inputs(options: CommandOptions) -> None:
     patched, a missing file of ``workdir``. Words with a parameter in braces are not looked at.
     """
     check_program(options.command)
-    if options.evaluate:
-        check_program(options.evaluate, "evaluate")
+    for name in ("evaluate", "evaluate_start"):
+        if command := getattr(options, name):
+            check_program(command, name)
     check_paths(options.workdir)
     if options.config:
         check_config(options)

@@ -13,7 +13,8 @@ from pathlib import Path
 from ray.exceptions import RayActorError
 
 from trainables.command.final_error import final_error
-from trainables.telemetry.failures import ScriptError, SkippedWorkError
+from trainables.command.objects import MissingKeyError
+from trainables.telemetry.failures import MissingMetricError, ScriptError, SkippedWorkError
 
 _CHILD_KILLED = re.compile(r"SIGKILL|[Ss]ignal 9\b|exitcode\s*:\s*-9\b|\bKilled\b")
 SCRIPT = "the script"
@@ -62,25 +63,31 @@ def failure(
     return ScriptError(f"{what} failed with exit {code}: {text}; {log}\n{last_lines(tail)}")
 
 
-def no_metrics(reason: str, tail: Sequence[str], log: str) -> Exception:
+def no_metrics(
+    reason: str, tail: Sequence[str], log: str, quality: str = "nrmse", *, has_others: bool = False
+) -> Exception:
     """Returns the error for a script that ended well, but without what was waited for.
 
     Args:
+        has_others: Whether it reported under other names.
         reason: Says what was waited for, with the fix.
         tail: As for ``failure``.
         log: As for ``failure``.
+        quality: Name of the figure that was waited for.
     """
     cause = final_error(tail)
     if cause.is_out_of_memory:
         return MemoryError(f"the script ran out of memory, yet ended with exit 0: {cause.text}; {log}")
-    return ScriptError(f"the script ended without its metrics: {reason} ({log})\n{last_lines(tail)}")
+    kind = MissingMetricError if has_others else ScriptError
+    return kind(f"the script ended without a metric {quality}: {reason} ({log})\n{last_lines(tail)}")
 
 
 def unusable(error: Exception, log: str, *, what: str = SCRIPT) -> Exception:
     """Returns the error for a script whose output cannot be used, or says that the trial is infeasible."""
     if isinstance(error, MemoryError | SkippedWorkError):
         return type(error)(f"{error}; {log}")
-    return ScriptError(f"{what}'s output cannot be used: {error} ({log})")
+    kind = MissingMetricError if isinstance(error, MissingKeyError) else ScriptError
+    return kind(f"{what}'s output cannot be used: {error} ({log})")
 
 
 def last_lines(tail: Sequence[str]) -> str:

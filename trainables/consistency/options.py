@@ -15,6 +15,8 @@ from typing import Any, Self
 
 import torch
 
+from foundation.quality_name import STAGE_OPTION
+
 WINDOWS_PER_TRAJECTORY = 4
 PROBLEMS = ("burgers", "turbulence2d")
 GRID_POINTS = {"burgers": (16, 32, 64, 128), "turbulence2d": (16, 32, 64, 128, 192, 256)}
@@ -114,6 +116,10 @@ class StageOptions:
         Raises:
             ValueError: Unknown key, or a value that makes no sense; says which and the fix.
         """
+        if STAGE_OPTION in raw:
+            raise ValueError(
+                "this stage reports nrmse and no other quality. Fix: leave metric out of the study."
+            )
         reject_unknown("stage option", raw, [f.name for f in fields(cls)])
         given = dict(raw)
         if given.get("problem", "auto") == "auto":

@@ -53,6 +53,11 @@ class ConsistencyStage(MeasuredTrainable):
         return StageOptions.parse(options).resolved_device()
 
     @classmethod
+    def evaluates_start(cls, options: Mapping[str, Any]) -> bool:
+        """Says True: the student starts as the teacher, whose NRMSE without distilling is worth knowing."""
+        return True
+
+    @classmethod
     def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         """Returns all options, defaults and problem settled, except where things are kept or computed."""
         return StageOptions.parse(options).of_quality()

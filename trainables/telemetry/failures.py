@@ -21,6 +21,13 @@ class ScriptError(RuntimeError):
     """
 
 
+class MissingMetricError(ScriptError):
+    """A program reports, but without a metric under the name that the options give it.
+
+    So it is with every configuration: no other trial need be tried.
+    """
+
+
 class SkippedWorkError(RuntimeError):
     """Training went on without some of its work, so its figures do not describe the configuration."""
 

@@ -54,8 +54,9 @@ from tuner.search.policy.stopping import Decided
 class Advisor:
     """Decides what to run, when to stop it and what to recommend.
 
-    The contract: `ask` until it answers Finished; for each Run, `observe` every report and `tell` how it
-    ended; for each Probe, `probed` with its results, or `tell` when it was lost. The same calls with the
+    The contract: `ask` until it answers Finished, before the last trial has ended only if it is Broken: what
+    still runs is then to be ended, and told as discarded. For each Run, `observe` every report and `tell` how
+    it ended; for each Probe, `probed` with its results, or `tell` when it was lost. The same calls with the
     same seed give the same answers, and saying the same thing twice changes nothing. `elapsed_s`, seconds
     since the study began, is all it knows of time.
 
@@ -109,9 +110,9 @@ class Advisor:
             if not isinstance(answer, str):
                 return answer
             reason = answer
-        if self._num_busy:
-            return Wait()
-        return self._finish(Broken(reason=reason) if broken else Finished(reason=reason))
+        if broken:
+            return self._finish(Broken(reason=broken))
+        return Wait() if self._num_busy else self._finish(Finished(reason=reason))
 
     def _finish(self, last: Finished) -> Finished:
         if self._proposer is not None:

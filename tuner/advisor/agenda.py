@@ -108,6 +108,8 @@ class Agenda:
     def retry_baseline(self) -> None:
         """Makes the baseline due again, as if it had never been asked for."""
         self._num_attempts.pop(self._baseline, None)
+        if self._baseline in self._due:  # it was discarded, since another trial had failed first
+            self._due.remove(self._baseline)
         self._due.appendleft(self._baseline)
 
     @property

@@ -32,7 +32,8 @@ def why_unreported(goal: Goal, records: Iterable[TrialRecord]) -> str:
 def why_broken(observations: Observations) -> str:
     """Returns why the stage must be mended first; empty while it seems to work.
 
-    Without the baseline there is nothing to compare with, so a baseline that fails is enough.
+    Without the baseline there is nothing to compare with, so a baseline that fails is enough. So is any trial
+    that fails for a cause which all others share, as long as none has reported.
     """
     if not observations.num_failures:
         return ""
@@ -40,7 +41,12 @@ def why_broken(observations: Observations) -> str:
     baseline = reference(records, Purpose.BASELINE)
     if baseline is not None and baseline.state is TrialState.FAILED:
         return f"the baseline failed: {baseline.reason}"
-    if observations.num_failures < MAX_FAILURES or any(record.measurements for record in records):
+    if any(record.measurements for record in records):
+        return ""
+    since = baseline.trial_id if baseline is not None else ""
+    if general := [record for record in records if record.is_general and record.trial_id > since]:
+        return f"trial {general[0].trial_id} failed, as every other one would: {general[0].reason}"
+    if observations.num_failures < MAX_FAILURES:
         return ""
     failures = [record for record in records if record.state is TrialState.FAILED]
     return f"the first {len(failures)} trials failed without a report: {failures[-1].reason}"

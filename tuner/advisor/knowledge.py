@@ -50,7 +50,7 @@ class Knowledge:
     def __init__(self, problem: Problem, warm_start: WarmStart | None = None) -> None:
         self.problem, self.warm_start, self.contradiction = problem, warm_start, ""
         self.pooling_contradiction = self._conflict = ""
-        self._siblings = Siblings(problem.traits.quality_invariant_to)
+        self._siblings = Siblings(problem.traits.quality_invariant_to, problem.target.metric)
         self.observations = Observations()
         self._models = FittedModels(problem, self.observations, warm_start)
         self._tried_at_mark: tuple[TrialConfig, ...] = ()
@@ -143,7 +143,8 @@ class Knowledge:
             self.drop_pooling(self._conflict)
         if self.warm_start is not None and len(self.complete) <= MAX_COMPARED:
             in_order = tuple(record for record in self.records if record.is_whole)
-            if reason := contradiction_by(self.warm_start, self._current_candidates(), in_order):
+            candidates, metric = self._current_candidates(), self.problem.target.metric
+            if reason := contradiction_by(self.warm_start, candidates, in_order, metric):
                 self.drop_warm_start(reason)
 
     def drop_pooling(self, reason: str) -> None:

@@ -72,7 +72,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken(Finished):
-    """The study is over because the stage itself does not work: a failure, not a finding."""
+    """The study is over because the stage itself does not work: a failure, not a finding.
+
+    Trials may still run; nobody waits for them.
+    """
 
 
 PROBE_PREFIX = "p"
@@ -89,6 +92,8 @@ class Ending:
         state: COMPLETE, STOPPED, INFEASIBLE, FAILED or DISCARDED.
         reason: The reason in words; empty if it says no more than the state.
         constraint: "memory" or "finite" for INFEASIBLE.
+        is_general: Whether, for FAILED, the cause lies in the study or its stage, so that every other trial
+            has it too.
         is_lost: Whether, for FAILED, the worker died or the node went, so that the same configuration is
             worth asking again; an exception of the stage itself is not. Always for DISCARDED.
         checkpoint_epoch: Epoch after which a lost trial's newest checkpoint was taken; 0 if there is
@@ -99,6 +104,7 @@ class Ending:
     reason: str = ""
     constraint: str = ""
     is_lost: bool = False
+    is_general: bool = False
     checkpoint_epoch: int = 0
 
     @classmethod
@@ -133,9 +139,9 @@ class Ending:
                 return cls.diverged(report.error or "loss or NRMSE is not finite")
 
     @classmethod
-    def failed(cls, reason: str, *, is_lost: bool = False) -> Ending:
+    def failed(cls, reason: str, *, is_lost: bool = False, is_general: bool = False) -> Ending:
         """The stage raised an exception, or its worker died."""
-        return cls(state=TrialState.FAILED, reason=reason, is_lost=is_lost)
+        return cls(state=TrialState.FAILED, reason=reason, is_lost=is_lost, is_general=is_general)
 
     @classmethod
     def discarded(cls, reason: str) -> Ending:
@@ -193,7 +199,7 @@ def probe_of_dict(values: Mapping[str, Any]) -> ProbeResult:
 def ending_as_dict(ending: Ending) -> dict[str, Any]:
     """An ending as plain JSON values; `ending_of_dict` reads it back."""
     values: dict[str, Any] = _plain(ending)
-    return {name: value for name, value in values.items() if value or name != "checkpoint_epoch"}
+    return {name: value for name, value in values.items() if value or name not in _RARELY_SAID}
 
 
 def ending_of_dict(values: Mapping[str, Any]) -> Ending:
@@ -203,11 +209,13 @@ def ending_of_dict(values: Mapping[str, Any]) -> Ending:
         reason=values["reason"],
         constraint=values["constraint"],
         is_lost=values["is_lost"],
+        is_general=values.get("is_general", False),
         checkpoint_epoch=values.get("checkpoint_epoch", 0),
     )
 
 
 _RESUMED = ("resumed_from", "from_epoch")
+_RARELY_SAID = ("checkpoint_epoch", "is_general")
 _PROBE_FIGURES = ("epoch_time_s", "peak_memory_gib")
 
 
@@ -245,7 +253,9 @@ def ended_by(record: TrialRecord, ending: Ending) -> TrialRecord:
     """The record with its end as reports bear it out: told complete without all epochs, it was stopped."""
     if ending.state is TrialState.COMPLETE and record.epoch < record.num_epochs:
         ending = Ending.stopped(f"it ended after {record.epoch} of {record.num_epochs} epochs")
-    return record.ended(ending.state, reason=ending.reason, constraint=ending.constraint)
+    return record.ended(
+        ending.state, reason=ending.reason, constraint=ending.constraint, is_general=ending.is_general
+    )
 
 
 def probed_of(result: ProbeResult) -> Probed:

@@ -31,6 +31,7 @@ def evidence(record: TrialRecord, knowledge: Knowledge, incumbent: Estimate | No
         to_beat=None if incumbent is None else _believed(incumbent.config, knowledge),
         threshold=_threshold(knowledge),
         probability=knowledge.chance(record),
+        metric=knowledge.problem.target.metric,
     )
 
 

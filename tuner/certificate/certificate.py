@@ -23,7 +23,9 @@ from tuner.certificate.verdict import Conditions, Verdict, verdict_of
 from tuner.core.certificate_terms import SINGLE_LEVEL, Look, Terms
 from tuner.core.config import TrialConfig
 from tuner.core.goal import Goal
+from tuner.core.recommend import baseline_estimate
 from tuner.core.trial import Purpose, TrialRecord, TrialState
+from tuner.core.untrained import Start
 
 
 class Prospect(StrEnum):
@@ -62,6 +64,8 @@ class Certificate:
         cost_s: Seconds for which its runs occupied a worker.
         round_s: Seconds that one more pair would take; None if no pair was run.
         is_simulated: Whether its runs were simulated; its verdict then says so.
+        start: The untrained start; None if no trial measured it. No check depends on it.
+        mean_nrmse: Mean NRMSE of the judged pairs' runs of the configuration; None if there are none.
     """
 
     config: TrialConfig
@@ -78,6 +82,8 @@ class Certificate:
     cost_s: float
     round_s: float | None
     is_simulated: bool = False
+    start: Start | None = None
+    mean_nrmse: float | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -196,6 +202,8 @@ def certify(  # noqa: PLR0913 - what a certificate depends on; everything after 
     if look is None and num_run:
         tests = _not_judged(tests, num_run)
     limits = [check_limits(pairs, goal)] if goal.limits else []
+    known = baseline_estimate(records)
+    finals = [pair.winner.nrmse for pair in pairs if pair.winner.is_whole]
     audited = audit(rounds.pairs(baseline, guide), conditions.guide_speedup) if guide else ()
     return Certificate(
         config=winner,
@@ -212,6 +220,8 @@ def certify(  # noqa: PLR0913 - what a certificate depends on; everything after 
         cost_s=sum(wall_s(r) for r in records if r.purpose is Purpose.CERTIFY),
         round_s=_round_s(rounds.pairs(baseline, winner)),
         is_simulated=conditions.is_simulated,
+        start=Start.of(records, goal.target, known.nrmse if known else None),
+        mean_nrmse=fmean(finals) if finals else None,
     )
 
 

@@ -24,6 +24,7 @@ from tuner.core.recommend import (
     threshold,
 )
 from tuner.core.trial import Purpose, TrialRecord, TrialState
+from tuner.core.untrained import Start
 
 
 class StudyOutcome(StrEnum):
@@ -65,6 +66,7 @@ class Conclusion:
         certificate: The certificate of the recommendation; None without one, or if none was asked for.
         spent: The certificate of a configuration that was recommended when its first pair was asked for and
             is not any more; the present recommendation then has none.
+        start: The untrained start; None if no trial measured it.
     """
 
     outcome: StudyOutcome
@@ -76,6 +78,7 @@ class Conclusion:
     is_simulated: bool = False
     certificate: Certificate | None = None
     spent: Certificate | None = None
+    start: Start | None = None
 
     @property
     def is_certified(self) -> bool:
@@ -137,6 +140,7 @@ def conclude(
         is_simulated=conditions.is_simulated,
         certificate=certificate,
         spent=spent,
+        start=Start.of(records, goal.target, baseline.nrmse if baseline else None),
     )
 
 

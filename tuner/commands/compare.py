@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.commands.output import Output, shown
 from tuner.commands.paths import user_path
+from tuner.core.metric import DEFAULT_NAME, STAGE_OPTION
 from tuner.report.columns import aligned
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that name the two runs, and `--json`."""
     parser.description = (
-        "Compare two runs: device, baseline, winner, speed-up, NRMSE, cost, and what each of them tried. If "
-        "their studies differ, list what is not comparable."
+        "Compare two runs: device, baseline, winner, speed-up, quality, cost, and what each of them tried. "
+        "If their studies differ, list what is not comparable."
     )
     parser.epilog = "exit codes: 0 compared, 2 a run could not be read"
     parser.add_argument("one", type=user_path, metavar="RUN", help="folder of a run, such as runs/last")
@@ -53,6 +54,7 @@ def facts_of(past: PastRun) -> dict[str, Any]:
     """The facts of a run that are shown."""
     from tuner.report.files import result_dict
 
+    metric = past.study.metric.name
     result = result_dict(past.result)  # a run that has not ended recommends nothing yet
     device = past.provenance["device"]
     costs = worker_seconds(past)
@@ -64,9 +66,10 @@ def facts_of(past: PastRun) -> dict[str, Any]:
         "kind": device["kind"],
         "num_workers": past.num_workers,
         "target": past.study.goal.text,
+        "metric": metric,
         "objective": result["objective"],
-        "baseline": _figures(result["baseline"]),
-        "winner": _figures(result["recommended"]),
+        "baseline": _figures(result["baseline"], metric),
+        "winner": _figures(result["recommended"], metric),
         "speedup": result["speedup"],
         "speedup_basis": result["speedup_basis"],
         "certificate": result["certificate"]["verdict"] if result["certificate"] else None,
@@ -87,8 +90,8 @@ def worker_seconds(past: PastRun) -> dict[str, float]:
     return {purpose: round(spent, 3) for purpose, spent in seconds.items()}
 
 
-def _figures(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if row is None else {name: row[name] for name in ("config", "time_s", "nrmse", "seeds")}
+def _figures(row: Mapping[str, Any] | None, metric: str) -> dict[str, Any] | None:
+    return None if row is None else {name: row[name] for name in ("config", "time_s", metric, "seeds")}
 
 
 def _tried(one: PastRun, other: PastRun) -> dict[str, int]:
@@ -101,7 +104,13 @@ def cautions(one: PastRun, other: PastRun) -> list[str]:
     found = []
     first, second = one.study, other.study
     if differing := _stage_differences(first, second):
-        found.append(f"the stages differ ({differing}): neither NRMSE nor times may be compared")
+        label = first.metric.label if first.metric.name == second.metric.name else "quality"
+        found.append(f"the stages differ ({differing}): neither {label} nor times may be compared")
+    if (first.metric.name, first.metric.goal) != (second.metric.name, second.metric.goal):
+        found.append(
+            f"the metrics differ ({first.metric.goal} {first.metric.name}; {second.metric.goal} "
+            f"{second.metric.name}): one says nothing of the other"
+        )
     kinds = [past.provenance["device"]["kind"] for past in (one, other)]
     names = [past.provenance["device"]["name"] for past in (one, other)]
     if (kinds[0] == "simulated") != (kinds[1] == "simulated"):
@@ -134,7 +143,7 @@ def _rules(study: StudySpec) -> set[str]:
 def _stage_differences(first: StudySpec, second: StudySpec) -> str:
     """Returns where two stages differ, in words; empty if they are the same."""
     stages = [
-        {"class": s.class_path, "num_epochs": s.num_epochs, **dict(s.options)}
+        {"class": s.class_path, "num_epochs": s.num_epochs, **s.options, STAGE_OPTION: None}
         for s in (first.stage, second.stage)
     ]
     names = sorted({name for stage in stages for name in stage})
@@ -155,7 +164,9 @@ def _table(facts: list[dict[str, Any]]) -> str:
     for title in ("baseline", "winner"):
         rows.append([title, *(_config(fact[title]) for fact in facts)])
         rows.append([f"  {title}'s time_s", *(_figure(fact[title], "time_s", ".2f") for fact in facts)])
-        rows.append([f"  {title}'s nrmse", *(_figure(fact[title], "nrmse", ".4f") for fact in facts)])
+        for metric in dict.fromkeys(fact["metric"] for fact in facts):
+            form = ".4f" if metric == DEFAULT_NAME else ".5g"
+            rows.append([f"  {title}'s {metric}", *(_figure(fact[title], metric, form) for fact in facts)])
     rows.append(["speed-up", *("-" if f["speedup"] is None else f"{f['speedup']:.2f}x" for f in facts)])
     rows.append(["speed-up of", *(f["speedup_basis"] or "-" for f in facts)])
     rows.append(["certificate", *(fact["certificate"] or "none" for fact in facts)])
@@ -173,7 +184,7 @@ def _config(row: Mapping[str, Any] | None) -> str:
 
 
 def _figure(row: Mapping[str, Any] | None, name: str, form: str) -> str:
-    return "-" if row is None or row[name] is None else format(row[name], form)
+    return "-" if row is None or row.get(name) is None else format(row[name], form)
 
 
 def _counts(fact: Mapping[str, Any]) -> str:

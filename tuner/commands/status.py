@@ -91,7 +91,9 @@ class RunStatus:
             from tuner.report.live import running_rows
 
             note = "" if self.state == "running" else " when it went silent"
-            rows = aligned([("", "epoch", "", "ETA", "NRMSE", ""), *running_rows(progress)])
+            rows = aligned(
+                [("", "epoch", "", "ETA", progress.goal.metric.label, ""), *running_rows(progress)]
+            )
             lines += [f"running{note}:", *(f"  {line}" for line in rows.splitlines())]
         if progress.stops:
             lines.append("last stops:")
@@ -101,6 +103,7 @@ class RunStatus:
     def as_dict(self) -> dict[str, Any]:
         """Returns the state as plain values, for programs."""
         progress, best = self.progress, self.progress.best
+        metric = progress.goal.metric
         return {
             "run": str(self.past.folder),
             "study": self.past.study.name,
@@ -118,7 +121,7 @@ class RunStatus:
             else {
                 "config": best.config.as_dict(),
                 "time_s": best.time_s,
-                "nrmse": best.nrmse,
+                metric.name: metric.value(best.nrmse),
                 "seeds": list(best.seeds),
             },
             "running": [

@@ -5,13 +5,17 @@ Knows what a report says. What is the stage's own (a command line, lines of outp
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuner.commands.diagnosis import FAIL, OK, WARN, Diagnosis, mistake, told
+from tuner.core.entrance import on_scale
 from tuner.core.study import StudySpec
-from tuner.errors import TunerError
+from tuner.core.untrained import Start, why_not_trained
+from tuner.errors import ReportError, TunerError
+from tuner.report.start import meets_target_text
 
 if TYPE_CHECKING:
     from tuner.ray_adapter.one_trial import OneTrial
@@ -20,6 +24,9 @@ _INFEASIBLE = {
     "oom": "memory ran out, or so its output says",
     "nan": "its figures are not those of a whole training",
 }
+
+_SAYS_IT_ALL = ("ScriptError", "MissingMetricError")
+"""Exceptions whose text needs no name before it."""
 
 
 def trial_diagnoses(study: StudySpec, timeout_s: float) -> Iterator[Diagnosis]:
@@ -93,7 +100,8 @@ def _failure_of(
 def _failure(name: str, error: Exception) -> Diagnosis:
     """The failure for what a stage raised; the rest of its text quotes its output."""
     first, _, fix = (str(error).splitlines() or [""])[0].partition(" Fix: ")
-    kind = "" if type(error).__name__ == "ScriptError" else f"{type(error).__name__}: "
+    name_of_error = type(error).__name__
+    kind = "" if name_of_error in _SAYS_IT_ALL else f"{name_of_error}: "
     return Diagnosis(name=name, level=FAIL, seen=f"{kind}{first}", fix=fix)
 
 
@@ -106,9 +114,16 @@ def _report_diagnoses(study: StudySpec, report: Mapping[str, Any], source: str) 
         fix = fix or "give the study a baseline that can be trained, or mend what its output says."
         yield Diagnosis(name="trial", level=FAIL, seen=seen, fix=fix)
         return
+    metric = study.metric
+    try:
+        scaled = on_scale(report, metric)
+    except ReportError as error:
+        yield mistake("report", error)
+        return
     epoch, num_epochs = report["epoch"], study.stage.num_epochs
     whole = "the whole training" if epoch == num_epochs > 1 else f"epoch {epoch} of {num_epochs}"
-    yield Diagnosis(name="report", level=OK, seen=f"{whole}: nrmse {report['nrmse']:.6g}")
+    yield Diagnosis(name="report", level=OK, seen=f"{whole}: {metric.name} {report[metric.name]:.6g}")
+    yield from _start_diagnoses(study, scaled)
     yield Diagnosis(name="time", level=OK, seen=_time(report, whole, num_epochs))
     yield _memory(report, source)
     if report.get("contended"):
@@ -121,6 +136,31 @@ def _report_diagnoses(study: StudySpec, report: Mapping[str, Any], source: str) 
         else "it was ended after its first report"
     )
     yield Diagnosis(name="trial", level=OK, seen=ended)
+
+
+def _start_diagnoses(study: StudySpec, report: Mapping[str, Any]) -> Iterator[Diagnosis]:
+    """What the untrained start says of the target and of the training; nothing if it was not measured.
+
+    The report's figures are on the models' scale.
+    """
+    nrmse, epoch, num_epochs = report.get("start_nrmse"), report["epoch"], study.stage.num_epochs
+    if nrmse is None or not 0 < nrmse < math.inf:
+        return
+    start = Start.at(nrmse, study.target, report["nrmse"] if epoch == num_epochs else None)
+    caution = meets_target_text(start)
+    why = why_not_trained({epoch: report["nrmse"]}, [nrmse], study.metric)
+    if caution:
+        yield Diagnosis(name="start", level=WARN, seen=caution, fix="lower the target.")
+    if why:
+        level = FAIL if epoch == num_epochs else WARN
+        fix = "see in its output why; a trial that stays so to its end is infeasible."
+        yield Diagnosis(name="start", level=level, seen=f"{why}.", fix=fix)
+    if not (caution or why):
+        yield Diagnosis(
+            name="start",
+            level=OK,
+            seen=f"the untrained start has {study.metric.name} {study.metric.value(nrmse):.6g}",
+        )
 
 
 def _time(report: Mapping[str, Any], whole: str, num_epochs: int) -> str:

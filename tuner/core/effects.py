@@ -191,7 +191,7 @@ def _rest(config: TrialConfig, name: str) -> Rest:
 
 
 def _is_unread(mine: Sequence[_Twins], groups: Mapping[Values, Sequence[_Twins]], *, is_of_it: bool) -> bool:
-    digits = max(_digits(record.nrmse) for twins in mine for record in (twins.one, twins.other))
+    digits = max(_digits(_as_reported(record)) for twins in mine for record in (twins.one, twins.other))
     if digits < COARSE_DIGITS or len(mine) < (1 if is_of_it and digits >= FINE_DIGITS else 2):
         return False
     is_timed = any(twins.change("time_s") is not None for twins in mine)
@@ -229,6 +229,11 @@ def _is_close(group: Sequence[_Twins]) -> bool:
     """Whether energy and peak memory change by no more than the margin, on average, where they are known."""
     changes = (_changes(group, metric) for metric in ("energy_j", "peak_memory_gib"))
     return all(not seen or abs(fmean(seen)) <= MARGIN for seen in changes)
+
+
+def _as_reported(record: TrialRecord) -> float:
+    told = record.last.reported_quality if record.last else None
+    return record.nrmse if told is None else told
 
 
 def _digits(value: float) -> int:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from tuner.core.estimate import Estimate
 from tuner.core.limits import Breach, Limit, reported
 from tuner.core.measurement import Status
+from tuner.core.metric import Metric
 from tuner.core.objectives import Target
 from tuner.core.ratio import LogRatio
 from tuner.core.trial import TrialRecord
@@ -148,6 +149,11 @@ class Goal:
     objective: Objective = Objective.TIME
     limits: tuple[Limit, ...] = ()
     margin_pct: float = 0.0
+
+    @property
+    def metric(self) -> Metric:
+        """The quality figure that the target bounds."""
+        return self.target.metric
 
     @property
     def text(self) -> str:

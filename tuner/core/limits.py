@@ -19,7 +19,7 @@ from tuner.core.trial import TrialRecord
 from tuner.errors import SpecError
 
 _OF_ONE_EPOCH = ("epoch_time_s", "step_time_median_s", "step_time_mad_s")
-_NO_FIGURES = ("epoch", "nrmse", *_OF_ONE_EPOCH)
+_NO_FIGURES = ("epoch", "nrmse", "start_nrmse", "reported_quality", *_OF_ONE_EPOCH)
 _HINTS = get_type_hints(Measurement)
 
 METRICS = tuple(

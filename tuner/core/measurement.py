@@ -15,7 +15,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 
 from foundation.one_line import one_line
-from tuner.errors import ReportError
+from tuner.errors import MissingFigureError, ReportError
 
 
 class Status(StrEnum):
@@ -36,7 +36,8 @@ class Measurement:
         status: `ok`, `oom` or `nan`; the last two are answers, not failures. When it is not `ok`, `nrmse` is
             NaN and the times cover what ran.
         epoch: Epochs finished, from 1; 0 when the stage did not get through its first one.
-        nrmse: Validation NRMSE after this epoch: what the target bounds.
+        nrmse: Validation NRMSE after this epoch: what the target bounds. In a study of another metric, that
+            figure on the models' scale; see `tuner.core.metric`.
         time_s: Training since the first epoch, the device synchronised; without set-up, warm-up, evaluation
             and checkpoints.
         epoch_time_s: This epoch's share of `time_s`; NaN when it was not finished.
@@ -52,6 +53,7 @@ class Measurement:
         device: Name of the card or processor it ran on.
         load_average: The machine's one-minute load when the epoch ended.
         error: What went wrong, in one line; empty when ok.
+        start_nrmse: NRMSE of the untrained start, before the first epoch; the same in all reports of a trial.
         checkpoint_time_s: Writing checkpoints, summed.
         step_time_median_s: Median of this epoch's optimizer steps.
         step_time_mad_s: Median absolute deviation from that median.
@@ -76,6 +78,7 @@ class Measurement:
         energy_j: Energy of the card while training, summed.
         temperature_c: Highest temperature of the card while training.
         sm_clock_mhz: Mean clock of the card's multiprocessors while training.
+        reported_quality: The study's own figure as it was reported, where `nrmse` is another number.
     """
 
     status: Status
@@ -95,6 +98,7 @@ class Measurement:
     device: str = ""
     load_average: float = 0.0
     error: str = ""
+    start_nrmse: float | None = None
     checkpoint_time_s: float | None = None
     step_time_median_s: float | None = None
     step_time_mad_s: float | None = None
@@ -119,28 +123,33 @@ class Measurement:
     energy_j: float | None = None
     temperature_c: float | None = None
     sm_clock_mhz: float | None = None
+    reported_quality: float | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Measurement:
         """Reads a stage's report; keys that are not ours are ignored.
 
         A report of an epoch that went well whose NRMSE is not finite, or so large that training must have
-        diverged, gets status nan: that is an answer. An optional figure that is not finite was not measured.
+        diverged, gets status nan: that is an answer. An optional figure that is not finite was not measured,
+        nor was an NRMSE of the start that is not positive.
 
         Raises:
-            ReportError: A key that every report must have is missing, a value has the wrong type (`true` is
-                no number, text is no number), or a value is impossible: an NRMSE or a time that is not
-                positive, a negative count, a time that is not finite.
+            MissingFigureError: A key that every report must have is missing.
+            ReportError: A value has the wrong type (`true` is no number, text is no number), or a value is
+                impossible: an NRMSE or a time that is not positive, a negative count, a time that is not
+                finite.
         """
         given = {"nrmse": math.nan} | {k: v for k, v in values.items() if v is not None}
         missing = [key for key in _REQUIRED if key not in given]
         if missing:
-            raise ReportError(
+            raise MissingFigureError(
                 f"the stage's report lacks {', '.join(missing)}.",
                 "return them from every train() call; see MeasuredTrainable.",
             )
         known = {key: read(key, given[key]) for key, read in _READERS.items() if key in given}
         known = {k: v for k, v in known.items() if k not in _OPTIONAL or _is_finite(v)}
+        if not known.get("start_nrmse", 1.0) > 0:
+            del known["start_nrmse"]
         is_ok = known["status"] is Status.OK
         if is_ok and not abs(known["nrmse"]) < DIVERGED_NRMSE:  # NaN included
             known |= {"status": Status.NAN, "error": f"NRMSE is {known['nrmse']:g}"}
@@ -154,7 +163,10 @@ class Measurement:
     def as_dict(self) -> dict[str, Any]:
         """The measurement as plain JSON values, a NaN as None; `from_dict` reads it back."""
         nrmse = None if math.isnan(self.nrmse) else self.nrmse
-        return asdict(self) | {"status": self.status.value, "nrmse": nrmse}
+        values = asdict(self) | {"status": self.status.value, "nrmse": nrmse}
+        if self.reported_quality is None:
+            del values["reported_quality"]
+        return values
 
 
 DIVERGED_NRMSE = 1e12
@@ -162,6 +174,9 @@ DIVERGED_NRMSE = 1e12
 
 MAX_TEXT = 1000
 """Most characters of a text in a report; more is cut."""
+
+_OF_ANY_SIGN = ("nrmse", "reported_quality")
+"""Figures that have a check of their own, or none."""
 
 _REQUIRED = ("status", "epoch", "time_s", "epoch_time_s")
 _HINTS: dict[str, Any] = get_type_hints(Measurement)
@@ -182,7 +197,8 @@ def _check_values(known: Mapping[str, Any], *, is_ok: bool) -> None:
     for key, value in known.items():
         if isinstance(value, float) and key not in ("nrmse", "epoch_time_s") and not math.isfinite(value):
             raise _impossible(key, value, "a finite number")
-        if isinstance(value, int | float) and not isinstance(value, bool) and key != "nrmse" and value < 0:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and key not in _OF_ANY_SIGN and value < 0:
             raise _impossible(key, value, "0 or more")
     if not is_ok:
         return
@@ -209,10 +225,15 @@ def _wrong_type(key: str, value: object, wanted: str) -> ReportError:
 def _reader(key: str, hint: Any) -> Callable[[str, Any], Any]:
     """Returns the function that reads a value of a report into a field of that type."""
     wanted = get_args(hint)[0] if key in _OPTIONAL else hint
-    return {float: _real, int: _whole, bool: _flag, str: _text, Status: _status}[wanted]
+    return {float: real, int: _whole, bool: _flag, str: _text, Status: _status}[wanted]
 
 
-def _real(key: str, value: Any) -> float:
+def real(key: str, value: Any) -> float:
+    """Reads a number of a report.
+
+    Raises:
+        ReportError: It is not a number, or one that no float can hold.
+    """
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise _wrong_type(key, value, "a number")
     try:
@@ -222,7 +243,7 @@ def _real(key: str, value: Any) -> float:
 
 
 def _whole(key: str, value: Any) -> int:
-    number = _real(key, value)
+    number = real(key, value)
     if not math.isfinite(number) or number != int(number):
         raise _wrong_type(key, value, "a whole number")
     return int(value)

@@ -20,6 +20,7 @@ from tuner.core.goal import Goal, Objective
 from tuner.core.hardware import HardwareProfile
 from tuner.core.lattice import Lattice, divisibility, no_divisibility
 from tuner.core.limits import Limit
+from tuner.core.metric import NRMSE, STAGE_OPTION, Metric
 from tuner.core.objectives import Target
 from tuner.core.outputs import OutputSpec
 from tuner.core.parameters import Continuous, Discrete, Parameter
@@ -48,6 +49,7 @@ class StudySpec:
     Attributes:
         path: Path of the file that it was loaded from.
         lattice: The legal points of its parameters, enumerated.
+        target: The bound that the quality figure must meet; knows what that figure is.
         baseline: The configuration that every figure is compared with.
         guide: The guide's own recommendation, tried second; None when there is none.
         is_shipped_hardware: True when the file names its hardware instead of describing it.
@@ -70,9 +72,7 @@ class StudySpec:
         default=Objective.TIME,
         metadata=study_key("The figure of a training at full budget that is minimised."),
     )
-    target: Target = field(
-        metadata=study_key("The bound of NRMSE: `nrmse < 0.095` or `nrmse <= 1.04 * baseline`.")
-    )
+    target: Target
     limits: tuple[Limit, ...] = field(
         default=(),
         metadata=study_key("Bounds on other figures that trials report, such as `peak_memory_gib <= 38`."),
@@ -98,6 +98,11 @@ class StudySpec:
     )
     is_shipped_hardware: bool = field(default=True, compare=False, repr=False)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def metric(self) -> Metric:
+        """The quality figure."""
+        return self.target.metric
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -175,7 +180,8 @@ class StudySpec:
 
     def as_dict(self) -> dict[str, Any]:
         """The study as plain values, defaults written out; its YAML loads back as an equal one."""
-        options = {k: v for k, v in self.stage.options.items() if k != "num_samples"}
+        added = ("num_samples", STAGE_OPTION)
+        options = {k: v for k, v in self.stage.options.items() if k not in added}
         values: dict[str, Any] = {
             "name": self.name,
             "description": self.description,
@@ -190,6 +196,8 @@ class StudySpec:
         rows = self.stage.rows_per_sample
         if (required := self.lattice.required) != divisibility(rows):
             values["divisibility"] = NONE if required == no_divisibility(rows) else required
+        if self.metric != NRMSE:
+            values["metric"] = _section(self.metric)
         if self.limits:
             values["limits"] = [limit.text for limit in self.limits]
         if self.guide is not None:

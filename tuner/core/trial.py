@@ -52,6 +52,7 @@ class TrialRecord:
         measurements: One an epoch, ascending.
         reason: The reason why it was stopped, is infeasible or failed, in words.
         constraint: The constraint an INFEASIBLE trial broke: "memory" or "finite".
+        is_general: Whether it FAILED for a cause in the study or its stage, not in the configuration.
         from_epoch: Epochs that it has from a lost trial, from whose checkpoint it continues; 0 if none.
     """
 
@@ -64,6 +65,7 @@ class TrialRecord:
     measurements: tuple[Measurement, ...] = ()
     reason: str = ""
     constraint: str = ""
+    is_general: bool = False
     from_epoch: int = 0
 
     def awaiting(self, report: Measurement) -> TrialRecord:
@@ -84,9 +86,12 @@ class TrialRecord:
             return self
         return replace(before, measurements=(*before.measurements, measurement))
 
-    def ended(self, state: TrialState, *, reason: str = "", constraint: str = "") -> TrialRecord:
+    def ended(
+        self, state: TrialState, *, reason: str = "", constraint: str = "", is_general: bool = False
+    ) -> TrialRecord:
         """The record in its final state."""
-        return replace(self, state=state, reason=reason or self.reason, constraint=constraint)
+        reason = reason or self.reason
+        return replace(self, state=state, reason=reason, constraint=constraint, is_general=is_general)
 
     def _is_old(self, measurement: Measurement) -> bool:
         return measurement.status is Status.OK and measurement.epoch <= self.epoch
@@ -125,6 +130,11 @@ class TrialRecord:
     def nrmse_curve(self) -> dict[int, float]:
         """NRMSE by epoch, epochs that went well only."""
         return {m.epoch: m.nrmse for m in self.measurements if m.status is Status.OK}
+
+    @property
+    def start_nrmse(self) -> float | None:
+        """NRMSE of its untrained start; None if it was not measured."""
+        return next((m.start_nrmse for m in self.measurements if m.start_nrmse is not None), None)
 
     @property
     def is_whole(self) -> bool:

@@ -16,6 +16,7 @@ from optuna.trial import TrialState as OptunaState
 from tuner.core.config import TrialConfig
 from tuner.core.goal import Objective
 from tuner.core.lattice import Lattice
+from tuner.core.metric import MINIMIZE
 from tuner.errors import SpecError
 from tuner.optuna_sampler.trials import LIVE, config_of, losses, params_of, records_of
 from tuner.search.by_optuna.spaces import Space, draw, holds, is_ordered, params_at, points_of
@@ -99,10 +100,13 @@ class BySearch:
         is_wanted: Wanted,
     ) -> RunStep | None:
         """See `Selector`. If the search is over or wants what is not possible, `_likely` goes on."""
-        if len(directions) > 2 or any(d == StudyDirection.MAXIMIZE for d in directions):
+        metric = self.problem.target.metric
+        wanted = (StudyDirection.MINIMIZE, StudyDirection[metric.goal.upper()])
+        if tuple(directions) not in (wanted[:1], wanted):
+            also = "" if metric.goal == MINIMIZE else "maximises "
             raise SpecError(
-                "a study with a problem minimises time_s, or time_s and nrmse.",
-                'create it with direction="minimize", or directions=["minimize", "minimize"].',
+                f"a study with a problem minimises time_s, or time_s and {also}{metric.name}.",
+                f'create it with direction="minimize", or directions=["minimize", "{metric.goal}"].',
             )
         predictions, baseline = self.predictions(trials), self.problem.baseline
         if is_wanted(baseline) and baseline not in predictions.observations.num_asked:

@@ -137,16 +137,19 @@ def _broken(problem: Problem, trial: FrozenTrial) -> str:
 
 
 def _figures(problem: Problem, trial: FrozenTrial) -> tuple[float, float]:
-    """Returns seconds and NRMSE of a COMPLETE trial at full budget."""
+    """Returns seconds and NRMSE (or the study's own figure, on the models' scale) at full budget."""
+    metric, target = problem.target.metric, problem.target
     if len(trial.values) > 1:
-        return trial.values[0], trial.values[1]
-    if "nrmse" in trial.user_attrs:
-        return trial.values[0], float(trial.user_attrs["nrmse"])
-    if QUALITY in trial.constraints and not problem.target.is_relative:
-        return trial.values[0], problem.target.bound + trial.constraints[QUALITY]
+        return trial.values[0], metric.on_scale(trial.values[1])
+    if metric.name in trial.user_attrs:
+        return trial.values[0], metric.on_scale(float(trial.user_attrs[metric.name]))
+    if QUALITY in trial.constraints and not target.is_relative:
+        worse_by = trial.constraints[QUALITY]
+        return trial.values[0], metric.on_scale(metric.value(target.bound) + metric.sign * worse_by)
     raise SpecError(
-        f"trial {trial.number} of the study does not say its NRMSE.",
-        'return (time_s, nrmse), or call trial.set_user_attr("nrmse", ...) in the objective.',
+        f"trial {trial.number} of the study does not say its {metric.label}.",
+        f"return (time_s, {metric.name}), or call "
+        f'trial.set_user_attr("{metric.name}", ...) in the objective.',
     )
 
 
@@ -155,11 +158,12 @@ def _curve(problem: Problem, trial: FrozenTrial, time_s: float | None) -> list[M
 
     A COMPLETE trial's seconds are those of the full budget.
     """
-    curve = {
-        step: nrmse
-        for step, nrmse in sorted(trial.intermediate_values.items())
-        if 1 <= step <= problem.num_epochs and math.isfinite(nrmse) and nrmse > 0
+    known = {
+        step: problem.target.metric.on_scale(value)
+        for step, value in sorted(trial.intermediate_values.items())
+        if 1 <= step <= problem.num_epochs and math.isfinite(value)
     }
+    curve = {step: nrmse for step, nrmse in known.items() if nrmse > 0}
     if not curve:
         return []
     end = problem.num_epochs if trial.state is OptunaState.COMPLETE else max(curve)

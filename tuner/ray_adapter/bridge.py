@@ -16,7 +16,8 @@ from tuner.advisor import Ending, Finished, Probe, Run, Wait
 from tuner.core.entrance import admit
 from tuner.core.measurement import Measurement
 from tuner.core.trial import TrialState
-from tuner.errors import ClusterError, ReportError, WrongDeviceError
+from tuner.core.untrained import starts
+from tuner.errors import ClusterError, MissingFigureError, ReportError, WrongDeviceError
 from tuner.ray_adapter.overdue import Silence
 from tuner.ray_adapter.probes import probe_results
 from tuner.runs.journaled import JournaledAdvisor
@@ -102,9 +103,20 @@ class Bridge:
         """Remembers how a trial failed; Tune then calls `fail` without saying it. The first cause counts."""
         self._failures.setdefault(ray_id, ending)
 
-    def give_up(self, ray_id: str, reason: str) -> None:
-        """Remembers why the worker of a trial is about to be killed."""
-        self.note_failure(ray_id, Ending.failed(reason))
+    def is_given_up(self, ray_id: str) -> bool:
+        """Whether the worker of a trial is to be killed; if so, its ending is noted.
+
+        A trial that is silent after the budget's end has failed; one of a stage that does not work is not at
+        fault.
+        """
+        if reason := self.silence.why_given_up(ray_id):
+            ending = Ending.failed(reason)
+        elif self.advisor.advisor.is_broken:
+            ending = Ending.discarded("nobody waits for it: the stage does not work")
+        else:
+            return False
+        self.note_failure(ray_id, ending)
+        return True
 
     def complete(self, ray_id: str, result: Mapping[str, Any]) -> None:
         """Takes the last report of a trial that ended by itself or was stopped."""
@@ -155,14 +167,22 @@ class Bridge:
 
     def _admitted(self, ray_id: str, result: Mapping[str, Any]) -> Measurement | None:
         """A report that may be believed; None when it is refused, and the trial has ended."""
-        record = self.advisor.advisor.record(self.trial_id(ray_id))
+        advisor = self.advisor.advisor
+        record, known = advisor.record(self.trial_id(ray_id)), starts(advisor.records)
         wall_s = self.advisor.elapsed_s - self._asked_s[ray_id]
         try:
-            report = admit(result, record, device=self._device, wall_s=wall_s)
+            report = admit(
+                result,
+                record,
+                metric=advisor.study.metric,
+                device=self._device,
+                wall_s=wall_s,
+                starts=known,
+            )
         except WrongDeviceError as error:
             ending = Ending.discarded(str(error))
         except ReportError as error:
-            ending = Ending.failed(str(error))
+            ending = Ending.failed(str(error), is_general=isinstance(error, MissingFigureError))
         else:
             self._num_discarded = 0
             return report

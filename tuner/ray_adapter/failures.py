@@ -20,7 +20,8 @@ _OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError")
 _GIVEN_UP = ("UnreleasedMemoryError",)
 _LOST = ("ScriptLostError",)
 _ELSEWHERE = ("OtherDeviceError",)
-_SAYS_IT_ALL = ("ScriptError",)
+_SAYS_IT_ALL = ("ScriptError", "MissingMetricError")
+_GENERAL = ("MissingMetricError",)
 """Names of exceptions, since those of a stage live in a package that the tuner does not import."""
 
 _WORKER_DIED = (RayActorError, WorkerCrashedError, LocalRayletDiedError, OwnerDiedError)
@@ -52,7 +53,7 @@ def _ending(name: str, text: str) -> Ending:
     if name in _OUT_OF_MEMORY:
         return Ending.out_of_memory(text)
     if name in _SAYS_IT_ALL:
-        return Ending.failed(text)
+        return Ending.failed(text, is_general=name in _GENERAL)
     return Ending.failed(f"{name}: {text}" if text else name)
 
 

@@ -15,6 +15,7 @@ from ray import tune
 from foundation.one_line import first_line
 from tuner.advisor import Probe, Run
 from tuner.core.study import StudySpec
+from tuner.core.trial import Purpose
 from tuner.errors import ClusterError, StageError
 from tuner.ray_adapter.bridge import Bridge
 from tuner.ray_adapter.interrupts import Interrupts
@@ -23,7 +24,7 @@ from tuner.ray_adapter.place import Place
 from tuner.ray_adapter.ray_changes import usage_not_counted
 from tuner.ray_adapter.scheduler import AdvisorScheduler
 from tuner.ray_adapter.searcher import AdvisorSearcher
-from tuner.ray_adapter.stages import load_stage
+from tuner.ray_adapter.stages import evaluates_start, load_stage
 from tuner.runs.checkpoints import Checkpoints
 from tuner.runs.journaled import JournaledAdvisor
 
@@ -74,7 +75,9 @@ def run_trials(
     checkpoints = advisor.checkpoints if getattr(stage, "resumable", False) else None
     bridge = Bridge(
         advisor,
-        lambda wanted: trial_config(study, wanted, workers.device, checkpoints),
+        lambda wanted: trial_config(
+            study, wanted, workers.device, checkpoints, measure_start=evaluates_start(study)
+        ),
         lambda: interrupts.signum is not None,
         device=workers.device,
     )
@@ -124,7 +127,7 @@ def _tuner(  # each is one thing that Tune is made of
             name="trials",
             storage_path=str(storage),
             verbose=0,
-            callbacks=[OverdueCallback(bridge.silence, bridge.give_up)],
+            callbacks=[OverdueCallback(bridge.is_given_up)],
             failure_config=tune.FailureConfig(max_failures=0),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
@@ -150,7 +153,12 @@ def _tune_error(error: Exception) -> ClusterError:
 
 
 def trial_config(
-    study: StudySpec, wanted: Run | Probe, device: str = "", checkpoints: Checkpoints | None = None
+    study: StudySpec,
+    wanted: Run | Probe,
+    device: str = "",
+    checkpoints: Checkpoints | None = None,
+    *,
+    measure_start: bool = False,
 ) -> dict[str, Any]:
     """Returns the dict that the stage's `setup` gets.
 
@@ -159,6 +167,7 @@ def trial_config(
         wanted: The trial or probe that the advisor asked for.
         device: Name of the device that the stage must find itself on; empty if any will do.
         checkpoints: Folders in which a resumable stage keeps checkpoints; None if it keeps none.
+        measure_start: Whether the baseline measures the untrained start too, which the stage can.
     """
     shared: dict[str, Any] = {
         "stage": dict(study.stage.options),
@@ -168,8 +177,10 @@ def trial_config(
     if isinstance(wanted, Probe):
         return shared | {"probe": [config.as_dict() for config in wanted.configs], "seed": study.seed}
     kept: dict[str, Any] = {}
+    if measure_start and wanted.purpose is Purpose.BASELINE:
+        kept = {"measure_start": True}
     if checkpoints is not None:
-        kept = {"checkpoints": str(checkpoints.open(wanted)), "from_epoch": wanted.from_epoch}
+        kept |= {"checkpoints": str(checkpoints.open(wanted)), "from_epoch": wanted.from_epoch}
     return shared | {
         "params": wanted.config.as_dict(),
         "seed": wanted.seed,

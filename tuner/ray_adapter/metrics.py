@@ -21,7 +21,9 @@ class StudyMetrics:
         self._tags = {"study": advisor.study.name}
         self._trials = Gauge("distill_trials", "Trials by state.", ("study", "state"))
         self._time = Gauge("distill_best_time_seconds", "time_s of the best feasible trial.", ("study",))
-        self._nrmse = Gauge("distill_best_nrmse", "NRMSE of the best feasible trial.", ("study",))
+        self._metric = advisor.study.metric
+        name, label = self._metric.name, self._metric.label
+        self._quality = Gauge(f"distill_best_{name}", f"{label} of the best feasible trial.", ("study",))
         self._speedup = Gauge(
             "distill_speedup", "The baseline's objective over the recommended one's.", ("study",)
         )
@@ -33,7 +35,7 @@ class StudyMetrics:
             self._trials.set(counts[state], self._tags | {"state": state.value})
         if best := self._advisor.incumbent:
             self._time.set(best.time_s, self._tags)
-            self._nrmse.set(best.nrmse, self._tags)
+            self._quality.set(self._metric.value(best.nrmse), self._tags)
         found = self._advisor.recommend()
         if found and found.speedup is not None:
             self._speedup.set(found.speedup, self._tags)

@@ -21,7 +21,7 @@ from tuner.advisor import Run
 from tuner.core.study import StudySpec
 from tuner.core.trial import Purpose
 from tuner.ray_adapter.launch import trial_config
-from tuner.ray_adapter.stages import check_parameters, load_stage, mistake_of
+from tuner.ray_adapter.stages import check_parameters, evaluates_start, load_stage, mistake_of
 
 
 class OutOfTimeError(Exception):
@@ -80,8 +80,9 @@ class OneTrial:
             num_epochs=self._epochs(),
             purpose=Purpose.BASELINE,
         )
+        config = trial_config(study, wanted, measure_start=evaluates_start(study))
         with redirect_stdout(sys.stderr):
-            self._stage_class.__init__(self._trial, config=trial_config(study, wanted))
+            self._stage_class.__init__(self._trial, config=config)
         self._is_set_up = True
 
     def _epochs(self) -> int:

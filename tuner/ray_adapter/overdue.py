@@ -1,4 +1,7 @@
-"""Gives up trials that do not report when the budget is spent: a hanging trial would keep the run for ever.
+"""Ends trials that nobody waits for.
+
+Those are silent ones when the budget is spent, since a hanging trial would keep the run for ever, and those
+of a stage that does not work.
 
 Tune calls its callbacks at every turn of its loop, ten times a second, whether or not anything happened.
 """
@@ -58,13 +61,12 @@ class OverdueCallback(Callback):  # type: ignore[misc]  # ray ships no types
     """Kills the worker of a trial that is to be given up; its script ends with it.
 
     Args:
-        silence: Knows which trial.
-        note: Called with Tune's id of the trial and the reason before its worker is killed.
+        is_given_up: Whether the trial with that id of Tune's is to be given up; asked at every turn, and no
+            more once it is.
     """
 
-    def __init__(self, silence: Silence, note: Callable[[str, str], None]) -> None:
-        self._silence = silence
-        self._note = note
+    def __init__(self, is_given_up: Callable[[str], bool]) -> None:
+        self._is_given_up = is_given_up
         self._given_up: set[str] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -76,16 +78,16 @@ class OverdueCallback(Callback):  # type: ignore[misc]  # ray ships no types
         for trial in trials:
             if trial.is_finished() or trial.trial_id in self._given_up:
                 continue
-            if reason := self._silence.why_given_up(trial.trial_id):
+            if self._is_given_up(trial.trial_id):
                 self._given_up.add(trial.trial_id)
-                self._note(trial.trial_id, reason)
                 _end(trial)
 
 
 def _end(trial: Trial) -> None:
     """Kills a trial's worker. Of one that still starts Tune has no handle to give, so Tune itself is ended.
 
-    Nothing is lost by that: the budget is spent, and what other workers do is run again by `--resume`.
+    Nothing is lost by that: the budget is spent or the stage does not work, and what other workers do is run
+    again by `--resume`.
     """
     actor = trial.temporary_state.ray_actor
     if trial.status == Trial.RUNNING and actor is not None:

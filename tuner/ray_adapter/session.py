@@ -28,6 +28,7 @@ from tuner.ray_adapter.device import Device, look_at_device
 from tuner.ray_adapter.interrupts import Interrupted, Interrupts
 from tuner.report.outputs import ReportOutputs
 from tuner.report.screens import Screen
+from tuner.report.start import StartWarning
 from tuner.report.warm_start import warm_start_line
 from tuner.runs.changes import device_changes, other_versions, refuse, source_changes
 from tuner.runs.journaled import JournaledAdvisor
@@ -189,7 +190,7 @@ def _begin(
 ) -> OpenRun:
     advisor = Advisor(study, num_workers=device.num_workers, traits=device.traits, warm_start=warm_start)
     if warm_start is not None:
-        screen.say(warm_start_line(warm_start.provenance))
+        screen.say(warm_start_line(warm_start.provenance, quality=study.metric.label))
     return begin(
         study, advisor, provenance, runs_dir, num_workers=device.num_workers, stage_source=device.source
     )
@@ -237,8 +238,12 @@ def _run_on(
 
     clock, advisor = Stopwatch(run.elapsed_s), run.advisor
 
+    warning = StartWarning(screen.say)
+
     def show(changed: TrialRecord) -> None:
-        screen.show(Progress.of(advisor, clock()), changed)
+        progress = Progress.of(advisor, clock())
+        warning.look(progress)
+        screen.show(progress, changed)
 
     def run_trials(journaled: JournaledAdvisor) -> None:
         with suppress(Interrupted):

@@ -82,6 +82,12 @@ def may_use_card(study: StudySpec) -> bool:
     return not hasattr(stage, "may_use_card") or bool(stage.may_use_card(dict(study.stage.options)))
 
 
+def evaluates_start(study: StudySpec) -> bool:
+    """Whether a trial can measure the NRMSE of its untrained start; a stage that does not say cannot."""
+    stage = load_stage(study.stage.class_path)
+    return hasattr(stage, "evaluates_start") and bool(stage.evaluates_start(dict(study.stage.options)))
+
+
 _FIX = " Fix: "
 """Separator in a stage's message: what is wrong with its options stands before it, the fix after it."""
 

@@ -9,15 +9,18 @@ from typing import Any
 
 from tuner.certificate import Certificate, Check, Finding, Outcome, Prospect
 from tuner.core.certificate_terms import LOOKS
+from tuner.core.metric import DEFAULT_NAME
 from tuner.report.check import (
     check_title,
     claim_seen_text,
     claim_text,
     disturbance_text,
     how_tested,
+    quality_figures,
     seen_text,
 )
 from tuner.report.columns import aligned
+from tuner.report.start import start_caution, trained_text
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -28,7 +31,9 @@ _REMEDY = "a wider margin, another target or a quieter machine would help, in a 
 def verdict_sentence(certificate: Certificate) -> str:
     """Returns the verdict as one sentence; while it is undecided, with what would decide it."""
     verdict = certificate.verdict.value.capitalize()
-    return f"{verdict} {basis_text(certificate)}: {details_text(certificate)}"
+    said = f"{verdict} {basis_text(certificate)}: {details_text(certificate)}"
+    caution = start_caution(certificate.start)
+    return f"{said} But mind: {caution[0].lower()}{caution[1:]}" if caution else said
 
 
 def basis_text(certificate: Certificate) -> str:
@@ -122,30 +127,42 @@ def certificate_dict(certificate: Certificate) -> dict[str, Any]:
         "more_pairs": certificate.more_pairs,
         "more_s": certificate.more_s,
         "cost_s": certificate.cost_s,
+        **_start_dict(certificate),
         "guide_audit": [
-            {"text": claim_text(claim), "finding": claim.finding, "seen": claim_seen_text(claim)}
-            for claim in certificate.claims
+            {"text": text, "finding": finding, "seen": seen} for text, finding, seen in _claims(certificate)
         ],
     }
 
 
+def _start_dict(certificate: Certificate) -> dict[str, Any]:
+    """Returns what is known of the untrained start; nothing if it was not measured."""
+    start = certificate.start
+    if start is None:
+        return {}
+    return {"start_nrmse": start.nrmse, "start_meets_target": start.meets_target}
+
+
 def _check_dict(check: Check, certificate: Certificate) -> dict[str, Any]:
     """A check whose bounds from a single pair are infinite has none."""
-    figures = check.figures.items()
+    metric = certificate.goal.metric
+    figures = quality_figures(check.figures, metric) if check.key == DEFAULT_NAME else check.figures
     return {
-        "key": check.key,
+        "key": metric.name if check.key == DEFAULT_NAME else check.key,
         "title": _title(check, certificate),
         "outcome": check.outcome,
         "text": _seen(check, certificate),
         "test": how_tested(check),
-        "figures": {k: None if v is None or math.isinf(v) else v for k, v in figures},
+        "figures": {k: None if v is None or math.isinf(v) else v for k, v in figures.items()},
         "pairs_needed": check.pairs_needed,
     }
 
 
 def check_rows(certificate: Certificate) -> Rows:
-    """Returns a row per check: statement, outcome, what was seen, and the test, if there was one."""
-    return [
+    """Returns a row per check: statement, outcome, what was seen, and the test, if there was one.
+
+    Where the untrained start is known, one more says how far training came from it.
+    """
+    rows: list[tuple[str, ...]] = [
         (
             _title(check, certificate),
             _outcome(check.outcome, certificate),
@@ -154,14 +171,28 @@ def check_rows(certificate: Certificate) -> Rows:
         )
         for check in certificate.checks
     ]
+    trained = trained_row(certificate)
+    return [*rows, trained] if trained else rows
+
+
+def trained_row(certificate: Certificate) -> tuple[str, ...] | None:
+    """Returns a row as of `check_rows` on how far training came from the untrained start; None if unknown."""
+    start, nrmse = certificate.start, certificate.mean_nrmse
+    if start is None or nrmse is None:
+        return None
+    outcome = Outcome.PASSED if nrmse < start.nrmse else Outcome.UNDECIDED
+    return "Trained", _outcome(outcome, certificate), trained_text(start, nrmse), ""
 
 
 def claim_rows(certificate: Certificate) -> Rows:
     """Returns a row per claim of the guide: claim, outcome, what was seen. No check depends on them."""
-    return [
-        (claim_text(claim), _outcome(claim.finding, certificate), claim_seen_text(claim))
-        for claim in certificate.claims
-    ]
+    return [(text, _outcome(finding, certificate), seen) for text, finding, seen in _claims(certificate)]
+
+
+def _claims(certificate: Certificate) -> list[tuple[str, Finding, str]]:
+    """Each claim of the guide in words, its finding, and what was seen of it."""
+    metric = certificate.goal.metric
+    return [(claim_text(c, metric), c.finding, claim_seen_text(c, metric)) for c in certificate.claims]
 
 
 def _outcome(outcome: Outcome | Finding, certificate: Certificate) -> str:
@@ -175,12 +206,12 @@ def cost_text(certificate: Certificate) -> str:
 
 
 def disturbed_texts(certificate: Certificate) -> list[str]:
-    """Says why fewer pairs count for time than for NRMSE, and what disturbed each; empty if none was."""
+    """Says why fewer pairs count for time than for quality, and what disturbed each; empty if none was."""
     disturbed = certificate.disturbed
     if not disturbed:
         return []
     num = len(certificate.seeds)
-    count = "which count for NRMSE but not for time, so n differs"
+    count = f"which count for {certificate.goal.metric.label} but not for time, so n differs"
     if certificate.num_timed == num:
         count = "which still count: the objective does not depend on the clock"
     why = f"{len(disturbed)} of {num} pairs were disturbed, {count}:"

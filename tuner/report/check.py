@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
 from tuner.certificate import Check
 from tuner.certificate.audit import Claim, Promise
 from tuner.certificate.checks import MIN_HEADROOM_PCT, MIN_WATCHED_S, SATURATED_PCT
@@ -27,6 +30,7 @@ from tuner.certificate.seen import (
 from tuner.core.certificate_terms import Terms
 from tuner.core.goal import Goal, Objective
 from tuner.core.limits import Breach
+from tuner.core.metric import NRMSE, Metric
 
 
 def check_title(key: str, goal: Goal, terms: Terms) -> str:
@@ -36,7 +40,7 @@ def check_title(key: str, goal: Goal, terms: Terms) -> str:
     return {
         "utilisation": "GPU utilisation increased",
         "time": f"{what} decreased",
-        "nrmse": f"NRMSE unchanged within {terms.nrmse_margin_pct:g} %, and {goal.target.text}",
+        "nrmse": f"{goal.metric.label} unchanged within {_margin(goal, terms)}, and {goal.target.text}",
         "memory": "No out-of-memory error",
         "limits": " and ".join(limit.text for limit in goal.limits),
     }[key]
@@ -63,11 +67,7 @@ def seen_text(seen: Seen, goal: Goal, terms: Terms) -> str:  # noqa: PLR0911 - o
         case DivergedRuns():
             return f"{seen.num_diverged} of {seen.num_runs} runs diverged"
         case NrmseChange():
-            margin, target = f"margin {terms.nrmse_margin_pct:g} %", goal.target.text
-            return (
-                f"NRMSE {seen.change_pct:+.2f} %, at most {seen.upper_pct:+.2f} % ({margin}: {seen.margin}), "
-                f"mean {seen.mean_nrmse:.4f} ({target}: {seen.target})"
-            )
+            return _quality_text(seen, goal, terms)
         case NoEpoch() | OutOfMemory() | PeakMemory():
             return _memory_text(seen)
         case NoUtilisation() | TooShort() | Utilisation():
@@ -76,6 +76,39 @@ def seen_text(seen: Seen, goal: Goal, terms: Terms) -> str:  # noqa: PLR0911 - o
             return f"kept by the mean of {seen.num_runs} runs"
         case LimitsNotKept():
             return "; ".join(map(breach_text, seen.breaches))
+
+
+def _margin(goal: Goal, terms: Terms) -> str:
+    return f"{terms.nrmse_margin_pct:g} %{goal.metric.of_what}"
+
+
+def _quality_text(seen: NrmseChange, goal: Goal, terms: Terms) -> str:
+    metric, target = goal.metric, goal.target.text
+    change, worst = metric.change_pct(seen.change_pct), metric.change_pct(seen.upper_pct)
+    margin = f"margin {terms.nrmse_margin_pct:g} %"
+    return (
+        f"{metric.label} {change:+.2f} %, {metric.at_worst} {worst:+.2f} % ({margin}: {seen.margin}), "
+        f"mean {metric.text(seen.mean_nrmse)} ({target}: {seen.target})"
+    )
+
+
+def quality_figures(figures: Mapping[str, float | None], metric: Metric) -> dict[str, float | None]:
+    """The figures of the check of quality, on the models' scale, as those of the metric itself."""
+    found = dict(figures)
+    mean = found.pop("mean_nrmse", None)
+    bounds = ("change_lower_pct", "change_upper_pct")
+    for name in ("change_pct", *bounds):
+        if (change := found.get(name)) is not None:
+            found[name] = metric.change_pct(change)
+    if metric.is_maximized and all(name in found for name in bounds):
+        found |= dict(zip(bounds, (found[name] for name in reversed(bounds)), strict=True))
+    if mean is not None:
+        found[f"mean_{metric.name}"] = metric.value(mean)
+    return {name: found[name] for name in _in_order(figures, metric)}
+
+
+def _in_order(figures: Iterable[str], metric: Metric) -> list[str]:
+    return [f"mean_{metric.name}" if name == "mean_nrmse" else name for name in figures]
 
 
 def _objective_text(seen: DisturbedPairs | Gain) -> str:
@@ -158,17 +191,27 @@ def _one_disturbance(one: Disturbance) -> str:
     return f"{'baseline' if one.is_baseline else 'recommended'}: {why}"
 
 
-def claim_text(claim: Claim) -> str:
-    """Returns a claim in the guide's own terms."""
+def claim_text(claim: Claim, metric: Metric = NRMSE) -> str:
+    """Returns a claim in the guide's own terms; what it says of NRMSE is held against the study's metric."""
+    changes = f"{metric.label} {'falls' if metric.is_maximized else 'changes'} by less than {claim.high:g} %"
     match claim.promise:
         case Promise.SPEEDUP:
             return f"{claim.low:g}-{claim.high:g}x faster"
         case Promise.UTILISATION:
             return f"GPU utilisation {claim.low:g}-{claim.high:g} %"
         case Promise.NRMSE_CHANGE:
-            return f"NRMSE changes by less than {claim.high:g} %"
+            return f"{changes}{metric.of_what}"
         case Promise.RECOMMENDED_NRMSE_CHANGE:
-            return f"recommended: NRMSE changes by less than {claim.high:g} %"
+            return f"recommended: {changes}{metric.of_what}"
+
+
+def _in_own_terms(claim: Claim, metric: Metric) -> Claim:
+    """The claim with what was measured as changes of the metric itself."""
+    if claim.mean is None:
+        return claim
+    bounds = claim.interval and sorted(map(metric.change_pct, claim.interval))
+    interval = (bounds[0], bounds[1]) if bounds else None
+    return replace(claim, mean=metric.change_pct(claim.mean), interval=interval)
 
 
 _PATTERNS = {
@@ -179,8 +222,10 @@ _PATTERNS = {
 }
 
 
-def claim_seen_text(claim: Claim) -> str:
+def claim_seen_text(claim: Claim, metric: Metric = NRMSE) -> str:
     """Returns the measurement that a claim of the guide was compared with."""
+    if claim.promise in (Promise.NRMSE_CHANGE, Promise.RECOMMENDED_NRMSE_CHANGE):
+        claim = _in_own_terms(claim, metric)
     pattern = _PATTERNS[claim.promise]
     is_tested = claim.promise is Promise.RECOMMENDED_NRMSE_CHANGE
     if claim.mean is None:

@@ -10,6 +10,8 @@ from tuner.core.goal import Objective
 from tuner.core.recommend import Recommendation, is_better
 from tuner.report.certificate import findings_text, verdict_sentence
 from tuner.report.check import breach_text
+from tuner.report.start import start_caution
+from tuner.report.text import quality, spread
 from tuner.runs.result import RunResult
 
 
@@ -20,7 +22,15 @@ def sentence(result: RunResult) -> str:
 
 
 def finding(result: RunResult) -> str:
-    """Returns the finding as one sentence; it says so if the run failed, was interrupted or has not ended."""
+    """Returns the finding as one sentence; it says so if the run failed, was interrupted or has not ended.
+
+    Before it, that the untrained start already meets the target, where it does.
+    """
+    caution = start_caution(result.conclusion.start) if result.is_conclusive else ""
+    return f"{caution} {_finding(result)}".lstrip()
+
+
+def _finding(result: RunResult) -> str:
     found = "Nothing is recommended: what the trials found could not be worked out."
     if result.is_conclusive:
         found = conclusion_text(result.conclusion)
@@ -92,16 +102,15 @@ _AGAINST = {
 
 def _recommended(conclusion: Conclusion, found: Recommendation) -> str:
     goal, baseline, best = conclusion.goal, conclusion.baseline, found.estimate
-    objective = goal.objective
+    objective, room = goal.objective, goal.metric.room_pct(found.margin_pct)
     mine = amount(found.value, objective, is_censored=goal.is_censored(best, baseline))
-    spread = "" if best.nrmse_sd is None else f" +- {best.nrmse_sd:.4f}"
+    seen = quality(best, goal.metric) + spread(best, goal.metric, " +- ")
     time = "" if objective is Objective.TIME else f" in {best.time_s:.2f} s"
     kept = "".join(f", {limit.metric} {limit.figure(best):.4g} within {limit.text}" for limit in goal.limits)
     return (
         f"Recommended: {best.config} {_VERB[objective]} {mine}, {_against_baseline(conclusion, found)}, "
-        f"at NRMSE {best.nrmse:.4f}{spread}{time}, "
-        f"{found.margin_pct:.1f} % within the target {goal.target.text}{kept}; {_runs_text(best, baseline)}"
-        + ("." if conclusion.certificate else ": evidence, no certificate.")
+        f"at {seen}{time}, {room:.1f} %{goal.metric.of_what} within the target {goal.target.text}{kept}; "
+        f"{_runs_text(best, baseline)}" + ("." if conclusion.certificate else ": evidence, no certificate.")
     )
 
 
@@ -131,7 +140,7 @@ def _keep_baseline(conclusion: Conclusion) -> str:
         unsure = f"but it is not yet certain to meet {goal.target.text}."
         return (
             f"Keep the baseline ({baseline.config}): {best.config} {verb} "
-            f"{amount(value, goal.objective)} against {theirs} at NRMSE {best.nrmse:.4f}, "
+            f"{amount(value, goal.objective)} against {theirs} at {quality(best, goal.metric)}, "
             + (unsure if is_better(best, baseline, goal) else within)
         )
     return (
@@ -170,9 +179,12 @@ def _not_met(conclusion: Conclusion) -> str:
     if miss is None:
         return f"Nothing is recommended: none of {conclusion.num_trials} trials ran to its full budget."
     bound = goal.target.threshold(baseline.nrmse if baseline else None)
-    gap = f" ({100 * (miss.nrmse / bound - 1):.1f} % over)" if bound and miss.nrmse > bound else ""
+    metric, gap = goal.metric, ""
+    if bound and miss.nrmse > bound:
+        over_pct = -metric.room_pct(100 * (1 - miss.nrmse / bound))
+        gap = f" ({over_pct:.1f} %{metric.of_what} {'short' if metric.is_maximized else 'over'})"
     broken = "".join(f"; its {breach_text(breach)}" for breach in goal.breaches(miss, baseline))
     return (
         f"Nothing is recommended: no configuration met {goal.text}; "
-        f"the nearest miss is {miss.config} with NRMSE {miss.nrmse:.4f}{gap} in {miss.time_s:.2f} s{broken}."
+        f"the nearest miss is {miss.config} with {quality(miss, metric)}{gap} in {miss.time_s:.2f} s{broken}."
     )

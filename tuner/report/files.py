@@ -20,6 +20,7 @@ from tuner.core.recommend import Recommendation
 from tuner.report.certificate import certificate_dict, certificate_text
 from tuner.report.conclusion import sentence, speedup_basis
 from tuner.report.exported import exported, no_effect_lines
+from tuner.report.start import start_caution
 from tuner.report.text import TITLES, result_table, work_table
 from tuner.report.trials_table import trials_csv
 from tuner.report.warm_start import warm_start_line
@@ -75,7 +76,9 @@ def summary(result: RunResult) -> str:
     judged += [certificate_text(conclusion.spent, is_spent=True)] if conclusion.spent else []
     shown = (line for table in (*tables(result), *judged) for line in ("", table))
     said = [sentence(result), *no_effect_lines(result), *why_ended(result)]
-    return "\n".join([*basis(result), *shown, "", *said]) + "\n"
+    caution = start_caution(conclusion.start) if result.is_conclusive else ""
+    first = [caution, ""] if caution else []
+    return "\n".join([*first, *basis(result), *shown, "", *said]) + "\n"
 
 
 def basis(result: RunResult) -> list[str]:
@@ -91,10 +94,15 @@ def basis(result: RunResult) -> list[str]:
     if result.provenance["hardware_mismatch"]:
         lines.append(f"not the study's hardware: {result.provenance['hardware_mismatch']}")
     if "warm_start" in result.provenance:
-        lines.append(warm_start_line(result.provenance["warm_start"], result.warm_start_contradiction))
+        lines.append(_warm_start_line(result))
     if result.pooling_contradiction:
         lines.append(result.pooling_contradiction)
     return lines
+
+
+def _warm_start_line(result: RunResult) -> str:
+    contradiction, metric = result.warm_start_contradiction, result.study.metric
+    return warm_start_line(result.provenance["warm_start"], contradiction, quality=metric.label)
 
 
 def tables(result: RunResult) -> list[str]:
@@ -130,9 +138,11 @@ def result_dict(result: RunResult) -> dict[str, Any]:
         "num_trials": len(result.records),
         **{title: _row_dict(conclusion.rows.get(title), conclusion) for title in TITLES},
         **_speedups(conclusion),
-        "margin_pct": found.margin_pct if found else None,
+        "margin_pct": result.study.metric.room_pct(found.margin_pct) if found else None,
         "exported": export.config.as_dict() if export else None,
         "no_effect": [asdict(one) for one in export.no_effect] if export else [],
+        "start_nrmse": conclusion.start.nrmse if conclusion.start else None,
+        "start_meets_target": conclusion.start.meets_target if conclusion.start else None,
         "certified": conclusion.is_certified,
         "certificate": None if certificate is None else certificate_dict(certificate),
         "certificate_of_another": None if spent is None else certificate_dict(spent),
@@ -162,7 +172,7 @@ def _row_dict(row: Row | None, conclusion: Conclusion) -> dict[str, Any] | None:
     """A configuration and what was measured of it; figures are None when it never ran to its full budget."""
     if row is None:
         return None
-    trial, measured = row.trial, row.estimate
+    trial, measured, metric = row.trial, row.estimate, conclusion.goal.metric
     return {
         "trial_id": trial.trial_id,
         "config": trial.config.as_dict(),
@@ -172,8 +182,8 @@ def _row_dict(row: Row | None, conclusion: Conclusion) -> dict[str, Any] | None:
         "time_s": measured.time_s if measured else None,
         "time_se_s": measured.time_se_s if measured else None,
         "num_timed_runs": len(measured.timed) if measured else 0,
-        "nrmse": measured.nrmse if measured else None,
-        "nrmse_sd": measured.nrmse_sd if measured else None,
+        metric.name: metric.value(measured.nrmse) if measured else None,
+        f"{metric.name}_sd": metric.sd(measured.records) if measured else None,
         "peak_memory_gib": (measured or trial).peak_memory_gib or None,
         **_judged(measured, conclusion),
         "reason": trial.reason,
@@ -202,6 +212,8 @@ def recommended_yaml(found: Recommendation, result: RunResult) -> str:
     """Returns the exported configuration under the pipeline's own keys, with its provenance."""
     best, speedup, export = found.estimate, result.conclusion.speedup, exported(result)
     assert export is not None  # something is recommended
+    metric = result.study.metric
+    quality = metric.value(best.nrmse)
     config = {pipeline_name(name): v for name, v in export.config.as_dict().items()}
     measured = {"measured": best.config.as_dict()} if export.no_effect else {}
     body = config | {
@@ -210,7 +222,7 @@ def recommended_yaml(found: Recommendation, result: RunResult) -> str:
             "certified": result.conclusion.is_certified,
             "seeds": list(best.seeds),
             "time_s": round(best.time_s, 3),
-            "nrmse": round(best.nrmse, 5),
+            metric.name: round(quality, 5) if metric.is_default else float(f"{quality:.6g}"),
             "objective": result.study.objective.value,
             "objective_value": round(found.value, 3),
             "speedup": None if speedup is None else round(speedup.ratio, 3),

@@ -1,4 +1,4 @@
-"""A run on a terminal: incumbent, budget, a plot of time against NRMSE, running trials, last endings.
+"""A run on a terminal: incumbent, budget, a plot of time against quality, running trials, last endings.
 
 Made of a `Progress` alone and fitted to the console's size: what does not fit is left out, the plot last of
 those that can be smaller. Plot and bars are ASCII, so that every terminal shows them.
@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from tuner.core.estimate import Estimate, estimates
+from tuner.core.metric import Metric
 from tuner.core.pareto import ranks
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.report.progress import best_text, budget_text, counts_text
@@ -27,7 +28,7 @@ _MIN_PLOT, _MAX_PLOT = 5, 16
 _MAX_ENDINGS = 6
 _TALL = 20  # lines for plot and endings from which all of the latter are shown
 _LEGEND = "B baseline  * best  o front  . other  - target"
-_LEFT = 8  # columns of the NRMSE's labels
+_LEFT = 8  # columns of the quality figure's labels, at least
 
 
 class LiveView:
@@ -60,7 +61,7 @@ def _parts(progress: Progress, width: int, height: int) -> list[RenderableType]:
         parts += plot(progress, width, min(_MAX_PLOT, left - len(ended) - _PLOT_FRAME))
     if progress.running:
         parts += _running(progress, num_running, width)
-    return parts + [_line(record, width) for record in ended]
+    return parts + [_line(record, progress.goal.metric, width) for record in ended]
 
 
 def _endings(progress: Progress, num_shown: int) -> list[TrialRecord]:
@@ -93,7 +94,14 @@ def bar(share: float, size: int) -> str:
 
 def _running(progress: Progress, num_shown: int, width: int) -> list[Text]:
     more = len(progress.running) - num_shown
-    head = ("", "epoch", "", "ETA", "NRMSE", f"running ({more} more)" if more else "running")
+    head = (
+        "",
+        "epoch",
+        "",
+        "ETA",
+        progress.goal.metric.label,
+        f"running ({more} more)" if more else "running",
+    )
     rows = [head, *running_rows(progress)[:num_shown]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -106,8 +114,8 @@ def _running(progress: Progress, num_shown: int, width: int) -> list[Text]:
 
 
 def running_rows(progress: Progress) -> list[tuple[str, str, str, str, str, str]]:
-    """Returns a row per running trial: id, epochs, a bar of them, time left, NRMSE, configuration."""
-    rows = []
+    """Returns a row per running trial: id, epochs, a bar of them, time left, quality, configuration."""
+    rows, metric = [], progress.goal.metric
     for record in progress.running:
         eta_s = progress.eta_s(record)
         rows.append(
@@ -116,7 +124,7 @@ def running_rows(progress: Progress) -> list[tuple[str, str, str, str, str, str]
                 f"{record.epoch}/{record.num_epochs}",
                 f"[{bar(record.fraction, 10)}]",
                 "-" if eta_s is None else duration(eta_s),
-                f"{record.nrmse:.4f}" if record.epoch else "-",
+                metric.value_text(metric.newest(record)) if record.epoch else "-",
                 str(record.config),
             )
         )
@@ -133,9 +141,9 @@ _STYLES = {
 }
 
 
-def _line(record: TrialRecord, width: int) -> Text:
+def _line(record: TrialRecord, metric: Metric, width: int) -> Text:
     """An ended trial: what came of it first, since the end of the line may not fit."""
-    said = f"{record.trial_id} {record.state:<10} {figures(record)}  {record.config}"
+    said = f"{record.trial_id} {record.state:<10} {figures(record, metric)}  {record.config}"
     line = Text(said, style=_STYLES[record.state], no_wrap=True)
     line.truncate(width, overflow="ellipsis")
     return line
@@ -161,7 +169,7 @@ def _scale(values: Sequence[float], num_cells: int) -> _Scale:
 
 
 def plot(progress: Progress, width: int, num_rows: int) -> list[Text]:
-    """Plots seconds at full budget (across) against NRMSE (up) of every configuration that ran to its end.
+    """Plots seconds at full budget (across) against quality (up) of the configurations that ran to their end.
 
     `B` the baseline, `*` the incumbent, `o` the front of both figures, `.` the others, `-` the target.
     """
@@ -171,18 +179,21 @@ def plot(progress: Progress, width: int, num_rows: int) -> list[Text]:
             Text("no trial has run to its end yet", style="dim"),
             *(Text("") for _ in range(num_rows + 1)),
         ]
-    num_columns = max(10, width - _LEFT - 1)
+    metric = progress.goal.metric
+    bound = [] if progress.threshold is None else [metric.value(progress.threshold)]
+    up = _scale([*(metric.value(e.nrmse) for e in known), *bound], num_rows)
+    labels = {0: up.low, num_rows - 1: up.high} | {up.cell(level): level for level in bound}
+    texts = {k: metric.value_text(level) for k, level in labels.items()}
+    left = max(_LEFT, 1 + max(map(len, texts.values())))
+    num_columns = max(10, width - left - 1)
     across = _scale([e.time_s for e in known], num_columns)
-    bound = [] if progress.threshold is None else [progress.threshold]
-    up = _scale([*(e.nrmse for e in known), *bound], num_rows)
     rows = [[" "] * num_columns for _ in range(num_rows)]
     for level in bound:
         rows[up.cell(level)] = ["-"] * num_columns
     for mark, estimate in _marks(progress, known):
-        rows[up.cell(estimate.nrmse)][across.cell(estimate.time_s)] = mark
-    labels = {0: up.low, num_rows - 1: up.high} | {up.cell(level): level for level in bound}
+        rows[up.cell(metric.value(estimate.nrmse))][across.cell(estimate.time_s)] = mark
     lines = [
-        Text.assemble((f"{labels[k]:.4f}" if k in labels else "").rjust(_LEFT - 1), "|", _coloured(rows[k]))
+        Text.assemble(texts.get(k, "").rjust(left - 1), "|", _coloured(rows[k]))
         for k in reversed(range(num_rows))
     ]
     low, high = f"{across.low:.2f} s", f"{across.high:.2f} s"
@@ -190,8 +201,8 @@ def plot(progress: Progress, width: int, num_rows: int) -> list[Text]:
     scale = low + legend.center(num_columns - len(low + high)) + high
     return [
         *lines,
-        Text(" " * (_LEFT - 1) + "+" + "-" * num_columns),
-        Text(" " * _LEFT + scale, no_wrap=True),
+        Text(" " * (left - 1) + "+" + "-" * num_columns),
+        Text(" " * left + scale, no_wrap=True),
     ]
 
 

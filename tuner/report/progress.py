@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuner.core.amount import amount
 from tuner.core.goal import Objective
 from tuner.core.trial import TrialState
-from tuner.report.text import duration
+from tuner.report.text import duration, quality
 from tuner.runs.progress import Progress
 
 
@@ -33,7 +33,7 @@ def best_text(progress: Progress) -> str:
     shown = f"{amount(value, goal.objective)}, " if value and is_other else ""
     seeds = len(best.seeds)
     runs = f" ({seeds} seeds)" if seeds > 1 else ""
-    return f"best {shown}{best.time_s:.2f} s at NRMSE {best.nrmse:.4f}{runs}{against}"
+    return f"best {shown}{best.time_s:.2f} s at {quality(best, goal.metric)}{runs}{against}"
 
 
 def budget_text(progress: Progress) -> str:

@@ -93,7 +93,7 @@ class PlainScreen:
         now = time.monotonic()
         if changed.state is not TrialState.RUNNING or now - self._last >= HEARTBEAT_S:
             self._last = now
-            self.say(f"{trial_line(changed)} | {plain_line(progress)}")
+            self.say(f"{trial_line(changed, progress.goal.metric)} | {plain_line(progress)}")
 
 
 class LiveScreen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuner.certificate.conclusion import Conclusion, Row
 from tuner.core.estimate import Estimate
 from tuner.core.goal import Goal
+from tuner.core.metric import NRMSE, Metric
 from tuner.core.study_sections import StageSpec
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.core.workload import Workload, change_pct, workload
@@ -18,23 +19,39 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def trial_line(record: TrialRecord) -> str:
+def trial_line(record: TrialRecord, metric: Metric = NRMSE) -> str:
     """Returns one line with a trial and what is known of it."""
-    return f"{record.trial_id} {record.state:<10} {record.config}: {figures(record)}"
+    return f"{record.trial_id} {record.state:<10} {record.config}: {figures(record, metric)}"
 
 
-def figures(record: TrialRecord) -> str:
+def figures(record: TrialRecord, metric: Metric = NRMSE) -> str:
     """Says what is known of a trial: its figures, or why it ended."""
     match record.state:
         case TrialState.COMPLETE:
-            return f"{record.time_s:.2f} s, NRMSE {record.nrmse:.4f}"
+            return f"{record.time_s:.2f} s, {newest(record, metric)}"
         case TrialState.RUNNING:
             at = f"epoch {record.epoch}/{record.num_epochs}"
-            return f"{at}, NRMSE {record.nrmse:.4f}" if record.epoch else at
+            return f"{at}, {newest(record, metric)}" if record.epoch else at
         case TrialState.STOPPED:
             return f"after epoch {record.epoch}/{record.num_epochs}: {record.reason}"
         case _:
             return record.reason
+
+
+def newest(record: TrialRecord, metric: Metric) -> str:
+    """Returns the quality figure of a trial's newest report, with its name."""
+    return f"{metric.label} {metric.value_text(metric.newest(record))}"
+
+
+def quality(estimate: Estimate, metric: Metric) -> str:
+    """Returns the mean quality figure of a configuration, with its name."""
+    return f"{metric.label} {metric.text(estimate.nrmse)}"
+
+
+def spread(estimate: Estimate, metric: Metric, sign: str) -> str:
+    """Returns how far the quality of runs differs, after a sign such as ` ± `; empty for a single run."""
+    sd = metric.sd(estimate.records)
+    return "" if sd is None else f"{sign}{metric.value_text(sd) if metric.is_default else f'{sd:.3g}'}"
 
 
 TITLES = {
@@ -46,7 +63,7 @@ TITLES = {
 
 
 def result_table(conclusion: Conclusion) -> str:
-    """The closing table: time_s and nrmse are means over the runs of a configuration.
+    """The closing table: time_s and the quality figure are means over the runs of a configuration.
 
     Another objective and limited figures have columns of their own; the speed-up is in the objective
     and of all runs, which is said where the certificate has another.
@@ -62,7 +79,7 @@ def result_rows(conclusion: Conclusion) -> list[list[str]]:
     extra = _extra_columns(conclusion.goal)
     is_paired = conclusion.speedup is not None and conclusion.speedup.is_paired
     speedup = "speed-up, all runs" if is_paired else "speed-up"
-    header = ["", *names, "seeds", "time_s", "nrmse", "peak_memory_gib", *extra, speedup]
+    header = ["", *names, "seeds", "time_s", conclusion.goal.metric.name, "peak_memory_gib", *extra, speedup]
     body = [
         [
             TITLES[title],
@@ -87,7 +104,7 @@ def _measured_cells(row: Row, conclusion: Conclusion) -> list[str]:
         memory = f"{row.trial.peak_memory_gib:.3f}" if row.trial.peak_memory_gib else "-"
         return ["-", str(row.trial.state), "-", memory, *("-" for _ in extra), "-"]
     memory = f"{measured.peak_memory_gib:.3f}" if measured.peak_memory_gib else "-"
-    figures = [f"{measured.time_s:.2f}", f"{measured.nrmse:.4f}"]
+    figures = [f"{measured.time_s:.2f}", goal.metric.text(measured.nrmse)]
     more = [_extra_cell(name, measured, conclusion) for name in extra]
     value, theirs = goal.value(measured, baseline), goal.value(baseline, baseline) if baseline else None
     speedup = f"{theirs / value:.2f}x" if value and theirs else "-"

@@ -10,6 +10,7 @@ import io
 from typing import Any
 
 from tuner.core.goal import TimeToTarget
+from tuner.core.metric import Metric
 from tuner.core.recommend import baseline_estimate
 from tuner.core.trial import TrialRecord
 from tuner.runs.result import RunResult
@@ -30,7 +31,8 @@ COLUMNS = {
     "`num_epochs`; 0 before the first epoch.",
     "censored": "Whether the trial was stopped early, so that its full-budget figures are projections and it "
     "cannot win.",
-    "time_to_target_s": "Training until NRMSE first stays under the target to the end, whole epochs.",
+    "time_to_target_s": "Training until NRMSE, or the study's own metric, meets the target from then to the "
+    "end, whole epochs.",
     "time_to_target_censored": "Whether it never did, so that `time_to_target_s` is a lower bound.",
     "constraint": "What an infeasible trial broke: `memory` or `finite`.",
     "reason": "Why it was stopped, is infeasible or failed.",
@@ -49,12 +51,17 @@ def trials_csv(result: RunResult) -> str:
 
 
 def trials_table(result: RunResult) -> tuple[list[str], list[dict[str, Any]]]:
-    """Columns, and a row a trial; figures of one that did not run to its full budget are marked censored."""
+    """Columns, and a row a trial; figures of one that did not run to its full budget are marked censored.
+
+    The quality figure stands under its own name.
+    """
     records, baseline = result.records, baseline_estimate(result.records)
+    metric = result.study.metric
     names = sorted({name for record in records for name in dict(record.config.extra)})
     goal = result.study.goal
-    rows = [_row(record, goal.reached_by(record, baseline)) for record in records]
-    return ["trial_id", "purpose", "state", *_PARAMETERS, *names, *_FIGURES], rows
+    rows = [_row(record, goal.reached_by(record, baseline), metric) for record in records]
+    figures = (metric.name if name == "nrmse" else name for name in _FIGURES)
+    return ["trial_id", "purpose", "state", *_PARAMETERS, *names, *figures], rows
 
 
 _FROM_LAST = (
@@ -97,7 +104,7 @@ _FIGURES = (
 )
 
 
-def _row(record: TrialRecord, reached: TimeToTarget | None) -> dict[str, Any]:
+def _row(record: TrialRecord, reached: TimeToTarget | None, metric: Metric) -> dict[str, Any]:
     last = record.last
     return {
         "trial_id": record.trial_id,
@@ -107,7 +114,7 @@ def _row(record: TrialRecord, reached: TimeToTarget | None) -> dict[str, Any]:
         "seed": record.seed,
         "epoch": record.epoch,
         "num_epochs": record.num_epochs,
-        "nrmse": record.nrmse,
+        metric.name: metric.newest(record),
         "time_s": record.time_s,
         "projected_time_s": record.projected_time_s,
         "censored": record.is_censored,

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def warm_start_line(provenance: Mapping[str, Any], contradiction: str = "") -> str:
+def warm_start_line(provenance: Mapping[str, Any], contradiction: str = "", *, quality: str = "NRMSE") -> str:
     """Says in one line what was taken and from where, and why it was dropped, if it was.
 
     Args:
         provenance: `warm_start` of a run's provenance.
         contradiction: The reason why the warm start was dropped; empty while it is used.
+        quality: Name of the quality figure.
     """
     taken = (
-        f"warm start: NRMSE of {provenance['num_runs']} runs, {provenance['num_full']} at full budget, "
+        f"warm start: {quality} of {provenance['num_runs']} runs, {provenance['num_full']} at full budget, "
         f"from {provenance['run']} on {provenance['device']}"
     )
     if provenance["num_left_out"]:

@@ -12,6 +12,7 @@ from tuner.core.goal import Goal
 from tuner.core.recommend import baseline_estimate, best_measured, threshold
 from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord, TrialState
+from tuner.core.untrained import Start
 from tuner.runs.past_run import PastRun
 
 _NUM_RECENT = 6
@@ -34,6 +35,7 @@ class Progress:
         recent: The trials that ended last, oldest first.
         records: Every trial, in the order of asking.
         threshold: The target as an NRMSE; None while it is relative to a baseline not measured yet.
+        start: The untrained start; None if no trial has measured it.
         told_s: Time at which each running trial was last heard of, seconds since the study began.
     """
 
@@ -49,6 +51,7 @@ class Progress:
     recent: tuple[TrialRecord, ...]
     records: tuple[TrialRecord, ...]
     threshold: float | None
+    start: Start | None = None
     told_s: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -75,19 +78,21 @@ class Progress:
         best: Estimate | None,
     ) -> Progress:
         ended = [record for record in records if record.state is not TrialState.RUNNING]
+        baseline = baseline_estimate(records)
         return cls(
             counts=dict(Counter(record.state for record in records)),
             num_trials=num_trials,
             budget_trials=study.budget.trials,
             elapsed_s=elapsed_s,
             budget_s=study.budget.budget_s,
-            baseline=baseline_estimate(records),
+            baseline=baseline,
             best=best,
             goal=study.goal,
             running=tuple(record for record in records if record.state is TrialState.RUNNING),
             recent=tuple(ended[-_NUM_RECENT:]),
             records=tuple(records),
             threshold=threshold(records, study.target),
+            start=Start.of(records, study.target, baseline.nrmse if baseline else None),
         )
 
     def later(self, seconds: float) -> Progress:

@@ -7,11 +7,13 @@ checked in two steps, since the stage itself can only be asked once its worker r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tuner.advisor.facts import WarmStartDropped
+from tuner.core.metric import Metric
+from tuner.core.objectives import Target
 from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
 from tuner.core.warm_start import WarmStart, WarmStartRun, warm_start_run
@@ -32,6 +34,7 @@ class EarlierRun:
         device: Name of the device it ran on.
         is_simulated: Whether its figures are of a simulation.
         stage: The `stage` of its study: class, options, num_epochs, num_samples.
+        metric: The quality figure of its study.
         traits: Properties that its stage and device stated of themselves.
         runs: Runs of its own trials, and those that it had taken from a run before it.
     """
@@ -40,6 +43,7 @@ class EarlierRun:
     device: str
     is_simulated: bool
     stage: Mapping[str, Any]
+    metric: Metric
     traits: StageTraits
     runs: tuple[WarmStartRun, ...]
 
@@ -80,9 +84,15 @@ def read_run(folder: Path) -> EarlierRun:
         device=str(device["name"]),
         is_simulated=device["kind"] == "simulated",
         stage=stage,
+        metric=_metric_of(start.study),
         traits=start.traits,
         runs=runs,
     )
+
+
+def _metric_of(study: Mapping[str, Any]) -> Metric:
+    """The metric of a study that a journal holds as plain values."""
+    return Target.parse(study["target"], Metric(**study.get("metric", {}))).metric
 
 
 def _inherited(facts: Facts) -> tuple[WarmStartRun, ...]:
@@ -104,6 +114,9 @@ def check_same_study(earlier: EarlierRun, study: StudySpec, *, is_simulated: boo
             f"--warm-start {earlier.name}: that run is {kinds[0]}; a {kinds[1]} one cannot learn from it.",
             f"name a {kinds[1]} run.",
         )
+    for key in ("name", "goal", "range"):
+        if (there := getattr(earlier.metric, key)) != getattr(study.metric, key):
+            raise _differs(earlier, f"metric.{key}", there, getattr(study.metric, key))
     here = study.as_dict()["stage"]
     for key in ("class", "num_epochs", "num_samples"):
         if earlier.stage[key] != here[key]:
@@ -132,7 +145,11 @@ def warm_start_from(earlier: EarlierRun, study: StudySpec, traits: StageTraits) 
     if set(alike[0]) != set(alike[1]):
         what = "what the stage calls quality_invariant_to"
         raise _differs(earlier, what, *(", ".join(names) or "nothing" for names in alike))
-    kept = tuple(run for run in earlier.runs if is_expressible(run.config, study.lattice, traits))
+    kept = tuple(
+        _on_scale_of(study.metric, run, earlier.metric)
+        for run in earlier.runs
+        if is_expressible(run.config, study.lattice, traits)
+    )
     warm_start = WarmStart(
         source=earlier.name,
         device=earlier.device,
@@ -148,10 +165,17 @@ def warm_start_from(earlier: EarlierRun, study: StudySpec, traits: StageTraits) 
     return warm_start
 
 
+def _on_scale_of(metric: Metric, run: WarmStartRun, there: Metric) -> WarmStartRun:
+    """The run with its curve on the scale about this study's bound."""
+    if metric == there:
+        return run
+    return replace(run, curve=tuple((epoch, metric.on_scale(there.value(z))) for epoch, z in run.curve))
+
+
 def _differs(earlier: EarlierRun, what: str, there: object, here: object) -> WarmStartError:
     return WarmStartError(
         f"--warm-start {earlier.name}: {what} differs: {_shown(there)} there, {_shown(here)} here, "
-        "so its NRMSE does not apply here.",
+        f"so its {earlier.metric.label} does not apply here.",
         _DROP,
     )
 

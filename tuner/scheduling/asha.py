@@ -12,7 +12,7 @@ from tuner.core.trial import TrialRecord
 from tuner.scheduling.contract import Continue, Decision, Evidence, Stop
 from tuner.scheduling.options import check_choice, check_number
 from tuner.scheduling.rungs import RungReport, is_rung, num_kept, report_at, reports_at
-from tuner.scheduling.words import ordinal, projected
+from tuner.scheduling.words import ordinal, projected, shown
 
 METRICS = ("nrmse", "time_s", "objective")
 
@@ -55,14 +55,14 @@ class Asha:
         if place <= (kept := num_kept(num, self.reduction_factor)):
             return Continue()
         return Stop(
-            f"{self._words(mine, evidence.objective)} after epoch {trial.epoch}: {ordinal(place)} of {num} "
+            f"{self._words(mine, evidence)} after epoch {trial.epoch}: {ordinal(place)} of {num} "
             f"trials that reached it, of which {kept} may go on"
         )
 
     def _figure(self, report: RungReport) -> float:
         return report.nrmse if self.metric == "nrmse" else report.objective
 
-    def _words(self, report: RungReport, objective: Objective) -> str:
+    def _words(self, report: RungReport, evidence: Evidence) -> str:
         if self.metric == "nrmse":
-            return f"NRMSE {report.nrmse:.4f}"
-        return projected(report.objective, objective)
+            return shown(evidence.metric, report.nrmse)
+        return projected(report.objective, evidence.objective)

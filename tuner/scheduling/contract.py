@@ -11,6 +11,7 @@ from typing import Protocol
 
 from tuner.core.estimate import Estimate
 from tuner.core.goal import Objective
+from tuner.core.metric import NRMSE, Metric
 from tuner.core.trial import TrialRecord
 
 
@@ -42,6 +43,8 @@ class Evidence:
         threshold: The NRMSE to stay under; None while the baseline it is relative to is unmeasured.
         probability: Probability that its configuration meets the target, the curve so far included; None
             while that says nothing.
+        metric: The study's quality figure, for what reasons say; what is called NRMSE here is its number on
+            the models' scale.
     """
 
     finished: tuple[TrialRecord, ...] = ()
@@ -51,6 +54,7 @@ class Evidence:
     to_beat: float | None = None
     threshold: float | None = None
     probability: float | None = None
+    metric: Metric = NRMSE
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from tuner.scheduling.contract import Continue, Decision, Evidence, Rival, Stop
 from tuner.scheduling.options import check_choice, check_number
 from tuner.scheduling.projection import project
 from tuner.scheduling.rungs import RungReport, is_rung, num_kept, report_at
-from tuner.scheduling.words import ordinal, projected
+from tuner.scheduling.words import ordinal, projected, shown
 
 PROBABLE = 0.5
 """Probability of meeting the target from which a trial is in the class of the feasible ones."""
@@ -81,8 +81,8 @@ class FeasibleAndFaster:
         if evidence.probability >= self.min_probability:
             return ""
         return (
-            f"NRMSE {trial.nrmse:.4f} after epoch {trial.epoch}: it meets the target "
-            f"{evidence.threshold:.4f} with {100 * evidence.probability:.1f} % probability"
+            f"{shown(evidence.metric, trial.nrmse)} after epoch {trial.epoch}: it meets the target "
+            f"{evidence.metric.text(evidence.threshold)} with {100 * evidence.probability:.1f} % probability"
         )
 
     def _too_costly(self, trial: TrialRecord, evidence: Evidence) -> str:
@@ -116,12 +116,13 @@ class FeasibleAndFaster:
         kept = num_kept(len(peers) + 1, self.reduction_factor)
         if place <= kept:
             return ""
-        why = self._dominated(mine, peers, evidence.objective) or _hopeless(trial, evidence)
+        why = self._dominated(mine, peers, evidence) or _hopeless(trial, evidence)
         class_name = "that may meet the target" if is_probable else "that probably miss the target"
         rung = f"{ordinal(place)} of {len(peers) + 1} {class_name}, of which {kept} are kept"
-        return f"NRMSE {mine.nrmse:.4f} after epoch {trial.epoch}, {rung}: {why}" if why else ""
+        seen = shown(evidence.metric, mine.nrmse)
+        return f"{seen} after epoch {trial.epoch}, {rung}: {why}" if why else ""
 
-    def _dominated(self, mine: RungReport, peers: list[RungReport], objective: Objective) -> str:
+    def _dominated(self, mine: RungReport, peers: list[RungReport], evidence: Evidence) -> str:
         """Names the peer that beats it in both figures by the margins, the best in NRMSE; empty if none."""
         better = [
             peer
@@ -132,11 +133,10 @@ class FeasibleAndFaster:
         if not better:
             return ""
         best = min(better, key=lambda peer: (peer.nrmse, peer.objective, peer.trial.trial_id))
-        theirs = amount(best.objective, objective, is_rounded=True)
-        own = amount(mine.at_least, objective, is_rounded=True)
-        return (
-            f"trial {best.trial.trial_id} had {best.nrmse:.4f} and is projected to {theirs} instead of {own}"
-        )
+        theirs = amount(best.objective, evidence.objective, is_rounded=True)
+        own = amount(mine.at_least, evidence.objective, is_rounded=True)
+        had = evidence.metric.text(best.nrmse)
+        return f"trial {best.trial.trial_id} had {had} and is projected to {theirs} instead of {own}"
 
 
 _WORSE = {
@@ -179,7 +179,9 @@ def _hopeless(trial: TrialRecord, evidence: Evidence) -> str:
         return ""
     if projection.nrmse_optimistic < evidence.threshold:
         return ""
+    metric = evidence.metric
+    best, target = metric.text(projection.nrmse_optimistic), metric.text(evidence.threshold)
     return (
-        f"{projection.nrmse_optimistic:.4f} at best at full budget by {projection.num_curves} finished "
-        f"curves, over the target {evidence.threshold:.4f}"
+        f"{best} at best at full budget by {projection.num_curves} finished "
+        f"curves, {'short of' if metric.is_maximized else 'over'} the target {target}"
     )

@@ -14,7 +14,7 @@ from tuner.scheduling.contract import Continue, Decision, Evidence, Stop
 from tuner.scheduling.epsilon_net import epsilon_net
 from tuner.scheduling.options import check_number
 from tuner.scheduling.rungs import is_rung, num_kept, report_at, reports_at
-from tuner.scheduling.words import ordinal, projected
+from tuner.scheduling.words import ordinal, projected, shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +53,10 @@ class Moasha:
         place = 1 + num_before(mine.point, [other.point for other in others])
         if place <= (kept := num_kept(num, self.reduction_factor)):
             return Continue()
+        seen = f"{shown(evidence.metric, mine.nrmse)} and {projected(mine.objective, evidence.objective)}"
         return Stop(
-            f"NRMSE {mine.nrmse:.4f} and {projected(mine.objective, evidence.objective)} after epoch "
-            f"{trial.epoch}: {ordinal(place)} of {num} trials that reached it, of which {kept} may go on"
+            f"{seen} after epoch {trial.epoch}: {ordinal(place)} of {num} trials that reached "
+            f"it, of which {kept} may go on"
         )
 
 

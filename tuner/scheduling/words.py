@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuner.core.amount import amount
 from tuner.core.goal import Objective
+from tuner.core.metric import Metric
 
 _WHEN = {
     Objective.TIME: "at full budget",
@@ -15,6 +16,11 @@ _WHEN = {
 def projected(value: float, objective: Objective) -> str:
     """A projection of the objective, and of what it is one."""
     return f"projected {amount(value, objective, is_rounded=True)} {_WHEN[objective]}"
+
+
+def shown(metric: Metric, nrmse: float) -> str:
+    """The quality figure with its name and its own value, of a number on the models' scale."""
+    return f"{metric.label} {metric.text(nrmse)}"
 
 
 def ordinal(number: int) -> str:

@@ -12,10 +12,11 @@ from tuner.core.estimate import Estimate
 from tuner.core.goal import Goal
 from tuner.core.limits import Breach
 from tuner.core.measurement import Measurement, Status
+from tuner.core.metric import NRMSE, Metric
 from tuner.core.recommend import baseline_estimate
 from tuner.core.trial import Purpose, TrialRecord, TrialState
 
-_NO_CURVES = ("epoch",)
+_NO_CURVES = ("epoch", "nrmse", "reported_quality")
 _OF_THE_DEVICE = (
     "cpu_time_s",
     "load_average",
@@ -28,15 +29,20 @@ _OF_THE_DEVICE = (
 )
 
 
-def curves(measurement: Measurement) -> dict[str, float]:
+def curves(measurement: Measurement, metric: Metric = NRMSE) -> dict[str, float]:
     """Returns every figure of an epoch that was measured; empty for an epoch that did not go well.
+
+    Args:
+        measurement: The report after the epoch.
+        metric: The study's quality figure, which stands under its own name.
 
     Returns:
         By `epoch/<name>`, or `device/<name>` for what the machine was doing.
     """
     if measurement.status is not Status.OK:
         return {}
-    return {
+    quality = {f"epoch/{metric.name}": float(metric.of(measurement))}
+    return quality | {
         f"{'device' if name in _OF_THE_DEVICE else 'epoch'}/{name}": float(value)
         for name, value in asdict(measurement).items()
         if isinstance(value, int | float) and not isinstance(value, bool) and name not in _NO_CURVES
@@ -86,11 +92,11 @@ class Judge:
             self._records[record.trial_id] = record
 
     def values(self, record: TrialRecord) -> tuple[float, float] | None:
-        """Objective and NRMSE of a trial that may win; None of any other."""
+        """Objective and quality figure of a trial that may win; None of any other."""
         if not record.is_full_budget:
             return None
         value = self._goal.value(_alone(record), self._baseline)
-        return None if value is None else (value, record.nrmse)
+        return None if value is None else (value, self._goal.metric.newest(record))
 
     def constraints(self, record: TrialRecord) -> Mapping[str, float]:
         """Computes by how far a trial that may win misses target and limits; at most 0 for what it keeps."""
@@ -104,7 +110,7 @@ class Judge:
         alone, baseline = _alone(record), self._baseline
         yardstick = baseline.nrmse if baseline else None
         threshold, target = self._goal.target.threshold(yardstick), self._goal.target
-        excess = 1.0 if threshold is None else record.nrmse - threshold
+        excess = 1.0 if threshold is None else self._goal.metric.excess(record.nrmse, threshold)
         yield target.text, _signed(excess, is_kept=target.is_met(record.nrmse, yardstick))
         for limit in self._goal.limits:
             breach = limit.breach(alone, baseline)

@@ -23,6 +23,7 @@ from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 from sqlalchemy.engine import URL
 
+from tuner.core.metric import Metric
 from tuner.core.outputs import SQLITE
 from tuner.core.parameters import Continuous, Parameter
 from tuner.core.study import StudySpec
@@ -58,7 +59,7 @@ class _Shown:
 
     Attributes:
         key: Key of the trial in the storage.
-        epochs: Epochs whose NRMSE was written.
+        epochs: Epochs whose quality was written.
         is_ended: Whether it is in its final state, so that nothing can be added.
     """
 
@@ -80,20 +81,20 @@ class OptunaStorage(Sink):
     def start(self, study: StudySpec, provenance: Mapping[str, Any], folder: Path) -> None:
         """Makes the study, named as the run's folder, or finds it again."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._judge = Judge(study.goal)
+        self._judge, self._metric = Judge(study.goal), study.metric
         self._distributions = {p.name: _distribution(p) for p in study.parameters}
         self._storage = _opened(storage_url(self._url, folder))
         made = optuna.create_study(
             study_name=folder.name,
             storage=self._storage,
-            directions=[StudyDirection.MINIMIZE] * 2,
+            directions=[StudyDirection.MINIMIZE, _direction(study.metric)],
             load_if_exists=True,
         )
         made.set_user_attr("provenance", dict(provenance))
         made.set_user_attr("target", study.target.text)
         made.set_user_attr(CONSTRAINTS, list(self._judge.names))
         self._study_key = self._storage.get_study_id_from_name(folder.name)
-        names = [study.objective.value, "nrmse"]
+        names = [study.objective.value, study.metric.name]
         self._storage.set_study_system_attr(self._study_key, METRIC_NAMES, names)
         for trial in made.get_trials(deepcopy=False):
             self._shown[trial.user_attrs["trial_id"]] = _Shown(
@@ -128,15 +129,15 @@ class OptunaStorage(Sink):
             distributions=self._distributions,
             user_attrs=self._user_attrs(record, state),
             system_attrs=self._system_attrs(record, state),
-            intermediate_values=record.nrmse_curve,
+            intermediate_values=self._metric.curve(record),
         )
         key = self._storage.create_new_trial(self._study_key, template_trial=trial)
         return _Shown(key=key, epochs=set(record.nrmse_curve), is_ended=state.is_finished())
 
     def _update(self, shown: _Shown, record: TrialRecord) -> None:
-        for epoch, nrmse in record.nrmse_curve.items():
+        for epoch, quality in self._metric.curve(record).items():
             if epoch not in shown.epochs:
-                self._storage.set_trial_intermediate_value(shown.key, epoch, nrmse)
+                self._storage.set_trial_intermediate_value(shown.key, epoch, quality)
                 shown.epochs.add(epoch)
         state, values = self._told(record)
         if state is OptunaState.RUNNING:
@@ -234,6 +235,10 @@ def _opened(url: str) -> RDBStorage:
             f"outputs.optuna: the driver of {scheme} does not load ({line}).",
             f"pip install {_DRIVERS.get(module, module)}." if module else "install it anew.",
         ) from error
+
+
+def _direction(metric: Metric) -> StudyDirection:
+    return StudyDirection.MAXIMIZE if metric.is_maximized else StudyDirection.MINIMIZE
 
 
 def _distribution(parameter: Parameter) -> BaseDistribution:

@@ -36,7 +36,7 @@ class PerTrial(Sink, Generic[Place]):
 
     def _begin(self, goal: Goal, ended: set[str]) -> None:
         """Called by `start`, with the trials that an earlier process wrote to their end."""
-        self._judge, self._ended = Judge(goal), ended
+        self._judge, self._metric, self._ended = Judge(goal), goal.metric, ended
 
     def show(self, record: TrialRecord) -> None:
         """Writes epochs that are new, and at its end what became of the trial."""
@@ -47,7 +47,7 @@ class PerTrial(Sink, Generic[Place]):
         if shown is None:
             shown = self._shown[record.trial_id] = _Shown(self._open(record))
         for measurement in record.measurements:
-            if measurement.epoch > shown.epoch and (figures := curves(measurement)):
+            if measurement.epoch > shown.epoch and (figures := curves(measurement, self._metric)):
                 self._log(shown.place, figures, measurement.epoch)
                 shown.epoch = measurement.epoch
         if record.state is not TrialState.RUNNING:

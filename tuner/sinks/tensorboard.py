@@ -37,7 +37,7 @@ class TensorBoard(PerTrial[EventFile]):
         place.scalars(figures, epoch)
 
     def _close(self, place: EventFile, record: TrialRecord) -> None:
-        named = [f"final/{self._study.objective.value}", "final/nrmse"]
+        named = [f"final/{self._study.objective.value}", f"final/{self._study.metric.name}"]
         if (values := self._judge.values(record)) is not None:
             place.scalars(dict(zip(named, values, strict=True)), record.epoch)
         about = {

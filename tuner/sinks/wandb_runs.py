@@ -102,7 +102,8 @@ class WandbRuns(PerTrial[Run]):
         """The figures of a trial that did not run to its full budget stay in its curves."""
         summary = facts(record)
         if (values := self._judge.values(record)) is not None:
-            summary |= dict(zip((self._study.objective.value, "nrmse"), values, strict=True))
+            names = self._study.objective.value, self._study.metric.name
+            summary |= dict(zip(names, values, strict=True))
             summary["misses"] = self._judge.misses(record)
         place.summary.update(summary)
         place.tags = (record.state.value, record.purpose.value, *filter(None, [record.constraint]))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import difflib
 import keyword
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 from tuner.core.config import CORE_NAMES, TrialConfig
 from tuner.core.constraints import RESERVED, Rule
 from tuner.core.expressions import RuleError
 from tuner.core.lattice import Lattice, divisibility, no_divisibility
+from tuner.core.measurement import Measurement
+from tuner.core.metric import DEFAULT_NAME, STAGE_OPTION, Metric
+from tuner.core.objectives import Target
 from tuner.core.parameters import Parameter
 from tuner.core.study import NONE
 from tuner.core.study_sections import StageSpec
@@ -18,6 +22,25 @@ from tuner.errors import ConfigError, SpecError
 from tuner.spec.custom_errors import guess
 from tuner.spec.document import Document, Mistake, Path
 from tuner.spec.study_document import AUTO, NEEDED_PARAMETERS, ParameterDocument, StudyDocument
+
+_TAKEN = (
+    *(field.name for field in fields(Measurement)),
+    *(
+        "loss",
+        "time_per_epoch",
+        "done",
+        "probe",
+        "baseline",
+        "pid",
+        "date",
+        "timestamp",
+        "hostname",
+        "config",
+    ),
+    *("trial_id", "purpose", "state", "seed", "num_epochs", "projected_time_s", "censored", "constraint"),
+    *("time_to_target_s", "time_to_target_censored", "reason", "seeds"),
+)
+"""Names of other values that reports, Ray's results and tables of trials hold."""
 
 _NAMING = "use letters, digits and _, and none of the words that constraints are written with."
 
@@ -45,6 +68,26 @@ def build_lattice(study: StudyDocument, stage: StageSpec, document: Document) ->
     except SpecError as error:
         mistake = Mistake(path=("parameters",), what=error.message, fix=error.hint)
     raise document.error([mistake])
+
+
+def study_target(study: StudyDocument, document: Document) -> Target:
+    """The target, with the metric that it bounds."""
+    name = study.metric.name
+    if name != DEFAULT_NAME and (name in _TAKEN or name in (*study.parameters, *CORE_NAMES)):
+        what = f"metric.name={name} is the name of something else that reports and tables hold."
+        fix = f"call it val_{name}, say, here and in target."
+        raise document.error([Mistake(path=("metric", "name"), what=what, fix=fix)])
+    try:
+        return Target.parse(study.target, study.metric)
+    except SpecError as error:
+        raise document.error([Mistake(path=("target",), what=error.message, fix=error.hint)]) from None
+
+
+def stage_told_of(metric: Metric, stage: StageSpec) -> StageSpec:
+    """The stage with the name of the quality figure among its options, where that is not NRMSE."""
+    if metric.name == DEFAULT_NAME:
+        return stage
+    return replace(stage, options={**stage.options, STAGE_OPTION: metric.name})
 
 
 def _required(study: StudyDocument, rows_per_sample: int) -> str:

@@ -14,7 +14,7 @@ from tuner.core.config import TrialConfig
 from tuner.core.hardware import HardwareProfile
 from tuner.core.study import StudySpec
 from tuner.errors import SpecError
-from tuner.spec.checks import build_lattice, point_mistakes
+from tuner.spec.checks import build_lattice, point_mistakes, stage_told_of, study_target
 from tuner.spec.document import Document, Mistake, read_document
 from tuner.spec.files import find, shipped_hardware, stem, yaml_files
 from tuner.spec.mistakes import mistakes_of
@@ -117,11 +117,14 @@ def _resolve(checked: CheckedStudy, text: Document, path: str, is_shipped_hardwa
     ]
     if mistakes:
         raise text.error(mistakes)
+    target = study_target(document, text)
+    settings["stage"] = stage_told_of(target.metric, settings["stage"])
     settings["description"] = " ".join(settings["description"].split())
     return StudySpec(
         **settings,
         path=path,
         lattice=lattice,
+        target=target,
         baseline=TrialConfig.from_dict(document.baseline),
         guide=None if document.guide is None else TrialConfig.from_dict(document.guide),
         is_shipped_hardware=is_shipped_hardware,

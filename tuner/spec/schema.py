@@ -18,6 +18,7 @@ import pydantic
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
 
 from tuner.core.hardware import HardwareProfile
+from tuner.core.metric import ANY, DEFAULT_NAME, MAXIMIZE, POSITIVE, STAGE_OPTION, Metric
 from tuner.core.study import StudySpec
 from tuner.core.study_keys import StudyKey, keys_declared_by
 from tuner.core.study_sections import ResourceSpec, StageSpec
@@ -80,6 +81,7 @@ def _study_keys() -> Iterator[tuple[str, _Key]]:
     held, own = _keys(StudySpec), _keys(StudyDocument)
     instead = {
         "lattice": ("parameters", "constraints", "divisibility"),
+        "target": ("metric", "target"),
         "baseline": ("baseline",),
         "guide": ("guide",),
     }
@@ -181,6 +183,9 @@ def _stage(*, options: Mapping[str, Any], **given: Any) -> StageSpec:
         if name in options:
             what = f"{name} is given twice, in stage and in its options."
             raise mistake(what, "drop it from the options.", "options", name)
+    if STAGE_OPTION in options:
+        what = f"{STAGE_OPTION} is not an option to be set: it tells the stage the study's metric."
+        raise mistake(what, "write metric: {name: ...} at the top level.", "options", STAGE_OPTION)
     return StageSpec(options={**options, "num_samples": given["num_samples"]}, **given)
 
 
@@ -188,7 +193,19 @@ def _resources(*, cpus: int, threads: int | None, **rest: int) -> ResourceSpec:
     return ResourceSpec(cpus=cpus, threads=threads or cpus, **rest)
 
 
-_MAKERS: Mapping[Any, Callable[..., Any]] = MappingProxyType({StageSpec: _stage, ResourceSpec: _resources})
+def _metric(*, name: str, goal: str, range: str | None) -> Metric:  # noqa: A002  # the key in the file
+    if goal == MAXIMIZE and range == POSITIVE:
+        what = "metric.range: positive is for a figure of which less is better."
+        raise mistake(what, "leave range out.", "range")
+    if name == DEFAULT_NAME and (range == ANY or goal == MAXIMIZE):
+        what = "nrmse is the name of an error above 0, of which less is better."
+        raise mistake(what, "give the metric a name of its own, here and in target.", "name")
+    return Metric(name=name, goal=goal, range=range or (ANY if goal == MAXIMIZE else POSITIVE))
+
+
+_MAKERS: Mapping[Any, Callable[..., Any]] = MappingProxyType(
+    {StageSpec: _stage, ResourceSpec: _resources, Metric: _metric}
+)
 """The functions that make the sections whose fields are not simply the file's keys."""
 
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 
 from tuner.core.limits import Limit
-from tuner.core.objectives import Target
 from tuner.core.parameters import ParameterValue
 from tuner.errors import SpecError
 from tuner.spec.custom_errors import guess, mistake
@@ -36,10 +35,10 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _target(value: Any) -> Any:
+def _target(value: Any) -> str:
     if not isinstance(value, str):
         raise mistake(f"target is {value!r}, not a bound.", "write `nrmse < 0.095`.")
-    return _told(Target.parse, value)
+    return value
 
 
 def _told(read: Callable[[str], Any], text: str) -> Any:
@@ -60,15 +59,15 @@ Scalar = Annotated[Any, PlainValidator(_scalar), WithJsonSchema({"type": ["numbe
 Number = Annotated[Any, PlainValidator(_number), WithJsonSchema({"type": "number"})]
 """A finite number, kept as it is written: a whole one stays an int."""
 
+TargetText = Annotated[
+    str, PlainValidator(_target), WithJsonSchema({"type": "string", "pattern": r"^\s*\w+\s*[<>]=?\s*\S"})
+]
+"""The target as it is written; what it may say depends on the study's metric."""
+
 ClassPath = Annotated[str, AfterValidator(_class_path), WithJsonSchema(_CLASS_SCHEMA)]
 
 SPELLINGS: Mapping[Any, Any] = {
     ParameterValue: Scalar,
-    Target: Annotated[
-        Any,
-        PlainValidator(_target),
-        WithJsonSchema({"type": "string", "pattern": r"^\s*nrmse\s*<=?\s*\S"}),
-    ],
     Limit: Annotated[str, AfterValidator(lambda text: _told(Limit.parse, text))],
 }
 """The file's types of core values that it spells in a way of its own."""

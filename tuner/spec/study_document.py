@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.core.lattice import MAX_RAW
+from tuner.core.metric import Metric
 from tuner.core.parameters import Continuous, Discrete, Parameter, ParameterValue
 from tuner.core.study_keys import study_key
 from tuner.core.values import as_column, key
 from tuner.errors import SpecError
 from tuner.spec.custom_errors import mistake
-from tuner.spec.single_values import Number, Scalar
+from tuner.spec.single_values import Number, Scalar, TargetText
 
 AUTO = "auto"
 """The value of `divisibility` unless the file has another."""
@@ -128,10 +129,11 @@ class ParameterDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyDocument:
-    """The keys of a study that only together make its lattice and points on it.
+    """The keys of a study that only together make its lattice, points on it and its target.
 
     `StudySpec` holds the legal points of all parameters and constraints together, and the baseline and the
     guide's row as configurations; whether they are legal shows only when every one of these keys is read.
+    What a target may say depends on the metric.
     """
 
     parameters: Mapping[str, ParameterDocument] = field(
@@ -152,6 +154,10 @@ class StudyDocument:
             "The rule that ties micro_batch to batch_size. `auto`: `micro_batch divides batch_size` (times "
             "`stage.rows_per_sample`); `none`: micro_batch may be anything up to a batch's rows; or a rule."
         ),
+    )
+    metric: Metric = field(default_factory=Metric, metadata=study_key())
+    target: TargetText = field(
+        metadata=study_key("The bound of the quality figure: `nrmse < 0.095` or `nrmse <= 1.04 * baseline`.")
     )
     baseline: Mapping[str, ParameterValue] = field(
         metadata=study_key("A legal point, measured first; every speed-up is relative to it.")

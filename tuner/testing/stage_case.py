@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from foundation import quality_name
 from tuner.errors import StageError
 
 Report = dict[str, Any]
@@ -134,17 +135,21 @@ class StageCase:
         on_cpu = self.stage.describe_device(dict(self.options)).get("kind") == "cpu"
         return 0.0 if on_cpu else REL_TOL_ON_A_CARD
 
+    @property
+    def quality(self) -> str:
+        """Name of the quality figure, as a study with these options calls it."""
+        return str(self.options.get(quality_name.STAGE_OPTION, quality_name.DEFAULT))
+
+    def quality_of(self, reports: Sequence[Report]) -> list[float]:
+        """The quality figure by epoch; NaN where there is none."""
+        return [float(report.get(self.quality, "nan")) for report in reports]
+
     def differs(self, reports: Sequence[Report], what: str = "") -> str | None:
         """Returns how the NRMSE of a whole trial differs from the undisturbed one's; None if it does not."""
-        expected, found = nrmse_of(self.undisturbed), nrmse_of(reports)
+        expected, found = self.quality_of(self.undisturbed), self.quality_of(reports)
         if len(expected) == len(found) and np.allclose(found, expected, rtol=self.rel_tol, atol=0.0):
             return None
-        return f"{what}NRMSE by epoch {found} instead of {expected}"
-
-
-def nrmse_of(reports: Sequence[Report]) -> list[float]:
-    """NRMSE by epoch; NaN where there is none."""
-    return [float(report.get("nrmse", "nan")) for report in reports]
+        return f"{what}{quality_name.label(self.quality)} by epoch {found} instead of {expected}"
 
 
 def stir(state: int) -> None:

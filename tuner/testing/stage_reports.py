@@ -7,6 +7,7 @@ import numbers
 from itertools import pairwise
 from typing import Any, get_args, get_type_hints
 
+from foundation.quality_name import DEFAULT
 from tuner.core.measurement import Measurement
 from tuner.testing.clauses import Seen, clause
 from tuner.testing.stage_case import Report, StageCase
@@ -15,12 +16,16 @@ _COUNTS = ("num_chunks", "num_sample_evals", "num_optimizer_steps")
 _KINDS: dict[type, Any] = {bool: bool, int: numbers.Integral, float: numbers.Real, str: str}
 
 
-def report_keys() -> dict[str, tuple[type, bool]]:
+def report_keys(quality: str = DEFAULT) -> dict[str, tuple[type, bool]]:
     """Type of every key of a report of an epoch that went well, and whether it may be None or left out.
 
     `status`, `error` and the like are `str`. Units are in the names, and in `Measurement`.
+
+    Args:
+        quality: Name of the quality figure.
     """
-    hints = get_type_hints(Measurement)
+    known = get_type_hints(Measurement).items()
+    hints = {quality if k == DEFAULT else k: hint for k, hint in known if k != "reported_quality"}
     keys = {"done": (bool, False), **{name: (hint, False) for name, hint in hints.items()}}
     optional = {name: (get_args(hint)[0], True) for name, hint in hints.items() if get_args(hint)}
     return keys | optional | {"status": (str, False)}
@@ -38,12 +43,12 @@ def a_trial_runs_through_its_budget(case: StageCase) -> Seen:
 @clause("report it from every train(); MeasuredTrainable does.", needs=[a_trial_runs_through_its_budget])
 def every_report_has_every_key_with_a_value_of_its_type(case: StageCase) -> Seen:
     """Numbers are finite; an optional key may be None or left out."""
-    found = (_wrong_value(report, key) for report in case.undisturbed for key in report_keys())
+    keys = report_keys(case.quality)
+    found = (_wrong_value(report, key, *keys[key]) for report in case.undisturbed for key in keys)
     return next((seen for seen in found if seen), None)
 
 
-def _wrong_value(report: Report, key: str) -> Seen:
-    kind, may_be_none = report_keys()[key]
+def _wrong_value(report: Report, key: str, kind: type, may_be_none: bool) -> Seen:
     if key not in report or report[key] is None:
         return None if may_be_none else f"{key} is {'None' if key in report else 'missing'}"
     value = report[key]

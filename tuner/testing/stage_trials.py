@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from foundation.quality_name import label
 from tuner.testing.clauses import Seen, clause
-from tuner.testing.stage_case import StageCase, nrmse_of, stir
+from tuner.testing.stage_case import StageCase, stir
 from tuner.testing.stage_reports import a_trial_runs_through_its_budget
 
 QUALITY_REL_TOL = 1e-3
@@ -67,9 +68,9 @@ def evaluating_changes_nothing(case: StageCase) -> Seen:
         reports = []
         for _ in case.undisturbed:
             reports += case.run(trial, 1)
-            again = [trial.evaluate()["nrmse"] for _ in range(2)][-1]
-            if not math.isclose(again, reports[-1]["nrmse"], rel_tol=case.rel_tol):
-                return f"NRMSE {reports[-1]['nrmse']}, evaluated again {again}"
+            again = [trial.evaluate()[case.quality] for _ in range(2)][-1]
+            if not math.isclose(again, reports[-1][case.quality], rel_tol=case.rel_tol):
+                return f"{label(case.quality)} {reports[-1][case.quality]}, evaluated again {again}"
         return case.differs(reports)
 
 
@@ -145,12 +146,12 @@ def a_reused_process_gives_the_same_nrmse_as_a_new_one(case: StageCase) -> Seen:
 @clause("drop from quality_invariant_to what changes the NRMSE.", needs=[the_same_seed_gives_the_same_nrmse])
 def what_quality_does_not_depend_on_does_not_change_it(case: StageCase) -> Seen:
     """Each declared parameter with another value in `other_params` is changed alone."""
-    expected, other = nrmse_of(case.undisturbed)[-1], case.other_params or {}
+    expected, other = case.quality_of(case.undisturbed)[-1], case.other_params or {}
     for name in getattr(case.stage, "quality_invariant_to", ()):
         if name in other and other[name] != case.params.get(name):
-            found = nrmse_of(case.fresh(params={**case.params, name: other[name]}))[-1]
+            found = case.quality_of(case.fresh(params={**case.params, name: other[name]}))[-1]
             if not math.isclose(found, expected, rel_tol=QUALITY_REL_TOL):
-                return f"{name}={other[name]}: NRMSE {found} instead of {expected}"
+                return f"{name}={other[name]}: {label(case.quality)} {found} instead of {expected}"
     return None
 
 

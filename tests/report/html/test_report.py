@@ -176,6 +176,30 @@ def test_each_check_of_the_summary_names_its_test_level_and_n_as_certificate_jso
     assert any(line.startswith("recommended: NRMSE changes by less than 1 %  ") for line in lines)
 
 
+def test_a_start_that_meets_the_target_is_said_before_anything_else_and_in_the_certificate(past):
+    assert "start" not in summary(past.result)
+    assert past.result.conclusion.certificate.start is None
+    met = with_record(past, 0, start_nrmse=0.0123)
+    said = "The untrained start already meets the target (NRMSE 0.0123, where at most "
+    text = summary(met.result)
+    assert text.startswith(said)
+    assert "The target does not ask" not in text  # one sentence
+    assert f'<p id="verdict">{said}' in page(met, ())
+    result = result_dict(met.result)
+    assert result["sentence"].startswith(said)
+    assert (result["start_nrmse"], result["start_meets_target"]) == (0.0123, True)
+    assert "But mind: the untrained start already meets" in result["certificate"]["sentence"]
+    assert "NRMSE did not fall from 0.0123 to " in text
+
+
+def test_a_start_above_the_target_is_a_line_of_the_certificate_and_no_more(past):
+    other = with_record(past, 0, start_nrmse=0.51)
+    lines, before = summary(other.result).splitlines(), summary(past.result).splitlines()
+    (line,) = set(lines) - set(before)
+    assert re.match(r"Trained +simulated: passed +NRMSE fell from 0\.5100 to 0\.\d{4} *$", line)
+    assert "NRMSE fell from 0.5100" in page(other, ())
+
+
 def test_html_in_a_reason_is_escaped(past):
     nasty = replace(past.records[0], reason="<img src=x onerror=alert(1)>")
     text = page(changed(past, nasty), ())

@@ -4,7 +4,7 @@ import pytest
 
 from trainables.command.account import MAX_PASSED, MAX_READS, Account
 from trainables.command.options import CommandOptions
-from trainables.command.output import OutputWatch
+from trainables.command.output import STARTED, OutputWatch
 
 
 def account(num_epochs=9, *, is_tried=False, **options):
@@ -22,7 +22,7 @@ def of(account, name):
 
 def test_what_it_hands_on_is_what_the_watch_reads():
     lines = ["hello", '{"epoch": 0, "nrmse": 9}', '{"epoch": 1, "nrmse": 2, "loss": 3}', '{"nrmse": 7}']
-    assert read(account(), *lines) == [{"nrmse": 2, "loss": 3}]
+    assert read(account(), *lines) == [STARTED, {"nrmse": 2, "loss": 3}]
 
 
 def test_it_keeps_the_first_lines_that_were_read_and_counts_the_others():

@@ -77,7 +77,7 @@ def test_a_line_without_an_nrmse_may_hold_anything():
 
 def test_lines_before_the_start_and_the_evaluation_before_training_are_no_reports():
     lines = ['{"nrmse": 9}', "go", '{"epoch": 0, "nrmse": 9}', '{"epoch": 1, "nrmse": 1}']
-    assert seen(*lines, start="^go") == [STARTED, {"nrmse": 1}]
+    assert seen(*lines, start="^go") == [STARTED, STARTED, {"nrmse": 1}]
     output = watch(per_epoch=False)
     for line in ('{"epoch": 3, "nrmse": 1}', '{"epoch": 0, "nrmse": 9}'):
         assert list(output.see(line, 7.0)) == []
@@ -94,7 +94,7 @@ def test_the_example_pattern_of_number_characters_reads_exponents_and_nan():
 def test_a_group_named_epoch_is_the_epoch():
     pattern = r"epoch (?P<epoch>\d+) nrmse=(?P<nrmse>\S+)"
     lines = ["epoch 0 nrmse=9", "epoch 1 nrmse=1"]
-    assert seen(*lines, source="regex", pattern=pattern) == [{"nrmse": 1}]
+    assert seen(*lines, source="regex", pattern=pattern) == [STARTED, {"nrmse": 1}]
     with pytest.raises(ValueError, match="came twice"):
         seen(*lines, lines[1], source="regex", pattern=pattern)
 
@@ -212,7 +212,7 @@ def test_seconds_of_each_epoch_are_summed_up_for_a_script_that_has_its_nrmse_at_
         (['{"t": 3}'], {"evaluate": ["x"]}, "the key 's'; the last object had t. Fix: correct keys.time_per"),
         (['{"nrmse": 3}'], {}, "the key 's'; the last object had nrmse. Fix: correct keys.time_per_epoch"),
         (['{"s": 3}', '{"s": 3, "val_nrmse": 1}'], {}, "Fix: write keys: {nrmse: val_nrmse}"),
-        (['{"s": 3}'] * 3, {}, "it printed more lines with an 's' (keys.time_per_epoch) than the 2 epochs"),
+        (['{"s": 3}'] * 3, {}, "it printed more lines with 's' (keys.time_per_epoch) than the 2 epochs"),
     ],
 )
 def test_a_sum_of_too_few_or_too_many_epochs_is_no_time(lines, options, words):

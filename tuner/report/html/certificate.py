@@ -50,7 +50,7 @@ class CertificateView:
         baseline: The baseline's configuration.
         config: The certified configuration.
         num_seeds: Seeds that both of them ran with.
-        margin: Percent by which NRMSE may change and still count as unchanged.
+        unchanged: What counts as an unchanged quality figure, as the subject of a sentence.
         cost: The workers' time that the certificate's runs took, in words.
         checks: Each check with its outcome, what was seen, and its statistical test.
         what_it_takes: The runs that would decide an undecided certificate; empty when nothing is undecided.
@@ -62,7 +62,7 @@ class CertificateView:
     baseline: str
     config: str
     num_seeds: int
-    margin: str
+    unchanged: str
     cost: str
     checks: Table
     what_it_takes: str
@@ -91,7 +91,7 @@ def certificate_view(certificate: Certificate) -> CertificateView:
         baseline=str(certificate.baseline),
         config=str(certificate.config),
         num_seeds=len(certificate.seeds),
-        margin=f"{certificate.terms.nrmse_margin_pct:g}",
+        unchanged=_unchanged(certificate),
         cost=cost_text(certificate),
         checks=_outcomes(("check", "outcome", "seen", "test"), checks),
         what_it_takes=prospect_text(certificate),
@@ -99,6 +99,13 @@ def certificate_view(certificate: Certificate) -> CertificateView:
         disturbed_pairs=tuple(pairs),
         claims=_outcomes(("claim", "finding", "seen"), claim_rows(certificate)),
     )
+
+
+def _unchanged(certificate: Certificate) -> str:
+    metric, margin = certificate.goal.metric, f"{certificate.terms.nrmse_margin_pct:g} %"
+    if metric.is_identity:
+        return f"{'An' if metric.is_default else 'A'} {metric.label} within {margin} of the baseline's"
+    return f"A change of {metric.label} by less than {margin} of {metric.unit:g}"
 
 
 def _outcomes(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:

@@ -12,7 +12,7 @@ from tuner.certificate.speedup import Speedup
 from tuner.core.estimate import Estimate
 from tuner.core.trial import Purpose
 from tuner.report.conclusion import speedup_basis
-from tuner.report.text import duration, result_rows, work_rows
+from tuner.report.text import duration, result_rows, spread, work_rows
 from tuner.report.trials_table import trials_csv
 from tuner.runs.past_run import PastRun
 
@@ -110,14 +110,18 @@ def cards(past: PastRun) -> tuple[Card, ...]:
     if found is None:
         return ()
     best = found.estimate
-    spread = "" if best.nrmse_sd is None else f" ± {best.nrmse_sd:.4f}"
-    target = past.study.target.text
+    target, metric = past.study.target.text, past.study.metric
     likely = "" if found.probability is None else f"met with probability {found.probability:.3f}"
+    room = "; ".join(filter(None, [target, likely, f"percent{metric.of_what}" if metric.of_what else ""]))
     shown = [
         *([("speed-up", f"{speedup.ratio:.2f}x", _speedup_text(speedup))] if speedup else []),
         ("training time", f"{best.time_s:.2f} s", _time_text(best)),
-        ("NRMSE", f"{best.nrmse:.4f}", f"{spread} over {len(best.seeds)} seed(s)".strip()),
-        ("room to the target", f"{found.margin_pct:.1f} %", f"{target}; {likely}".strip("; ")),
+        (
+            metric.label,
+            metric.text(best.nrmse),
+            f"{spread(best, metric, ' ± ')} over {len(best.seeds)} seed(s)".strip(),
+        ),
+        ("room to the target", f"{metric.room_pct(found.margin_pct):.1f} %", room),
         ("whole run", duration(past.elapsed_s), _trials_text(past)),
     ]
     return tuple(Card(name=name, value=value, more=more) for name, value, more in shown)
@@ -184,7 +188,8 @@ def facts(past: PastRun) -> Provenance:
 def trials_table(past: PastRun) -> TrialsTable:
     """Returns every trial with every column that has a value in at least one trial."""
     header, *rows = csv.reader(io.StringIO(trials_csv(past.result)))
-    kept = [k for k, name in enumerate(header) if name in _ALWAYS or any(row[k] for row in rows)]
+    always = (*_ALWAYS, past.study.metric.name)
+    kept = [k for k, name in enumerate(header) if name in always or any(row[k] for row in rows)]
     state = header.index("state")
     return TrialsTable(
         header=tuple(header[k] for k in kept),
@@ -203,5 +208,5 @@ def _short(text: str) -> str:
         return text
 
 
-_ALWAYS = ("trial_id", "state", "time_s", "nrmse", "reason")
-"""Columns that are shown even when they are empty in every trial."""
+_ALWAYS = ("trial_id", "state", "time_s", "reason")
+"""Columns that are shown even when they are empty in every trial, as the metric's is."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from statistics import fmean
 
 from tuner.core.config import TrialConfig
+from tuner.core.metric import NRMSE, Metric
 from tuner.core.trial import TrialRecord
 
 SEED_SD = 0.01
@@ -30,10 +31,11 @@ class Siblings:
 
     Args:
         invariant_to: The parameters to which NRMSE is said to be invariant.
+        metric: The study's quality figure, which the reason names.
     """
 
-    def __init__(self, invariant_to: Iterable[str]) -> None:
-        self._claimed = tuple(invariant_to)
+    def __init__(self, invariant_to: Iterable[str], metric: Metric = NRMSE) -> None:
+        self._claimed, self._metric = tuple(invariant_to), metric
         self._groups: dict[Rest, dict[TrialConfig, Runs]] = {}
         self._squares, self._freedom = 0.0, 0  # of runs about the mean of their configuration
 
@@ -49,9 +51,10 @@ class Siblings:
         for other, theirs in group.items():
             gaps = [mine[seed] - theirs[seed] for seed in sorted(mine.keys() & theirs.keys())]
             if gaps and abs(fmean(gaps)) > MAX_DEVIATIONS * self._seed_sd * math.sqrt(2 / len(gaps)):
+                change_pct = self._metric.change_pct(100 * math.expm1(fmean(gaps)))
                 return (
-                    f"NRMSE depends on {', '.join(self._claimed)} after all: with the same seeds, "
-                    f"{record.config} has {100 * math.expm1(fmean(gaps)):+.1f} % against {other}, "
+                    f"{self._metric.label} depends on {', '.join(self._claimed)} after all: with the same "
+                    f"seeds, {record.config} has {change_pct:+.1f} %{self._metric.of_what} against {other}, "
                     "so their runs are not pooled any more"
                 )
         return ""

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from foundation.arrays import Floats
+from tuner.core.metric import NRMSE, Metric
 from tuner.core.trial import TrialRecord
 from tuner.core.warm_start import WarmStart
 from tuner.search.candidates import Candidates
@@ -36,13 +37,16 @@ TOO_UNLIKELY = 1e-3
 NUM_PARTICLES = 16
 
 
-def contradiction_by(warm_start: WarmStart, candidates: Candidates, records: Sequence[TrialRecord]) -> str:
+def contradiction_by(
+    warm_start: WarmStart, candidates: Candidates, records: Sequence[TrialRecord], metric: Metric = NRMSE
+) -> str:
     """Returns in words why the earlier run is not to be believed; empty while nothing contradicts it.
 
     Args:
         warm_start: NRMSE results of an earlier run.
         candidates: The candidates; every configuration of a record is among them.
         records: Records of this study's full-budget runs, in the order of asking.
+        metric: The study's quality figure, which the reason names.
     """
     compared = records[:MAX_COMPARED]
     laid_out = LaidOutWarmStart(warm_start, candidates)
@@ -71,9 +75,10 @@ def contradiction_by(warm_start: WarmStart, candidates: Candidates, records: Seq
     gaps = [o.value - float(expected[:, o.row].mean()) for o in mine]
     worst = int(np.argmax(np.abs(gaps)))
     seen = compared[worst].nrmse
+    predicted = seen / math.exp(gaps[worst])
     return (
         f"{warm_start.source} is no longer believed: of {len(mine)} runs here, {compared[worst].config} "
-        f"has NRMSE {seen:.4f} where it predicts {seen / math.exp(gaps[worst]):.4f}; "
+        f"has {metric.label} {metric.text(seen)} where it predicts {metric.text(predicted)}; "
         f"by its figures, all of them together have a probability under {TOO_UNLIKELY:g}"
     )
 

@@ -26,7 +26,7 @@ def figures(past: PastRun, model: Model | str) -> tuple[Figure, ...]:
     return (
         pareto(past),
         time_parts(past, model),
-        importance(model),
+        importance(model, past.study.metric.label),
         slices(past, model),
         lattice_map(past, model),
         curves(past),

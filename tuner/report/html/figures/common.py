@@ -24,7 +24,7 @@ def label(record: TrialRecord) -> str:
 
 
 def target_of(past: PastRun) -> float | None:
-    """Returns the NRMSE to be met; None for a relative target while the baseline's NRMSE is unknown."""
+    """Returns the NRMSE to be met, on the models' scale; None while it is relative to an unknown baseline."""
     baseline = past.result.conclusion.baseline
     return past.study.target.threshold(baseline.nrmse if baseline else None)
 
@@ -32,7 +32,7 @@ def target_of(past: PastRun) -> float | None:
 def target_line(past: PastRun) -> tuple[tuple[float, str], ...]:
     """Returns the target as a horizontal line of a panel; no line while the target is unknown."""
     target = target_of(past)
-    return () if target is None else ((target, f"target {past.study.target.text}"),)
+    return () if target is None else ((past.study.metric.value(target), f"target {past.study.target.text}"),)
 
 
 def marked_rows(past: PastRun) -> dict[str, Row]:

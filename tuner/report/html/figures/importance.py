@@ -1,4 +1,4 @@
-"""A figure of how much each parameter matters for time and for NRMSE, over the whole lattice."""
+"""A figure of how much each parameter matters for time and for quality, over the whole lattice."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from tuner.core.importance import Importance
 from tuner.report.html.figure import Figure, Panel, Series
 from tuner.report.model import Model
 
-TITLES = {"time_s": "for training time", "nrmse": "for NRMSE"}
 
-
-def importance(model: Model | str) -> Figure:
+def importance(model: Model | str, quality: str = "NRMSE") -> Figure:
     """Shows the Shapley effect of every parameter, computed from the models' means on the lattice."""
     found = {} if isinstance(model, str) else model.importances
-    panels = tuple(_panel(TITLES[figure], each) for figure, each in found.items())
+    titles = {"time_s": "for training time", "nrmse": f"for {quality}"}
+    panels = tuple(_panel(titles[figure], each) for figure, each in found.items())
     num = max((len(each) for each in found.values()), default=0)
     return Figure(
         key="importance",
         title="How much each parameter matters",
         text="The share of all differences between the lattice's points that is due to each "
         "parameter, in the "
-        "logarithm of predicted time and of predicted NRMSE. The shares of a panel add up to 100 %.",
+        f"logarithm of predicted time and of predicted {quality}. The shares of a panel add up to 100 %.",
         panels=panels,
         num_columns=2,
         height_px=110 + 34 * num,
-        notes=_notes(model) if panels else (),
+        notes=_notes(model, quality) if panels else (),
         why_none=model if isinstance(model, str) else "The lattice is too large to be looked at whole.",
     )
 
@@ -47,7 +46,7 @@ def _panel(title: str, found: Mapping[str, Importance]) -> Panel:
     return Panel(title=title, series=(bars,), x_label="share of the variance (%)", y_ticks=ticks)
 
 
-def _notes(model: Model | str) -> tuple[str, ...]:
+def _notes(model: Model | str, quality: str) -> tuple[str, ...]:
     assert not isinstance(model, str)  # there are panels
     method = (
         "Method: Shapley effects (Owen 2014; Song, Nelson and Staum 2016), exact on the "
@@ -57,7 +56,9 @@ def _notes(model: Model | str) -> tuple[str, ...]:
     )
     said = [method, "Parameters that constraints tie together share what they explain together."]
     if free := [p.name for p in model.varied if p.name in model.quality_invariant_to]:
-        said.append(f"NRMSE cannot depend on {', '.join(free)}, says the stage, and no run contradicts it.")
+        said.append(
+            f"{quality} cannot depend on {', '.join(free)}, says the stage, and no run contradicts it."
+        )
     if held := [p.name for p in model.lattice.continuous]:
         said.append(f"{', '.join(held)} is held at its value in {model.centre_name}, and has no share.")
     return tuple(said)

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 
 from tuner.core.config import TrialConfig
+from tuner.core.metric import Metric
 from tuner.core.parameters import Discrete, ParameterValue
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.report.html.figure import Figure, Panel, Series
@@ -48,7 +49,7 @@ def lattice_map(past: PastRun, model: Model | str) -> Figure:
     """
     if isinstance(model, str) or not model.configs:
         why = model if isinstance(model, str) else "The lattice is too large to be drawn as a map."
-        return _figure((), 1, (), why)
+        return _figure(past, (), 1, (), why)
     across, down, facets, folded = _layout(model)
     values = {p.name: _alive(model, p) for p in (across, down, *facets)}
     best = _best(model, [across.name, down.name, *(p.name for p in facets)])
@@ -66,15 +67,17 @@ def lattice_map(past: PastRun, model: Model | str) -> Figure:
         for at in product(*(values[p.name] for p in facets))
     ]
     num_columns = min(MAX_COLUMNS, len(values[facets[-1].name])) if facets else 1
-    return _figure(tuple(panels), num_columns, _notes(model, folded), "")
+    return _figure(past, tuple(panels), num_columns, _notes(model, folded), "")
 
 
-def _figure(panels: tuple[Panel, ...], num_columns: int, notes: tuple[str, ...], why: str) -> Figure:
+def _figure(
+    past: PastRun, panels: tuple[Panel, ...], num_columns: int, notes: tuple[str, ...], why: str
+) -> Figure:
     return Figure(
         key="lattice",
         title="The lattice as a map",
-        text="Every cell is a configuration. Its colour is the predicted probability that its NRMSE "
-        "meets the "
+        text="Every cell is a configuration. Its colour is the predicted probability that its "
+        f"{past.study.metric.label} meets the "
         "target; marks are what was tried. A cell with a speck only is excluded by a constraint: point at it "
         "to see by which.",
         panels=panels,
@@ -169,7 +172,7 @@ def _panel(
         y=tuple(y for _, y, *_ in legal),
         z=tuple(model.predictions.feasible[rows].tolist()),
         labels=tuple(
-            _said(model, row, config, records)
+            _said(model, past.study.metric, row, config, records)
             for row, (*_, config, records) in zip(rows.tolist(), legal, strict=True)
         ),
         kind="cells",
@@ -196,12 +199,13 @@ def _panel(
     )
 
 
-def _said(model: Model, row: int, config: TrialConfig, records: Sequence[TrialRecord]) -> str:
-    predictions = model.predictions
-    nrmse = f", NRMSE {predictions.nrmse[0][row]:.4f}" if predictions.nrmse is not None else ""
+def _said(model: Model, metric: Metric, row: int, config: TrialConfig, records: Sequence[TrialRecord]) -> str:
+    predictions, quality = model.predictions, ""
+    if predictions.nrmse is not None:
+        quality = f", {metric.label} {metric.text(predictions.nrmse[0][row])}"
     lines = [
         str(config),
-        f"predicted {predictions.time_s[row]:.3g} s{nrmse}",
+        f"predicted {predictions.time_s[row]:.3g} s{quality}",
         f"meets the target with probability {predictions.feasible[row]:.2f}",
     ]
     if predictions.fits[row] < 0.995:

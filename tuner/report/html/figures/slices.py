@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from foundation.arrays import Floats
+from tuner.core.estimate import Estimate
 from tuner.core.parameters import Continuous
 from tuner.report.html.figure import Figure, Panel, Series, Ticks
 from tuner.report.html.figures.common import marked, target_line
@@ -15,7 +17,7 @@ from tuner.runs.past_run import PastRun
 
 
 def slices(past: PastRun, model: Model | str) -> Figure:
-    """Shows predicted time and NRMSE against every parameter, with what was measured there."""
+    """Shows predicted time and quality against every parameter, with what was measured there."""
     panels = () if isinstance(model, str) else tuple(_panels(past, model))
     through = "" if isinstance(model, str) else model.centre_name
     return Figure(
@@ -37,33 +39,48 @@ def slices(past: PastRun, model: Model | str) -> Figure:
 def _relative(past: PastRun) -> tuple[str, ...]:
     if not past.study.target.is_relative:
         return ()
-    return ("The target is relative: the bands of NRMSE are those of its ratio to the baseline's.",)
+    label = past.study.metric.label
+    return (f"The target is relative: the bands of {label} are those of its ratio to the baseline's.",)
 
 
 def _panels(past: PastRun, model: Model) -> list[Panel]:
-    """Returns for each parameter a panel of time and a panel of NRMSE, if the models predict them."""
-    predictions = model.predictions
+    """Returns for each parameter a panel of time and a panel of quality, if the models predict them."""
+    predictions, metric = model.predictions, past.study.metric
     found = []
     for name, points in model.slices.items():
         if predictions.modelled_time is not None:
-            measured = _measured(model, points, "time_s")
-            found.append(_panel(model, name, "time_s", predictions.modelled_time, measured, ()))
+            measured = _measured(model, points, lambda estimate: estimate.time_s)
+            found.append(_panel(model, name, _TIME, predictions.modelled_time, measured, ()))
         if predictions.nrmse is not None:
-            measured = _measured(model, points, "nrmse")
-            found.append(_panel(model, name, "nrmse", predictions.nrmse, measured, target_line(past)))
+            measured = _measured(model, points, lambda estimate: metric.value(estimate.nrmse))
+            quality = _Figure(label=metric.label, color=8, off_scale=metric.value)
+            found.append(_panel(model, name, quality, predictions.nrmse, measured, target_line(past)))
     return found
 
 
-def _measured(model: Model, points: Sequence[SlicePoint], figure: str) -> list[float | None]:
+class _Figure(NamedTuple):
+    """A predicted figure: its label, its colour, and what takes it off the models' scale."""
+
+    label: str
+    color: int
+    off_scale: Callable[[float], float]
+
+
+_TIME = _Figure(label="time_s (s)", color=0, off_scale=float)
+
+
+def _measured(
+    model: Model, points: Sequence[SlicePoint], figure: Callable[[Estimate], float]
+) -> list[float | None]:
     """Returns the measured figure at every point of a slice; None where nothing was measured."""
     known = [model.predictions.measured.get(point.config) for point in points]
-    return [None if each is None else float(getattr(each, figure)) for each in known]
+    return [None if each is None else figure(each) for each in known]
 
 
 def _panel(
     model: Model,
     name: str,
-    figure: str,
+    figure: _Figure,
     predicted: tuple[Floats, Floats],
     measured: Sequence[float | None],
     lines: tuple[tuple[float, str], ...],
@@ -72,18 +89,20 @@ def _panel(
     place, ticks = _places(model, name, points)
     rows = model.rows([point.config for point in points])
     middle, spread = predicted[0][rows], predicted[1][rows]
+    edges = middle * np.exp(-2 * spread), middle * np.exp(2 * spread)
+    line, one, other = (np.array([figure.off_scale(v) for v in values]) for values in (middle, *edges))
+    band = np.minimum(one, other), np.maximum(one, other)
     labels = [
         f"{name} {p.value}, measured: {v or 0:.4g}{_moved(p)}" for p, v in zip(points, measured, strict=True)
     ]
     is_known = [value is not None for value in measured]
     series = [
-        *_predicted(name, points, place, middle, spread, color=0 if figure == "time_s" else 8),
+        *_predicted(name, points, place, line, band, color=figure.color),
         _some("measured", place, tuple(measured), labels, is_known, "named", 4),
-        *_centre(model, points, place, measured, middle.tolist()),
+        *_centre(model, points, place, measured, line.tolist()),
     ]
-    label = f"{figure} (s)" if figure == "time_s" else "NRMSE"
     kept = tuple(one for one in series if one.x)
-    return Panel(series=kept, x_label=name, y_label=label, lines=lines, x_ticks=ticks)
+    return Panel(series=kept, x_label=name, y_label=figure.label, lines=lines, x_ticks=ticks)
 
 
 def _predicted(
@@ -91,12 +110,12 @@ def _predicted(
     points: Sequence[SlicePoint],
     place: tuple[float, ...],
     middle: Floats,
-    spread: Floats,
+    edges: tuple[Floats, Floats],
     *,
     color: int,
 ) -> list[Series]:
     """Returns the model's line and band, and a point for each value: hollow where others changed."""
-    low, high = middle * np.exp(-2 * spread), middle * np.exp(2 * spread)
+    low, high = edges
     labels = [
         f"{name} {point.value}\nmodel: {m:.4g} ({a:.4g} to {b:.4g}){_moved(point)}"
         for point, m, a, b in zip(points, middle, low, high, strict=True)

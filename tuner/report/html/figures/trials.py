@@ -1,4 +1,4 @@
-"""Figures of the trials: time against NRMSE as points, and NRMSE by epoch as curves."""
+"""Figures of the trials: time against quality as points, and quality by epoch as curves."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tuner.core.metric import Metric
 from tuner.core.pareto import front
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.report.html.figure import Figure, Panel, Series, thinned
 from tuner.report.html.figures.common import label, marked, marked_rows, target_line
-from tuner.report.text import TITLES
+from tuner.report.text import TITLES, newest, quality
 from tuner.runs.past_run import PastRun
 
 MAX_POINTS = 800
@@ -25,33 +26,36 @@ MAX_DOTTED = 60
 
 
 def pareto(past: PastRun) -> Figure:
-    """Shows time at full budget against NRMSE for every trial that reported an epoch."""
+    """Shows time at full budget against quality for every trial that reported an epoch."""
+    metric = past.study.metric
     full = [record for record in past.records if record.is_full_budget]
     stopped = [record for record in past.records if record.is_censored and record.epoch]
     shown = [thinned(records, MAX_POINTS) for records in (full, stopped)]
     best = sorted(front(past.records), key=lambda record: record.projected_time_s)
     series = [
-        _times("front of the full runs", best, kind="line", mark="none", color=5),
-        _times("full budget, measured", shown[0], color=6),
-        _times("stopped early, projected", shown[1], color=6, mark="hollow"),
+        _times("front of the full runs", best, metric, kind="line", mark="none", color=5),
+        _times("full budget, measured", shown[0], metric, color=6),
+        _times("stopped early, projected", shown[1], metric, color=6, mark="hollow"),
     ]
     for title, row in marked_rows(past).items():
         if row.estimate:
             name = f"{TITLES[title]}, mean of {len(row.estimate.seeds)} seed(s)"
-            text = f"{name}\n{row.trial.config}\n{row.estimate.time_s:.2f} s, NRMSE {row.estimate.nrmse:.4f}"
-            series.append(marked(title, row.estimate.time_s, row.estimate.nrmse, text, name))
+            text = f"{name}\n{row.trial.config}\n{row.estimate.time_s:.2f} s, {quality(row.estimate, metric)}"
+            y = metric.value(row.estimate.nrmse)
+            series.append(marked(title, row.estimate.time_s, y, text, name))
     panel = Panel(
         series=tuple(one for one in series if one.x),
         x_label="training time at full budget, time_s (s)",
-        y_label="NRMSE",
+        y_label=metric.label,
         lines=target_line(past),
     )
     return Figure(
         key="pareto",
-        title="Time against NRMSE",
-        text="Left is faster, down is better; what lies under the dashed line meets the target. A "
+        title=f"Time against {metric.label}",
+        text=f"Left is faster, {'up' if metric.is_maximized else 'down'} is better; what lies "
+        f"{'above' if metric.is_maximized else 'under'} the dashed line meets the target. A "
         "hollow point "
-        "was stopped early: its time is projected to the full budget and its NRMSE is that of its "
+        f"was stopped early: its time is projected to the full budget and its {metric.label} is that of its "
         "last epoch, "
         "so it can never win.",
         panels=(panel,) if panel.series else (),
@@ -71,6 +75,7 @@ def _left_out(what: str, num: int, num_shown: int) -> tuple[str, ...]:
 def _times(
     name: str,
     records: Sequence[TrialRecord],
+    metric: Metric,
     *,
     color: int,
     mark: str = "dot",
@@ -79,8 +84,8 @@ def _times(
     return Series(
         name=name,
         x=tuple(record.projected_time_s for record in records),
-        y=tuple(record.nrmse for record in records),
-        labels=tuple(f"{label(r)}\n{r.projected_time_s:.2f} s, NRMSE {r.nrmse:.4f}" for r in records),
+        y=tuple(metric.newest(record) for record in records),
+        labels=tuple(f"{label(r)}\n{r.projected_time_s:.2f} s, {newest(r, metric)}" for r in records),
         mark=mark,
         kind=kind,
         color=color,
@@ -88,7 +93,8 @@ def _times(
 
 
 def curves(past: PastRun) -> Figure:
-    """Shows NRMSE by epoch for every trial, and tells which trials were stopped, and why."""
+    """Shows quality by epoch for every trial, and tells which trials were stopped, and why."""
+    metric = past.study.metric
     of_state = {
         state: [r for r in past.records if r.state is state and r.epoch]
         for state in (TrialState.COMPLETE, TrialState.RUNNING, TrialState.STOPPED)
@@ -99,14 +105,14 @@ def curves(past: PastRun) -> Figure:
     mine = [r for r in shown[TrialState.COMPLETE] if winner and r.config == winner.trial.config]
     rest = [r for r in shown[TrialState.COMPLETE] if r not in mine]
     series = [
-        _curves("full budget", rest, color=6),
-        _curves("running", shown[TrialState.RUNNING], color=4),
-        _curves("stopped early", stopped, color=1, is_dashed=True),
-        _curves("recommended, each seed", mine, color=2),
+        _curves("full budget", rest, metric, color=6),
+        _curves("running", shown[TrialState.RUNNING], metric, color=4),
+        _curves("stopped early", stopped, metric, color=1, is_dashed=True),
+        _curves("recommended, each seed", mine, metric, color=2),
         Series(
             name="where it was stopped",
             x=tuple(float(r.epoch) for r in stopped),
-            y=tuple(r.nrmse for r in stopped),
+            y=tuple(metric.newest(r) for r in stopped),
             labels=tuple(map(label, stopped)),
             mark="cross",
             color=1,
@@ -115,7 +121,7 @@ def curves(past: PastRun) -> Figure:
     panel = Panel(
         series=tuple(one for one in series if one.x),
         x_label="epoch",
-        y_label="NRMSE",
+        y_label=metric.label,
         lines=target_line(past),
     )
     if sum(map(len, shown.values())) > MAX_DOTTED:
@@ -125,7 +131,7 @@ def curves(past: PastRun) -> Figure:
     num, num_shown = (sum(map(len, kept.values())) for kept in (of_state, shown))
     return Figure(
         key="curves",
-        title="How NRMSE fell, and what was stopped",
+        title=f"How {metric.label} {'rose' if metric.is_maximized else 'fell'}, and what was stopped",
         text="One line a trial. A dotted line was stopped early, where its cross stands: it could "
         "no longer win, "
         "and the time was spent on others.",
@@ -152,16 +158,20 @@ def _reasons(stopped: Sequence[TrialRecord]) -> tuple[str, ...]:
     return (*said, *([f"{more:,} more for other reasons; see the table."] if more else []))
 
 
-def _curves(name: str, records: Sequence[TrialRecord], *, color: int, is_dashed: bool = False) -> Series:
+def _curves(
+    name: str, records: Sequence[TrialRecord], metric: Metric, *, color: int, is_dashed: bool = False
+) -> Series:
     x: list[float | None] = []
     y: list[float | None] = []
     labels: list[str] = []
     for record in records:
-        curve = record.nrmse_curve
+        curve = metric.curve(record)
         x += [*map(float, curve), None]
         y += [*curve.values(), None]
         text = f"trial {record.trial_id}\n{record.config}"
-        labels += [f"{text}\nepoch {epoch}: {nrmse:.4f}" for epoch, nrmse in curve.items()] + [""]
+        labels += [f"{text}\nepoch {epoch}: {metric.value_text(value)}" for epoch, value in curve.items()] + [
+            ""
+        ]
     return Series(
         name=name,
         x=tuple(x),
