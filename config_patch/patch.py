@@ -25,11 +25,23 @@ _NONE: Mapping[Path, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A value that was replaced, as it is written; `before` is None if the key was added."""
+    """A value that was replaced, as it is written.
+
+    Attributes:
+        key: The dotted key.
+        before: What it was, in the file or in those that it includes; None if no file had the key, or
+            included ones differ.
+        after: What it is.
+    """
 
     key: str
     before: str | None
     after: str
+
+    @property
+    def was(self) -> str:
+        """What it was, for people."""
+        return "(not there)" if self.before is None else self.before
 
 
 def patch(
@@ -50,7 +62,7 @@ def patch(
             TOML, all else is YAML.
         can_create: Add the keys that the file does not have.
         included: Texts of the files that this one includes, see `included_by`. A key that only they have
-            is added, so that it comes on top of theirs.
+            is added, so that it comes on top of theirs, unless all that have it have its value already.
 
     Returns:
         The new text, and the changes in the order of `values`. A key that already has its value is not
@@ -81,20 +93,29 @@ def _patched(
     others: Sequence[ConfigText[Any]],
 ) -> tuple[str, list[Change]]:
     missing = [key for key in values if before.find(key) is None]
-    nowhere = [key for key in missing if not any(other.find(key) for other in others)]
+    below = {key: [(other, spot) for other in others if (spot := other.find(key))] for key in missing}
+    nowhere = [key for key in missing if not below[key]]
     if nowhere and not can_create:
         also = f", nor in {', '.join(other.label for other in others)}" if others else ""
         what = f"{before.label}: there is no key {nowhere[0]!r} in it{also}."
         raise MissingKeyError(what, "correct the key, or add it to the file.")
-    whole = before.with_keys(missing) if missing else before
+    as_below = {
+        key
+        for key, places in below.items()
+        if places and all(other.holds(spot, values[key]) for other, spot in places)
+    }
+    added = [key for key in missing if key not in as_below]
+    values = {key: value for key, value in values.items() if key not in as_below}
+    whole = before.with_keys(added) if added else before
     pieces: list[tuple[int, int, str]] = []
     changes = []
     for key, value in values.items():
         spot = whole.find(key)
         assert spot is not None
         was, new = whole.text[spot.start : spot.end], whole.written(value)
-        if key in missing:
-            changes.append(Change(key=key, before=None, after=new))
+        if key in below:
+            texts = {other.text[place.start : place.end] or "null" for other, place in below[key]}
+            changes.append(Change(key=key, before=texts.pop() if len(texts) == 1 else None, after=new))
         elif whole.holds(spot, value):
             continue
         else:

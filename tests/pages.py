@@ -18,9 +18,12 @@ def follow(line: str, capsys: pytest.CaptureFixture[str]) -> str:
     """Runs a line in this process's folder and returns what it prints; it has to go well.
 
     A call of the command line runs in this process, where everything it needs is loaded already; its output
-    may go to a file by ``>``. Anything else is bash's.
+    may go to a file by ``>``. `cd` changes this process's folder. Anything else is bash's.
     """
     words = shlex.split(line)
+    if words[0] == "cd":
+        os.chdir(words[1])
+        return ""
     if words[:3] != ["python", "-m", "tuner.run"]:
         return _by_bash(line)
     given, _, file = line.partition(" > ")

@@ -16,6 +16,7 @@ import yaml
 from docs.generate import measured, pages, unit
 from tests.browser import needs_chromium, open_browser
 from tests.pages import follow
+from tests.pipeline import copy_pipeline
 from tests.processes import ROOT
 from tests.studies import make_study
 from tuner.commands import COMMANDS
@@ -133,7 +134,7 @@ CHEAP = ("--plan", "--list-spaces", "list-spaces", "schema", "doctor", "init")
 def test_what_costs_nothing_runs(line, tmp_path, monkeypatch):
     for name in ("docs", "search_spaces"):
         (tmp_path / name).symlink_to(ROOT / name)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(copy_pipeline(tmp_path) if "study.yaml" in line else tmp_path)
     assert main(words_of(line)) == 0
 
 
@@ -234,20 +235,44 @@ def test_a_tutorial_can_be_followed_literally_but_for_the_training_which_is_simu
     lines = [line for line in indented(text) if line != "source .venv/bin/activate"]
     assert len(lines) >= 6
     monkeypatch.chdir(tmp_path)
-    said = {}
+    said = []
     for line in lines:
         real = re.sub(r"^make tune$", "python -m tuner.run --space cpu.yaml", line)
         if "--space" in real and "--plan" not in real and "doctor" not in real:
             real += " --simulate"
         elif "export" in real:
             real += " --force"
-        said.setdefault(line, []).append(follow(real, capsys))
-    before, *_, after = [out for line in said if "train.py" in line for out in said[line]]
-    shown = re.search(r"```text\n(training begins\n.*?)```", text, re.S)[1]
-    seconds = re.compile(r', "seconds": .*')
-    assert seconds.sub("", before) == seconds.sub("", shown)
-    assert json.loads(after.splitlines()[-1])["val_nrmse"] < 0.095
-    assert (tmp_path / "train_config.yaml.bak").exists()
+        said.append((line, follow(real, capsys)))
+    before, after = (told for line, told in said if line == "python evaluate.py")
+    shown = re.findall(r"^```text\n(.*?)^```", text, re.M | re.S)
+    assert before in shown
+    assert json.loads(after.partition("\n")[2])["metrics"]["nrmse"] < 0.095
+    log, later = (re.findall(r'"loss": ([0-9.]+)', told) for line, told in said if line.startswith("tail"))
+    assert log == re.findall(r'"loss": ([0-9.]+)', next(block for block in shown if '"loss"' in block))
+    assert len(log) == 3
+    assert log != later
+    assert (tmp_path / "pipeline/train_config.yaml.bak").exists()
+    told = dict(said)
+    if name == "own-script":
+        assert told["python -m tuner.run --space study.yaml --plan"] in shown
+        is_as_shown(next(block for block in shown if block.startswith("ok ")), told[TRY])
+
+
+TRY = "python -m tuner.run doctor --space study.yaml --try"
+
+
+def is_as_shown(shown: str, said: str) -> None:
+    """Checks that a report of `doctor` has the lines of the page, but for figures, paths and disturbance."""
+
+    def plain(text: str) -> list[str]:
+        lines = [
+            line for line in text.splitlines() if re.match(r"ok +(config|reports|read|unread|memory)", line)
+        ]
+        return [re.sub(r"\S*/\S+|[0-9.]+", "_", line) for line in lines]
+
+    assert plain(shown) == plain(said)
+    assert len(plain(shown)) == 13
+    assert said.splitlines()[-1] == shown.splitlines()[-1] == "ready: python -m tuner.run --space study.yaml"
 
 
 @pytest.mark.parametrize("name", sorted(pages()))

@@ -135,8 +135,8 @@ class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # 
         return Instruments.of_this_process(device_kind)
 
     @classmethod
-    def offers_probe(cls) -> bool:
-        """Whether the stage says what an epoch is made of, so that ``probe`` can time it."""
+    def offers_probe(cls, options: Mapping[str, Any]) -> bool:
+        """Whether configurations can be probed. Default: ``time_units`` says what an epoch is made of."""
         return cls.time_units is not MeasuredTrainable.time_units
 
     @property

@@ -49,8 +49,8 @@ class Probeable(Protocol):
     def __init__(self, config: dict[str, Any]) -> None: ...
 
     @classmethod
-    def offers_probe(cls) -> bool:
-        """Whether the stage can be probed."""
+    def offers_probe(cls, options: Mapping[str, Any]) -> bool:
+        """Whether the stage can be probed with these options."""
 
     @classmethod
     def device_kind(cls, options: Mapping[str, Any]) -> str:
@@ -130,7 +130,7 @@ def probe(
         TypeError: The stage offers no ``time_units``.
         ValueError: Parameters or options that make no sense.
     """
-    if not stage_class.offers_probe():
+    if not stage_class.offers_probe(options):
         raise TypeError(
             f"{stage_class.__name__} cannot be probed. Fix: override time_units() to say what an epoch "
             "is made of; or measure whole epochs."

@@ -19,9 +19,13 @@ class StudyHooks:
     Attributes:
         starts_own_ranks: Whether a trial can use several cards, as ``resources.gpus`` gives them, because it
             starts one process or more for each. Default: a trial uses one.
+        probes_in_proportion: Whether the epoch times of a probe are only in proportion to those of trainings,
+            by a factor that is to be learnt from configurations that were both probed and trained. Default:
+            they are seconds.
     """
 
     starts_own_ranks: ClassVar[bool] = False
+    probes_in_proportion: ClassVar[bool] = False
 
     @classmethod
     def check_parameters(

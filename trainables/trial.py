@@ -89,6 +89,8 @@ class ProbeSpec:
         options: The stage's options (``stage`` in the dict).
         num_threads: CPU threads of compute.
         device: Name of the device that the study measures; empty if any will do.
+        num_epochs: Epochs of a whole training.
+        limit_s: Seconds that a single start of a program may take; 0 if there is no limit.
     """
 
     configs: tuple[Mapping[str, Any], ...]
@@ -96,6 +98,8 @@ class ProbeSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     num_threads: int = 1
     device: str = ""
+    num_epochs: int = 1
+    limit_s: float = 0.0
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> Self | None:

@@ -29,12 +29,21 @@ class TrialAccount:
         """
         return num_epochs
 
+    @classmethod
+    def is_tried_by_probe(cls, options: Mapping[str, Any]) -> bool:
+        """Whether a probe of the baseline is tried out, instead of its first epoch. Default: it is not."""
+        return False
+
     def what_runs(self) -> Told:
         """Returns what the trial runs, once it is built. Default: nothing to tell."""
         return []
 
     def what_was_read(self) -> Told:
         """Returns what has been read so far, and as what. Default: nothing is read."""
+        return []
+
+    def what_was_found(self) -> Told:
+        """Returns what a probe that was tried out has found. Default: nothing to tell."""
         return []
 
     def what_is_missing(self) -> str:

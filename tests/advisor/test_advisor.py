@@ -9,7 +9,7 @@ from tests.advisor.laws import out_of_memory_above, run_study, smooth, smooth_ep
 from tests.studies import make_study, report
 from tuner.advisor import Advisor, Broken, Ending, Finished, Probe, Run, Wait
 from tuner.advisor.agenda import MAX_LOST_PROBES
-from tuner.advisor.messages import ProbeResult
+from tuner.advisor.messages import ProbeResult, ask_as_dict, ask_of_dict
 from tuner.core.measurement import Status
 from tuner.core.pareto import front
 from tuner.core.traits import StageTraits
@@ -391,6 +391,34 @@ def test_probes_that_are_lost_are_asked_for_twice_at_most():
             assert isinstance(ask, Run)
             finish(advisor, ask, epoch_s=50.0)
     assert num_probes == 2
+
+
+def test_a_probe_that_failed_is_the_last_and_its_cause_is_kept_while_the_run_goes_on():
+    advisor = probing()
+    finish(advisor, advisor.ask(), epoch_s=100.0)
+    probe = advisor.ask()
+    assert isinstance(probe, Probe)
+    assert (advisor.probing_given_up, probe.limit_s) == ("", 0.0)
+    advisor.tell(probe.trial_id, Ending.failed("the script failed with exit 2: no such option"))
+    for _ in range(4):
+        ask = advisor.ask()
+        assert isinstance(ask, Run)
+        finish(advisor, ask, epoch_s=50.0)
+    assert advisor.probing_given_up == "the script failed with exit 2: no such option"
+
+
+def test_a_start_may_take_as_long_as_the_baseline_until_its_first_report():
+    study = make_study(guide=None, budget={"trials": 100, "hours": 10})
+    advisor = Advisor(study, traits=StageTraits(can_probe=True, probes_in_proportion=True))
+    finish(advisor, advisor.ask(), epoch_s=100.0)
+    probe = advisor.ask()
+    assert isinstance(probe, Probe)
+    assert probe.configs == (study.baseline,)
+    first = advisor.records[0].measurements[0]
+    beside_s = first.setup_time_s + first.warmup_time_s + first.evaluate_time_s
+    assert probe.limit_s == pytest.approx(first.time_s + beside_s)
+    assert probe.limit_s >= 100.0
+    assert ask_of_dict(ask_as_dict(probe)) == probe
 
 
 def test_an_unknown_trial_is_an_error_of_the_driver():

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.pages import follow
+from tests.pipeline import CONFIG
 from tests.processes import ROOT
 from tests.studies import shipped
 from tuner.commands import COMMANDS, load
@@ -25,7 +25,7 @@ def test_its_commands_run_in_their_order(tmp_path, monkeypatch, capsys):
     study = shipped("cpu.yaml")
     shorter = replace(study, certificate=replace(study.certificate, pairs=2)).with_overrides(trials=3)
     (tmp_path / "cpu.yaml").write_text(study_as_yaml(shorter))
-    shutil.copy(ROOT / "docs/examples/pipeline/train_config.yaml", tmp_path)
+    (tmp_path / "train_config.yaml").write_text(CONFIG)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^    (python -m tuner\.run .*)$", TEXT, re.M)

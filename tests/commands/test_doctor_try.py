@@ -49,6 +49,51 @@ def of(said, name: str) -> list[str]:
     ]
 
 
+PROBED = (
+    "import json, sys\nbatch, steps = int(sys.argv[1].split('/')[0]), int(sys.argv[2])\n"
+    "print(json.dumps({'val_nrmse': 0.25, 't': 2.0 + steps * 0.01 * batch, 'peak_memory_gib': 3.5}))\n"
+)
+"""A step is 0.01 s a sample, and a start 2 s."""
+
+
+def probed_study(folder: Path, code: str = PROBED, **options) -> Path:
+    probe = {"steps": 50, "args": ["{num_steps}"]}
+    return script_study(folder, code, probe=probe, keys={"nrmse": "val_nrmse", "time_s": "t"} | options)
+
+
+def test_where_the_script_can_do_few_steps_it_is_probed_which_is_said_and_needs_no_epoch(tmp_path):
+    said = tried(probed_study(tmp_path))
+    assert said.code == 0, said.text
+    assert "probed, as the stage offers, for" in of(said, "try")[0]
+    assert of(said, "probe") == ["two starts, of 50 batches and of 100 (option probe), instead of an epoch"]
+    assert of(said, "command") == [f"{sys.executable} {tmp_path}/train.py 6/3/5/1 100"]
+    assert of(said, "read")[0].endswith("peak_memory_gib 3.5, 100 batches")
+    (steps,) = of(said, "steps")
+    assert steps.startswith("0.06 s a batch, to within ")
+    assert steps.endswith("; a start costs 2 s beside them")
+    assert of(said, "report") == ["nrmse 0.25 after 100 batches"]
+    assert of(said, "time") == ["an epoch has about 20 s of steps, 3 epochs 59.9 s"]
+    assert of(said, "memory") == ["peak 3.5 GiB, as the script itself reports"]
+    assert said.lines[-1].startswith("ready: ")
+
+
+@pytest.mark.parametrize(
+    ("code", "seen", "fix"),
+    [
+        (PROBED.replace("steps *", "0 *"), "took 2 s and 100 took 2 s", "obeys {num_steps}"),
+        ("import sys\nsys.exit('unknown argument 50')", "failed with exit 1: unknown argument 50", ""),
+        ("raise MemoryError", "infeasible: memory ran out", "a baseline that can be trained"),
+        (THEN_WAIT, "no report came within 1.5 s", "--try-timeout SECONDS"),
+    ],
+)
+def test_a_probe_that_cannot_work_is_a_failure_with_its_fix(tmp_path, code, seen, fix):
+    said = tried(probed_study(tmp_path, code), "--try-timeout", "1.5")
+    assert said.code != 0
+    (failure,) = failures(said)
+    assert seen in failure
+    assert fix in failure
+
+
 def failures(said) -> list[str]:
     return [line for line in said.lines if line.startswith("fail")]
 

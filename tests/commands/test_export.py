@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +10,8 @@ import pytest
 import yaml
 
 from tests.commands.calls import call, cut
-from tests.processes import ROOT, call_tuner, run_tuner
+from tests.pipeline import CONFIG, copy_pipeline
+from tests.processes import call_tuner, run_tuner
 from tests.studies import make_study, study_dict
 from tuner.core.pipeline import PIPELINE_KEYS, pipeline_name
 from tuner.errors import TunerError
@@ -19,14 +19,11 @@ from tuner.runs.past_run import PastRun
 from tuner.runs.result import RunResult
 from tuner.simulate.session import run_simulated, simulated
 
-PIPELINE = ROOT / "docs/examples/pipeline"
-
 
 @pytest.fixture
 def config(tmp_path):
     path = tmp_path / "train_config.yaml"
-    text = (PIPELINE / "train_config.yaml").read_text()
-    path.write_text(text.replace("batch_size: 6", "batch_size: 6  # rows at once"))
+    path.write_text(CONFIG.replace("batch_size: 6", "batch_size: 6  # rows at once"))
     return path
 
 
@@ -35,7 +32,10 @@ def recommended(folder):
 
 
 def values_of(path):
-    values = yaml.safe_load(path.read_text())
+    return values_of_mapping(yaml.safe_load(path.read_text()))
+
+
+def values_of_mapping(values):
     training = values["training"]
     return {
         "batch_size": values["stages"]["consistency_distill"]["batch_size"],
@@ -102,8 +102,7 @@ def test_a_parameter_that_a_script_was_never_told_keeps_the_value_of_the_file_wi
     )
     _, run, _ = run_simulated(simulated(study), tmp_path, lambda *_: None)
     file = tmp_path / "mine.yaml"
-    shutil.copy(PIPELINE / "train_config.yaml", file)
-    file.write_text(file.read_text().replace("accum_steps: 1", "accum_steps: 4"))
+    file.write_text(CONFIG.replace("accum_steps: 1", "accum_steps: 4"))
     call("export", run, "--into", file, "--force")
     assert values_of(file) == recommended(run) | {"accum_steps": 4}
     call("export", run, "--into", file, "--force", "--map", "accum_steps=training.accum_steps")
@@ -156,7 +155,7 @@ def test_forced_it_shows_the_diff_the_old_values_and_a_backup(ended_run, config)
 
 def test_a_backup_is_never_overwritten(ended_run, config):
     for number in range(3):
-        config.write_text((PIPELINE / "train_config.yaml").read_text() + f"# {number}\n")
+        config.write_text(CONFIG + f"# {number}\n")
         call("export", ended_run, "--into", config, "--force")
     backups = [config.with_name(f"train_config.yaml.bak{n}") for n in ("", "2", "3")]
     assert [path.read_text()[-4:] for path in backups] == ["# 0\n", "# 1\n", "# 2\n"]
@@ -212,6 +211,19 @@ def test_two_parameters_into_one_key_are_refused(ended_run, config):
         call("export", ended_run, "--into", config, "--force", *both)
 
 
+def test_it_warns_where_a_changed_key_is_the_whole_pipelines_or_referred_to(ended_run, config):
+    """`training.accum_steps` is every stage's; a key that the file interpolates elsewhere is shared too."""
+    config.write_text(config.read_text().replace("accum_steps: 1", "accum_steps: 7"))
+    command = ["export", ended_run, "--into", config, "--force", "--dry-run"]
+    said = call(*command).text
+    assert "warning: training.accum_steps is changed, and other stages may read this key." in said
+    assert "training.distill_num_taus is changed" not in said
+    assert "warning" not in call(*command, "--map", "accum_steps=").text
+    with config.open("a") as file:
+        file.write("evaluation: {taus: '${training.distill_num_taus}'}\n")
+    assert "warning: training.distill_num_taus is changed" in call(*command).text
+
+
 def test_a_run_without_a_recommendation_has_nothing_to_export(own_run, config):
     cut(own_run, lambda k, event: k < 2)
     with pytest.raises(TunerError, match="export a run that recommends something"):
@@ -238,11 +250,12 @@ def test_the_default_keys_are_the_guides():
 
 def test_the_pipeline_is_tuned_patched_and_runs_with_what_was_recommended(tmp_path):
     """The whole way: the study of the guide's pipeline on real Ray, export by its own keys, the script."""
-    (tmp_path / "docs").symlink_to(ROOT / "docs")
-    done = run_tuner("--space", PIPELINE / "study.yaml", "--trials", "4", cwd=tmp_path)
+    folder = copy_pipeline(tmp_path, num_trajectories=200)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    done = run_tuner("--space", "study.yaml", "--trials", "4", cwd=folder)
     assert done.returncode == 0, done.stderr
-    last, config = tmp_path / "runs/last", tmp_path / "train_config.yaml"
-    shutil.copy(PIPELINE / "train_config.yaml", config)
+    assert {path: path.read_bytes() for path in before} == before, "every trial overwrites a copy"
+    last, config = folder / "runs/last", folder / "train_config.yaml"
     result = json.loads((last / "result.json").read_text())
     done = call_tuner("export", last, "--into", config)
     if not result["certified"]:  # its two clocks were disturbed
@@ -251,14 +264,24 @@ def test_the_pipeline_is_tuned_patched_and_runs_with_what_was_recommended(tmp_pa
     assert done.returncode == 0, done.stderr
     best = result["recommended"]
     assert best["time_s"] < result["baseline"]["time_s"]
-    assert values_of(config) == best["config"]
-    script = [sys.executable, str(PIPELINE / "train.py"), str(config), "3"]
-    output = subprocess.run(script, capture_output=True, text=True, check=True).stdout
-    assert json.loads(output.splitlines()[-1])["val_nrmse"] == pytest.approx(best["nrmse"])
+    written = yaml.safe_load(config.read_text())
+    assert written["include"] == "base.yaml"
+    assert "log_path" not in written["training"], "only parameters are exported"
+    written["training"].setdefault("accum_steps", 1)  # as base.yaml has it
+    assert values_of_mapping(written) == result["exported"]
+    for script in ("train.py", "evaluate.py"):
+        done = subprocess.run(
+            [sys.executable, script], cwd=folder, capture_output=True, text=True, check=True
+        )
+    metrics = json.loads(done.stdout.partition("\n")[2])["metrics"]
+    assert metrics["nrmse"] == pytest.approx(best["nrmse"])
 
-    folders = list((tmp_path / "runs/pipeline-logs").iterdir())
+    folders = list((folder / "runs/pipeline-logs").iterdir())
     assert len(folders) >= 6, "every trial's output is kept"
-    for folder in folders:
-        assert "training begins" in (folder / "output.log").read_text()
-    kept = [json.loads((folder / "trial.json").read_text())["params"] for folder in folders]
-    assert best["config"] in kept
+    for kept in folders:
+        assert (
+            "goes on from checkpoints/diffusion_residual.json, 0 epochs old"
+            in (kept / "output.log").read_text()
+        )
+    params = [json.loads((kept / "trial.json").read_text())["params"] for kept in folders]
+    assert best["config"] in params

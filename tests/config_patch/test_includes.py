@@ -54,7 +54,25 @@ def test_an_override_is_written_after_the_last_key_of_its_section(main):
         .replace("    epochs: 48\n", "    epochs: 48\n  distill:\n    batch_size: 12\n")
         + "seed: 1\n"
     )
-    assert [change.before for change in changes] == ["3", None, None, None, None]
+    assert [change.before for change in changes] == ["3", "5", "1", "6", "17"], "as an included file has them"
+
+
+def test_a_key_that_an_included_file_has_with_this_value_stays_there(main):
+    values = {"training.taus": 5, "training.accum": 2, "seed": 17}
+    after, [change] = config_patch.patch(MAIN, values, main, included=included_by(main))
+    assert after == MAIN.replace("  workers: 8\n", "  workers: 8\n  accum: 2\n")
+    assert (change.key, change.was, change.after) == ("training.accum", "1", "2")
+    assert config_patch.patch(MAIN, {"seed": 17}, main, included=included_by(main)) == (MAIN, [])
+
+
+def test_where_included_files_differ_a_key_is_written_on_top_and_nobody_says_what_it_was(tmp_path):
+    (tmp_path / "a.yaml").write_text("x: 1\n")
+    (tmp_path / "b.yaml").write_text("x: 2\n")
+    main = tmp_path / "main.yaml"
+    main.write_text("include: [a, b]\n")
+    after, [change] = config_patch.patch(main.read_text(), {"x": 1}, main, included=included_by(main))
+    assert after.endswith("x: 1\n")
+    assert (change.before, change.was) == (None, "(not there)")
 
 
 def test_a_key_that_no_file_has_is_refused_and_all_files_are_named(main):

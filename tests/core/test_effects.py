@@ -8,7 +8,7 @@ import pytest
 
 from tests.studies import report
 from tuner.core.config import TrialConfig
-from tuner.core.effects import MIN_EQUIVALENT, to_export
+from tuner.core.effects import MIN_EQUIVALENT, to_export, unread
 from tuner.core.trial import TrialRecord, TrialState
 
 BASELINE = TrialConfig(batch_size=6, micro_batch=3, num_taus=5)
@@ -128,6 +128,31 @@ def test_a_knob_of_the_speed_alone_is_effective_by_its_times():
     assert not is_kept(records)
 
 
+def test_a_steady_difference_of_less_than_one_percent_is_none():
+    """A device that gets warmer, or a run that always comes second, makes one that is significant."""
+    times = [(4.0, 4.004), (4.01, 4.0141), (4.0, 4.0041)]
+    records = [r for config, both in zip(OTHERS, times, strict=False) for r in pair(config, times=both)]
+    assert is_kept(records)
+    steady = scattered(0, 8, time_effect=0.002, time_sd=0.0002)
+    assert is_kept(steady)
+    assert not is_kept(scattered(0, 8, time_effect=0.015, time_sd=0.0002))
+    assert not is_kept(scattered(0, 8, nrmse_effect=0.002, nrmse_sd=0.0002))
+
+
+@pytest.mark.parametrize("state", [TrialState.FAILED, TrialState.INFEASIBLE])
+def test_a_run_that_broke_beside_one_that_did_not_shows_an_effect(state):
+    """The baseline's value ran out of memory where the recommended one fits: it must not be exported."""
+    broken = replace(run(TWIN, math.nan), state=state)
+    elsewhere = [*pair(OTHERS[0]), *pair(OTHERS[1], 0.0933333333, times=QUICKER)]
+    assert is_kept([*elsewhere, run(WINNER, 0.0912345678)])
+    assert not is_kept([*elsewhere, broken, run(WINNER, 0.0912345678)])
+    assert is_kept([*elsewhere, broken, replace(run(WINNER, math.nan), state=state)])
+    assert unread([*elsewhere, broken, run(WINNER, 0.0912345678)], BASELINE) == {}
+    again = run(TWIN, 0.0912345678)
+    assert is_kept([*elsewhere, broken, again, run(WINNER, 0.0912345678)])
+    assert not is_kept([*scattered(0, 8), replace(broken, seed=9), run(WINNER, 0.09, seed=9)])
+
+
 def test_a_clock_that_others_disturbed_shows_nothing():
     assert not is_kept(pair(TWIN, contended=True))
     assert is_kept([*pair(TWIN, times=(4.0, 5.0), contended=True), *pair(OTHERS[0])])
@@ -159,16 +184,65 @@ def test_an_effect_at_or_near_the_margin_is_called_none_in_few_studies(effect):
     assert sum(wrong) <= 5
 
 
+def test_a_parameter_that_is_never_read_is_named_where_the_baselines_value_is_recommended():
+    [one] = export(pair(TWIN), TWIN).no_effect
+    assert (one.name, one.kept, one.recommended, one.other) == ("accum_steps", 1, 1, 2)
+    assert export(pair(TWIN), TWIN).config == TWIN
+    assert not export(pair(TWIN, change=0.01), TWIN).no_effect
+
+
+def test_what_makes_no_difference_anywhere_is_shown_by_pairs_of_two_configurations():
+    both = [*pair(OTHERS[0]), *pair(OTHERS[1], 0.0933333333, times=QUICKER)]
+    [(name, values)] = unread(both, BASELINE).items()
+    [(value, seen)] = values.items()
+    assert (name, value) == ("accum_steps", (False, 2))
+    sizes = {(False, size) for size in (8, 12)}
+    assert seen == {
+        *(("batch_size", s) for s in sizes),
+        *(("micro_batch", s) for s in sizes),
+        ("num_taus", (False, 3)),
+    }
+    assert unread(pair(TWIN), BASELINE) == {}
+    assert unread([*both, *pair(OTHERS[2], change=0.01)], BASELINE) == {}
+    assert unread([*both, *pair(OTHERS[2], times=(4.0, 5.0))], BASELINE) == {}
+
+
 # What is exported.
 
 
 def test_what_would_break_a_constraint_is_not_exported():
-    assert export(pair(TWIN), is_legal=lambda config: config.accum_steps > 1).config == WINNER
+    kept = export(pair(TWIN), is_legal=lambda config: config.accum_steps > 1)
+    assert kept.config == WINNER
+    assert kept.no_effect[0].text.endswith("2 stays, because the baseline's 1 breaks a constraint here")
     smaller = replace(BASELINE, micro_batch=6)  # 3 divides it, 5 does not
     records = [run(replace(smaller, micro_batch=size), 0.0912345678) for size in (6, 3)]
     baseline = TrialConfig(batch_size=5, micro_batch=5, num_taus=5)
     divides = lambda config: config.batch_size % config.micro_batch == 0  # noqa: E731
     assert to_export(records, baseline, smaller, divides).config == smaller
+
+
+def test_two_values_that_are_legal_only_together_are_kept_together():
+    """6 samples in chunks of 3, against 32 in chunks of 16: neither value of one divides with the other's."""
+    winner = replace(BASELINE, batch_size=32, micro_batch=16)
+    divides = lambda config: config.batch_size % config.micro_batch == 0  # noqa: E731
+    baseline = replace(BASELINE, batch_size=6, micro_batch=6)
+    chunks = [
+        run(replace(winner, batch_size=size, micro_batch=m), 0.0912345678)
+        for size in (24, 48)
+        for m in (6, 16)
+    ]
+    batches = [
+        run(replace(winner, batch_size=b, micro_batch=m), 0.0912345678) for b in (6, 32) for m in (1, 2)
+    ]
+    both = to_export([*chunks, *batches], baseline, winner, divides)
+    assert both.config == baseline
+    assert [(one.name, one.is_legal) for one in both.no_effect] == [
+        ("batch_size", True),
+        ("micro_batch", True),
+    ]
+    alone = to_export(chunks, baseline, winner, divides)
+    assert alone.config == winner
+    assert [(one.name, one.is_legal) for one in alone.no_effect] == [("micro_batch", False)]
 
 
 def test_a_parameter_of_the_stages_own_is_kept_and_one_the_baseline_lacks_is_not():

@@ -94,8 +94,8 @@ def acquisition(of: Problem, records: Sequence[TrialRecord]) -> Acquisition:
     return Acquisition(found, Admission(found), under_way)
 
 
-def probed(configs: Sequence[TrialConfig]) -> list[Probed]:
-    return [Probed(config=c, epoch_time_s=epoch_s(c), peak_memory_gib=0.25) for c in configs]
+def probed(configs: Sequence[TrialConfig], factor: float = 1.0) -> list[Probed]:
+    return [Probed(config=c, epoch_time_s=epoch_s(c) / factor, peak_memory_gib=0.25) for c in configs]
 
 
 Law = Callable[[TrialConfig, int], float | None]
@@ -103,9 +103,17 @@ Law = Callable[[TrialConfig, int], float | None]
 
 
 def search(
-    of: Problem, law: Law, *, probe_cost_s: float | None = None, max_steps: int = 80
+    of: Problem,
+    law: Law,
+    *,
+    probe_cost_s: float | None = None,
+    max_steps: int = 80,
+    factor: float = 1.0,
 ) -> tuple[list[TrialRecord], list[ProbeStep], Decided]:
-    """Does what the strategy says until it is decided, the baseline first."""
+    """Does what the strategy says until it is decided, the baseline first.
+
+    Probes tell the seconds of an epoch divided by `factor`, and what does not fit.
+    """
     records, probes, probe_steps = [_outcome(of.baseline, 0, law)], [], []
     for _ in range(max_steps):
         step = strategy(of, records, probes, probe_cost_s).next_step()
@@ -113,7 +121,10 @@ def search(
             return records, probe_steps, step
         if isinstance(step, ProbeStep):
             probe_steps.append(step)
-            probes += probed(step.configs)
+            fitting = [config for config in step.configs if law(config, 0) is not None]
+            probes += probed(fitting, factor)
+            too_large = [config for config in step.configs if config not in fitting]
+            probes += [Probed(config=c, epoch_time_s=None, is_too_large=True) for c in too_large]
         else:
             assert isinstance(step, RunStep)
             records.append(_outcome(step.config, step.seed, law))

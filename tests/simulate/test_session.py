@@ -16,6 +16,13 @@ from tuner.runs.journal import read_journal
 from tuner.simulate.plan import plan
 from tuner.spec import load_study, study_as_yaml
 
+BUNDLED_STAGE = {
+    "class": "trainables.consistency.stage:ConsistencyStage",
+    "options": {},
+    "num_epochs": 6,
+    "num_samples": 2000,
+}
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
@@ -116,6 +123,7 @@ def test_a_plan_counts_points_and_says_what_excludes_others_and_what_it_would_co
 def test_a_study_with_further_parameters_is_planned_and_says_that_they_change_nothing():
     study = make_study(
         hardware="rtx4090",
+        stage=BUNDLED_STAGE,
         parameters={
             "batch_size": {"values": [6, 12, 24]},
             "micro_batch": {"low": 1, "high": 24},
@@ -130,6 +138,24 @@ def test_a_study_with_further_parameters_is_planned_and_says_that_they_change_no
     text = plan(study)
     assert "Supposed to change nothing: lr, precision." in text
     assert "180 of 720 points are legal" in text
+
+
+def test_a_plan_of_a_stage_that_is_not_the_bundled_one_predicts_no_seconds():
+    study = make_study(
+        hardware="rtx4090",
+        stage={"class": "trainables.command:CommandStage", "num_epochs": 3, "num_samples": 2000,
+               "options": {"command": ["true", "{batch_size}{micro_batch}{num_taus}{accum_steps}"]}},
+        budget={"trials": 5, "hours": 2},
+    )  # fmt: skip
+    text = plan(study)
+    assert f"{len(study.lattice):,} of {study.lattice.num_raw:,} points are legal" in text
+    assert "baseline: 333 batches, 3,330 forward passes, 9,990 rows (" in text
+    assert "guide's row: 167 batches, 2,004 forward passes (-40 %), 8,016 rows (" in text
+    assert "unknown until the baseline has run" in text
+    assert "at the latest: 2 GPU-hours, 0.72 kWh a worker" in text
+    assert not re.search(r"[\d.]+ (s|min|GiB)\b", text)
+    assert "supposed:" not in text
+    assert "simulat" not in text
 
 
 @pytest.mark.parametrize(

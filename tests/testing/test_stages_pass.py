@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.processes import ROOT
+from tests.pipeline import copy_pipeline, study_of_pipeline
 from tuner.testing import StageCase, check_stage, stage_clauses
 
 PARAMS = {"batch_size": 8, "micro_batch": 4, "num_taus": 3, "accum_steps": 4}
@@ -45,14 +44,13 @@ def test_the_synthetic_stage_keeps_the_contract(check: Any) -> None:
 
 def test_the_command_stage_keeps_the_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The stage is used as in the example of a pipeline; what it does not know is a parameter to patch."""
-    monkeypatch.chdir(ROOT)
-    study = yaml.safe_load((ROOT / "docs/examples/pipeline/study.yaml").read_text())
-    stage = study["stage"]
+    monkeypatch.chdir(copy_pipeline(tmp_path, num_trajectories=24))
+    stage = study_of_pipeline()["stage"]
     lacking = {name: value for name, value in PARAMS.items() if name != "num_taus"}
     check_stage(
         stage["class"],
         PARAMS,
-        stage["options"] | {"num_samples": 2000, "logs": str(tmp_path), "grace_s": 0.2},
+        stage["options"] | {"num_samples": 24, "logs": str(tmp_path), "grace_s": 0.2},
         num_epochs=2,
         other_params=OTHERS,
         bad_params=[lacking],

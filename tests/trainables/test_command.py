@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.pipeline import copy_pipeline, study_of_pipeline
 from tests.processes import wait_until
 from tests.studies import NO_SINKS
 from trainables.command import CommandStage
@@ -321,8 +322,11 @@ def test_what_would_fail_in_every_trial_is_said_before_the_first(tmp_path, monke
     assert words in str(raised.value)
 
 
-def test_a_study_with_a_missing_script_ends_with_exit_code_2_before_any_trial(tmp_path, call_on_ray):
-    study = yaml.safe_load(Path("docs/examples/pipeline/study.yaml").read_text())
+def test_a_study_with_a_missing_script_ends_with_exit_code_2_before_any_trial(
+    tmp_path, monkeypatch, call_on_ray
+):
+    monkeypatch.chdir(copy_pipeline(tmp_path))
+    study = study_of_pipeline()
     study["stage"]["options"] |= {"logs": str(tmp_path / "logs")}
     study["stage"]["options"]["command"][1] = "no-such.py"
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
@@ -334,7 +338,7 @@ def test_a_study_with_a_missing_script_ends_with_exit_code_2_before_any_trial(tm
 
 
 def test_a_script_that_somebody_kills_is_asked_again_by_a_study_on_real_ray(tmp_path, call_on_ray):
-    study = yaml.safe_load(Path("docs/examples/pipeline/study.yaml").read_text())
+    study = study_of_pipeline()
     once = (
         "import os, sys\nif not os.path.exists(sys.argv[2]):\n"
         "    open(sys.argv[2], 'w').close(); os.kill(os.getpid(), 9)\n"
@@ -342,8 +346,9 @@ def test_a_script_that_somebody_kills_is_asked_again_by_a_study_on_real_ray(tmp_
     )
     command = ["{python}", "-c", once, "{config}", str(tmp_path / "killed")]
     logs = str(tmp_path / "logs")
-    changes = {"command": command, "start": "", "keys": {}, "per_epoch": False, "logs": logs}
-    study["stage"]["options"] |= changes
+    config = str(copy_pipeline(tmp_path) / "train_config.yaml")
+    kept = {name: study["stage"]["options"][name] for name in ("patch", "per_epoch")}
+    study["stage"]["options"] = kept | {"command": command, "config": config, "logs": logs}
     study["budget"] = {"trials": 3, "hours": 0.05}
     study["certificate"] = {"pairs": 0}
     study["outputs"] = NO_SINKS

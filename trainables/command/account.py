@@ -9,7 +9,7 @@ import shlex
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainables.command import template
 from trainables.command.figures import ScriptFigures
@@ -18,6 +18,9 @@ from trainables.command.options import CommandOptions
 from trainables.command.output import STARTED, Metrics, OutputWatch, name_of
 from trainables.command.parameters import reaches_script
 from trainables.trial_account import Told, TrialAccount
+
+if TYPE_CHECKING:
+    from trainables.command.script_probe import ScriptProbe
 
 MAX_READS = 5
 """Most lines with metrics that are kept, from the first."""
@@ -35,11 +38,19 @@ class Account:
         watch: Reads the lines.
         num_epochs: Epochs that the script is told to train.
         is_tried: Whether a person tries the trial out; a second epoch without a metric then ends the reading.
+        whole: What a report is of if it is not an epoch's, in words.
     """
 
     def __init__(
-        self, options: CommandOptions, watch: OutputWatch, num_epochs: int, *, is_tried: bool = False
+        self,
+        options: CommandOptions,
+        watch: OutputWatch,
+        num_epochs: int,
+        *,
+        is_tried: bool = False,
+        whole: str = "the whole training",
     ) -> None:
+        self._whole = whole
         self._options, self._watch, self._num_epochs = options, watch, num_epochs
         self._is_tried = is_tried
         self._gives_up = is_tried and options.per_epoch and options.source == "json"
@@ -150,10 +161,11 @@ class Account:
         parts = []
         for ours, value in metrics.items():
             clock = name_of("time_per_epoch", self._options.keys) if ours == "time_s" else ""
-            theirs, word = name_of(ours, self._options.keys) or clock, self._options.word(ours)
+            theirs = name_of(ours, self._options.keys) or clock
+            word = self._options.word(ours)
             parts.append(f"{word} {value:g}" + (f" (from {theirs})" if theirs != word else ""))
         is_epoch = self._options.per_epoch or self._options.is_clock_added_up
-        parts.append(f"epoch {self._num_reads}" if is_epoch else "the whole training")
+        parts.append(f"epoch {self._num_reads}" if is_epoch else self._whole)
         if "time_s" not in metrics:
             parts.append("time from the wall clock")
         return ", ".join(parts)
@@ -168,6 +180,12 @@ class ScriptAccount(TrialAccount):
 
     _account: Account
     _figures: ScriptFigures
+    _script_probe: ScriptProbe | None = None
+
+    @classmethod
+    def is_tried_by_probe(cls, options: Mapping[str, Any]) -> bool:
+        """Whether a short start, as option ``probe`` says, is what is tried out."""
+        return bool(options.get("probe"))
 
     @classmethod
     def epochs_to_try(cls, options: Mapping[str, Any], num_epochs: int) -> int:
@@ -177,11 +195,19 @@ class ScriptAccount(TrialAccount):
 
     def what_runs(self) -> Told:
         """Returns command, folder, patched keys of the configuration, and when reports are expected."""
+        if self._script_probe:
+            return self._script_probe.what_runs()
         return self._account.what_runs() if hasattr(self, "_account") else []
 
     def what_was_read(self) -> Told:
         """Returns which lines of output were read as what."""
+        if self._script_probe:
+            return self._script_probe.what_was_read()
         return self._account.what_was_read() if hasattr(self, "_account") else []
+
+    def what_was_found(self) -> Told:
+        """Returns what a probe has found of its first configuration."""
+        return self._script_probe.what_was_found() if self._script_probe else []
 
     def what_is_missing(self) -> str:
         """Returns why no metrics were found, and which option to correct."""
@@ -189,7 +215,7 @@ class ScriptAccount(TrialAccount):
 
     def memory_source(self) -> str:
         """Returns that it is the script's own figure, if it has told one, else NVML's of its card."""
-        if self._figures.peak_memory_gib:
+        if self._script_probe.says_memory if self._script_probe else self._figures.peak_memory_gib:
             return "as the script itself reports"
         on_card = self.device_kind(self.config.get("stage", {})) == "cuda"  # type: ignore[attr-defined]
         return "of the script's processes on the card, as NVML tells it" if on_card else ""

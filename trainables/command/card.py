@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from trainables.command.options import mistake
+from trainables.command.mistakes import mistake
 from trainables.telemetry import device
 from trainables.telemetry.card_memory import CardMemoryMeter
 from trainables.telemetry.cards import JoinedMonitor, capacity_gib, cards_here, name_of, opened_cards

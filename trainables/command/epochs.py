@@ -5,6 +5,8 @@ Knows epoch numbers and seconds. Does not know lines or processes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 COUNT_LINES = "keys: {epoch: ''} in the stage's options counts the lines instead"
 MAX_RATIO = 2.0
 """Largest accepted ratio between the seconds that a script reports and those of our clock."""
@@ -116,8 +118,39 @@ class EpochCount:
             )
         return (
             f"{seen} where epoch {self.num + 1} was due. Fix: print the {self._quality} after every epoch, "
-            f"or {self._otherwise}; or {COUNT_LINES}."
+            f"or write per_epoch: false; or {COUNT_LINES}."
         )
+
+
+class SumOfEpochs:
+    """Adds up the seconds of each epoch, for a script that says them as it trains and the rest at its end.
+
+    Args:
+        num_epochs: Epochs that are expected.
+        keys: The option ``keys``, which names the seconds by ``time_per_epoch``.
+
+    Attributes:
+        time_s: Seconds of all epochs so far.
+    """
+
+    def __init__(self, num_epochs: int, keys: Mapping[str, str]) -> None:
+        name = f"{keys['time_per_epoch']!r} (keys.time_per_epoch)"
+        self._count = EpochCount(num_epochs, name, "leave keys.time_per_epoch out to use the wall clock")
+        self.time_s = 0.0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there were as many epochs as are expected."""
+        return self._count.is_complete
+
+    def add(self, seconds: float, epoch: float | None) -> None:
+        """Adds those of a report, if it is the next epoch's; see ``EpochCount.is_end_of_epoch``."""
+        if self._count.is_end_of_epoch(epoch):
+            self.time_s += seconds
+
+    def why_short(self) -> str:
+        """Returns why there were too few, and the fix; "" if there was no report at all."""
+        return self._count.why_short() if self._count.has_seen_any else ""
 
 
 def check_clock(

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from trainables.command import verdict
-from trainables.command.missing import mapping_of
 from trainables.command.objects import MISSING, MissingKeyError, lookup, names, objects_in
 from trainables.command.options import CommandOptions
-from trainables.command.output import MAX_QUOTE, Metrics, name_of, to_metrics
+from trainables.command.output import MAX_QUOTE, Metrics, mapping_of, name_of, to_metrics
 from trainables.command.process import Script
 from trainables.telemetry.failures import MissingMetricError, ScriptError
 from trainables.telemetry.symptoms import proves_out_of_memory

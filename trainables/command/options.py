@@ -14,6 +14,9 @@ from typing import Any, Self
 
 from foundation import quality_name
 from trainables.command.ending import VARIABLE
+from trainables.command.mistakes import are_words as _are_words
+from trainables.command.mistakes import mistake
+from trainables.command.probe_options import ProbeOptions
 from trainables.command.sources import FORMATS
 from trainables.command.words import names_in
 
@@ -73,6 +76,7 @@ class CommandOptions:
         quality_metric: The study's own quality figure, which ``keys`` and messages call by its name; it is
             read as the NRMSE of other studies is. The study's key ``metric`` sets it.
         env: Environment variables of the script, such as ``OMP_NUM_THREADS: "{num_threads}"``.
+        probe: How to start the script for a few steps only; see ``probe_options``.
 
     Raises:
         ValueError: A value makes no sense; the message names option, value and fix.
@@ -101,6 +105,7 @@ class CommandOptions:
     device: str = "auto"
     env: Mapping[str, str | int | float] = field(default_factory=dict)
     quality_metric: str = quality_name.DEFAULT
+    probe: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -115,6 +120,7 @@ class CommandOptions:
         _check_workdir(self.workdir)
         self._check_keys()
         self._check_regexes()
+        ProbeOptions.parse(self.probe, config=self.config)
 
     def _check_types(self) -> None:
         if not (_are_words(self.command) and self.command):
@@ -323,12 +329,3 @@ def _command_at_home(command: Any) -> Any:
         at_home("command", word) if index in (0, python_script(command)) else word
         for index, word in enumerate(command)
     ]
-
-
-def mistake(name: str, value: object, fix: str) -> ValueError:
-    """Returns the error for an option that makes no sense."""
-    return ValueError(f"stage option {name}={value!r} makes no sense. Fix: {fix}.")
-
-
-def _are_words(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(word, str) for word in value)

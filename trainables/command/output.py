@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation import quality_name
-from trainables.command.epochs import COUNT_LINES, EpochCount
-from trainables.command.missing import WITHOUT_CLOCK, why_missing
+from trainables.command.epochs import COUNT_LINES, EpochCount, SumOfEpochs
 from trainables.command.objects import MISSING, MissingKeyError, lookup, names, objects_in
 from trainables.command.options import CLOCKS, KEYS, METRICS, CommandOptions
 from trainables.command.patterns import compile_pattern, read_number
@@ -50,10 +49,7 @@ class OutputWatch:
     def __init__(self, options: CommandOptions, num_epochs: int) -> None:
         self._options = options
         self._count = EpochCount(num_epochs, options.quality)
-        if options.is_clock_added_up:
-            clock = f"{self._name('time_per_epoch')!r} (keys.time_per_epoch)"
-            otherwise = "leave keys.time_per_epoch out to use the wall clock"
-            self._count = EpochCount(num_epochs, clock, otherwise)
+        self._sum = SumOfEpochs(num_epochs, options.keys) if options.is_clock_added_up else None
         self._groups = [
             name for name in map(self._name, KEYS) if name in re.compile(options.pattern).groupindex
         ]
@@ -115,8 +111,8 @@ class OutputWatch:
     def _report(self, values: Mapping[Any, Any], at_s: float) -> Iterator[Metrics]:
         """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
         self._seen = names(values)
-        if self._options.is_clock_added_up:
-            self._add_epoch(values, at_s)
+        if self._sum is not None:
+            self._add_epoch(values, self._sum, at_s)
         metrics = to_metrics(values, self._options.training_keys, self._options.quality_metric)
         if metrics is None:
             return
@@ -132,19 +128,21 @@ class OutputWatch:
                 self._require_clock(metrics)
                 yield self._with_cumulative_clock(metrics)
         elif (epoch is None or epoch > 0) and self._has_clock(metrics):
-            self.last = (self._with_sum(metrics) if self._options.is_clock_added_up else metrics, at_s)
+            self.last = (self._with_sum(metrics), at_s)
 
     def final(self, metrics: Metrics, at_s: float) -> tuple[Metrics, float]:
-        """Returns the metrics of the whole training and their time; the seconds are summed, if of epochs.
+        """Returns the metrics of the whole training and their time; its seconds are added up, if of epochs.
+
+        That time is then of the last epoch's report: what the script does after it is no training.
 
         Raises:
             ValueError: They are not those of as many epochs as the study has.
         """
-        if not self._options.is_clock_added_up:
-            return metrics, at_s
-        if not self._count.is_complete:
-            raise ValueError(self.explain())
-        return self._with_sum(metrics), self._added_at_s
+        if self._sum is not None and not self._sum.is_complete:
+            if why := self._sum.why_short() or (self._source.why_nothing() if self._source else ""):
+                raise ValueError(why)
+            raise self._no_clock("time_per_epoch")
+        return self._with_sum(metrics), at_s if self._sum is None else self._added_at_s
 
     @property
     def has_other_names(self) -> bool:
@@ -165,18 +163,27 @@ class OutputWatch:
         return any(map(self._name, CLOCKS))
 
     def explain(self) -> str:
-        """Returns why there were no or too few NRMSEs or seconds, and which option to correct."""
-        is_counted = self._options.per_epoch or self._options.is_clock_added_up
-        if is_counted and self._count.has_seen_any and not self._count.is_complete:
+        """Returns why there were no or too few NRMSEs, and which option to correct."""
+        if self._count.has_seen_any:
             return self._count.why_short()
-        ours = self._wanted()
-        return why_missing(ours, self._name(ours), self._options, self._source, self._seen)
-
-    def _wanted(self) -> str:
-        """Returns our name of what has not come: the NRMSE, or a clock if another command tells that."""
-        if self._options.is_clock_added_up and not self._count.num:
-            return "time_per_epoch"
-        return "time_s" if self._options.evaluate else "nrmse"
+        if self._source is not None:
+            there = ", ".join(self._seen) or "nothing from after the line of option start"
+            return self._source.why_nothing() or (
+                f"{self._options.file} (option file) has no {self._name('nrmse')!r}, but {there}. "
+                f"Fix: {mapping_of(self._seen, self._options.quality_metric)}."
+            )
+        if self._options.source == "regex":
+            return f"no line matched option pattern={self._options.pattern!r}. Fix: correct it."
+        seen = f"; the last object had {', '.join(self._seen)}" if self._seen else ""
+        if self._options.evaluate:
+            return (
+                f"no line of output had an object with the key {self._name('time_s')!r}{seen}. "
+                "Fix: correct keys.time_s, or leave it out to use the wall clock."
+            )
+        return (
+            f"no line of output had an object with the key {self._name('nrmse')!r}{seen}. "
+            f"Fix: {mapping_of(self._seen, self._options.quality_metric)}."
+        )
 
     def _has_clock(self, metrics: Metrics) -> bool:
         """Whether metrics have the script's own clock, where a line counts for nothing else."""
@@ -187,10 +194,14 @@ class OutputWatch:
         for ours in CLOCKS:
             name = self._name(ours)
             if name and ours not in metrics:
-                raise MissingKeyError(
-                    f"an epoch's report has no {name!r}, which keys.{ours} names; it has "
-                    f"{', '.join(self._seen)}. Fix: correct keys.{ours}, or {WITHOUT_CLOCK}."
-                )
+                raise self._no_clock(ours)
+
+    def _no_clock(self, ours: str) -> MissingKeyError:
+        seen = f"it has {', '.join(self._seen)}" if self._seen else "there was no report at all"
+        return MissingKeyError(
+            f"an epoch's report has no {self._name(ours)!r}, which keys.{ours} names; {seen}. "
+            f"Fix: correct keys.{ours}, or leave it out to use the wall clock."
+        )
 
     def _with_cumulative_clock(self, metrics: Metrics) -> Metrics:
         """Replaces the seconds of an epoch by those of all epochs so far."""
@@ -199,17 +210,20 @@ class OutputWatch:
         self._training_s += metrics.pop("time_per_epoch")
         return metrics | {"time_s": self._training_s}
 
-    def _add_epoch(self, values: Mapping[Any, Any], at_s: float) -> None:
+    def _add_epoch(self, values: Mapping[Any, Any], to: SumOfEpochs, at_s: float) -> None:
         """Adds the seconds of an epoch to those of the epochs before, if a report has them."""
         name = self._name("time_per_epoch")
         found = to_metrics(values, dict.fromkeys(METRICS, "") | {"time_per_epoch": name})
-        if found and self._count.is_end_of_epoch(_epoch_of(values, self._name("epoch"))):
-            self._training_s, self._added_at_s = self._training_s + found["time_per_epoch"], at_s
+        if found:
+            to.add(found["time_per_epoch"], _epoch_of(values, self._name("epoch")))
+            self._added_at_s = at_s
 
     def _with_sum(self, metrics: Metrics) -> Metrics:
         """Replaces the seconds of an epoch by those of all so far, for a script that reports at its end."""
+        if self._sum is None:
+            return metrics
         others = {ours: value for ours, value in metrics.items() if ours != "time_per_epoch"}
-        return others | {"time_s": self._training_s}
+        return others | {"time_s": self._sum.time_s}
 
     def _notice(self, line: str) -> None:
         """Raises for a line that makes the trial infeasible; lines of source code in a traceback never do."""
@@ -324,6 +338,12 @@ def _number(value: object) -> float | None:
         return float(value)
     except OverflowError:  # a whole number of more than 308 digits
         return math.inf if value > 0 else -math.inf
+
+
+def mapping_of(seen: list[str], quality: str) -> str:
+    """Returns advice on how to map the quality figure, with a name from the output if one looks like it."""
+    likely = [name for name in seen if quality.lower() in name.lower()]
+    return f"write keys: {{{quality}: {likely[0] if likely else 'NAME'}}} in the stage's options"
 
 
 def _short(value: object) -> str:

@@ -9,7 +9,11 @@ import difflib
 from collections.abc import Collection, Iterator
 
 from trainables.command.options import CommandOptions
-from trainables.command.words import OWN_WORDS, names_in, word_of
+from trainables.command.probe_options import ProbeOptions
+from trainables.command.words import OWN_WORDS, STEPS, names_in, word_of
+
+_REACH_NO_TRAINING = ("evaluate", "evaluate_file", "evaluate_start", "probe.args", "probe.patch")
+"""Options whose words a training does not see."""
 
 
 def check_parameters(options: CommandOptions, varying: Collection[str], fixed: Collection[str]) -> None:
@@ -25,14 +29,15 @@ def check_parameters(options: CommandOptions, varying: Collection[str], fixed: C
             parameter that varies reaches nothing.
     """
     names = [*varying, *fixed]
+    own = (*OWN_WORDS, STEPS) if options.probe else OWN_WORDS
     for name in names:
-        if name in OWN_WORDS:
+        if name in own:
             raise ValueError(
                 f"the parameter {name!r} has the name of a word that the command stage fills in itself "
-                f"({', '.join(OWN_WORDS)}). Fix: give the parameter another name."
+                f"({', '.join(own)}). Fix: give the parameter another name."
             )
     for where, text, name in _uses(options):
-        known = [*names, *(word for word in OWN_WORDS if (where, word) != ("patch", "config"))]
+        known = _known(where, names)
         if name not in known:
             raise _unknown(where, text, name, known)
     if unreached := [name for name in varying if not reaches_script(options, name)]:
@@ -41,8 +46,13 @@ def check_parameters(options: CommandOptions, varying: Collection[str], fixed: C
 
 def reaches_script(options: CommandOptions, name: str) -> bool:
     """Whether the script is told the value of a word; telling it to another command does not count."""
-    where_told = (where for where, _, told in _uses(options) if told == name)
-    return any(where not in ("evaluate", "evaluate_file", "evaluate_start") for where in where_told)
+    return any(told == name and where not in _REACH_NO_TRAINING for where, _, told in _uses(options))
+
+
+def _known(where: str, names: list[str]) -> list[str]:
+    """Returns the words that an option may name."""
+    own = [word for word in OWN_WORDS if word != "config" or not where.endswith("patch")]
+    return [*names, *own, *([STEPS] if where.startswith("probe.") else [])]
 
 
 def _uses(options: CommandOptions) -> Iterator[tuple[str, str, str]]:
@@ -57,6 +67,8 @@ def _uses(options: CommandOptions) -> Iterator[tuple[str, str, str]]:
         name = word_of(text)
         names = names_in(text) if name is None else [name]
         yield from (("patch", f"{key}: {text}", name) for name in names)
+    if probe := ProbeOptions.parse(options.probe, config=options.config):
+        yield from probe.uses()
 
 
 def _unknown(where: str, text: str, name: str, known: list[str]) -> ValueError:

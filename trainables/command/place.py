@@ -18,10 +18,13 @@ from trainables.command import template
 from trainables.command.environment import script_environment
 from trainables.command.options import CommandOptions
 from trainables.command.output import Metrics
+from trainables.command.probe_options import ProbeOptions
 from trainables.command.process import Script, Surroundings
 from trainables.command.reader import Poll, nowhere
-from trainables.command.words import fill
+from trainables.command.words import STEPS, fill
 from trainables.command.workdir import NAME, from_workdir, make_workdir
+
+NOT_KEPT = "option logs keeps all of its output"
 
 
 class TrialPlace:
@@ -33,6 +36,7 @@ class TrialPlace:
     Attributes:
         folder: The trial's folder.
         words: The words that are replaced in commands; none before ``furnish``.
+        more_patch: Keys of the configuration that only a probe patches.
 
     Raises:
         ValueError: ``logs`` cannot be written.
@@ -42,6 +46,8 @@ class TrialPlace:
         self._options = options
         self._cwd: Path | None = None
         self.words: dict[str, Any] = {}
+        self.more_patch: Mapping[str, Any] = {}
+        self._more_words: list[str] = []
         if options.logs:
             template.make_logs(options.logs)
             prefix = time.strftime("trial-%Y%m%d-%H%M%S-")
@@ -49,8 +55,25 @@ class TrialPlace:
         else:
             self.folder = Path(tempfile.mkdtemp(prefix="distill-trial-"))
 
-    def furnish(self, params: Mapping[str, Any], seed: int, num_epochs: int, num_threads: int) -> None:
-        """Fills the folder: the trial's configuration, what ``workdir`` names, and ``trial.json``."""
+    def furnish(
+        self,
+        params: Mapping[str, Any],
+        seed: int,
+        num_epochs: int,
+        num_threads: int,
+        *,
+        num_steps: int = 0,
+    ) -> None:
+        """Fills the folder: the trial's configuration, what ``workdir`` names, and ``trial.json``.
+
+        Args:
+            params: The parameters of the trial.
+            seed: Its seed.
+            num_epochs: Epochs of a whole training.
+            num_threads: Threads of compute.
+            num_steps: Steps of a probe, which is started as its option says; 0 for a whole training.
+        """
+        probe = ProbeOptions.parse(self._options.probe, config=self._options.config) if num_steps else None
         words: dict[str, Any] = {
             **params,
             "seed": seed,
@@ -60,18 +83,32 @@ class TrialPlace:
             "python": sys.executable,
             "dir": str(self.folder),
         }
+        if probe:
+            words[STEPS] = num_steps
+            self._more_words, self.more_patch = probe.args, probe.patch
         if self._options.config:
-            words["config"] = str(template.write_config(self._options, words, self.folder))
+            copy = template.write_config(self._options, words, self.folder, self.more_patch)
+            words["config"] = str(copy)
         if self._options.workdir:
             self._cwd = make_workdir(self._options.workdir, self.folder)
         self.words = words
-        told = {"params": dict(params), "seed": seed, "command": self.filled(self._options.command)}
+        told = {"params": dict(params), "seed": seed, "command": self.command}
         (self.folder / "trial.json").write_text(json.dumps(told, indent=1, default=str), encoding="utf-8")
+
+    @property
+    def command(self) -> list[str]:
+        """The stage's command with its words replaced; see ``filled``."""
+        return self.filled([*self._options.command, *self._more_words])
 
     def filled(self, command: list[str]) -> list[str]:
         """Returns a command with its words replaced, as it starts in the folder of the script."""
         filled = [fill(word, self.words) for word in command]
         return from_workdir(filled, self._cwd) if self._cwd else filled
+
+    @property
+    def where_output_is(self) -> str:
+        """Words that say where the script's output is."""
+        return f"its output: {self.folder}/output.log" if self._options.logs else NOT_KEPT
 
     def path(self, text: str) -> Path:
         """Returns the path of a file that a command writes; a relative one is in the folder where it runs."""

@@ -5,6 +5,7 @@ Knows processes. Does not know metrics or trials.
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.command import ending
-from trainables.command.options import mistake
+from trainables.command.mistakes import mistake
 from trainables.command.reader import Event, OutputReader, Poll, See, nowhere
 from trainables.command.usage import read_usage
 from trainables.command.verdict import count_oom_kills
@@ -92,9 +93,9 @@ class Script:
             self._process.stdout, log, see, lambda: read_usage(self._pid), self._has_ended, poll
         )
 
-    def next_event(self) -> Event:
-        """Waits for the next line that ``see`` selects, or for the end of the script."""
-        return self._reader.next_event()
+    def next_event(self, until_s: float = math.inf) -> Event:
+        """Waits for the next line that ``see`` selects, or for the end; see ``OutputReader.next_event``."""
+        return self._reader.next_event(until_s)
 
     @property
     def tail(self) -> list[str]:

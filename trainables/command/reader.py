@@ -6,6 +6,7 @@ waited for, without colours: memory does not grow with the output. Does not know
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import re
@@ -101,9 +102,17 @@ class OutputReader:
         self._thread = threading.Thread(target=self._run, name="script-output", daemon=True)
         self._thread.start()
 
-    def next_event(self) -> Event:
-        """Returns the next line that ``see`` selects, or the end of the script, which is the last event."""
-        return self._events.get()
+    def next_event(self, until_s: float = math.inf) -> Event:
+        """Returns the next line that ``see`` selects, or the end of the script, which is the last event.
+
+        Raises:
+            TimeoutError: Nothing has come by ``until_s``, seconds of ``time.perf_counter()``.
+        """
+        timeout_s = None if until_s == math.inf else max(0.0, until_s - time.perf_counter())
+        try:
+            return self._events.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError from None
 
     def join(self) -> None:
         """Waits until the thread has ended; the script must have."""

@@ -20,13 +20,15 @@ from trainables.command.figures import ScriptFigures
 from trainables.command.options import CommandOptions, at_home
 from trainables.command.output import STARTED, Metrics, OutputWatch
 from trainables.command.parameters import check_parameters
-from trainables.command.place import TrialPlace
+from trainables.command.place import NOT_KEPT, TrialPlace
 from trainables.command.process import Script
 from trainables.command.reader import Event
+from trainables.command.script_probe import ScriptProbe
 from trainables.command.usage import Usage
-from trainables.trial import EpochCounts
+from trainables.probe import ProbeResult
+from trainables.trial import EpochCounts, ProbeSpec
 
-NOT_OF_QUALITY = ("logs", "grace_s", "device", "evaluate_start")
+NOT_OF_QUALITY = ("logs", "grace_s", "device", "evaluate_start", "probe")
 """Options on which NRMSE does not depend."""
 
 
@@ -41,6 +43,12 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
     """
 
     pins_cores: ClassVar[bool] = False
+    probes_in_proportion: ClassVar[bool] = True
+
+    @classmethod
+    def offers_probe(cls, options: Mapping[str, Any]) -> bool:
+        """Whether option ``probe`` says how the script does few steps."""
+        return bool(options.get("probe"))
 
     @classmethod
     def prepare(cls, options: Mapping[str, Any]) -> None:
@@ -132,7 +140,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         """Returns one report, with the script's clock and memory instead of this process's."""
         with self._released_if_it_fails():
             result = super().step()
-        return self._figures.over(result)
+        return result if self._probe else self._figures.over(result)
 
     def release(self) -> None:
         """Ends the script and all its descendants; removes the trial's folder unless ``logs`` keeps it."""
@@ -145,9 +153,13 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
 
     # How it is done.
 
+    def _probed(self, spec: ProbeSpec) -> list[ProbeResult]:
+        self._script_probe = ScriptProbe(CommandOptions.parse(spec.options), spec, self._instruments.meter)
+        return self._script_probe.results()
+
     def _launched(self, place: TrialPlace) -> Script:
         self._watch_output.follow(place.path(self._options.file))
-        command, account = place.filled(self._options.command), self._account
+        command, account = place.command, self._account
         account.launched(command, place.words, place.folder)
         return place.start(command, "output.log", account.see, account.poll)
 
@@ -215,7 +227,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         try:
             return self._watch_output.final(found, at_s)
         except ValueError as error:
-            raise self._no_metrics(str(error)) from error
+            raise verdict.unusable(error, self._where()) from error
 
     def _require_success(self, event: Event) -> None:
         """Ends what the script left behind, and raises unless it ended well by itself."""
@@ -238,6 +250,4 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         )
 
     def _where(self) -> str:
-        if self._options.logs and self._place is not None:
-            return f"its output: {self._place.folder}/output.log"
-        return "option logs keeps all of its output"
+        return self._place.where_output_is if self._place else NOT_KEPT

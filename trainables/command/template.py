@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from config_patch import Change, ConfigPatchError, included_by, patch
-from trainables.command.options import CommandOptions, mistake
+from trainables.command.mistakes import mistake
+from trainables.command.options import CommandOptions
 from trainables.command.program import check_program
 from trainables.command.words import value_of
 from trainables.command.workdir import NAME, check_paths
@@ -20,14 +21,22 @@ OWN_FILES = ("output.log", "trial.json", "evaluate.log", "evaluate_start.log", N
 """Names of the other files that are written into a trial's folder."""
 
 
-def write_config(options: CommandOptions, words: Mapping[str, Any], folder: Path) -> Path:
+def write_config(
+    options: CommandOptions, words: Mapping[str, Any], folder: Path, more: Mapping[str, Any] | None = None
+) -> Path:
     """Writes the trial's copy of the configuration: the same bytes, but for the values of a trial.
+
+    Args:
+        options: The stage's options.
+        words: The words and their values.
+        folder: The trial's own.
+        more: Keys and values that are patched too; they win over ``patch`` and ``constants``.
 
     Raises:
         ValueError: The file cannot be read or patched, or there is no such word.
     """
     copy = folder / Path(options.config).name
-    content, _ = _patched(options, _values(options, words))
+    content, _ = _patched(options, _values(options, words, more))
     copy.write_bytes(content)
     for place, text in _places(options).items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
@@ -35,16 +44,16 @@ def write_config(options: CommandOptions, words: Mapping[str, Any], folder: Path
     return copy
 
 
-def changes(options: CommandOptions, words: Mapping[str, Any]) -> list[str]:
+def changes(
+    options: CommandOptions, words: Mapping[str, Any], more: Mapping[str, Any] | None = None
+) -> list[str]:
     """Returns what the trial's copy has in place of the original's values, a text for each key."""
-    values = _values(options, words)
+    values = _values(options, words, more)
     if not values:
         return []
     _, changed = _patched(options, values)
-    told = {key: f"{value}, as it was" for key, value in values.items()}
-    for change in changed:
-        told[change.key] = f"{change.before} -> {change.after}" if change.before else f"{change.after}, added"
-    return [f"{key}: {told[key]}" for key in values]
+    told = {change.key: f"{change.key}: {change.was} -> {change.after}" for change in changed}
+    return [told.get(key, f"{key}: {value}, as it was") for key, value in values.items()]
 
 
 def check(options: CommandOptions) -> None:
@@ -74,7 +83,13 @@ def check_config(options: CommandOptions) -> None:
     if Path(options.config).name in OWN_FILES:
         fix = "give the file another name: the trial's folder has a file of ours with this name"
         raise mistake("config", options.config, fix)
-    _patched(options, {**dict.fromkeys(options.patch, 1), **options.constants})
+    values = {**dict.fromkeys(options.patch, 1), **options.constants}
+    _patched(options, values)
+    if options.probe:
+        try:
+            _patched(options, {**values, **dict.fromkeys(options.probe.get("patch", ()), 1)})
+        except ValueError as error:
+            raise ValueError(str(error).replace("option patch", "option probe.patch", 1)) from None
     _places(options)
 
 
@@ -117,15 +132,17 @@ def _included(options: CommandOptions) -> dict[Path, str]:
         raise mistake("config", options.config, "save what it includes as UTF-8 text") from None
 
 
-def _values(options: CommandOptions, words: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values of keys of ``patch`` and ``constants``; ValueError for a word that there is not."""
-    values: dict[str, Any] = {}
-    for key, text in options.patch.items():
+def _values(
+    options: CommandOptions, words: Mapping[str, Any], more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Returns the values of all keys: ``constants``, ``patch``, ``more``; ValueError for an unknown word."""
+    values = dict(options.constants)
+    for key, text in {**options.patch, **(more or {})}.items():
         try:
             values[key] = value_of(text, words)
         except (KeyError, ValueError):
             raise mistake("patch", text, f"use one of {', '.join(words)}") from None
-    return {**values, **options.constants}
+    return values
 
 
 def _patched(options: CommandOptions, values: Mapping[str, Any]) -> tuple[bytes, Sequence[Change]]:

@@ -11,6 +11,8 @@ from typing import Any
 
 OWN_WORDS = ("seed", "num_epochs", "num_samples", "num_threads", "python", "dir", "config")
 """Names that a command stage fills in beside the parameters of a trial."""
+STEPS = "num_steps"
+"""Name of one more, in option ``probe`` only: the steps that a short start is to do."""
 
 _BRACES = re.compile(r"\{\{(?P<literal>[A-Za-z_]\w*)\}\}|\{(?P<word>[A-Za-z_]\w*)\}")
 
@@ -34,14 +36,16 @@ def fill(text: str, words: Mapping[str, Any]) -> str:
     return _BRACES.sub(replace, text)
 
 
-def value_of(text: str, words: Mapping[str, Any]) -> Any:
+def value_of(text: Any, words: Mapping[str, Any]) -> Any:
     """Returns the value of a word, with its type, if ``text`` is its bare name or ``{name}`` alone.
 
-    Any other text is filled, and stays text.
+    Any other text is filled, and stays text; what is no text stays as it is.
 
     Raises:
         ValueError: There is no such word.
     """
+    if not isinstance(text, str):
+        return text
     name = word_of(text)
     return fill(text, words) if name is None else words[name]
 

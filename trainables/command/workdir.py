@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainables.command.options import mistake, python_script
+from trainables.command.mistakes import mistake
+from trainables.command.options import python_script
 
 NAME = "workdir"
 """The folder's name in that of the trial."""

@@ -35,7 +35,7 @@ from tuner.advisor.messages import (
     probed_of,
     record_of,
 )
-from tuner.advisor.planning import make_proposer, next_step
+from tuner.advisor.planning import make_proposer, next_step, probe_limit_s
 from tuner.advisor.telling import evidence, full_budget_values
 from tuner.certificate import Rounds, subject
 from tuner.core.config import TrialConfig
@@ -214,12 +214,12 @@ class Advisor:
 
     def recommend(self) -> Recommendation | None:
         """Returns what to run instead of the baseline, as far as is known; None if nothing deserves it."""
-        return recommended(self.knowledge)
+        return recommended(self.study, self.knowledge)
 
     @property
     def admitted(self) -> dict[TrialConfig, float]:
         """Returns what may be recommended, with the probability that its mean NRMSE meets the target."""
-        return admitted(self.knowledge)
+        return admitted(self.study, self.knowledge)
 
     @property
     def records(self) -> tuple[TrialRecord, ...]:
@@ -276,6 +276,11 @@ class Advisor:
     def pooling_contradiction(self) -> str:
         """The reason why runs are not pooled as the stage's invariance allows; empty while they are."""
         return self.knowledge.pooling_contradiction
+
+    @property
+    def probing_given_up(self) -> str:
+        """The reason why no more probes are asked for, though the stage offers them; empty while they are."""
+        return self._agenda.probing_given_up
 
     @property
     def num_counted(self) -> int:
@@ -344,7 +349,7 @@ class Advisor:
 
     @property
     def _may_probe(self) -> bool:
-        return self.traits.can_probe and self._agenda.may_probe
+        return self.traits.can_probe and not self.probing_given_up
 
     def _was_asked(self, config: TrialConfig) -> bool:
         return config in self.knowledge.observations.num_asked
@@ -376,7 +381,8 @@ class Advisor:
             self._proposer.adopt(record.trial_id, record.config)
 
     def _start_probe(self, step: ProbeStep, elapsed_s: float) -> Probe:
-        probe = Probe(trial_id=self._agenda.next_probe_id, configs=step.configs)
+        limit_s = probe_limit_s(self.knowledge)
+        probe = Probe(trial_id=self._agenda.next_probe_id, configs=step.configs, limit_s=limit_s)
         self._agenda.probe_asked(probe, elapsed_s)
         return probe
 

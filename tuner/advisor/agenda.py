@@ -48,6 +48,7 @@ class Agenda:
 
     Attributes:
         probe_cost_s: Seconds that a probed configuration takes.
+        probing_given_up: Why no more probes are asked for; empty while they may be.
     """
 
     def __init__(self, study: StudySpec) -> None:
@@ -61,6 +62,7 @@ class Agenda:
         self._probing: dict[str, float] = {}
         self._num_probes = self._num_lost_probes = 0
         self.probe_cost_s = FIRST_PROBE_COST_S
+        self.probing_given_up = ""
 
     @property
     def next(self) -> Task | None:
@@ -118,11 +120,6 @@ class Agenda:
         return tuple(self._probing)
 
     @property
-    def may_probe(self) -> bool:
-        """Whether probes get through at all."""
-        return self._num_lost_probes < MAX_LOST_PROBES
-
-    @property
     def next_probe_id(self) -> str:
         """The id of the next probe."""
         return f"{PROBE_PREFIX}{self._num_probes + 1:03d}"
@@ -141,8 +138,13 @@ class Agenda:
         return True
 
     def probe_lost(self, trial_id: str, ending: Ending) -> bool:
-        """Takes the end of a probe without results; False when no such probe is under way."""
+        """Takes the end of a probe without results; False when no such probe is under way.
+
+        One that failed would fail again, so it was the last.
+        """
         if self._probing.pop(trial_id, None) is None:
             return False
         self._num_lost_probes += ending.state is not TrialState.DISCARDED
+        if not ending.is_lost or self._num_lost_probes >= MAX_LOST_PROBES:
+            self.probing_given_up = self.probing_given_up or ending.reason
         return True

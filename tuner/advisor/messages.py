@@ -36,10 +36,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """Time a few steps of each configuration, warm-up excluded, and answer with `Advisor.probed`."""
+    """Time a few steps of each configuration, warm-up excluded, and answer with `Advisor.probed`.
+
+    Attributes:
+        limit_s: Seconds after which a single start of a program is no probe any more; 0 if there is no limit.
+    """
 
     trial_id: str
     configs: tuple[TrialConfig, ...]
+    limit_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +52,17 @@ class ProbeResult:
     """The result of a probe for one configuration.
 
     Attributes:
-        status: OOM when it does not fit.
+        status: OOM when it does not fit, NAN when it cannot be trained for another reason.
         epoch_time_s: Predicted training seconds an epoch.
         peak_memory_gib: Peak memory during the probe.
+        error: Relative standard error of the time, as the stage states it; 0 where it states none.
     """
 
     config: TrialConfig
     status: Status
     epoch_time_s: float
     peak_memory_gib: float
+    error: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +157,9 @@ class Ending:
 
 
 def ask_as_dict(ask: Ask) -> dict[str, Any]:
-    """An answer of `ask()` as plain JSON values, `kind` first; what begins anew says no more of that."""
+    """An answer of `ask()` as plain JSON values, `kind` first; what does not apply is left out."""
     values = {"kind": type(ask).__name__.lower(), **_plain(ask)}
-    return {name: value for name, value in values.items() if value or name not in _RESUMED}
+    return {name: value for name, value in values.items() if value or name not in _LEFT_OUT}
 
 
 def ask_of_dict(values: Mapping[str, Any]) -> Ask:
@@ -173,7 +180,8 @@ def ask_of_dict(values: Mapping[str, Any]) -> Ask:
             )
         case "probe":
             configs = tuple(TrialConfig.from_dict(config) for config in values["configs"])
-            return Probe(trial_id=values["trial_id"], configs=configs)
+            limit_s = float(values.get("limit_s", 0.0))
+            return Probe(trial_id=values["trial_id"], configs=configs, limit_s=limit_s)
         case "finished":
             return Finished(reason=values["reason"])
         case "broken":
@@ -185,6 +193,8 @@ def ask_of_dict(values: Mapping[str, Any]) -> Ask:
 def probe_as_dict(result: ProbeResult) -> dict[str, Any]:
     """A probe's result as plain JSON values, NaN as None; `probe_of_dict` reads it back."""
     values: dict[str, Any] = _plain(result)
+    if not result.error:
+        del values["error"]
     return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values.items()}
 
 
@@ -192,7 +202,10 @@ def probe_of_dict(values: Mapping[str, Any]) -> ProbeResult:
     """Reads what `probe_as_dict` gave."""
     figures = {name: math.nan if values[name] is None else float(values[name]) for name in _PROBE_FIGURES}
     return ProbeResult(
-        config=TrialConfig.from_dict(values["config"]), status=Status(values["status"]), **figures
+        config=TrialConfig.from_dict(values["config"]),
+        status=Status(values["status"]),
+        error=float(values.get("error", 0.0)),
+        **figures,
     )
 
 
@@ -216,6 +229,7 @@ def ending_of_dict(values: Mapping[str, Any]) -> Ending:
 
 _RESUMED = ("resumed_from", "from_epoch")
 _RARELY_SAID = ("checkpoint_epoch", "is_general")
+_LEFT_OUT = (*_RESUMED, "limit_s")
 _PROBE_FIGURES = ("epoch_time_s", "peak_memory_gib")
 
 
@@ -265,4 +279,6 @@ def probed_of(result: ProbeResult) -> Probed:
         config=result.config,
         epoch_time_s=result.epoch_time_s if fits else None,
         peak_memory_gib=result.peak_memory_gib if fits else 0.0,
+        error=result.error,
+        is_too_large=result.status is Status.OOM,
     )

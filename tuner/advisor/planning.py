@@ -7,7 +7,7 @@ run: one trial at a time, with nothing beside it.
 from __future__ import annotations
 
 from tuner.advisor.agenda import Task
-from tuner.advisor.judgement import recommended
+from tuner.advisor.judgement import plain_of, recommended
 from tuner.advisor.knowledge import Knowledge
 from tuner.certificate import next_run
 from tuner.core.recommend import Recommendation
@@ -19,6 +19,9 @@ from tuner.search import OptunaProposer, Proposer
 from tuner.search.policy.probing import ProbeStep
 from tuner.search.policy.stopping import Decided
 from tuner.search.policy.strategy import RunStep, Strategy
+
+LEAST_PROBE_LIMIT_S = 5.0
+"""Seconds that a start in a probe is always allowed."""
 
 MAX_DISTURBED_RUNS = 3
 """Runs of a configuration that others disturbed: on a machine where all are, no more are tried."""
@@ -76,8 +79,12 @@ def next_step(
         return Task(Purpose.SEARCH if is_new else Purpose.REPLICATE, step.config, step.seed)
     if isinstance(step, ProbeStep):
         return step
-    found = recommended(knowledge)
-    last = _finishing(study, found, knowledge, strategy) if found else None
+    found = recommended(study, knowledge)
+    last: Task | Decided | None = None
+    if found is not None:
+        last = (_plain_run(study, found, knowledge) if has_time else None) or _finishing(
+            study, found, knowledge, strategy
+        )
     return last or step or Decided(reason="")
 
 
@@ -92,6 +99,26 @@ def _searched(
     if config is None:
         return strategy.confirmation() or Decided(reason="every legal configuration has been tried")
     return RunStep(config=config, seed=seed)
+
+
+def _plain_run(study: StudySpec, found: Recommendation, knowledge: Knowledge) -> Task | Decided | None:
+    """A run of the winner with the baseline's values where they change nothing, with a seed of the winner's.
+
+    So that what is recommended and certified is what goes into the pipeline. Once: if that run fails, or
+    shows an effect after all, the winner stays as it is. Decided while it is under way.
+    """
+    plain = plain_of(study, knowledge, found.estimate.config)
+    observations = knowledge.observations
+    asked = [record for record in knowledge.records if record.config == plain]
+    if any(record in knowledge.running for record in asked):
+        return Decided(reason="")
+    is_tried = any(record.purpose is Purpose.REPLICATE for record in asked)
+    is_lost = plain in observations.infeasible or plain in observations.failed
+    if plain == found.estimate.config or plain in observations.measured or is_tried or is_lost:
+        return None
+    seeds = found.estimate.seeds
+    fresh = (seed for seed in seeds if seed not in observations.seeds.get(plain, ()))
+    return Task(Purpose.REPLICATE, plain, next(fresh, seeds[0]))
 
 
 def _finishing(
@@ -122,3 +149,17 @@ def _undisturbed(found: Recommendation, knowledge: Knowledge, strategy: Strategy
         if known and known.is_contended and observations.num_asked[config] < MAX_DISTURBED_RUNS:
             return Task(Purpose.REPLICATE, config, strategy.next_seed(config))
     return None
+
+
+def probe_limit_s(knowledge: Knowledge) -> float:
+    """Seconds until the baseline had reported its first epoch: a start that takes longer is no probe.
+
+    Returns:
+        0 if there is no limit: the stage itself sees to it that a probe is short, or the baseline is unknown.
+    """
+    baseline = knowledge.observations.measured.get(knowledge.problem.baseline)
+    if baseline is None or not knowledge.problem.traits.probes_in_proportion:
+        return 0.0
+    first = baseline.records[0].measurements[0]
+    seconds = first.setup_time_s + first.warmup_time_s + first.time_s + first.evaluate_time_s
+    return round(max(LEAST_PROBE_LIMIT_S, seconds), 3)

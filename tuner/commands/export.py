@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from foundation.whole_file import whole_file
 from tuner.commands.output import Output, shown
 from tuner.commands.paths import user_path
-from tuner.core.pipeline import PIPELINE_KEYS
+from tuner.core.pipeline import PIPELINE_KEYS, SHARED_KEYS
 from tuner.errors import TunerError
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ def run(args: argparse.Namespace, out: Output) -> int:
         return 0
     out.say(_diff(before, after, str(args.into)))
     for change in changes:
-        was = "(not there)" if change.before is None else change.before
-        out.say(f"{change.key}: {was} -> {change.after}")
+        out.say(f"{change.key}: {change.was} -> {change.after}")
+    for line in _warnings(past, keys, {change.key for change in changes}, before):
+        out.say(line)
     if args.dry_run:
         out.say("--dry-run: nothing was written.")
         return 0
@@ -140,6 +141,32 @@ def _no_effect(past: PastRun, keys: Mapping[str, str]) -> list[str]:
 
     export = exported(past.result)
     return [no_effect_line(one) for one in (export.no_effect if export else ()) if keys[one.name]]
+
+
+def _warnings(past: PastRun, keys: Mapping[str, str], changed: Collection[str], text: str) -> list[str]:
+    """Returns a warning for each key whose change may touch more than the stage, or changes nothing there.
+
+    Such a key is the whole pipeline's, or the file's text refers to it elsewhere, as `${training.batch}`.
+    """
+    from tuner.report.exported import exported
+
+    export = exported(past.result)
+    needless = {one.name for one in (export.no_effect if export else ())}
+    found = []
+    for name, key in keys.items():
+        if key not in changed:
+            continue
+        if name in needless:
+            found.append(
+                f"warning: {key} is changed, although {name} had no measurable effect here; other stages may "
+                f"read this key. Fix: leave it as it is with --map {name}="
+            )
+        elif key in SHARED_KEYS or f"${{{key}}}" in text:
+            found.append(
+                f"warning: {key} is changed, and other stages may read this key. Fix: if they do, give this "
+                f"stage a key of its own, with --map {name}=KEY"
+            )
+    return found
 
 
 def _why_not_certified(result: Mapping[str, Any]) -> str:

@@ -44,7 +44,8 @@ def trial_diagnoses(study: StudySpec, timeout_s: float) -> Iterator[Diagnosis]:
         yield mistake("stage", error)
         return
     shown = ", ".join(f"{name}={value}" for name, value in study.baseline.as_dict().items())
-    seen = f"the baseline ({shown}) up to its first report, for {timeout_s:g} s at most (--try-timeout)"
+    what = "probed, as the stage offers" if trial.is_probe else "up to its first report"
+    seen = f"the baseline ({shown}) {what}, for {timeout_s:g} s at most (--try-timeout)"
     yield Diagnosis(name="try", level=OK, seen=seen)
     with trial:
         try:
@@ -55,7 +56,7 @@ def trial_diagnoses(study: StudySpec, timeout_s: float) -> Iterator[Diagnosis]:
         except Exception as error:
             yield _failure("prepare", error)
             return
-        yield from _run(study, trial, timeout_s)
+        yield from _probe(study, trial, timeout_s) if trial.is_probe else _run(study, trial, timeout_s)
 
 
 def _run(study: StudySpec, trial: OneTrial, timeout_s: float) -> Iterator[Diagnosis]:
@@ -71,6 +72,33 @@ def _run(study: StudySpec, trial: OneTrial, timeout_s: float) -> Iterator[Diagno
         yield end
     else:
         yield from _report_diagnoses(study, report, trial.memory_source())
+
+
+def _probe(study: StudySpec, trial: OneTrial, timeout_s: float) -> Iterator[Diagnosis]:
+    """Tells what a probe of the baseline started and read, and what it found."""
+    until_s, answer = time.monotonic() + timeout_s, dict[str, Any]()
+
+    def ask() -> None:
+        trial.set_up()
+        answer.update(trial.first_report()["probe"][0])
+
+    end = _failure_of(trial, ask, until_s, timeout_s)
+    for method in ("what_runs", "what_was_read"):
+        yield from (told(name, text) for name, text in trial.told(method))
+    if end is not None:
+        yield end
+        return
+    if answer["status"] != "ok":
+        seen = f"infeasible: {_INFEASIBLE.get(answer['status'], answer['status'])}."
+        fix = "give the study a baseline that can be trained, or mend what its output says."
+        yield Diagnosis(name="trial", level=FAIL, seen=seen, fix=fix)
+        return
+    yield from (told(name, text) for name, text in trial.told("what_was_found"))
+    epoch_s, num_epochs = answer["epoch_time_s"], study.stage.num_epochs
+    seen = f"an epoch has about {epoch_s:.3g} s of steps, {num_epochs} epochs {num_epochs * epoch_s:.3g} s"
+    yield Diagnosis(name="time", level=OK, seen=seen)
+    yield _memory(answer, trial.memory_source())
+    yield Diagnosis(name="trial", level=OK, seen="all its starts ended by themselves, without an error")
 
 
 def _failure_of(

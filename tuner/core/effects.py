@@ -8,38 +8,38 @@ to have no effect:
 
 - *Unread*: NRMSE is equal to nine digits in every pair, whatever the values. What enters a training changes
   its rounding at least, so even one such pair is strong evidence, unless NRMSE is reported with few digits:
-  then a tie may be chance, and two are wanted. The clock has to agree only on average, within `MARGIN` and
-  not significantly apart: it guards against what changes the speed and not the arithmetic. Such a parameter
-  passes when its effect is lost in the scatter of the clock; a few percent of the speed are then given up.
-- *Equivalent*: where runs scatter, the 95 % intervals of both changes lie within `NRMSE_MARGIN` and `MARGIN`
-  and contain 0, with `MIN_EQUIVALENT` pairs at least (Schuirmann, "A comparison of the two one-sided tests
-  procedure and the power approach for assessing the equivalence of average bioavailability", 1987).
+  then a tie may be chance, and two are wanted. The clock has to agree only on average: within `MARGIN` where
+  the change is not significant, within `SLIGHT` where it is, as a device that gets warmer makes it. That
+  guards against what changes the speed and not the arithmetic. A parameter whose effect is lost in the
+  scatter of the clock passes; a few percent of the speed are then given up.
+- *Equivalent*: where runs scatter, the 95 % intervals of both changes lie within `NRMSE_MARGIN` and `MARGIN`;
+  that of NRMSE contains 0, and the clock agrees as above, with `MIN_EQUIVALENT` pairs at least (Schuirmann,
+  "A comparison of the two one-sided tests procedure and the power approach for assessing the equivalence of
+  average bioavailability", 1987).
+
+A run that failed, diverged or ran out of memory differs from a whole one, whatever the reason.
 
 A parameter may matter in one regime and not in another (a chunk larger than the batch). So one of the pairs
 must be of the recommended configuration itself, or the pairs must be of two different ones.
+
+A parameter whose recommended value is the baseline's already is named too, where it is unread.
 
 Knows records and configurations, not which of them deserves to win.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from itertools import combinations
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from tuner.core.config import TrialConfig
-from tuner.core.limits import reported
 from tuner.core.paired_mean import PairedMean
 from tuner.core.parameters import ParameterValue
 from tuner.core.trial import TrialRecord
+from tuner.core.twins import Key, Twins, Values, between, num_digits, rest_of, twins_of
 from tuner.core.values import key
 from tuner.errors import ConfigError
-
-EQUAL = 1e-9
-"""Relative difference up to which two NRMSE are equal."""
 
 FINE_DIGITS = 7
 """Significant digits of a reported NRMSE from which a single tie is no chance."""
@@ -49,6 +49,9 @@ COARSE_DIGITS = 3
 
 MARGIN = 0.03
 """Mean change of time, energy and peak memory that counts as none, on logarithms."""
+
+SLIGHT = 0.01
+"""Mean change of time that counts as none even if it is significant, on logarithms."""
 
 NRMSE_MARGIN = 0.005
 """Mean change of NRMSE that counts as none where runs scatter, on logarithms."""
@@ -60,6 +63,10 @@ MIN_EQUIVALENT = 3
 """Pairs from which runs that scatter are judged."""
 
 
+Seen = frozenset[tuple[str, Key]]
+"""Values of the other parameters beside which one was seen to make no difference."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoEffect:
     """A parameter whose recommended value is as good as the baseline's.
@@ -68,18 +75,32 @@ class NoEffect:
         name: Name of the parameter.
         kept: The baseline's value.
         recommended: The value of what is recommended.
-        num_pairs: Pairs of runs that differ in these two values alone.
+        other: The value that was compared with the baseline's: the recommended one, unless the two are equal.
+        num_pairs: Pairs of runs that differ in `kept` and `other` alone.
+        is_legal: Whether the baseline's value can be kept; False if it breaks a constraint of the study.
     """
 
     name: str
     kept: ParameterValue
     recommended: ParameterValue
+    other: ParameterValue
     num_pairs: int
+    is_legal: bool = True
+
+    @property
+    def exported(self) -> ParameterValue:
+        """The value that goes into a pipeline."""
+        return self.kept if self.is_legal else self.recommended
 
     @property
     def text(self) -> str:
         """Returns the effect in words, for people."""
-        return f"{self.name} had no measurable effect: kept at the baseline's {self.kept}"
+        if self.is_legal:
+            return f"{self.name} had no measurable effect: kept at the baseline's {self.kept}"
+        return (
+            f"{self.name} had no measurable effect: {self.recommended} stays, because the baseline's "
+            f"{self.kept} breaks a constraint here"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +109,7 @@ class Export:
 
     Attributes:
         config: The recommended configuration with the baseline's values where they are as good.
-        no_effect: These, in the order of the configuration.
+        no_effect: The parameters without a measurable effect, in the order of the configuration.
     """
 
     config: TrialConfig
@@ -109,133 +130,134 @@ def to_export(
         recommended: The estimate of the recommended configuration.
         is_legal: Whether a configuration keeps the study's constraints; what breaks them is not exported.
     """
-    config, found = recommended, []
     theirs = baseline.as_dict()
-    for name, value in recommended.as_dict().items():
-        if name not in theirs or key(theirs[name]) == key(value):
-            continue
-        num_pairs = _num_without_effect(records, name, theirs[name], recommended)
-        changed = _with(config, name, theirs[name]) if num_pairs else None
+    found = [
+        one
+        for name in recommended.as_dict()
+        if name in theirs and (one := _no_effect(records, name, theirs[name], recommended))
+    ]
+    differing = [one for one in found if key(one.kept) != key(one.recommended)]
+    config = recommended
+    for several in (differing, *([one] for one in differing)):  # two may be legal only together
+        changed = with_values(config, {one.name: one.kept for one in several})
         if changed is not None and is_legal(changed):
             config = changed
-            found.append(NoEffect(name=name, kept=theirs[name], recommended=value, num_pairs=num_pairs))
-    return Export(config=config, no_effect=tuple(found))
+    values = {name: key(value) for name, value in config.as_dict().items()}
+    kept = (replace(one, is_legal=values[one.name] == key(one.kept)) for one in found)
+    return Export(config=config, no_effect=tuple(kept))
 
 
-def _with(config: TrialConfig, name: str, value: ParameterValue) -> TrialConfig | None:
+def unread(records: Sequence[TrialRecord], baseline: TrialConfig) -> Mapping[str, Mapping[Key, Seen]]:
+    """The values that make no difference against the baseline's, by parameter, and beside which others.
+
+    Shown by pairs of two different configurations at least, see above; runs that scatter show nothing here.
+
+    Args:
+        records: Records of every trial of the study.
+        baseline: Whose values the others are compared with.
+    """
+    found: dict[str, dict[Key, Seen]] = {}
+    for name, kept in baseline.as_dict().items():
+        groups = twins_of(records, name)
+        values = {value for pair in groups for value in pair} - {key(kept)}
+        for value in sorted(values, key=str):
+            mine = between(groups, key(kept), value)
+            if len({twins.rest for twins in mine}) > 1 and _is_unread(mine, groups, is_of_it=False):
+                found.setdefault(name, {})[value] = frozenset(one for twins in mine for one in twins.rest)
+    return found
+
+
+def _no_effect(
+    records: Sequence[TrialRecord], name: str, kept: ParameterValue, recommended: TrialConfig
+) -> NoEffect | None:
+    """Finds whether a parameter may as well have the baseline's value; None if that is not shown."""
+    value = recommended.as_dict()[name]
+    groups = twins_of(records, name)
+    if key(kept) != key(value):
+        num = _num_without_effect(groups, name, kept, value, recommended)
+        seen = [(num, value)]
+    else:
+        others = sorted({pair for values in groups for pair in values} - {key(kept)}, key=str)
+        seen = [
+            (_num_without_effect(groups, name, kept, other, recommended, is_unread_only=True), other)
+            for _, other in others
+        ]
+    num_pairs, other = max(seen, key=lambda one: one[0], default=(0, value))
+    if not num_pairs:
+        return None
+    return NoEffect(name=name, kept=kept, recommended=value, other=other, num_pairs=num_pairs)
+
+
+def with_values(config: TrialConfig, values: Mapping[str, ParameterValue]) -> TrialConfig | None:
+    """Returns a configuration with other values; None if there is none, as with no sample in a batch."""
     try:
-        return TrialConfig.from_dict(config.as_dict() | {name: value})
+        return TrialConfig.from_dict({**config.as_dict(), **values})
     except ConfigError:
         return None
 
 
-Rest = tuple[tuple[str, tuple[bool, ParameterValue]], ...]
-"""A configuration without one of its parameters."""
-
-Values = tuple[tuple[bool, ParameterValue], tuple[bool, ParameterValue]]
-"""Two values of a parameter, see `key`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Twins:
-    """Two runs with the same seed that differ in one parameter alone."""
-
-    rest: Rest
-    one: TrialRecord
-    other: TrialRecord
-
-    @property
-    def is_equal(self) -> bool:
-        return math.isclose(self.one.nrmse, self.other.nrmse, rel_tol=EQUAL)
-
-    def change(self, metric: str) -> float | None:
-        """Logarithm of the ratio of a figure; None when it was not reported, or others disturbed it."""
-        is_disturbed = self.one.is_contended or self.other.is_contended
-        before, after = (reported(record, metric) for record in (self.one, self.other))
-        if not before or not after or (is_disturbed and metric in ("time_s", "energy_j")):
-            return None
-        return math.log(after / before)
-
-
 def _num_without_effect(
-    records: Iterable[TrialRecord], name: str, kept: ParameterValue, recommended: TrialConfig
+    groups: Mapping[Values, Sequence[Twins]],
+    name: str,
+    kept: ParameterValue,
+    value: ParameterValue,
+    recommended: TrialConfig,
+    *,
+    is_unread_only: bool = False,
 ) -> int:
-    """Pairs which show that a parameter may as well have the baseline's value; 0 when they do not show it."""
-    value = recommended.as_dict()[name]
-    groups = _twins(records, name)
-    mine = groups.get((key(kept), key(value)), ()) or groups.get((key(value), key(kept)), ())
-    is_of_it = any(twins.rest == _rest(recommended, name) for twins in mine)
+    """Pairs which show that two values of a parameter are as good as each other; 0 if they do not show it."""
+    mine = between(groups, key(kept), key(value))
+    is_of_it = any(twins.rest == rest_of(recommended, name) for twins in mine)
     if not (is_of_it or len({twins.rest for twins in mine}) > 1):
         return 0
-    return len(mine) if _is_unread(mine, groups, is_of_it=is_of_it) or _is_equivalent(mine) else 0
+    if _is_unread(mine, groups, is_of_it=is_of_it):
+        return len(mine)
+    return len(mine) if not is_unread_only and _is_equivalent(mine) else 0
 
 
-def _twins(records: Iterable[TrialRecord], name: str) -> Mapping[Values, Sequence[_Twins]]:
-    """Returns all pairs of runs that differ in one parameter alone, by its two values."""
-    alike: dict[tuple[int, Rest], dict[tuple[bool, ParameterValue], TrialRecord]] = {}
-    for record in records:
-        values = record.config.as_dict()
-        if record.is_full_budget and name in values:
-            runs = alike.setdefault((record.seed, _rest(record.config, name)), {})
-            runs[key(values[name])] = record
-    found: dict[Values, list[_Twins]] = {}
-    for (_, rest), runs in alike.items():
-        for pair in combinations(sorted(runs, key=str), 2):
-            one, other = (runs[value] for value in pair)
-            found.setdefault(pair, []).append(_Twins(rest=rest, one=one, other=other))
-    return found
-
-
-def _rest(config: TrialConfig, name: str) -> Rest:
-    return tuple((k, key(v)) for k, v in config.as_dict().items() if k != name)
-
-
-def _is_unread(mine: Sequence[_Twins], groups: Mapping[Values, Sequence[_Twins]], *, is_of_it: bool) -> bool:
-    digits = max(_digits(_as_reported(record)) for twins in mine for record in (twins.one, twins.other))
+def _is_unread(mine: Sequence[Twins], groups: Mapping[Values, Sequence[Twins]], *, is_of_it: bool) -> bool:
+    digits = max(num_digits(record.reported_quality) for twins in mine for record in (twins.one, twins.other))
     if digits < COARSE_DIGITS or len(mine) < (1 if is_of_it and digits >= FINE_DIGITS else 2):
         return False
     is_timed = any(twins.change("time_s") is not None for twins in mine)
     return is_timed and all(
-        all(twins.is_equal for twins in group) and _is_alike(_changes(group, "time_s")) and _is_close(group)
+        all(twins.is_equal for twins in group) and _is_as_fast(group) and _is_close(group)
         for group in groups.values()
     )
 
 
-def _is_equivalent(mine: Sequence[_Twins]) -> bool:
+def _is_equivalent(mine: Sequence[Twins]) -> bool:
     nrmse, time = _changes(mine, "nrmse"), _changes(mine, "time_s")
-    if min(len(nrmse), len(time)) < MIN_EQUIVALENT:
+    if min(len(nrmse), len(time)) < MIN_EQUIVALENT or not all(twins.is_whole for twins in mine):
         return False
-    return _lies_within(nrmse, NRMSE_MARGIN) and _lies_within(time, MARGIN) and _is_close(mine)
+    is_as_good = _is_insignificant(nrmse) and _lies_within(nrmse, NRMSE_MARGIN)
+    return is_as_good and _is_as_fast(mine) and _lies_within(time, MARGIN) and _is_close(mine)
 
 
-def _changes(group: Sequence[_Twins], metric: str) -> list[float]:
+def _changes(group: Sequence[Twins], metric: str) -> list[float]:
     return [change for twins in group if (change := twins.change(metric)) is not None]
 
 
-def _is_alike(changes: Sequence[float]) -> bool:
-    """Whether a mean change counts as none, as far as is known, and is not significant either."""
+def _is_as_fast(group: Sequence[Twins]) -> bool:
+    """Whether the mean change of time counts as none, as far as is known."""
+    changes = _changes(group, "time_s")
     if not changes:
         return True
+    size = abs(fmean(changes))
+    return size <= SLIGHT or (size <= MARGIN and _is_insignificant(changes))
+
+
+def _is_insignificant(changes: Sequence[float]) -> bool:
     seen = PairedMean.of(changes)
-    return abs(seen.mean) <= MARGIN and seen.lower(LEVEL / 2) <= 0 <= seen.upper(LEVEL / 2)
+    return seen.lower(LEVEL / 2) <= 0 <= seen.upper(LEVEL / 2)
 
 
 def _lies_within(changes: Sequence[float], margin: float) -> bool:
     seen = PairedMean.of(changes)
-    return -margin <= seen.lower(LEVEL / 2) <= 0 <= seen.upper(LEVEL / 2) <= margin
+    return -margin <= seen.lower(LEVEL / 2) and seen.upper(LEVEL / 2) <= margin
 
 
-def _is_close(group: Sequence[_Twins]) -> bool:
+def _is_close(group: Sequence[Twins]) -> bool:
     """Whether energy and peak memory change by no more than the margin, on average, where they are known."""
     changes = (_changes(group, metric) for metric in ("energy_j", "peak_memory_gib"))
     return all(not seen or abs(fmean(seen)) <= MARGIN for seen in changes)
-
-
-def _as_reported(record: TrialRecord) -> float:
-    told = record.last.reported_quality if record.last else None
-    return record.nrmse if told is None else told
-
-
-def _digits(value: float) -> int:
-    """Significant digits of a figure as it was reported."""
-    return len(Decimal(repr(value)).normalize().as_tuple().digits)

@@ -207,6 +207,10 @@ class Lattice:
                 return reason
         return self.why_excluded(values)
 
+    def keeps_constraints(self, config: TrialConfig) -> bool:
+        """Whether a configuration keeps every constraint; its values need not be the space's."""
+        return self.why_excluded(config.as_dict()) is None
+
     def why_excluded(self, values: Mapping[str, ParameterValue]) -> str | None:
         """Returns None if the values keep every constraint; else the first that they break, in words."""
         return next((rule.why(values) for rule in self._rules if not rule.holds(values)), None)

@@ -10,6 +10,9 @@ PIPELINE_KEYS = {
 }
 """The key under which the guide's pipeline keeps each parameter."""
 
+SHARED_KEYS = frozenset({"training.accum_steps"})
+"""Those of the keys that are the whole pipeline's: its other stages read them, too."""
+
 
 def pipeline_name(parameter: str) -> str:
     """A parameter as the guide's pipeline spells it, without its place; others keep their name."""

@@ -15,7 +15,7 @@ from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate, estimates
 from tuner.core.goal import Goal
 from tuner.core.objectives import Target
-from tuner.core.trial import Purpose, TrialRecord, TrialState
+from tuner.core.trial import Purpose, TrialRecord, TrialState, searched
 
 Admitted = Mapping[TrialConfig, float]
 """The configurations that may be recommended, each with the probability that it meets the target."""
@@ -124,7 +124,7 @@ def is_better(estimate: Estimate, baseline: Estimate, goal: Goal) -> bool:
 
 def _searched(estimate: Estimate) -> Estimate | None:
     """Returns the search's own estimate of a configuration; None if it never ran to its full budget."""
-    records = tuple(record for record in estimate.records if record.purpose is not Purpose.CERTIFY)
+    records = searched(estimate.records)
     return Estimate(records=records) if records else None
 
 

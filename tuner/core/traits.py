@@ -17,6 +17,8 @@ class StageTraits:
     Attributes:
         quality_invariant_to: Parameters that, says the stage, cannot change NRMSE.
         can_probe: Whether configurations can be timed without training them.
+        probes_in_proportion: Whether epoch times of probes are only in proportion to those of trainings, by a
+            factor that is learnt from configurations that were both probed and trained.
         capacity_gib: Memory of the device; None when it is not a limit that is known.
         quality_options: The stage's options as far as NRMSE depends on them, settled for the device; None
             when the stage was not asked.
@@ -24,6 +26,7 @@ class StageTraits:
 
     quality_invariant_to: tuple[str, ...] = ()
     can_probe: bool = False
+    probes_in_proportion: bool = False
     capacity_gib: float | None = None
     quality_options: Mapping[str, Any] | None = None
 

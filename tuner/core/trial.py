@@ -6,6 +6,7 @@ budget, and that such a projection is censored: it may teach the search, never w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -117,6 +118,12 @@ class TrialRecord:
         return self.last.nrmse if self.last else float("nan")
 
     @property
+    def reported_quality(self) -> float:
+        """The newest quality figure as it was reported, whatever its scale; NaN when there is none."""
+        told = self.last.reported_quality if self.last else None
+        return self.nrmse if told is None else told
+
+    @property
     def time_s(self) -> float:
         """Training seconds so far: a full-budget figure only when `is_full_budget`."""
         return self.last.time_s if self.last else 0.0
@@ -180,3 +187,8 @@ class TrialRecord:
         Zero before the first epoch.
         """
         return self.time_s / self.fraction if self.epoch else 0.0
+
+
+def searched(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Returns the records without the certificate's, whose runs must not change what a search decides."""
+    return tuple(record for record in records if record.purpose is not Purpose.CERTIFY)

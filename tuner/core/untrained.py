@@ -35,6 +35,11 @@ class Start:
     meets_target: bool
     metric: Metric = NRMSE
 
+    @property
+    def value(self) -> float:
+        """The quality figure of the start in its own terms."""
+        return self.metric.value(self.nrmse)
+
     @classmethod
     def of(cls, records: Iterable[TrialRecord], target: Target, baseline_nrmse: float | None) -> Start | None:
         """Returns the start; None if no trial has measured it.

@@ -175,7 +175,12 @@ def trial_config(
         "device": device,
     }
     if isinstance(wanted, Probe):
-        return shared | {"probe": [config.as_dict() for config in wanted.configs], "seed": study.seed}
+        return shared | {
+            "probe": [config.as_dict() for config in wanted.configs],
+            "seed": study.seed,
+            "num_epochs": study.stage.num_epochs,
+            "limit_s": wanted.limit_s,
+        }
     kept: dict[str, Any] = {}
     if measure_start and wanted.purpose is Purpose.BASELINE:
         kept = {"measure_start": True}

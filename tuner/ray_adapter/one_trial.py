@@ -17,7 +17,7 @@ from typing import Any
 
 from ray import tune
 
-from tuner.advisor import Run
+from tuner.advisor import Probe, Run
 from tuner.core.study import StudySpec
 from tuner.core.trial import Purpose
 from tuner.ray_adapter.launch import trial_config
@@ -70,16 +70,24 @@ class OneTrial:
         except ValueError as error:
             raise mistake_of(self._study, str(error)) from error
 
+    @property
+    def is_probe(self) -> bool:
+        """Whether the baseline is probed instead of trained."""
+        asked = getattr(self._stage_class, "is_tried_by_probe", None)
+        return asked is not None and bool(asked(dict(self._study.stage.options)))
+
     def set_up(self) -> None:
         """Builds the trial and warms it up; what it tells of itself can be asked even if that fails."""
         study = self._study
-        wanted = Run(
+        wanted: Run | Probe = Run(
             trial_id="try",
             config=study.baseline,
             seed=study.seed,
             num_epochs=self._epochs(),
             purpose=Purpose.BASELINE,
         )
+        if self.is_probe:
+            wanted = Probe(trial_id="try", configs=(study.baseline,))
         config = trial_config(study, wanted, measure_start=evaluates_start(study))
         with redirect_stdout(sys.stderr):
             self._stage_class.__init__(self._trial, config=config)
@@ -88,12 +96,12 @@ class OneTrial:
     def _epochs(self) -> int:
         """Returns how many epochs the trial is asked to train: fewer if it reports none before its end."""
         stage = self._study.stage
-        if not hasattr(self._stage_class, "epochs_to_try"):
+        if self.is_probe or not hasattr(self._stage_class, "epochs_to_try"):
             return stage.num_epochs
         return int(self._stage_class.epochs_to_try(dict(stage.options), stage.num_epochs))
 
     def first_report(self) -> dict[str, Any]:
-        """Trains until the first report, and returns it."""
+        """Trains until the first report, and returns it; of a probe, what it answers."""
         with redirect_stdout(sys.stderr):
             return dict(self._trial.train())
 

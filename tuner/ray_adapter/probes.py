@@ -45,7 +45,16 @@ def _result(values: Mapping[str, Any]) -> ProbeResult:
         status=status,
         epoch_time_s=epoch_time_s,
         peak_memory_gib=peak_gib,
+        error=_error(values) if status is Status.OK else 0.0,
     )
+
+
+def _error(values: Mapping[str, Any]) -> float:
+    """The relative standard error that a stage states; 0 if it states none, or does not know it."""
+    error = _number(values.get("standard_error", 0.0))
+    if error < 0 or math.isnan(error):
+        raise ValueError(f"standard_error={error}")
+    return error if error < math.inf else 0.0
 
 
 def _number(value: Any) -> float:

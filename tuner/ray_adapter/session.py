@@ -26,9 +26,9 @@ from tuner.ray_adapter.address import cluster_address
 from tuner.ray_adapter.cluster import ClusterOptions, connect, prepare_environment
 from tuner.ray_adapter.device import Device, look_at_device
 from tuner.ray_adapter.interrupts import Interrupted, Interrupts
+from tuner.report.notices import Notices
 from tuner.report.outputs import ReportOutputs
 from tuner.report.screens import Screen
-from tuner.report.start import StartWarning
 from tuner.report.warm_start import warm_start_line
 from tuner.runs.changes import device_changes, other_versions, refuse, source_changes
 from tuner.runs.journaled import JournaledAdvisor
@@ -238,11 +238,11 @@ def _run_on(
 
     clock, advisor = Stopwatch(run.elapsed_s), run.advisor
 
-    warning = StartWarning(screen.say)
+    notices = Notices(screen.say)
 
     def show(changed: TrialRecord) -> None:
         progress = Progress.of(advisor, clock())
-        warning.look(progress)
+        notices.look(progress, advisor.probing_given_up)
         screen.show(progress, changed)
 
     def run_trials(journaled: JournaledAdvisor) -> None:

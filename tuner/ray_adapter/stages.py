@@ -187,11 +187,11 @@ def _class_says(
 
 
 def _class_traits(stage: type[tune.Trainable], options: dict[str, Any]) -> dict[str, Any]:
-    """Returns the properties that a stage states; one that redefines `time_units` can be probed."""
-    units = [vars(base)["time_units"] for base in stage.__mro__ if "time_units" in vars(base)]
+    """Returns the properties that a stage states."""
     return {
         "quality_invariant_to": tuple(getattr(stage, "quality_invariant_to", ())),
-        "can_probe": bool(units) and units[0] is not units[-1],
+        "can_probe": hasattr(stage, "offers_probe") and bool(stage.offers_probe(options)),
+        "probes_in_proportion": bool(getattr(stage, "probes_in_proportion", False)),
         "quality_options": _quality_options(stage, options),
     }
 

@@ -19,9 +19,9 @@ from tuner.core.pipeline import pipeline_name
 from tuner.core.recommend import Recommendation
 from tuner.report.certificate import certificate_dict, certificate_text
 from tuner.report.conclusion import sentence, speedup_basis
-from tuner.report.exported import exported, no_effect_lines
+from tuner.report.exported import exported, no_effect_lines, seed_lines
 from tuner.report.start import start_caution
-from tuner.report.text import TITLES, result_table, work_table
+from tuner.report.text import TITLES, probing_line, result_table, work_table
 from tuner.report.trials_table import trials_csv
 from tuner.report.warm_start import warm_start_line
 from tuner.runs.folder import write_atomically
@@ -75,7 +75,7 @@ def summary(result: RunResult) -> str:
     judged = [certificate_text(conclusion.certificate)] if conclusion.certificate else []
     judged += [certificate_text(conclusion.spent, is_spent=True)] if conclusion.spent else []
     shown = (line for table in (*tables(result), *judged) for line in ("", table))
-    said = [sentence(result), *no_effect_lines(result), *why_ended(result)]
+    said = [sentence(result), *no_effect_lines(result), *seed_lines(result), *why_ended(result)]
     caution = start_caution(conclusion.start) if result.is_conclusive else ""
     first = [caution, ""] if caution else []
     return "\n".join([*first, *basis(result), *shown, "", *said]) + "\n"
@@ -97,6 +97,8 @@ def basis(result: RunResult) -> list[str]:
         lines.append(_warm_start_line(result))
     if result.pooling_contradiction:
         lines.append(result.pooling_contradiction)
+    if result.probing_given_up:
+        lines.append(probing_line(result.probing_given_up))
     return lines
 
 
@@ -141,8 +143,9 @@ def result_dict(result: RunResult) -> dict[str, Any]:
         "margin_pct": result.study.metric.room_pct(found.margin_pct) if found else None,
         "exported": export.config.as_dict() if export else None,
         "no_effect": [asdict(one) for one in export.no_effect] if export else [],
-        "start_nrmse": conclusion.start.nrmse if conclusion.start else None,
+        f"start_{result.study.metric.name}": conclusion.start.value if conclusion.start else None,
         "start_meets_target": conclusion.start.meets_target if conclusion.start else None,
+        "seed_changes_nothing": bool(seed_lines(result)),
         "certified": conclusion.is_certified,
         "certificate": None if certificate is None else certificate_dict(certificate),
         "certificate_of_another": None if spent is None else certificate_dict(spent),
@@ -150,6 +153,7 @@ def result_dict(result: RunResult) -> dict[str, Any]:
         "finish_reason": result.finish_reason,
         "prior_contradiction": result.warm_start_contradiction,
         "pooling_contradiction": result.pooling_contradiction,
+        "probing_given_up": result.probing_given_up,
         "provenance": dict(result.provenance),
     }
 
@@ -215,7 +219,7 @@ def recommended_yaml(found: Recommendation, result: RunResult) -> str:
     metric = result.study.metric
     quality = metric.value(best.nrmse)
     config = {pipeline_name(name): v for name, v in export.config.as_dict().items()}
-    measured = {"measured": best.config.as_dict()} if export.no_effect else {}
+    measured = {} if export.config == best.config else {"measured": best.config.as_dict()}
     body = config | {
         "provenance": {
             "run_status": result.status,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tuner.core.untrained import Start
-from tuner.runs.progress import Progress
 
 
 def start_caution(start: Start | None) -> str:
@@ -22,24 +19,6 @@ def meets_target_text(start: Start) -> str:
     bound = "at least" if metric.is_maximized else "at most"
     figures = f"{metric.label} {metric.value(start.nrmse):.5g}, where {bound} {_threshold(start)} is wanted"
     return f"The untrained start already meets the target ({figures}): the target does not ask for training."
-
-
-class StartWarning:
-    """Says once in a run that the untrained start meets the target, as soon as that is known.
-
-    Args:
-        say: Takes the line.
-    """
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._is_said = False
-
-    def look(self, progress: Progress) -> None:
-        """Looks at the state of the run after something has changed."""
-        if not self._is_said and (caution := start_caution(progress.start)):
-            self._is_said = True
-            self._say(f"*** {caution} ***")
 
 
 def trained_text(start: Start, nrmse: float) -> str:

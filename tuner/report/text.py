@@ -153,3 +153,8 @@ def _changed(before: int, after: int) -> str:
     """A count and, where it differs, its change: `2,004 (-40 %)`."""
     change = f" ({change_pct(before, after):+.0f} %)" if after != before else ""
     return f"{after:,}{change}"
+
+
+def probing_line(reason: str) -> str:
+    """Says in one line why no more probes were asked for, and what that means."""
+    return f"no more probes, so times are learnt from trainings alone: {reason}"

@@ -78,6 +78,7 @@ class End:
         finish_reason: Reason for the end; see `RunResult`.
         warm_start_contradiction: Why the warm start was dropped; see `RunResult`.
         pooling_contradiction: Why runs are not pooled; see `RunResult`.
+        probing_given_up: Why no more probes were asked for; see `RunResult`.
         interrupted_by: Signal that interrupted the run; see `RunResult`.
         admitted: Configurations that may be recommended; see `RunResult`.
     """
@@ -86,6 +87,7 @@ class End:
     finish_reason: str
     warm_start_contradiction: str
     pooling_contradiction: str
+    probing_given_up: str
     interrupted_by: str
     admitted: Admitted
 
@@ -211,7 +213,7 @@ def start_of(events: Sequence[Event]) -> Start:
 
 
 def _end(event: Event) -> End:
-    names = ("status", "finish_reason", "pooling_contradiction", "interrupted_by")
+    names = ("status", "finish_reason", "pooling_contradiction", "probing_given_up", "interrupted_by")
     return End(
         **{name: event.get(name, "") for name in names},
         warm_start_contradiction=event.get("prior_contradiction", ""),

@@ -107,6 +107,7 @@ class PastRun:
                 "finish_reason": end.finish_reason,
                 "warm_start_contradiction": end.warm_start_contradiction,
                 "pooling_contradiction": end.pooling_contradiction,
+                "probing_given_up": end.probing_given_up,
                 "interrupted_by": end.interrupted_by,
                 "admitted": end.admitted,
             }
@@ -132,6 +133,7 @@ def write_end(journal: Journal, elapsed_s: float, result: RunResult) -> None:
         finish_reason=result.finish_reason,
         prior_contradiction=result.warm_start_contradiction,
         pooling_contradiction=result.pooling_contradiction,
+        probing_given_up=result.probing_given_up,
         interrupted_by=result.interrupted_by,
         admitted=[[config.as_dict(), probability] for config, probability in result.admitted.items()],
     )

@@ -29,6 +29,7 @@ class RunResult:
         admitted: Configurations that may be recommended, with their probability to meet the target.
         warm_start_contradiction: Why the results of an earlier run were dropped; empty if they were not.
         pooling_contradiction: Why runs were not pooled as the stage says they may be; empty if they were.
+        probing_given_up: Why no more probes were asked for, though the stage offers them; empty if they were.
         has_ended: Whether the run ended; False if it goes on or was killed.
         is_conclusive: False if the run failed and no conclusion can be drawn from its records.
     """
@@ -42,6 +43,7 @@ class RunResult:
     admitted: Admitted
     warm_start_contradiction: str = ""
     pooling_contradiction: str = ""
+    probing_given_up: str = ""
     has_ended: bool = True
     is_conclusive: bool = True
 
@@ -76,6 +78,7 @@ class RunResult:
             admitted=advisor.admitted if admitted is None else admitted,
             warm_start_contradiction=advisor.warm_start_contradiction,
             pooling_contradiction=advisor.pooling_contradiction,
+            probing_given_up=advisor.probing_given_up,
             is_conclusive=is_conclusive,
         )
 

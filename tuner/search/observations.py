@@ -17,11 +17,20 @@ from tuner.core.trial import TrialRecord, TrialState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probed:
-    """The result of a probe for a configuration; `epoch_time_s` None means that it ran out of memory."""
+    """The result of a probe for a configuration.
+
+    Attributes:
+        epoch_time_s: Seconds of an epoch; None if it cannot be trained.
+        peak_memory_gib: Peak memory; 0 if it was not measured.
+        error: Relative standard error of the time, as the stage states it; 0 where it states none.
+        is_too_large: Whether memory ran out.
+    """
 
     config: TrialConfig
     epoch_time_s: float | None
     peak_memory_gib: float = 0.0
+    error: float = 0.0
+    is_too_large: bool = False
 
 
 @dataclass(frozen=True, slots=True)

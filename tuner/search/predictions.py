@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from statistics import median
+from statistics import fmean, median
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,8 @@ import numpy.typing as npt
 from foundation.arrays import Floats
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
-from tuner.core.trial import TrialRecord
+from tuner.core.seeds import is_alike, num_alike
+from tuner.core.trial import TrialRecord, searched
 from tuner.search.candidates import Candidates
 from tuner.search.models.fitted import FittedModels
 from tuner.search.models.memory import MemoryModel
@@ -56,6 +57,11 @@ class Predictions:
     def probes(self) -> dict[TrialConfig, Probed]:
         """The results of probes."""
         return self.observations.probes
+
+    @property
+    def probe_error(self) -> float:
+        """The relative standard error of a probed epoch time, as far as is known."""
+        return self._models.probe_scale.error
 
     # What it costs.
 
@@ -109,7 +115,7 @@ class Predictions:
     @cached_property
     def _too_large(self) -> list[TrialConfig]:
         """The configurations that ran out of memory in a trial or a probe."""
-        probed = [p.config for p in self.probes.values() if p.epoch_time_s is None]
+        probed = [p.config for p in self.probes.values() if p.is_too_large]
         return [*self.observations.too_large, *probed]
 
     @cached_property
@@ -133,7 +139,8 @@ class Predictions:
             found[self.candidates.index[config]] = 0.0
         for config in self.measured:
             found[self.candidates.index[config]] = 1.0
-        for config in (*self.observations.infeasible, *self._too_large):
+        probed = [p.config for p in self.probes.values() if p.epoch_time_s is None]
+        for config in (*self.observations.infeasible, *probed):
             found[self.candidates.index[config]] = 0.0
         return found
 
@@ -191,8 +198,32 @@ class Predictions:
 
     @cached_property
     def feasible(self) -> Floats:
-        """Probability that a candidate's mean NRMSE meets the target; one half while nothing is known."""
-        return self.margins.probability if self.margins else np.full(len(self.candidates.configs), 0.5)
+        """Probability that a candidate's mean NRMSE meets the target; one half while nothing is known.
+
+        Certain where runs with different seeds agree, and the seed was seen to change nothing.
+        """
+        if self.margins is None:
+            return np.full(len(self.candidates.configs), 0.5)
+        baseline, target = self.measured.get(self.problem.baseline), self.problem.target
+        found = self.margins.probability
+        for group, nrmse in self._settled.items():
+            is_met = target.is_met(nrmse, baseline.nrmse if baseline else None)
+            found = np.where(self.candidates.quality_group == group, float(is_met), found)
+        return found
+
+    @cached_property
+    def _settled(self) -> dict[int, float]:
+        """Mean NRMSE of the groups of equal quality of which more seeds would teach nothing.
+
+        The runs of a certificate do not count: they would reopen a search that is over.
+        """
+        runs: dict[int, list[TrialRecord]] = {}
+        for config, estimate in self.measured.items():
+            group = int(self.candidates.quality_group[self.candidates.index[config]])
+            runs.setdefault(group, []).extend(searched(estimate.records))
+        if not num_alike(runs.values()):
+            return {}
+        return {group: fmean(r.nrmse for r in mine) for group, mine in runs.items() if is_alike(mine)}
 
     @property
     def nrmse(self) -> tuple[Floats, Floats] | None:

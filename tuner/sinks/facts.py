@@ -16,7 +16,7 @@ from tuner.core.metric import NRMSE, Metric
 from tuner.core.recommend import baseline_estimate
 from tuner.core.trial import Purpose, TrialRecord, TrialState
 
-_NO_CURVES = ("epoch", "nrmse", "reported_quality")
+_NO_CURVES = ("epoch", "nrmse", "start_nrmse", "reported_quality")
 _OF_THE_DEVICE = (
     "cpu_time_s",
     "load_average",

@@ -1,6 +1,7 @@
 """Decisions on what runs next, when a configuration is qualified, and when the search is over."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -24,6 +25,7 @@ from tests.search.situations import (
 )
 from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialState
+from tuner.search.observations import Probed
 from tuner.search.policy.admission import MAX_RUNS, MIN_RUNS, Admission
 from tuner.search.policy.probing import PROBES_AT_ONCE, ProbeStep
 from tuner.search.policy.stopping import Decided
@@ -382,6 +384,79 @@ def test_probed_times_are_known():
     truth = np.array([4 * epoch_s(c) for c in OTHERS[:8]])
     assert found.time_s[rows] == pytest.approx(truth, rel=0.02)
     assert found.time_spread[rows].max() < 0.06
+
+
+# Probes whose times are only in proportion to those of trainings, as a script's are.
+
+IN_PROPORTION = StageTraits(can_probe=True, probes_in_proportion=True)
+
+
+def test_what_was_trained_is_probed_first_and_the_others_once_that_is_known():
+    situation = problem(traits=IN_PROPORTION)
+    records = [ran(BASELINE, GOOD), ran(FASTEST, GOOD)]
+    assert strategy(situation, records, probe_cost_s=0.1).next_step() == ProbeStep(
+        configs=(BASELINE, FASTEST)
+    )
+    known = probed([BASELINE, FASTEST], factor=40.0)
+    step = strategy(situation, records, known, probe_cost_s=0.1).next_step()
+    assert isinstance(step, ProbeStep)
+    assert len(step.configs) > 4
+    assert not {BASELINE, FASTEST} & set(step.configs)
+
+
+def test_probes_that_do_not_go_with_trainings_are_the_last():
+    situation = problem(traits=IN_PROPORTION)
+    records = [ran(BASELINE, GOOD), ran(FASTEST, GOOD)]
+    apart = [*probed([BASELINE], factor=40.0), *probed([FASTEST], factor=4.0)]
+    assert isinstance(strategy(situation, records, apart, probe_cost_s=0.1).next_step(), RunStep)
+
+
+def test_once_it_is_known_that_a_probe_costs_as_much_as_a_training_none_follows():
+    situation = problem(traits=IN_PROPORTION)
+    known = probed([BASELINE], factor=40.0)
+    step = strategy(situation, [ran(BASELINE, GOOD)], known, probe_cost_s=4 * epoch_s(BASELINE)).next_step()
+    assert isinstance(step, RunStep)
+
+
+def test_a_set_up_that_is_long_itself_is_not_even_tried():
+    slow = ran(BASELINE, GOOD)
+    last = replace(slow.measurements[-1], setup_time_s=epoch_s(BASELINE))
+    slow = replace(slow, measurements=(*slow.measurements[:-1], last))
+    situation = problem(traits=IN_PROPORTION)
+    assert isinstance(strategy(situation, [slow], probe_cost_s=0.1).next_step(), RunStep)
+
+
+def test_times_in_proportion_are_as_good_as_seconds_once_the_baseline_has_told_the_factor():
+    situation = problem(traits=IN_PROPORTION)
+    known = probed([BASELINE, *OTHERS[:8]], factor=40.0)
+    found = predictions(situation, [ran(BASELINE, GOOD)], known)
+    rows = [found.candidates.index[c] for c in OTHERS[:8]]
+    truth = np.array([4 * epoch_s(c) for c in OTHERS[:8]])
+    assert found.time_s[rows] == pytest.approx(truth, rel=0.05)
+    assert found.time_spread[rows].max() < 0.2
+
+
+@pytest.mark.parametrize("law", ["all good", "large micro-batches out of memory"])
+def test_a_search_with_such_probes_needs_fewer_whole_trainings_than_one_without(law):
+    without, none, _ = search(problem(), LAWS[law])
+    probing, probes, decided = search(problem(traits=IN_PROPORTION), LAWS[law], probe_cost_s=0.1, factor=40.0)
+    assert (none, bool(probes)) == ([], True)
+    assert decided.reason
+    assert len(probing) < len(without)
+    best = [
+        min((r.time_s, str(r.config)) for r in records if r.state is TrialState.COMPLETE)
+        for records in (without, probing)
+    ]
+    assert best[0] == best[1]
+
+
+def test_what_a_probe_found_infeasible_for_another_reason_than_memory_is_not_run_and_bounds_no_memory():
+    diverged = [Probed(config=FASTEST, epoch_time_s=None)]
+    found = predictions(problem(), [ran(BASELINE, GOOD)], diverged)
+    assert found.fits[found.candidates.index[FASTEST]] == 0.0
+    assert found.fits.sum() == pytest.approx(len(LATTICE) - 1)
+    too_large = [Probed(config=FASTEST, epoch_time_s=None, is_too_large=True)]
+    assert predictions(problem(), [ran(BASELINE, GOOD)], too_large).fits.sum() < len(LATTICE) - 1
 
 
 # Verification, for searches that propose by other means.

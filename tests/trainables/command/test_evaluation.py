@@ -54,6 +54,54 @@ def test_the_script_keeps_its_own_clock_and_the_evaluation_may_write_a_file(tmp_
     assert (report["nrmse"], report["time_s"]) == (0.25, 0.2)
 
 
+def clocked(*epochs, key="sec"):
+    """A script that writes the seconds of each epoch, told by a number or not, and takes as long."""
+    return (
+        "import json, sys, time\nopen(sys.argv[1] + '/model', 'w').write('0.25')\n"
+        f"for e in {epochs!r}:\n"
+        "    time.sleep(0.2)\n"
+        f"    print(json.dumps({{'epoch': e, {key!r}: 0.15, 'loss': 2}}), flush=True)\n"
+        "time.sleep(0.3)\n"
+    )
+
+
+ADDED_UP = {"nrmse": "metrics.nrmse", "time_per_epoch": "sec"}
+
+
+def test_the_scripts_clock_of_each_epoch_is_added_up(tmp_path):
+    (report,) = reports(evaluated(tmp_path, trains=clocked(1, 2), keys=ADDED_UP))
+    assert (report["nrmse"], report["time_s"]) == (0.25, 0.3)
+
+
+def test_epochs_that_count_from_0_are_counted_as_lines_if_the_keys_say_so(tmp_path):
+    keys = ADDED_UP | {"epoch": ""}
+    (report,) = reports(evaluated(tmp_path, trains=clocked(0, 1), keys=keys))
+    assert report["time_s"] == 0.3
+
+
+def test_the_clock_of_each_epoch_is_added_up_where_the_nrmse_comes_once_at_the_end(tmp_path):
+    code = clocked(1, 2) + "print({'nrmse': 0.5})\n"
+    config = trial(tmp_path, code, "{dir}", per_epoch=False, keys={"time_per_epoch": "sec"})
+    (report,) = reports(config)
+    assert (report["nrmse"], report["time_s"]) == (0.5, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (clocked(1), r"the 'sec' \(keys.time_per_epoch\) of only 1 of 2 epochs and then ended well, as a "
+         r"script with early stopping does. Fix: switch early stopping off.* leave keys.time_per_epoch out"),
+        (clocked(0, 1), "it numbers its epochs from 0, .* Fix: .* keys: {epoch: ''}"),
+        (clocked(1, 2, 3), "a line of epoch 3 came, but the study has 2 epochs"),
+        (clocked(1, 2, key="s"), r"no 'sec', which keys.time_per_epoch names; it has epoch, s, loss. Fix:"),
+    ],
+    ids=["stops early", "counts from 0", "trains longer", "under another name"],
+)  # fmt: skip
+def test_a_clock_that_is_not_that_of_all_epochs_is_a_failure_with_the_fix(tmp_path, script, message):
+    with pytest.raises(ScriptError, match=message):
+        reports(evaluated(tmp_path, trains=script, keys=ADDED_UP))
+
+
 def test_the_seconds_of_each_epoch_come_from_a_log_file_and_the_nrmse_from_the_evaluation(tmp_path):
     trains = (
         "import json, sys, time\n"
@@ -69,7 +117,7 @@ def test_the_seconds_of_each_epoch_come_from_a_log_file_and_the_nrmse_from_the_e
     (report,) = reports(evaluated(tmp_path, trains=trains, keys=keys, **source))
     assert (report["nrmse"], report["time_s"], report["epoch"]) == (0.25, 0.53, 2)
     with pytest.raises(
-        ScriptError, match=r"log\.jsonl \(option file\) has no 's', but distill/epoch, distill"
+        ScriptError, match=r"no 's', which keys\.time_per_epoch names; it has distill/epoch, distill/epoch_t"
     ):
         reports(evaluated(tmp_path, trains=trains, keys=keys | {"time_per_epoch": "s"}, **source))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuner.report.conclusion import finding
-from tuner.report.exported import no_effect_lines
+from tuner.report.exported import no_effect_lines, seed_lines
 from tuner.report.files import basis, why_ended
 from tuner.report.html.certificate import CertificateView, badge, certificate_view
 from tuner.report.html.figure import COLORS, DARK_COLORS, SCALE, Figure
@@ -65,7 +65,7 @@ def page(past: PastRun, shown: Sequence[Figure]) -> str:
         verdict=finding(result),
         badge=badge(past),
         cards=cards(past),
-        remarks=(*no_effect_lines(result), *basis(result), *why_ended(result)),
+        remarks=(*no_effect_lines(result), *seed_lines(result), *basis(result), *why_ended(result)),
         sections=sections(past, shown),
         plots=[plot for one in shown for plot in plots(one)],
         colors=COLORS,

@@ -19,6 +19,7 @@ from tuner.core.warm_start import WarmStart
 from tuner.search.candidates import Candidates
 from tuner.search.earlier_run import LaidOutWarmStart, curve_table
 from tuner.search.models.learning_curves import CurveModel
+from tuner.search.models.probe_scale import ProbeScale, probe_scale
 from tuner.search.models.quality import GrowingQualityModel, Margins, Observation, QualityModel
 from tuner.search.models.time import GrowingTimeModel, TimeModel, Timing, law_parts
 from tuner.search.observations import Observations, Timed
@@ -26,9 +27,6 @@ from tuner.search.problem import Problem
 
 CONTENDED_ERROR = 0.2
 """Relative standard error of an epoch time that others disturbed: it is an upper bound, no more."""
-
-PROBE_ERROR = 0.03
-"""Relative standard error of a probed epoch time (docs/log/index.md, benchmarks.probe)."""
 
 FIRST_MARK = 64
 MARK_RATIO = 1.25
@@ -75,6 +73,7 @@ class FittedModels:
         self._fitted: tuple[int, Candidates, QualityModel | None] | None = None
         self._margins: tuple[int, Candidates, Margins | None] | None = None
         self._times: tuple[int, int, Candidates, tuple[Floats, Floats]] | None = None
+        self._scale_at_mark = ProbeScale()
 
     def warm_start(self, candidates: Candidates) -> LaidOutWarmStart:
         """The earlier run's results, on the axes of the candidates."""
@@ -110,7 +109,7 @@ class FittedModels:
                 candidates.time_points, candidates.time_is_ordered, candidates.work, timings
             ).predict()
         for timed in self._observations.timed[grown.num_told :]:
-            grown.model.add(self._timing(candidates, timed, 1.0))
+            grown.model.add(self._timing(candidates, timed, 1.0, self._scale_at_mark))
         grown.num_told = len(self._observations.timed)
         return grown.model.predict(timings)
 
@@ -121,24 +120,34 @@ class FittedModels:
             told = self._observations.timed[: self._observations.num_timed[at]] if at else []
             model = None
             if told:
-                known = self._known_at(at)
-                timings = [self._timing(candidates, timed, seconds) for timed, seconds in known.items()]
+                known, scale = self._known_at(at)
+                timings = [self._timing(candidates, timed, s, scale) for timed, s in known.items()]
+                self._scale_at_mark = scale
                 model = GrowingTimeModel(
                     candidates.time_points, candidates.time_is_ordered, candidates.work, timings
                 )
             grown = self._time = _Grown(at, candidates, model, len(told))
         return grown
 
-    def _known_at(self, at: int) -> dict[Timed, float]:
+    def _known_at(self, at: int) -> tuple[dict[Timed, float], ProbeScale]:
         """The epoch times known when so many trials had ended; no disturbed one that was replaced."""
         then = Observations(self._observations.ended[:at], self._observations.probes.values())
-        return {
+        told = self._observations.timed[: self._observations.num_timed[at]]
+        probed = [timed.config for timed in told if timed.is_probe]
+        scale = probe_scale(then, probed, self._problem.traits)
+        known = {
             timed: then.mean_epoch_s[timed.config]
             if not timed.is_probe
-            else then.probes[timed.config].epoch_time_s or math.nan
-            for timed in self._observations.timed[: self._observations.num_timed[at]]
+            else scale.factor * (then.probes[timed.config].epoch_time_s or math.nan)
+            for timed in told
             if timed.config in then.disturbed or not timed.is_contended
         }
+        return known, scale
+
+    @property
+    def probe_scale(self) -> ProbeScale:
+        """What probes are worth, as far as is known now."""
+        return probe_scale(self._observations, self._observations.probes, self._problem.traits)
 
     def _timings(self, candidates: Candidates) -> list[Timing]:
         """Epoch times of training, the mean of each configuration, and of probes."""
@@ -147,14 +156,18 @@ class FittedModels:
             Timing(candidates.index[config], seconds, CONTENDED_ERROR * (config in observations.disturbed))
             for config, seconds in observations.mean_epoch_s.items()
         ]
+        scale = self.probe_scale
         return found + [
-            Timing(candidates.index[probed.config], probed.epoch_time_s, PROBE_ERROR)
+            Timing(
+                candidates.index[probed.config], scale.factor * probed.epoch_time_s, scale.error_of(probed)
+            )
             for probed in observations.probes.values()
             if probed.epoch_time_s
         ]
 
-    def _timing(self, candidates: Candidates, timed: Timed, seconds: float) -> Timing:
-        error = PROBE_ERROR if timed.is_probe else CONTENDED_ERROR * timed.is_contended
+    def _timing(self, candidates: Candidates, timed: Timed, seconds: float, scale: ProbeScale) -> Timing:
+        probed = self._observations.probes.get(timed.config) if timed.is_probe else None
+        error = scale.error_of(probed) if probed else CONTENDED_ERROR * timed.is_contended
         return Timing(candidates.index[timed.config], seconds, error)
 
     # Quality.

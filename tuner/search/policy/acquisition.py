@@ -20,6 +20,7 @@ from tuner.search.models.expected_improvement import improvement
 from tuner.search.models.quality import Margins
 from tuner.search.policy.admission import MAX_RUNS, MIN_RUNS, Admission
 from tuner.search.policy.probability_best import probability_best
+from tuner.search.policy.sparing import spared
 from tuner.search.predictions import Predictions
 
 LOOKAHEAD = (1, 2, 3, 5, 8)
@@ -56,7 +57,7 @@ class Acquisition:
         else:
             spread = np.maximum(predictions.objective_spread, 1e-6)
             better = ndtr(np.log(self._to_beat * (1 - MIN_GAIN) / predictions.objective) / spread)
-        exhausted = predictions.num_asked >= MAX_RUNS
+        exhausted = (predictions.num_asked >= MAX_RUNS) | spared(predictions)
         found: Floats = np.where(exhausted, 0.0, predictions.feasible * predictions.fits * better)
         return found
 

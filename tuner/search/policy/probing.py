@@ -8,12 +8,17 @@ import numpy as np
 
 from foundation.arrays import Floats
 from tuner.core.config import TrialConfig
+from tuner.core.estimate import Estimate
 from tuner.search.models.coordinates import spread_out
 from tuner.search.predictions import Predictions
 
 PROBES_AT_ONCE = 8
 WELL_KNOWN = 0.05
 """Standard deviation of the logarithm of a time that needs no probe."""
+MAX_COMPARED = 2
+"""Trained configurations that are probed to learn how far probed times are from trained ones."""
+USELESS = 0.3
+"""Relative standard error of probed times with which no more are asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,17 +31,44 @@ class ProbeStep:
 def first_probe(predictions: Predictions, cost_s: float) -> ProbeStep | None:
     """A probe of candidates all over the space, if there was none and it costs less than half a training.
 
+    Where probed times are only in proportion to trained ones, a probe of what was trained comes before it: it
+    tells the factor, and what a probe costs.
+
     Args:
         predictions: About the candidates.
         cost_s: Seconds that a probed configuration takes.
     """
     baseline = predictions.measured.get(predictions.problem.baseline)
-    is_dear = baseline is not None and PROBES_AT_ONCE * cost_s >= 0.5 * baseline.time_s
-    if predictions.probes or is_dear:
+    if predictions.problem.traits.probes_in_proportion:
+        if not predictions.probes:
+            return _comparing_probe(predictions)
+        if len(predictions.probes) > MAX_COMPARED or predictions.probe_error > USELESS:
+            return None
+    elif predictions.probes:
+        return None
+    if baseline is not None and _is_dear(cost_s, baseline):
         return None
     candidates = predictions.candidates
     rows = spread_out(candidates.time_points, PROBES_AT_ONCE)
-    return ProbeStep(configs=tuple(candidates.configs[row] for row in rows))
+    wanted = [candidates.configs[row] for row in rows if candidates.configs[row] not in predictions.probes]
+    return ProbeStep(configs=tuple(wanted)) if wanted else None
+
+
+def _comparing_probe(predictions: Predictions) -> ProbeStep | None:
+    """A probe of the baseline and of what else was trained, unless their set-up says that none will pay."""
+    measured, baseline = predictions.measured, predictions.problem.baseline
+    if baseline not in measured:
+        return None
+    last = measured[baseline].records[0].last
+    assert last is not None  # it was measured
+    if _is_dear(2 * (last.setup_time_s + last.warmup_time_s), measured[baseline]):
+        return None
+    others = [config for config in measured if config != baseline]
+    return ProbeStep(configs=(baseline, *others)[:MAX_COMPARED])
+
+
+def _is_dear(cost_s: float, baseline: Estimate) -> bool:
+    return PROBES_AT_ONCE * cost_s >= 0.5 * baseline.time_s
 
 
 def useful_probe(predictions: Predictions, values: Floats, best: int, cost_s: float) -> ProbeStep | None:
@@ -48,7 +80,7 @@ def useful_probe(predictions: Predictions, values: Floats, best: int, cost_s: fl
         best: The row of the largest.
         cost_s: Seconds that a probed configuration takes.
     """
-    if predictions.time_spread[best] <= WELL_KNOWN:
+    if predictions.time_spread[best] <= WELL_KNOWN or predictions.probe_error > USELESS:
         return None
     configs, known = predictions.candidates.configs, predictions.probes
     if configs[best] in known or cost_s > 0.1 * predictions.cost_s[best]:
