@@ -103,7 +103,8 @@ class ScriptProbe:
             f"{self._options.quality_metric} {self._nrmse:.6g} after {2 * self._probe.steps} {self.unit_name}"
         )
         if math.isnan(self._nrmse):
-            report = f"no {self._options.quality} came, so it is not known whether that of a whole training would be read"
+            quality = self._options.quality
+            report = f"no {quality} came, so it is not known whether that of a whole training would be read"
         return [*told, ("report", report)]
 
     @property
