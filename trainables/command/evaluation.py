@@ -15,7 +15,7 @@ from typing import Any
 from trainables.command import verdict
 from trainables.command.objects import MISSING, MissingKeyError, lookup, names, objects_in
 from trainables.command.options import CommandOptions
-from trainables.command.output import MAX_QUOTE, Metrics, name_of, to_metrics
+from trainables.command.output import MAX_QUOTE, Metrics, mapping_of, name_of, to_metrics
 from trainables.command.process import Script
 from trainables.telemetry.failures import MissingMetricError, ScriptError
 from trainables.telemetry.symptoms import proves_out_of_memory
@@ -91,7 +91,7 @@ def _read(options: CommandOptions, file: Path | None, log: Path) -> float:
         kind = MissingKeyError if seen else ValueError
         raise kind(
             f"{source} no JSON object with the key {name!r}{last}. "
-            f"Fix: name it by keys: {{{options.quality_metric}: NAME}} in the stage's options."
+            f"Fix: {mapping_of(names(seen), options.quality_metric)}."
         )
     keys = {"nrmse": name, "loss": "", "peak_memory_gib": ""}
     metrics = to_metrics(found, keys, options.quality_metric)

@@ -59,7 +59,7 @@ class OutputWatch:
         self._infeasible_if = [re.compile(regex) for regex in options.infeasible_if]
         self._seen: list[str] = []
         self._source: Source | None = None
-        self._training_s = 0.0
+        self._training_s = self._added_at_s = 0.0
         self.last: tuple[Metrics, float] | None = None
         self._num_epochs = num_epochs
         self._highest = 0.0
@@ -112,7 +112,7 @@ class OutputWatch:
         """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
         self._seen = names(values)
         if self._sum is not None:
-            self._add_epoch(values, self._sum)
+            self._add_epoch(values, self._sum, at_s)
         metrics = to_metrics(values, self._options.training_keys, self._options.quality_metric)
         if metrics is None:
             return
@@ -130,8 +130,10 @@ class OutputWatch:
         elif (epoch is None or epoch > 0) and self._has_clock(metrics):
             self.last = (self._with_sum(metrics), at_s)
 
-    def final(self, metrics: Metrics) -> Metrics:
-        """Returns the metrics of the whole training with the seconds of all epochs, if those are added up.
+    def final(self, metrics: Metrics, at_s: float) -> tuple[Metrics, float]:
+        """Returns the metrics of the whole training and their time; its seconds are added up, if of epochs.
+
+        That time is then of the last epoch's report: what the script does after it is no training.
 
         Raises:
             ValueError: They are not those of as many epochs as the study has.
@@ -140,7 +142,7 @@ class OutputWatch:
             if why := self._sum.why_short() or (self._source.why_nothing() if self._source else ""):
                 raise ValueError(why)
             raise self._no_clock("time_per_epoch")
-        return self._with_sum(metrics)
+        return self._with_sum(metrics), at_s if self._sum is None else self._added_at_s
 
     @property
     def has_other_names(self) -> bool:
@@ -168,7 +170,7 @@ class OutputWatch:
             there = ", ".join(self._seen) or "nothing from after the line of option start"
             return self._source.why_nothing() or (
                 f"{self._options.file} (option file) has no {self._name('nrmse')!r}, but {there}. "
-                f"Fix: {_mapping_of(self._seen, self._options.quality_metric)}."
+                f"Fix: {mapping_of(self._seen, self._options.quality_metric)}."
             )
         if self._options.source == "regex":
             return f"no line matched option pattern={self._options.pattern!r}. Fix: correct it."
@@ -180,7 +182,7 @@ class OutputWatch:
             )
         return (
             f"no line of output had an object with the key {self._name('nrmse')!r}{seen}. "
-            f"Fix: {_mapping_of(self._seen, self._options.quality_metric)}."
+            f"Fix: {mapping_of(self._seen, self._options.quality_metric)}."
         )
 
     def _has_clock(self, metrics: Metrics) -> bool:
@@ -208,12 +210,13 @@ class OutputWatch:
         self._training_s += metrics.pop("time_per_epoch")
         return metrics | {"time_s": self._training_s}
 
-    def _add_epoch(self, values: Mapping[Any, Any], to: SumOfEpochs) -> None:
+    def _add_epoch(self, values: Mapping[Any, Any], to: SumOfEpochs, at_s: float) -> None:
         """Adds the seconds of an epoch to those of the epochs before, if a report has them."""
         name = self._name("time_per_epoch")
         found = to_metrics(values, dict.fromkeys(METRICS, "") | {"time_per_epoch": name})
         if found:
             to.add(found["time_per_epoch"], _epoch_of(values, self._name("epoch")))
+            self._added_at_s = at_s
 
     def _with_sum(self, metrics: Metrics) -> Metrics:
         """Replaces the seconds of an epoch by those of all so far, for a script that reports at its end."""
@@ -337,7 +340,7 @@ def _number(value: object) -> float | None:
         return math.inf if value > 0 else -math.inf
 
 
-def _mapping_of(seen: list[str], quality: str) -> str:
+def mapping_of(seen: list[str], quality: str) -> str:
     """Returns advice on how to map the quality figure, with a name from the output if one looks like it."""
     likely = [name for name in seen if quality.lower() in name.lower()]
     return f"write keys: {{{quality}: {likely[0] if likely else 'NAME'}}} in the stage's options"

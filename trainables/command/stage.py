@@ -94,7 +94,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         self._is_started = not self._options.start
         self._figures = ScriptFigures(self._options, self.num_epochs)
         self._watch_output = OutputWatch(self._options, self.num_epochs)
-        self._account = Account(self._options, self._watch_output, self.num_epochs, gives_up=self.is_tried)
+        self._account = Account(self._options, self._watch_output, self.num_epochs, is_tried=self.is_tried)
         self._place = TrialPlace(self._options)
         with self._released_if_it_fails():
             self._place.furnish(params, seed, self.num_epochs, self._spec.num_threads)
@@ -226,7 +226,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         else:
             raise self._no_metrics(self._watch_output.explain())
         try:
-            return self._watch_output.final(found), at_s
+            return self._watch_output.final(found, at_s)
         except ValueError as error:
             raise verdict.unusable(error, self._where()) from error
 
