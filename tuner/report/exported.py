@@ -35,8 +35,8 @@ def seed_lines(result: RunResult) -> list[str]:
         return []
     return [
         f"The seed changes nothing: {result.study.metric.label} is equal to {DIGITS} digits over {num} runs "
-        "with different seeds, so two runs of a configuration say all. Either the training is deterministic, or it "
-        "does not read its seed."
+        "with different seeds, so two runs of a configuration say all. Either the training is deterministic, "
+        "or it does not read its seed."
     ]
 
 
