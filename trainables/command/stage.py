@@ -122,7 +122,8 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
             self._figures.take(found, at_s, event.usage, is_last=self._epoch == self.num_epochs)
         except ValueError as error:
             raise verdict.unusable(error, self._where()) from error
-        self._progress.start_nrmse = self._watch_output.start_nrmse or self._start_nrmse
+        printed = self._watch_output.start_nrmse
+        self._progress.start_nrmse = self._start_nrmse if printed is None else printed
         return EpochCounts(loss=found.get("loss", 0.0))
 
     def evaluate(self) -> dict[str, float]:
