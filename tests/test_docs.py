@@ -271,7 +271,7 @@ def is_as_shown(shown: str, said: str) -> None:
         return [re.sub(r"\S*/\S+|[0-9.]+", "_", line) for line in lines]
 
     assert plain(shown) == plain(said)
-    assert len(plain(shown)) == 13
+    assert len(plain(shown)) == 11
     assert said.splitlines()[-1] == shown.splitlines()[-1] == "ready: python -m tuner.run --space study.yaml"
 
 

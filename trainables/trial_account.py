@@ -22,6 +22,14 @@ class TrialAccount:
     is_tried: bool = False
 
     @classmethod
+    def epochs_to_try(cls, options: Mapping[str, Any], num_epochs: int) -> int:
+        """Returns how many epochs a trial is asked to train that is ended after its first report.
+
+        Default: all, so that schedules are those of the study. ``options`` are the stage's own.
+        """
+        return num_epochs
+
+    @classmethod
     def is_tried_by_probe(cls, options: Mapping[str, Any]) -> bool:
         """Whether a probe of the baseline is tried out, instead of its first epoch. Default: it is not."""
         return False

@@ -193,6 +193,38 @@ def test_a_script_that_reports_at_its_end_is_waited_for_and_that_is_said_before(
     assert said.code == 0
 
 
+@pytest.mark.parametrize("where", ["command", "env", "patch"])
+def test_a_script_that_reports_at_its_end_is_tried_for_one_epoch_if_it_is_told_how_many(tmp_path, where):
+    (tmp_path / "c.yaml").write_text("epochs: 9\n")
+    code = (
+        "import os, sys, time\n"
+        "told = [sys.argv[2], os.environ.get('EPOCHS', '9'), open(sys.argv[3]).read().split()[1]]\n"
+        "for e in range(min(map(int, told))):\n    time.sleep(0.2); print({'s': 0.2})\n"
+    )
+    command = ["{python}", str(tmp_path / "train.py"), "{batch_size}{micro_batch}{num_taus}{accum_steps}"]
+    command += ["{num_epochs}" if where == "command" else "9", "{config}"]
+    options = {"env": {"EPOCHS": "{num_epochs}"}} if where == "env" else {}
+    options |= {"patch": {"epochs": "num_epochs"}} if where == "patch" else {}
+    said = tried(
+        script_study(
+            tmp_path,
+            code,
+            command=command,
+            config=str(tmp_path / "c.yaml"),
+            evaluate=["{python}", "-c", "print({'nrmse': 0.5})"],
+            keys={"time_per_epoch": "s"},
+            per_epoch=False,
+            **options,
+        )
+    )
+    assert said.code == 0, said.text
+    (reports,) = of(said, "reports")
+    assert reports.endswith("at its end (per_epoch: false), so it is told 1 epoch only, and waited for")
+    assert of(said, "read")[0].endswith("-> time_s 0.2 (from s), epoch 1")
+    assert of(said, "report") == ["epoch 1 of 3: nrmse 0.5"]
+    assert "3 epochs would take about 0.6 s" in of(said, "time")[0]
+
+
 def test_a_metrics_file_is_read_at_the_end(tmp_path):
     file = tmp_path / "m.json"
     code = f"open({str(file)!r}, 'w').write('{{\"nrmse\": 0.5}}')"

@@ -87,6 +87,28 @@ def test_a_parameter_of_ones_own_needs_a_key(tmp_path):
     assert yaml.safe_load(file.read_text())["training"]["width"] == recommended(run)["width"]
 
 
+def test_a_parameter_that_a_script_was_never_told_keeps_the_value_of_the_file_with_which_it_ran(tmp_path):
+    given = study_dict()
+    patch = {
+        "stages.consistency_distill.batch_size": "batch_size",
+        "training.distill_micro_batch": "micro_batch",
+    }
+    study = make_study(
+        stage=given["stage"] | {"options": {"patch": patch | {"training.distill_num_taus": "{num_taus}"}}},
+        parameters={name: values for name, values in given["parameters"].items() if name != "accum_steps"},
+        guide=None,
+        target="nrmse < 1",
+        budget={"trials": 3, "hours": 1},
+    )
+    _, run, _ = run_simulated(simulated(study), tmp_path, lambda *_: None)
+    file = tmp_path / "mine.yaml"
+    file.write_text(CONFIG.replace("accum_steps: 1", "accum_steps: 4"))
+    call("export", run, "--into", file, "--force")
+    assert values_of(file) == recommended(run) | {"accum_steps": 4}
+    call("export", run, "--into", file, "--force", "--map", "accum_steps=training.accum_steps")
+    assert values_of(file) == recommended(run) | {"accum_steps": 1}
+
+
 def test_a_key_of_a_file_that_is_included_is_written_on_top_of_it(ended_run, config):
     base = config.rename(config.with_name("base.yaml"))
     config.write_text("include: base\ntraining:\n  workers: 8\n\nlogging: {run: x}\n")

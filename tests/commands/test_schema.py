@@ -77,7 +77,7 @@ def test_own_classes_are_allowed_where_the_loader_allows_them():
 
 def test_every_key_of_a_study_is_explained_to_editors():
     schema = study_schema()
-    assert len(schema["$defs"]) == 12
+    assert len(schema["$defs"]) == 13
     for name, shape in schema["$defs"].items():
         assert shape["description"], name
         assert all(value.get("description") for value in shape["properties"].values()), name

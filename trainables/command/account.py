@@ -18,6 +18,7 @@ from trainables.command.metrics import Metrics
 from trainables.command.objects import objects_in
 from trainables.command.options import CommandOptions
 from trainables.command.output import STARTED, OutputWatch
+from trainables.command.parameters import reaches_script
 from trainables.trial_account import Told, TrialAccount
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Account:
         options: The stage's options.
         watch: Reads the lines.
         num_epochs: Epochs that the script is told to train.
-        gives_up: Whether a second epoch without a metric ends the reading.
+        is_tried: Whether a person tries the trial out; a second epoch without a metric then ends the reading.
         whole: What a report is of if it is not an epoch's, in words.
     """
 
@@ -48,12 +49,13 @@ class Account:
         watch: OutputWatch,
         num_epochs: int,
         *,
-        gives_up: bool = False,
+        is_tried: bool = False,
         whole: str = "the whole training",
     ) -> None:
         self._whole = whole
         self._options, self._watch, self._num_epochs = options, watch, num_epochs
-        self._gives_up = gives_up and options.per_epoch and options.source == "json"
+        self._is_tried = is_tried
+        self._gives_up = is_tried and options.per_epoch and options.source == "json"
         self._num_lines = self._num_reads = self._num_passed = 0
         self._reads: list[str] = []
         self._passed: deque[str] = deque(maxlen=MAX_PASSED)
@@ -71,7 +73,10 @@ class Account:
         elif self._options.per_epoch:
             when = f"after each of {self._num_epochs} epochs"
         else:
-            when = "once, at its end (per_epoch: false), so all of its training is waited for"
+            short = f"it is told {self._num_epochs} epoch only, and waited for"
+            whole = "all of its training is waited for"
+            is_short = self._is_tried and reaches_script(self._options, "num_epochs")
+            when = f"once, at its end (per_epoch: false), so {short if is_short else whole}"
         self._runs.append(("reports", f"are expected {when}"))
 
     def see(self, line: str, at_s: float) -> Iterator[Metrics]:
@@ -186,6 +191,12 @@ class ScriptAccount(TrialAccount):
     def is_tried_by_probe(cls, options: Mapping[str, Any]) -> bool:
         """Whether a short start, as option ``probe`` says, is what is tried out."""
         return bool(options.get("probe"))
+
+    @classmethod
+    def epochs_to_try(cls, options: Mapping[str, Any], num_epochs: int) -> int:
+        """Returns 1 for a script that reports only at its end, if it is told how many epochs to train."""
+        parsed = CommandOptions.parse(options)
+        return num_epochs if parsed.per_epoch or not reaches_script(parsed, "num_epochs") else 1
 
     def what_runs(self) -> Told:
         """Returns command, folder, patched keys of the configuration, and when reports are expected."""

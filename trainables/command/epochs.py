@@ -154,7 +154,13 @@ class SumOfEpochs:
 
 
 def check_clock(
-    before_s: float, now_s: float, wall_s: float, *, is_wall_all_training: bool, name: str = "time_s"
+    before_s: float,
+    now_s: float,
+    wall_s: float,
+    *,
+    is_wall_all_training: bool,
+    is_from_start: bool = False,
+    name: str = "time_s",
 ) -> None:
     """Compares two readings of a script's own clock with the time that passed between their lines.
 
@@ -163,6 +169,7 @@ def check_clock(
         now_s: The later one.
         wall_s: Wall seconds that passed between the two lines.
         is_wall_all_training: False if that includes set-up, which the script may leave out.
+        is_from_start: Whether they passed since the line that option start matches.
         name: ``time_s``, or ``time_per_epoch`` where the readings are sums of that.
 
     Raises:
@@ -173,17 +180,19 @@ def check_clock(
     is_too_short = is_wall_all_training and wall_s > MAX_RATIO * step_s
     if step_s > 0 and (abs(step_s - wall_s) <= SLACK_S or not (is_too_long or is_too_short)):
         return
+    passed = f"{wall_s:.3g} s passed{' since the line of option start' if is_from_start else ''}"
+    early = "; or, if it still sets up after that line, leave start out" if is_from_start else ""
     if name == "time_per_epoch":
         raise ValueError(
-            f"time_per_epoch was {step_s:g} while {wall_s:.3g} s passed. Fix: it must be the seconds of "
+            f"time_per_epoch was {step_s:g} while {passed}. Fix: it must be the seconds of "
             "training of one epoch, above 0: map such a key in keys.time_per_epoch, or a cumulative one in "
-            "keys.time_s, or leave both out to use the wall clock."
+            f"keys.time_s, or leave both out to use the wall clock{early}."
         )
-    seen = f"time_s went from {before_s:g} to {now_s:g} while {wall_s:.3g} s passed"
+    seen = f"time_s went from {before_s:g} to {now_s:g} while {passed}"
     if step_s <= 0:
         seen = f"time_s did not rise: it was {before_s:g} and then {now_s:g}"
     raise ValueError(
         f"{seen}. Fix: time_s must be cumulative seconds of training: map a cumulative key in keys.time_s "
         "(and make the script flush its lines), or seconds of each epoch in keys.time_per_epoch, or "
-        "leave keys.time_s out to use the wall clock."
+        f"leave keys.time_s out to use the wall clock{early}."
     )

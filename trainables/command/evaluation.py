@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.command import verdict
-from trainables.command.keys import find, name_of, told
+from trainables.command.keys import advice, find, name_of, told
 from trainables.command.metrics import Metrics, to_metrics
 from trainables.command.objects import MAX_QUOTE, MISSING, MissingKeyError, names, objects_in
 from trainables.command.options import CommandOptions
@@ -153,7 +153,7 @@ def _read(options: CommandOptions, file: Path | None, log: Path) -> float:
         kind = MissingKeyError if seen else ValueError
         raise kind(
             f"{source} no JSON object with the key {told(options.quality_metric, name)}{last}. "
-            f"Fix: name it by keys: {{{options.quality_metric}: NAME}} in the stage's options."
+            f"Fix: {advice(options.quality_metric, name, names(seen))}."
         )
     keys = {"nrmse": name, "loss": "", "peak_memory_gib": ""}
     metrics = to_metrics(found, keys, options.quality_metric)

@@ -121,5 +121,6 @@ class ScriptFigures:
             found["time_s"],
             wall_s,
             is_wall_all_training=bool(self._options.start) or not is_first,
+            is_from_start=bool(self._options.start) and is_first,
             name="time_per_epoch" if self._options.keys.get("time_per_epoch") else "time_s",
         )

@@ -41,7 +41,9 @@ class CommandOptions:
             ``patch``.
         patch: Dotted keys of ``config``, and the parameter (or other word) whose value each gets; or a text
             with words in braces, such as ``"{dir}/log.jsonl"``.
-        create: Whether keys of ``patch`` that the file lacks are added to it.
+        constants: Dotted keys of ``config``, and the value that each gets in every trial: a number, a text,
+            true, false or null.
+        create: Whether keys of ``patch`` and ``constants`` that the file lacks are added to it.
         source: Where metrics are: ``json`` objects (or Python dicts) in lines of output, a ``regex`` on
             them, a ``file`` that the script writes, or the scalars of ``tensorboard`` event files. A file
             is followed while the script runs.
@@ -83,6 +85,7 @@ class CommandOptions:
     num_samples: int = 0
     config: str = ""
     patch: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
     create: bool = False
     source: str = "json"
     pattern: str = ""
@@ -130,11 +133,22 @@ class CommandOptions:
             value = getattr(self, name)
             if not (isinstance(value, Mapping) and are_words([*value, *value.values()])):
                 raise mistake(name, value, "map names to names, such as {a: b}")
+        self._check_constants()
         for name in ("per_epoch", "create"):
             if not isinstance(getattr(self, name), bool):
                 raise mistake(name, getattr(self, name), "write true or false")
         if isinstance(self.grace_s, bool) or not isinstance(self.grace_s, int | float) or self.grace_s < 0:
             raise mistake("grace_s", self.grace_s, "write seconds, such as 5")
+
+    def _check_constants(self) -> None:
+        if not (isinstance(self.constants, Mapping) and are_words(list(self.constants))):
+            raise mistake("constants", self.constants, "map names to values, such as {train.compile: false}")
+        for key, value in self.constants.items():
+            if not isinstance(value, str | int | float | bool | None):
+                fix = "write a number, a text, true, false or null; name an entry of a list by its index"
+                raise mistake("constants", {key: value}, fix)
+            if key in self.patch:
+                raise mistake("constants", key, "name the key here or in patch, not in both")
 
     def _check_file(self) -> None:
         if self.source in ("file", "tensorboard") and not self.file:
@@ -215,7 +229,7 @@ class CommandOptions:
         return {**self.keys, "nrmse": ""} if self.evaluate else self.keys
 
     def _check_config(self) -> None:
-        if self.patch and not self.config:
+        if (self.patch or self.constants) and not self.config:
             raise mistake("config", self.config, "name the YAML, JSON or TOML file to patch")
         texts = [*self.command, *self.evaluate, *self.evaluate_start, *map(str, self.env.values())]
         in_command = {name for text in texts for name in names_in(text)}

@@ -54,7 +54,7 @@ class OutputWatch:
         self._infeasible_if = [re.compile(regex) for regex in options.infeasible_if]
         self._seen: list[str] = []
         self._source: Source | None = None
-        self._training_s = 0.0
+        self._training_s = self._added_at_s = 0.0
         self.last: tuple[Metrics, float] | None = None
         self._num_epochs = num_epochs
         self._highest = 0.0
@@ -108,7 +108,7 @@ class OutputWatch:
         """Returns the metrics of a report that is an epoch's; keeps them if the script reports at its end."""
         self._seen = names(values)
         if self._sum is not None:
-            self._add_epoch(values, self._sum)
+            self._add_epoch(values, self._sum, at_s)
         metrics = to_metrics(values, self._options.training_keys, self._options.quality_metric)
         is_told_by_number = self._options.is_evaluated_by_epoch and bool(self._name("epoch"))
         if metrics is None and not is_told_by_number:
@@ -130,8 +130,10 @@ class OutputWatch:
         elif (epoch is None or epoch > 0) and self._has_clock(metrics):
             self.last = (self._with_sum(metrics), at_s)
 
-    def final(self, metrics: Metrics) -> Metrics:
-        """Returns the metrics of the whole training with the seconds of all epochs, if those are added up.
+    def final(self, metrics: Metrics, at_s: float) -> tuple[Metrics, float]:
+        """Returns the metrics of the whole training and their time; its seconds are added up, if of epochs.
+
+        That time is then of the last epoch's report: what the script does after it is no training.
 
         Raises:
             ValueError: They are not those of as many epochs as the study has.
@@ -140,7 +142,7 @@ class OutputWatch:
             if why := self._sum.why_short() or (self._source.why_nothing() if self._source else ""):
                 raise ValueError(why)
             raise self._no_clock("time_per_epoch")
-        return self._with_sum(metrics)
+        return self._with_sum(metrics), at_s if self._sum is None else self._added_at_s
 
     @property
     def has_other_names(self) -> bool:
@@ -212,12 +214,13 @@ class OutputWatch:
         self._training_s += metrics.pop("time_per_epoch")
         return metrics | {"time_s": self._training_s}
 
-    def _add_epoch(self, values: Mapping[Any, Any], to: SumOfEpochs) -> None:
+    def _add_epoch(self, values: Mapping[Any, Any], to: SumOfEpochs, at_s: float) -> None:
         """Adds the seconds of an epoch to those of the epochs before, if a report has them."""
         name = self._name("time_per_epoch")
         found = to_metrics(values, dict.fromkeys(METRICS, "") | {"time_per_epoch": name})
         if found:
             to.add(found["time_per_epoch"], epoch_of(values, self._name("epoch")))
+            self._added_at_s = at_s
 
     def _with_sum(self, metrics: Metrics) -> Metrics:
         """Replaces the seconds of an epoch by those of all so far, for a script that reports at its end."""

@@ -37,15 +37,17 @@ def check_parameters(options: CommandOptions, varying: Collection[str], fixed: C
                 f"the parameter {name!r} has the name of a word that the command stage fills in itself "
                 f"({', '.join(own)}). Fix: give the parameter another name."
             )
-    reached = set()
     for where, text, name in _uses(options):
         known = _known(where, names)
         if name not in known:
             raise _unknown(where, text, name, known)
-        if where not in _REACH_NO_TRAINING:
-            reached.add(name)
-    if unreached := [name for name in varying if name not in reached]:
+    if unreached := [name for name in varying if not reaches_script(options, name)]:
         raise _unreached(unreached)
+
+
+def reaches_script(options: CommandOptions, name: str) -> bool:
+    """Whether the script is told the value of a word; telling it to another command does not count."""
+    return any(told == name and where not in _REACH_NO_TRAINING for where, _, told in _uses(options))
 
 
 def _known(where: str, names: list[str]) -> list[str]:

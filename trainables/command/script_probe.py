@@ -100,9 +100,12 @@ class ScriptProbe:
         found, start_s = self._times.of(0), self._times.start_s
         seen = f"{found.seconds:.3g} s a {self._probe.unit}, to within {100 * found.error:.2g} %"
         told = [("steps", f"{seen}; a start costs {start_s:.3g} s beside them")]
-        report = f"nrmse {self._nrmse:.6g} after {2 * self._probe.steps} {self.unit_name}"
+        report = (
+            f"{self._options.quality_metric} {self._nrmse:.6g} after {2 * self._probe.steps} {self.unit_name}"
+        )
         if math.isnan(self._nrmse):
-            report = "no NRMSE came, so it is not known whether that of a whole training would be read"
+            quality = self._options.quality
+            report = f"no {quality} came, so it is not known whether that of a whole training would be read"
         return [*told, ("report", report)]
 
     @property

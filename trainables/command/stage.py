@@ -97,7 +97,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         self._is_started = not self._options.start
         self._figures = ScriptFigures(self._options, self.num_epochs)
         self._watch_output = OutputWatch(self._options, self.num_epochs)
-        self._account = Account(self._options, self._watch_output, self.num_epochs, gives_up=self.is_tried)
+        self._account = Account(self._options, self._watch_output, self.num_epochs, is_tried=self.is_tried)
         self._place = TrialPlace(self._options)
         with self._released_if_it_fails():
             self._place.furnish(params, seed, self.num_epochs, self._spec.num_threads)
@@ -126,7 +126,8 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
             self._figures.take(found, at_s, event.usage, is_last=self._epoch == self.num_epochs)
         except ValueError as error:
             raise verdict.unusable(error, self._where()) from error
-        self._progress.start_nrmse = self._watch_output.start_nrmse or self._start_nrmse
+        printed = self._watch_output.start_nrmse
+        self._progress.start_nrmse = self._start_nrmse if printed is None else printed
         return EpochCounts(loss=found.get("loss", 0.0))
 
     def evaluate(self) -> dict[str, float]:
@@ -233,7 +234,7 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
         else:
             raise self._no_metrics(self._watch_output.explain())
         try:
-            return self._watch_output.final(found), at_s
+            return self._watch_output.final(found, at_s)
         except ValueError as error:
             raise verdict.unusable(error, self._where()) from error
 

@@ -24,13 +24,13 @@ OWN_FILES = ("output.log", "trial.json", "evaluate.log", "evaluate_start.log", N
 def write_config(
     options: CommandOptions, words: Mapping[str, Any], folder: Path, more: Mapping[str, Any] | None = None
 ) -> Path:
-    """Writes the trial's copy of the configuration: the same bytes, but for the values in ``patch``.
+    """Writes the trial's copy of the configuration: the same bytes, but for the values of a trial.
 
     Args:
         options: The stage's options.
         words: The words and their values.
         folder: The trial's own.
-        more: Keys and values that are patched too; they win over ``patch``.
+        more: Keys and values that are patched too; they win over ``patch`` and ``constants``.
 
     Raises:
         ValueError: The file cannot be read or patched, or there is no such word.
@@ -47,7 +47,7 @@ def write_config(
 def changes(
     options: CommandOptions, words: Mapping[str, Any], more: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """Returns what the trial's copy has in place of the original's values, a text a key of ``patch``."""
+    """Returns what the trial's copy has in place of the original's values, a text for each key."""
     values = _values(options, words, more)
     if not values:
         return []
@@ -83,10 +83,11 @@ def check_config(options: CommandOptions) -> None:
     if Path(options.config).name in OWN_FILES:
         fix = "give the file another name: the trial's folder has a file of ours with this name"
         raise mistake("config", options.config, fix)
-    _patched(options, dict.fromkeys(options.patch, 1))
+    values = {**dict.fromkeys(options.patch, 1), **options.constants}
+    _patched(options, values)
     if options.probe:
         try:
-            _patched(options, dict.fromkeys([*options.patch, *options.probe.get("patch", ())], 1))
+            _patched(options, {**values, **dict.fromkeys(options.probe.get("patch", ()), 1)})
         except ValueError as error:
             raise ValueError(str(error).replace("option patch", "option probe.patch", 1)) from None
     _places(options)
@@ -134,8 +135,8 @@ def _included(options: CommandOptions) -> dict[Path, str]:
 def _values(
     options: CommandOptions, words: Mapping[str, Any], more: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Returns the values of the keys of ``patch`` and ``more``; ValueError for a word that there is not."""
-    values = {}
+    """Returns the values of all keys: ``constants``, ``patch``, ``more``; ValueError for an unknown word."""
+    values = dict(options.constants)
     for key, text in {**options.patch, **(more or {})}.items():
         try:
             values[key] = value_of(text, words)
@@ -160,5 +161,6 @@ def _patched(options: CommandOptions, values: Mapping[str, Any]) -> tuple[bytes,
     except UnicodeDecodeError:
         raise mistake("config", options.config, "save it as UTF-8 text") from None
     except ConfigPatchError as error:
-        raise ValueError(f"stage option patch: {error}") from None
+        where = "patch or constants" if options.constants else "patch"
+        raise ValueError(f"stage option {where}: {error}") from None
     return text.encode("utf-8"), changed

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from foundation import quality_name
 from tuner.commands.output import Output, shown
 from tuner.commands.paths import user_path
-from tuner.core.metric import DEFAULT_NAME, STAGE_OPTION
 from tuner.report.columns import aligned
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _rules(study: StudySpec) -> set[str]:
 def _stage_differences(first: StudySpec, second: StudySpec) -> str:
     """Returns where two stages differ, in words; empty if they are the same."""
     stages = [
-        {"class": s.class_path, "num_epochs": s.num_epochs, **s.options, STAGE_OPTION: None}
+        {"class": s.class_path, "num_epochs": s.num_epochs, **s.options, quality_name.STAGE_OPTION: None}
         for s in (first.stage, second.stage)
     ]
     names = sorted({name for stage in stages for name in stage})
@@ -165,7 +165,7 @@ def _table(facts: list[dict[str, Any]]) -> str:
         rows.append([title, *(_config(fact[title]) for fact in facts)])
         rows.append([f"  {title}'s time_s", *(_figure(fact[title], "time_s", ".2f") for fact in facts)])
         for metric in dict.fromkeys(fact["metric"] for fact in facts):
-            form = ".4f" if metric == DEFAULT_NAME else ".5g"
+            form = ".4f" if metric == quality_name.DEFAULT else ".5g"
             rows.append([f"  {title}'s {metric}", *(_figure(fact[title], metric, form) for fact in facts)])
     rows.append(["speed-up", *("-" if f["speedup"] is None else f"{f['speedup']:.2f}x" for f in facts)])
     rows.append(["speed-up of", *(f["speedup_basis"] or "-" for f in facts)])

@@ -183,6 +183,8 @@ def _keys(past: PastRun, mapped: Sequence[str]) -> dict[str, str]:
     keys = dict(PIPELINE_KEYS)
     patched = past.study.stage.options.get("patch")
     if isinstance(patched, Mapping):
+        declared = {parameter.name for parameter in past.study.parameters}
+        keys |= dict.fromkeys(keys.keys() - declared, "")  # the script ran with the file's own value
         keys |= {_word(str(text)): str(key) for key, text in patched.items()}
     for text in mapped:
         name, equals, key = text.partition("=")

@@ -83,7 +83,7 @@ class OneTrial:
             trial_id="try",
             config=study.baseline,
             seed=study.seed,
-            num_epochs=study.stage.num_epochs,
+            num_epochs=self._epochs(),
             purpose=Purpose.BASELINE,
         )
         if self.is_probe:
@@ -92,6 +92,13 @@ class OneTrial:
         with redirect_stdout(sys.stderr):
             self._stage_class.__init__(self._trial, config=config)
         self._is_set_up = True
+
+    def _epochs(self) -> int:
+        """Returns how many epochs the trial is asked to train: fewer if it reports none before its end."""
+        stage = self._study.stage
+        if self.is_probe or not hasattr(self._stage_class, "epochs_to_try"):
+            return stage.num_epochs
+        return int(self._stage_class.epochs_to_try(dict(stage.options), stage.num_epochs))
 
     def first_report(self) -> dict[str, Any]:
         """Trains until the first report, and returns it; of a probe, what it answers."""

@@ -139,7 +139,10 @@ def _start_dict(certificate: Certificate) -> dict[str, Any]:
     start = certificate.start
     if start is None:
         return {}
-    return {"start_nrmse": start.nrmse, "start_meets_target": start.meets_target}
+    return {
+        f"start_{start.metric.name}": start.metric.value(start.nrmse),
+        "start_meets_target": start.meets_target,
+    }
 
 
 def _check_dict(check: Check, certificate: Certificate) -> dict[str, Any]:

@@ -34,9 +34,9 @@ def seed_lines(result: RunResult) -> list[str]:
     if not num:
         return []
     return [
-        f"The seed changes nothing: NRMSE is equal to {DIGITS} digits over {num} runs with different seeds, "
-        "so two runs of a configuration say all. Either the training is deterministic, or it does not read "
-        "its seed."
+        f"The seed changes nothing: {result.study.metric.label} is equal to {DIGITS} digits over {num} runs "
+        "with different seeds, so two runs of a configuration say all. Either the training is deterministic, "
+        "or it does not read its seed."
     ]
 
 

@@ -7,9 +7,9 @@ from trainables.command.options import CommandOptions
 from trainables.command.output import STARTED, OutputWatch
 
 
-def account(num_epochs=9, *, gives_up=False, **options):
+def account(num_epochs=9, *, is_tried=False, **options):
     parsed = CommandOptions(command=["echo"], **options)
-    return Account(parsed, OutputWatch(parsed, num_epochs), num_epochs, gives_up=gives_up)
+    return Account(parsed, OutputWatch(parsed, num_epochs), num_epochs, is_tried=is_tried)
 
 
 def read(account, *lines):
@@ -58,10 +58,10 @@ def test_a_start_line_that_has_not_come_is_what_is_missing():
     assert kept.what_is_missing().startswith("no line of output matched option start='^go'. Fix: ")
 
 
-def test_only_one_who_tries_gives_up_at_a_second_epoch_without_a_metric():
+def test_only_one_who_tries_is_tried_at_a_second_epoch_without_a_metric():
     lines = ['{"epoch": 1, "val": 2}', '{"epoch": 2, "val": 2}']
     assert read(account(), *lines) == []
-    assert read(account(gives_up=True), lines[0], '{"epoch": 1.5}') == []
-    assert read(account(gives_up=True, keys={"epoch": ""}), *lines) == []
+    assert read(account(is_tried=True), lines[0], '{"epoch": 1.5}') == []
+    assert read(account(is_tried=True, keys={"epoch": ""}), *lines) == []
     with pytest.raises(ValueError, match="the last object had epoch, val"):
-        read(account(gives_up=True), *lines)
+        read(account(is_tried=True), *lines)

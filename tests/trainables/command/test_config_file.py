@@ -19,7 +19,7 @@ COPIES = (
 """Keeps the file that it was given."""
 
 
-def read_by_the_script(tmp_path, name, content, patch):
+def read_by_the_script(tmp_path, name, content, patch, **options):
     """The bytes of the copy that a trial's script finds; parameters: batch_size 6."""
     (tmp_path / name).write_bytes(content)
     config = trial(
@@ -31,6 +31,7 @@ def read_by_the_script(tmp_path, name, content, patch):
         config=str(tmp_path / name),
         patch=patch,
         num_samples=2000,
+        **options,
     )
     CommandStage.check_parameters(config["stage"], ["batch_size"] if patch else [], [])
     CommandStage.prepare(config["stage"])
@@ -50,6 +51,21 @@ def test_json_is_read_as_json_and_keeps_numbers_tabs_and_line_ends(tmp_path):
     )
     assert seen == before.replace(b"3", b"6").replace(b'"n": 0', b'"n": 2000')
     assert json.loads(seen.decode("utf-8-sig"))["optimizer"]["params"]["lr"] == 1e-5
+
+
+def test_constants_are_written_as_they_are_in_every_trial_and_are_no_words(tmp_path):
+    before = b"ttc: {enabled: true, name: x}\nlr: 1e-3 # kept\nstop: 5\nmicro: 3\n"
+    constants = {"ttc.enabled": False, "ttc.name": "micro", "stop": None, "lr": 0.5}
+    seen = read_by_the_script(tmp_path, "t.yaml", before, {"micro": "batch_size"}, constants=constants)
+    assert seen == b'ttc: {enabled: false, name: "micro"}\nlr: 0.5 # kept\nstop: null\nmicro: 6\n'
+
+
+def test_a_constant_that_the_file_lacks_is_refused_unless_it_may_be_created(tmp_path):
+    before, constants = b"ttc: {enabled: true}\n", {"ttc.on": 1, "ttc.enabled": True}
+    with pytest.raises(ValueError, match=r"patch or constants: .* there is no key 'ttc\.on' in it"):
+        read_by_the_script(tmp_path, "t.yaml", before, {}, constants=constants)
+    created = read_by_the_script(tmp_path, "t.yaml", before, {}, constants=constants, create=True)
+    assert yaml.safe_load(created) == {"ttc": {"enabled": True, "on": 1}}
 
 
 def test_yaml_keeps_what_yaml_1_1_and_1_2_read_differently_and_its_line_ends(tmp_path):

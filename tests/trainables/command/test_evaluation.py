@@ -102,6 +102,26 @@ def test_a_clock_that_is_not_that_of_all_epochs_is_a_failure_with_the_fix(tmp_pa
         reports(evaluated(tmp_path, trains=script, keys=ADDED_UP))
 
 
+def test_the_seconds_of_each_epoch_come_from_a_log_file_and_the_nrmse_from_the_evaluation(tmp_path):
+    trains = (
+        "import json, sys, time\n"
+        "for e in (0, 1):\n"
+        "    time.sleep(0.3)\n"
+        "    with open(sys.argv[1] + '/log.jsonl', 'a') as f:\n"
+        "        print(json.dumps({'distill/epoch': e, 'distill/epoch_time_sec': 0.26 + e / 100}), file=f)\n"
+        "open(sys.argv[1] + '/model', 'w').write('0.25')\n"
+        "time.sleep(0.5)\n"
+    )
+    source = {"source": "file", "file": "{dir}/log.jsonl"}
+    keys = {"nrmse": "metrics.nrmse", "time_per_epoch": "distill/epoch_time_sec"}
+    (report,) = reports(evaluated(tmp_path, trains=trains, keys=keys, **source))
+    assert (report["nrmse"], report["time_s"], report["epoch"]) == (0.25, 0.53, 2)
+    with pytest.raises(
+        ScriptError, match=r"no 's', which keys\.time_per_epoch names; it has distill/epoch, distill/epoch_t"
+    ):
+        reports(evaluated(tmp_path, trains=trains, keys=keys | {"time_per_epoch": "s"}, **source))
+
+
 def test_it_runs_where_the_script_does(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in").mkdir()
@@ -127,7 +147,7 @@ def test_it_runs_where_the_script_does(tmp_path, monkeypatch):
         (
             "print('{\"nrmse\": 1}')",
             ScriptError,
-            r"'metrics.nrmse'; the last object has nrmse\. Fix: name it by",
+            r"'metrics.nrmse'; the last object has nrmse\. Fix: write keys: \{nrmse: nrmse\}",
         ),
         ('print(\'{"metrics": {"nrmse": 0}}\')', ScriptError, "metrics.nrmse=0 is not above 0"),
         ("import os; os.kill(os.getpid(), 9)", ScriptLostError, "the evaluation was killed by signal 9"),

@@ -104,6 +104,15 @@ def test_a_clock_of_the_wrong_kind_is_refused_with_the_right_one_named(tmp_path,
         reports(trial(tmp_path, PER_EPOCH % figure, keys=keys))
 
 
+def test_a_line_of_start_that_comes_before_set_up_is_named_where_the_clock_does_not_fit_it(tmp_path):
+    code = "import time\nprint('go', flush=True)\ntime.sleep(0.5)\n" + PER_EPOCH % "0.25"
+    clock = {"time_per_epoch": "s"}
+    first, _ = reports(trial(tmp_path, code, keys=clock))
+    assert first["time_s"] == 0.25
+    with pytest.raises(ScriptError, match=r"since the line of option start\. Fix: .*, leave start out"):
+        reports(trial(tmp_path, code, keys=clock, start="^go"))
+
+
 def test_a_script_that_prints_what_infeasible_if_looks_for_is_infeasible_and_goes_on_no_further(tmp_path):
     code = (
         "print('{\"nrmse\": 1}\\nlatents collapsed in chunk 3', flush=True)\nimport time\ntime.sleep(600)\n"

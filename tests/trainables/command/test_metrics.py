@@ -180,6 +180,58 @@ def test_seconds_of_each_epoch_are_summed_up():
     assert (first, last) == ({"nrmse": 2, "time_s": 3}, {"nrmse": 1, "time_s": 5})
 
 
+AT_END = {"per_epoch": False, "keys": {"time_per_epoch": "s"}}
+
+
+@pytest.mark.parametrize(
+    ("lines", "options"),
+    [
+        (['{"s": 3}', '{"s": 2, "loss": 4}'], {"evaluate": ["x"]}),
+        (['{"epoch": 0, "s": 9}', '{"epoch": 1, "s": 3}', '{"epoch": 2, "s": 2}'], {"evaluate": ["x"]}),
+        (['{"s": 3}', '{"s": 2}', '{"nrmse": 1}'], {}),
+        (['{"nrmse": 2, "s": 3}', '{"nrmse": 1, "s": 2}'], {}),
+        (['{"s": 3}', '{"nrmse": 1}', '{"s": 2}', '{"done": 1}'], {}),
+    ],
+)
+def test_seconds_of_each_epoch_are_summed_up_for_a_script_that_has_its_nrmse_at_the_end(lines, options):
+    output = watch(2, **AT_END, **options)
+    for at_s, line in enumerate(lines):
+        assert list(output.see(line, at_s)) == []
+    last, _ = output.last or ({}, 0.0)
+    metrics, at_s = output.final(last, 9.0)
+    assert metrics["time_s"] == 5
+    assert metrics.get("nrmse") == (None if options else 1)
+    assert at_s == max(at for at, line in enumerate(lines) if '"s"' in line), "that of the last epoch's end"
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "words"),
+    [
+        (['{"s": 3}'], {"evaluate": ["x"]}, "(keys.time_per_epoch) of only 1 of 2 epochs and then"),
+        (['{"epoch": 0, "s": 3}', '{"epoch": 1, "s": 3}'], {"evaluate": ["x"]}, "numbers its epochs from 0"),
+        (
+            ['{"t": 3}'],
+            {"evaluate": ["x"]},
+            "no 's', which keys.time_per_epoch names; it has t. Fix: correct keys",
+        ),
+        (['{"nrmse": 3}'], {}, "no 's', which keys.time_per_epoch names; it has nrmse. Fix: correct"),
+        (['{"s": 3}', '{"s": 3, "val_nrmse": 1}'], {}, "Fix: write keys: {nrmse: val_nrmse}"),
+        (['{"s": 3}'] * 3, {}, "it printed more lines with 's' (keys.time_per_epoch) than the 2 epochs"),
+    ],
+)
+def test_a_sum_of_too_few_or_too_many_epochs_is_no_time(lines, options, words):
+    output = watch(2, **AT_END, **options)
+    said = ""
+    try:
+        for line in lines:
+            assert list(output.see(line, 0.0)) == []
+        if output.last or options:
+            output.final({}, 0.0)
+    except ValueError as error:
+        said = str(error)
+    assert words in (said or output.explain())
+
+
 @pytest.mark.parametrize("figure", ["-1", "NaN", "Infinity", "true", '"3"'])
 def test_seconds_of_an_epoch_are_finite_and_not_below_zero(figure):
     with pytest.raises(ValueError, match=r"metric s=.* is not a (time|number)\. Fix:"):
