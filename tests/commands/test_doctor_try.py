@@ -171,6 +171,7 @@ def test_a_script_that_never_reports_is_ended_in_time_and_leaves_no_process(tmp_
             "infeasible: memory ran out, or so its output says: the script ran out of memory, as it",
         ),
         ("print({'nrmse': float('nan')})\n" + THEN_WAIT, "infeasible: its figures are not those of a whole"),
+        ("print({'nrmse': float('nan')})\n" + THEN_WAIT, "NRMSE is nan. Fix: give the study a baseline that"),
         ("raise SystemExit('no such data')", "the script failed with exit 1: no such data"),
         ("print({'nrmse': -1})", "metric nrmse=-1 is not above 0"),
     ],

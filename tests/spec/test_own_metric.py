@@ -83,6 +83,11 @@ def test_what_is_met_is_met_in_the_metrics_own_direction():
             "where metric.range is any. Fix: write an absolute bound: `nll < -3.2`.",
         ),
         (
+            R2.replace("0.9", "1.04 * baseline"),
+            "19: the target 'r2 >= 1.04 * baseline' is a multiple of the baseline's r2, which means nothing "
+            "where metric.goal is maximize. Fix: write an absolute bound: `r2 >= 0.9`.",
+        ),
+        (
             VAL_LOSS.replace("1.04 * baseline", "-3.2"),
             "19: the bound of the target 'val_loss <= -3.2' is not positive. "
             "Fix: write `val_loss < 0.5` or `val_loss <= 1.04 * baseline`; or set metric.range: any.",

@@ -254,6 +254,11 @@ def test_metrics_that_cannot_be_found_are_a_failure_that_names_the_option(tmp_pa
     [
         ({}, "command"),
         ({"command": "python train.py"}, "list of words"),
+        ({"command": ["x", "--epochs", 3]}, "command=3 makes no sense. Fix: write a list of words, such as"),
+        ({"command": ["x", "--epochs", 3]}, "and this one in quotes: '3'"),
+        ({"command": ["x", True]}, "and this one in quotes: 'true'"),
+        ({"command": [{"python": None}, "x"]}, "and this one in quotes: '{python}'"),
+        ({"command": ["x", ["y"]]}, "command=['x', ['y']] makes no sense. Fix: write a list of words"),
         ({"command": ["x"], "sources": "json"}, "unknown stage option 'sources'"),
         ({"command": ["x"], "source": "csv"}, "use one of json, regex, file, tensorboard"),
         ({"command": ["x"], "start": "("}, "correct the regex"),

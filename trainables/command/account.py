@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.command import template
+from trainables.command.epochs import COUNT_LINES
 from trainables.command.figures import ScriptFigures
 from trainables.command.keys import find, name_of
 from trainables.command.metrics import Metrics
@@ -56,7 +57,7 @@ class Account:
         self._options, self._watch, self._num_epochs = options, watch, num_epochs
         self._is_tried = is_tried
         self._gives_up = is_tried and options.per_epoch and options.source == "json"
-        self._num_lines = self._num_reads = self._num_passed = 0
+        self._num_lines = self._num_reads = self._num_passed = self._num_epochs_read = 0
         self._reads: list[str] = []
         self._passed: deque[str] = deque(maxlen=MAX_PASSED)
         self._start = self._ended_at = ""
@@ -126,6 +127,9 @@ class Account:
         told: Told = []
         if self._options.start or self._start:
             told.append(("start", self._start or f"no line has matched {self._options.start!r} so far"))
+        if self._watch.num_before:
+            taken = "a line of it counts as an evaluation before training"
+            told.append(("epoch 0", f"{taken}; if it is the first epoch of training, {COUNT_LINES}"))
         told += [("read", text) for text in list(self._reads)]
         if self._num_reads > len(self._reads):
             told.append(("read", f"and {self._num_reads - len(self._reads)} more lines"))
@@ -158,13 +162,14 @@ class Account:
             self._start = f"{place} -> training begins"
             return
         self._num_reads += 1
+        self._num_epochs_read += 1
         if len(self._reads) < MAX_READS:
             self._reads.append(f"{place} -> {self._as_read(metrics)}")
 
     def _as_read(self, metrics: Metrics) -> str:
         parts = [self._as_one(ours, value) for ours, value in metrics.items()]
         is_epoch = self._options.per_epoch or self._options.is_clock_added_up
-        parts.append(f"epoch {self._num_reads}" if is_epoch else self._whole)
+        parts.append(f"epoch {self._num_epochs_read}" if is_epoch else self._whole)
         if "time_s" not in metrics:
             parts.append("time from the wall clock")
         return ", ".join(parts)

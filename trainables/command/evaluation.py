@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.command import verdict
-from trainables.command.keys import advice, find, name_of, told
+from trainables.command.keys import advice, example, find, name_of, told
 from trainables.command.metrics import Metrics, to_metrics
 from trainables.command.objects import MAX_QUOTE, MISSING, MissingKeyError, names, objects_in
 from trainables.command.options import CommandOptions
@@ -151,9 +151,11 @@ def _read(options: CommandOptions, file: Path | None, log: Path) -> float:
     if found is None:
         last = f"; the last object has {', '.join(names(seen))}" if seen else ""
         kind = MissingKeyError if seen else ValueError
+        fix = f"have it {'print' if file is None else 'write'} one, such as {example(name)}"
+        if seen:
+            fix = advice(options.quality_metric, name, names(seen))
         raise kind(
-            f"{source} no JSON object with the key {told(options.quality_metric, name)}{last}. "
-            f"Fix: {advice(options.quality_metric, name, names(seen))}."
+            f"{source} no JSON object with the key {told(options.quality_metric, name)}{last}. Fix: {fix}."
         )
     keys = {"nrmse": name, "loss": "", "peak_memory_gib": ""}
     metrics = to_metrics(found, keys, options.quality_metric)

@@ -105,11 +105,24 @@ def advice(ours: str, key: str, seen: Collection[str]) -> str:
         key: What was looked for.
         seen: Names in the output.
     """
-    operators = _operators(_parsed(key), key)
-    if operators and _tree_of(key) is None and set(_names_in_parsed(key)) <= set(seen):
-        return f"write spaces around the operators of keys.{ours}={key!r}, so that it is worked out"
+    tree = _parsed(key)
+    if _tree_of(key) is None and isinstance(tree, ast.expr) and _operands(tree) <= set(seen):
+        if _operators(tree, key):
+            return f"write spaces around the operators of keys.{ours}={key!r}, so that it is worked out"
+        if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
+            return f"write keys: {{{ours}: 0 - {ast.unparse(tree.operand)}}}, so that it is worked out"
+        if isinstance(tree, ast.Call):
+            return (
+                f"have it report {key} itself, under a name for keys.{ours}: expressions have + - * / // %, "
+                "and min and max of several"
+            )
     likely = [name for name in seen if ours.lower() in name.lower()]
     return f"write keys: {{{ours}: {likely[0] if likely else 'NAME'}}} in the stage's options"
+
+
+def example(key: str, value: str = "0.1") -> str:
+    """Returns an object that has every figure that a key needs, for messages."""
+    return "{" + ", ".join(f'"{name}": {value}' for name in names_of(key)) + "}"
 
 
 def check_keys(keys: Mapping[str, str], word: Callable[[str], str]) -> None:
@@ -184,8 +197,11 @@ def _is_extreme(tree: ast.expr | None) -> bool:
     return is_call and tree.func.id in ("min", "max")  # type: ignore[union-attr]
 
 
-def _names_in_parsed(key: str) -> list[str]:
-    try:
-        return names_in(read(key, _EXPRESSIONS))
-    except ExpressionError:
-        return [""]
+def _operands(tree: ast.expr) -> set[str]:
+    """Returns the names and dotted paths that a text would be worked out from, without those of functions."""
+    if isinstance(tree, ast.Name | ast.Attribute):
+        return {ast.unparse(tree)}
+    if isinstance(tree, ast.Constant) and isinstance(tree.value, str):
+        return {tree.value}
+    inner = tree.args if isinstance(tree, ast.Call) else ast.iter_child_nodes(tree)
+    return {name for node in inner if isinstance(node, ast.expr) for name in _operands(node)}

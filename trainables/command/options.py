@@ -14,7 +14,7 @@ from typing import Any, Self
 from foundation import quality_name
 from trainables.command.ending import VARIABLE
 from trainables.command.keys import CLOCKS, check_groups, check_keys
-from trainables.command.mistakes import are_words, mistake
+from trainables.command.mistakes import are_words, mistake, no_words
 from trainables.command.paths import at_home, command_at_home
 from trainables.command.probe_options import ProbeOptions
 from trainables.command.sources import FORMATS
@@ -123,7 +123,7 @@ class CommandOptions:
 
     def _check_types(self) -> None:
         if not (are_words(self.command) and self.command):
-            raise mistake("command", self.command, "write a list of words, such as ['{python}', 'train.py']")
+            raise no_words("command", self.command, "['{python}', 'train.py']")
         if not are_words(self.infeasible_if):
             raise mistake("infeasible_if", self.infeasible_if, "write a list of texts, such as ['diverged']")
         for name in ("config", "source", "pattern", "file", "file_format", "start", "logs", "evaluate_file"):
@@ -183,8 +183,7 @@ class CommandOptions:
     def _check_evaluate(self) -> None:
         for name in ("evaluate", "evaluate_start"):
             if not are_words(getattr(self, name)):
-                fix = "write a list of words, such as ['{python}', 'evaluate.py']"
-                raise mistake(name, getattr(self, name), fix)
+                raise no_words(name, getattr(self, name), "['{python}', 'evaluate.py']")
         if self.evaluate and self.per_epoch:
             self._check_evaluation_of_epochs()
         if self.evaluate_file and not self.evaluate:

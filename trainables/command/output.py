@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.command.epochs import EpochCount, SumOfEpochs
-from trainables.command.keys import CLOCKS, KEYS, METRICS, advice, name_of, names_of, told
+from trainables.command.keys import CLOCKS, KEYS, METRICS, advice, example, name_of, names_of, told
 from trainables.command.metrics import Metrics, epoch_of, to_metrics
 from trainables.command.objects import MAX_QUOTE, MissingKeyError, names, objects_in
 from trainables.command.options import CommandOptions
@@ -159,6 +159,11 @@ class OutputWatch:
         return self._start_nrmse if self._options.per_epoch or is_from_1 else None
 
     @property
+    def num_before(self) -> int:
+        """Reports of epoch 0, which count as evaluations before training."""
+        return self._count.num_before
+
+    @property
     def _has_own_clock(self) -> bool:
         return any(map(self._name, CLOCKS))
 
@@ -171,10 +176,9 @@ class OutputWatch:
             ours = "epoch" if self._name("epoch") else "loss"
             return (
                 f"no report had the key {told(ours, self._name(ours))}, after which to evaluate{seen}. "
-                f"Fix: {advice(ours, self._name(ours), self._seen)}."
+                f"Fix: {self._fix(ours)}."
             )
-        nrmse, word = self._name("nrmse"), self._options.quality_metric
-        fix = advice(word, nrmse, self._seen)
+        nrmse, word, fix = self._name("nrmse"), self._options.quality_metric, self._fix("nrmse")
         if self._source is not None:
             there = ", ".join(self._seen) or "nothing from after the line of option start"
             return self._source.why_nothing() or (
@@ -188,6 +192,14 @@ class OutputWatch:
                 "Fix: correct keys.time_s, or leave it out to use the wall clock."
             )
         return f"no line of output had an object with the key {told(word, nrmse)}{seen}. Fix: {fix}."
+
+    def _fix(self, ours: str) -> str:
+        """Returns what to do about a figure that was in no report."""
+        name = self._name(ours)
+        if self._seen or self._options.source != "json":
+            return advice(self._options.word(ours), name, self._seen)
+        shown = example(name, "1" if ours == "epoch" else "0.1")
+        return f"print it in an object, such as {shown}, or read lines as they are: source: regex and pattern"
 
     def _has_clock(self, metrics: Metrics) -> bool:
         """Whether metrics have the script's own clock, where a line counts for nothing else."""

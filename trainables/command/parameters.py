@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator
 
+from trainables.command.mistakes import mistake
 from trainables.command.options import CommandOptions
 from trainables.command.probe_options import ProbeOptions
 from trainables.command.words import EPOCH, OWN_WORDS, STEPS, names_in, word_of
@@ -41,6 +42,15 @@ def check_parameters(options: CommandOptions, varying: Collection[str], fixed: C
         known = _known(where, names)
         if name not in known:
             raise _unknown(where, text, name, known)
+    for key, text in options.constants.items():
+        for name in names_in(text) if isinstance(text, str) else ():
+            if name in _known("patch", names):
+                raise mistake(
+                    f"constants.{key}",
+                    text,
+                    f"write {key} into patch, where {{{name}}} is filled in; constants are written as they "
+                    f"stand (if the text {{{name}}} itself is meant, patch has {{{{{name}}}}} for it)",
+                )
     if unreached := [name for name in varying if not reaches_script(options, name)]:
         raise _unreached(unreached)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from trainables.command.mistakes import are_words, mistake
+from trainables.command.mistakes import are_words, mistake, no_words
 from trainables.command.words import STEPS, names_in, word_of
 
 UNITS = ("batch", "update", "sample")
@@ -45,8 +45,7 @@ class ProbeOptions:
         if self.unit not in UNITS:
             raise mistake("probe.unit", self.unit, f"use one of {', '.join(UNITS)}")
         if not are_words(self.args):
-            fix = f"write a list of words, such as ['--max-steps', '{_NUMBER}']"
-            raise mistake("probe.args", self.args, fix)
+            raise no_words("probe.args", self.args, f"['--max-steps', '{_NUMBER}']")
         if not isinstance(self.patch, Mapping) or not all(isinstance(key, str) for key in self.patch):
             fix = f"map keys to values, such as {{train.max_steps: {STEPS}}}"
             raise mistake("probe.patch", self.patch, fix)

@@ -45,9 +45,12 @@ class Suspension:
                 self._since_s = time.perf_counter()
 
     def go_on(self, num_done: int) -> None:
-        """Lets the script go on, unless more reports than ``num_done`` wait for their evaluation."""
+        """Lets the script go on, unless more reports than ``num_done`` wait for their evaluation.
+
+        The last of them does not hold it: that one is evaluated after the script's end.
+        """
         with self._lock:
-            if self._num_seen <= num_done:
+            if min(self._num_seen, self._num_reports - 1) <= num_done:
                 self._continue()
 
     def finish(self) -> None:

@@ -136,9 +136,8 @@ def _failure(name: str, error: Exception) -> Diagnosis:
 def _report_diagnoses(study: StudySpec, report: Mapping[str, Any], source: str) -> Iterator[Diagnosis]:
     status = report.get("status", "ok")
     if status != "ok":
-        seen, _, fix = f"infeasible: {_INFEASIBLE.get(status, status)}: {report.get('error')}".partition(
-            " Fix: "
-        )
+        why, _, fix = str(report.get("error")).partition(" Fix: ")
+        seen = f"infeasible: {_INFEASIBLE.get(status, status)}: {why.rstrip('.')}."
         fix = fix or "give the study a baseline that can be trained, or mend what its output says."
         yield Diagnosis(name="trial", level=FAIL, seen=seen, fix=fix)
         return

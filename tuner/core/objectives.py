@@ -93,7 +93,7 @@ def _check(read: Bound, text: str, metric: Metric) -> None:
     if read.is_relative and not metric.is_identity:
         raise SpecError(
             f"the target {text!r} is a multiple of the baseline's {metric.name}, which means nothing where "
-            "metric.range is any.",
+            f"{'metric.goal is maximize' if metric.is_maximized else 'metric.range is any'}.",
             fix,
         )
     if not math.isfinite(read.value):

@@ -1,6 +1,7 @@
 """The figures of the models: from the journal alone, what the advisor believed, and never in the way."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -129,6 +130,17 @@ def test_bands_hold_two_standard_deviations_of_the_predictions(past, model):
     time_s, spread = model.predictions.modelled_time
     assert np.log(np.array(band.y) / np.array(band.low)) == pytest.approx(4 * spread[rows])
     assert np.sqrt(np.array(band.y) * np.array(band.low)) == pytest.approx(time_s[rows])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_band_that_ends_beyond_all_numbers_is_infinite_without_a_warning(past, model):
+    time_s, spread = model.predictions.modelled_time
+    kept = {name: getattr(model.predictions, name) for name in ("measured", "candidates")}
+    wide = SimpleNamespace(modelled_time=(time_s, spread + 1e4), nrmse=None, **kept)
+    figure = slices(past, replace(model, predictions=wide))
+    [band] = [series for series in figure.panels[0].series if series.kind == "band"]
+    assert set(band.y) == {np.inf}
+    assert set(band.low) == {0}
 
 
 def test_the_shares_of_a_panel_add_up_to_100(model):

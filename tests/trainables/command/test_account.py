@@ -44,6 +44,32 @@ def test_it_keeps_the_last_lines_that_were_passed_over_cut_short_until_one_is_re
     assert of(kept, "unread") == ["50 of 51 lines were passed over"]
 
 
+def test_a_report_has_its_own_number_whatever_was_evaluated_before_it():
+    kept = account(evaluate=["echo", "{epoch}"], evaluate_start=["echo"])
+    kept.evaluated(["echo"], 0.9)
+    read(kept, '{"epoch": 1, "loss": 3}')
+    kept.evaluated(["echo", "1"], 0.5)
+    read(kept, '{"epoch": 2, "loss": 2}')
+    texts = [text.split(" -> ")[1] for text in of(kept, "read")]
+    assert texts == [
+        "nrmse 0.9",
+        "loss 3, epoch 1, time from the wall clock",
+        "nrmse 0.5",
+        "loss 2, epoch 2, time from the wall clock",
+    ]
+
+
+@pytest.mark.parametrize("line", ['{"epoch": 0, "nrmse": 9}', '{"epoch": 0, "loss": 9}'])
+def test_what_a_line_of_epoch_0_is_taken_for_is_said_with_what_to_write_if_it_is_the_first_epoch(line):
+    kept = account() if "nrmse" in line else account(evaluate=["echo", "{epoch}"])
+    read(kept, "hello")
+    assert of(kept, "epoch 0") == []
+    read(kept, line)
+    (text,) = of(kept, "epoch 0")
+    assert text.startswith("a line of it counts as an evaluation before training")
+    assert "if it is the first epoch of training, keys: {epoch: ''}" in text
+
+
 def test_a_line_that_ends_the_trial_is_quoted():
     kept = account()
     with pytest.raises(ValueError, match="is not above 0"):

@@ -142,7 +142,7 @@ def test_it_runs_where_the_script_does(tmp_path, monkeypatch):
         (
             "print('fine')",
             ScriptError,
-            "the evaluation's output cannot be used: it printed no JSON object with",
+            "it printed no JSON object with the key 'metrics.nrmse'. Fix: have it print one, such as {",
         ),
         (
             "print('{\"nrmse\": 1}')",

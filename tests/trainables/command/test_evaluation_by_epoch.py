@@ -33,7 +33,7 @@ def evaluated(folder, code=EVALUATES, trains=TRAINS, **options):
     (folder / "evaluate.py").write_text(code)
     command = ["{python}", str(folder / "evaluate.py"), "{dir}", "{epoch}"]
     given = {"evaluate": command, "keys": {"nrmse": "rmse / rms"}}
-    config = trial(folder, trains, "{dir}", num_epochs=3, **given | options)
+    config = trial(folder, trains, "{dir}", **{"num_epochs": 3} | given | options)
     CommandStage.check_parameters(config["stage"], [], [])
     CommandStage.prepare(config["stage"])
     return config
@@ -50,6 +50,22 @@ def test_each_epoch_is_evaluated_on_its_own_checkpoint_and_outside_its_time(tmp_
     (folder,) = tmp_path.glob("logs/trial-*")
     logs = [json.loads((folder / f"evaluate-{e}.log").read_text().replace("'", '"')) for e in (1, 2, 3)]
     assert [log["epoch"] for log in logs] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("num_epochs", [2, 3])
+def test_a_script_whose_last_reports_come_together_goes_on_to_its_end(tmp_path, num_epochs):
+    trains = (
+        "import json, sys, time\n"
+        f"lines = [json.dumps({{'epoch': e, 'loss': 3}}) for e in range(1, {num_epochs + 1})]\n"
+        "open(f'{sys.argv[1]}/model', 'w').write('1')\n"
+        "time.sleep(0.2)\n"
+        "print(chr(10).join(lines), flush=True)\n"
+        "time.sleep(0.5)  # it is suspended here\n"
+        "open(f'{sys.argv[1]}/ended', 'w')\n"
+    )
+    found = reports(evaluated(tmp_path, trains=trains, num_epochs=num_epochs))
+    assert [report["nrmse"] for report in found] == [1 / 2] * num_epochs
+    assert len([*tmp_path.glob("logs/trial-*/ended")]) == 1
 
 
 def test_a_clock_of_the_running_script_stands_while_it_is_suspended():

@@ -121,6 +121,41 @@ def test_a_quotient_without_spaces_is_told_to_have_them():
 
 
 @pytest.mark.parametrize(
+    ("key", "fix"),
+    [
+        ("-logp", "Fix: write keys: {nrmse: 0 - logp}, so that it is worked out"),
+        ("- val.logp", "Fix: write keys: {nrmse: 0 - val.logp}, so that it is worked out"),
+        (
+            "sqrt(logp)",
+            "Fix: have it report sqrt(logp) itself, under a name for keys.nrmse: expressions have",
+        ),
+        ("max(logp)", "Fix: have it report max(logp) itself"),
+        ("'logp'/'val.logp'", "Fix: write spaces around the operators"),
+        ("-loss", "Fix: write keys: {nrmse: NAME}"),
+        ("'logp'/'loss'", "Fix: write keys: {nrmse: NAME}"),
+    ],
+)
+def test_a_name_that_could_be_worked_out_from_what_is_there_is_told_how(key, fix):
+    output = watch(keys={"nrmse": key})
+    list(output.see('{"logp": 1, "val": {"logp": 2}}', 0.0))
+    assert fix in output.explain()
+
+
+@pytest.mark.parametrize(
+    ("options", "fix"),
+    [
+        ({}, 'Fix: print it in an object, such as {"nrmse": 0.1}, or read lines as they are: source: regex'),
+        ({"keys": {"nrmse": "a / b"}}, 'such as {"a": 0.1, "b": 0.1}, or'),
+        ({"evaluate": ["x", "{epoch}"]}, 'such as {"epoch": 1}, or'),
+    ],
+)
+def test_output_without_any_object_is_not_told_to_name_a_key(options, fix):
+    output = watch(**options)
+    list(output.see("epoch 1 nrmse 0.2", 0.0))
+    assert fix in output.explain()
+
+
+@pytest.mark.parametrize(
     ("key", "words"),
     [
         ("rmse / rms ** 2", r"uses \*\*, which expressions may not\. Fix: use names"),

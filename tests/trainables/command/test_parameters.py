@@ -92,6 +92,15 @@ def test_a_word_that_nobody_knows_is_refused_with_the_one_that_is_meant(options,
     assert words in said_of(**options)
 
 
+@pytest.mark.parametrize("name", ["batch_size", "dir", "seed"])
+def test_a_word_in_a_constant_would_not_be_filled_in_and_is_refused(name):
+    command = [*COMMAND, "{config}"]
+    given = {"command": command, "config": "c.yaml"}
+    said = said_of(**given, constants={"log": f"{{{name}}}/log"})
+    assert f"constants.log='{{{name}}}/log' makes no sense. Fix: write log into patch" in said
+    check(**given, constants={"log": "{step}-{{seed}}", "name": name, "num": 3})
+
+
 def test_braces_around_what_is_no_name_and_doubled_ones_are_no_words():
     check(command=[*COMMAND, '{"a": {"b": 1}}', "{{lr}}", "${HOME }", "{}"])
 

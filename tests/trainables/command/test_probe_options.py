@@ -28,6 +28,7 @@ def options(probe, **more):
         ({"steps": "20", "args": ARGS}, "probe.steps='20'"),
         ({"steps": 20, "args": "--max-steps {num_steps}"}, "probe.args=.*write a list of words"),
         ({"steps": 20, "args": ["--max-steps", 20]}, "probe.args=.*write a list of words"),
+        ({"steps": 20, "args": ["--max-steps", 20]}, "probe.args=20 makes no sense.* in quotes: '20'"),
         ({"steps": 20, "args": ARGS, "unit": "steps"}, "probe.unit='steps'.*batch, update, sample"),
         ({"steps": 20, "args": ARGS, "patch": {"a": "b"}}, "config=''.*that probe.patch is to patch"),
         ({"steps": 20, "args": ARGS, "patch": ["a"]}, "probe.patch=.*map keys to values"),

@@ -89,7 +89,8 @@ def _panel(
     place, ticks = _places(model, name, points)
     rows = model.rows([point.config for point in points])
     middle, spread = predicted[0][rows], predicted[1][rows]
-    edges = middle * np.exp(-2 * spread), middle * np.exp(2 * spread)
+    with np.errstate(over="ignore"):  # an edge beyond all numbers is infinite, which no plot shows
+        edges = middle * np.exp(-2 * spread), middle * np.exp(2 * spread)
     line, one, other = (np.array([figure.off_scale(v) for v in values]) for values in (middle, *edges))
     band = np.minimum(one, other), np.maximum(one, other)
     labels = [
