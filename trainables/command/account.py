@@ -31,6 +31,11 @@ MAX_PASSED = 3
 MAX_QUOTE = 100
 """Most characters of a line that are quoted."""
 
+_UNTRAINED = (
+    "the untrained start, since its epoch is 0; if the script numbers its epochs from 0, write "
+    "keys: {epoch: ''}, else one epoch will be missing"
+)
+
 
 class Account:
     """Looks on while the lines of a trial's output are read.
@@ -59,7 +64,7 @@ class Account:
         self._num_lines = self._num_reads = self._num_passed = 0
         self._reads: list[str] = []
         self._passed: deque[str] = deque(maxlen=MAX_PASSED)
-        self._start = self._ended_at = ""
+        self._start = self._untrained = self._ended_at = ""
         self._runs: Told = []
 
     def launched(self, command: Sequence[str], words: Mapping[str, Any], folder: Path) -> None:
@@ -87,6 +92,7 @@ class Account:
         """
         self._num_lines += 1
         last, is_read = self._watch.last, False
+        knew_start = self._watch.start_nrmse is not None
         try:
             for metrics in self._watch.see(line, at_s):
                 is_read = True
@@ -95,6 +101,9 @@ class Account:
         except Exception:
             self._ended_at = f"{self._quoted(line)} -> ended the trial"
             raise
+        if not knew_start and self._watch.start_nrmse is not None:
+            is_read = True
+            self._untrained = f"{self._quoted(line)} -> {_UNTRAINED}"
         if self._watch.last is not None and self._watch.last is not last:
             self._note(self._quoted(line), self._watch.last[0])
         elif not is_read:
@@ -126,6 +135,8 @@ class Account:
         told: Told = []
         if self._options.start or self._start:
             told.append(("start", self._start or f"no line has matched {self._options.start!r} so far"))
+        if self._untrained:
+            told.append(("start", self._untrained))
         told += [("read", text) for text in list(self._reads)]
         if self._num_reads > len(self._reads):
             told.append(("read", f"and {self._num_reads - len(self._reads)} more lines"))

@@ -25,6 +25,15 @@ def test_what_it_hands_on_is_what_the_watch_reads():
     assert read(account(), *lines) == [STARTED, {"nrmse": 2, "loss": 3}]
 
 
+def test_a_line_of_epoch_0_is_told_as_the_untrained_start_and_not_as_passed_over():
+    kept = account()
+    read(kept, '{"epoch": 0, "nrmse": 9}', '{"epoch": 1, "nrmse": 2}')
+    untrained = of(kept, "start")[-1]
+    assert untrained.startswith('line 1: {"epoch": 0, "nrmse": 9} -> the untrained start')
+    assert "if the script numbers its epochs from 0, write keys: {epoch: ''}" in untrained
+    assert of(kept, "unread") == ["0 of 2 lines were passed over"]
+
+
 def test_it_keeps_the_first_lines_that_were_read_and_counts_the_others():
     kept = account()
     read(kept, *[f'{{"nrmse": {k}}}' for k in range(1, 9)])
