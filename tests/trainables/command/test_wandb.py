@@ -111,7 +111,14 @@ def test_records_that_no_block_holds_are_joined_and_a_block_may_end_in_padding(t
     short = b"c" * (32_768 - 7 - 3)  # leaves three bytes, in which no chunk can begin
     parts = [chunk(2, first), chunk(3, b"b" * (32_768 - 7)), chunk(4, b"b"), chunk(1, short[8:]), bytes(3)]
     path.write_bytes(written(*parts, chunk(1, b"d")))
-    assert records(path) == [first + b"b" * (32_768 - 7) + b"b", short[8:], b"d"]
+    file = RecordFile(path)
+    assert list(file.new(is_end=False)) == [first + b"b" * (32_768 - 7) + b"b", short[8:], b"d"]
+    for more in (chunk(2, b"e"), chunk(4, b"f")):
+        with path.open("ab") as growing:
+            growing.write(more)
+        found = list(file.new(is_end=False))
+    assert found == [b"ef"]
+    assert list(file.new(is_end=True)) == []
 
 
 def test_a_record_that_is_longer_than_figures_are_is_passed_over(tmp_path):
@@ -189,7 +196,16 @@ def test_what_the_script_wrote_into_the_summary_is_a_report_at_the_end(tmp_path,
     source = following(tmp_path, key)
     begin(FIRST, tmp_path)
     assert len(new(source)) == 9
-    assert new(source, is_end=True) == [{"final": {"nrmse": 0.125}, "note": "best"}]
+    (report,) = new(source, is_end=True)
+    assert report == {"final": {"nrmse": 0.125}, "note": "best", "own": {"nrmse": 0.125}}
+
+
+def test_what_it_wrote_there_does_not_count_if_steps_have_the_figure(tmp_path):
+    source = following(tmp_path, "own.nrmse")
+    begin(FIRST, tmp_path)
+    found = [values["own"]["nrmse"] for values in new(source) if "own" in values]
+    assert found == [0.5, 0.25, 0.375]
+    assert new(source, is_end=True) == []
 
 
 def test_figures_of_several_steps_are_not_joined(tmp_path):
@@ -204,7 +220,7 @@ def test_a_figure_that_is_missing_is_told_with_the_names_of_all_steps(tmp_path):
     begin(FIRST, tmp_path)
     assert len(new(source)) == 9
     (names,) = new(source, is_end=True)
-    assert set(names) == {"final", "note", "train/loss", "eval/nrmse", "val", "epoch", "hist"}
+    assert set(names) == {"final", "note", "own", "train/loss", "eval/nrmse", "val", "epoch", "hist"}
 
 
 def test_typed_values_of_an_item_are_read_too():

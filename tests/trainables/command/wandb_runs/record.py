@@ -14,6 +14,7 @@ def train(run, epoch, nrmse):
     for step in range(2):
         run.log({"train/loss": 1 / (epoch + step)})
     figures = {"eval/nrmse": nrmse, "val": {"rmse": 2.0 * epoch, "rms": 4.0}, "epoch": epoch}
+    figures["own"] = {"nrmse": nrmse}
     run.log({**figures, "hist": wandb.Histogram([1, 2, 3])})
 
 
@@ -23,6 +24,7 @@ with wandb.init(project="p", id="first") as run:
         train(run, epoch, nrmse)
     run.summary["final"] = {"nrmse": 0.125}
     run.summary["note"] = "best"
+    run.summary["own"] = {"nrmse": 0.125}
 with wandb.init(project="p", id="first", resume="allow") as run:
     run.log({"eval/nrmse": math.nan, "epoch": 4})
     run.log({"eval/nrmse": math.inf, "epoch": 5, "none": None, "text": "x"})
