@@ -92,7 +92,6 @@ class Account:
         """
         self._num_lines += 1
         last, is_read = self._watch.last, False
-        knew_start = self._watch.start_nrmse is not None
         try:
             for metrics in self._watch.see(line, at_s):
                 is_read = True
@@ -101,9 +100,7 @@ class Account:
         except Exception:
             self._ended_at = f"{self._quoted(line)} -> ended the trial"
             raise
-        if not knew_start and self._watch.start_nrmse is not None:
-            is_read = True
-            self._untrained = f"{self._quoted(line)} -> {_UNTRAINED}"
+        is_read |= self._notes_untrained(self._quoted(line))
         if self._watch.last is not None and self._watch.last is not last:
             self._note(self._quoted(line), self._watch.last[0])
         elif not is_read:
@@ -116,6 +113,7 @@ class Account:
         """Returns what ``OutputWatch.poll`` returns, and notes it."""
         last = self._watch.last
         for metrics, read_s in self._watch.poll(at_s, is_end=is_end):
+            self._notes_untrained(self._options.file)
             self._note(self._options.file, metrics)
             yield metrics, read_s
         if self._watch.last is not None and self._watch.last is not last:
@@ -163,6 +161,13 @@ class Account:
         name = name_of("epoch", self._options.keys)
         found = (find(values, name) for values in objects_in(line) if name)
         return any(isinstance(epoch, int | float) and epoch >= 2 for epoch in found)
+
+    def _notes_untrained(self, place: str) -> bool:
+        """Notes where the untrained start was read, if this is the first line since; says whether it was."""
+        is_new = self._options.per_epoch and not self._untrained and self._watch.start_nrmse is not None
+        if is_new:
+            self._untrained = f"{place} -> {_UNTRAINED}"
+        return is_new
 
     def _note(self, place: str, metrics: Metrics) -> None:
         if metrics is STARTED:

@@ -34,6 +34,12 @@ def test_a_line_of_epoch_0_is_told_as_the_untrained_start_and_not_as_passed_over
     assert of(kept, "unread") == ["0 of 2 lines were passed over"]
 
 
+def test_a_script_that_reports_once_is_told_of_no_untrained_start_for_a_later_line():
+    kept = account(per_epoch=False)
+    read(kept, '{"epoch": 0, "nrmse": 9}', '{"epoch": 1, "nrmse": 2}', '{"epoch": 2, "nrmse": 1}')
+    assert of(kept, "start") == []
+
+
 def test_it_keeps_the_first_lines_that_were_read_and_counts_the_others():
     kept = account()
     read(kept, *[f'{{"nrmse": {k}}}' for k in range(1, 9)])
