@@ -179,3 +179,29 @@ def test_every_axis_spans_the_unit_interval_and_categories_are_unordered():
     assert ordered.min(axis=0) == pytest.approx(0.0, abs=0.02)
     assert ordered.max(axis=0) == pytest.approx(1.0, abs=0.02)
     assert (~candidates.quality_is_ordered).sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "shown"),
+    [
+        (Continuous(name="lr", low=1e-4, high=3e-2, log=True), 0.005037936530328136, "0.005038"),
+        (Continuous(name="decay", low=0.0, high=0.1), 0.012345678, "0.0123"),
+        (Continuous(name="shift", low=1000.0, high=1000.1), 1000.0123456, "1000.0123"),
+        (Continuous(name="factor", low=1.0, high=1.001, log=True), 1.000123456, "1.0001235"),
+        (Continuous(name="size", low=1e4, high=1e7, log=True), 12345.678, "12350.0"),
+        (Continuous(name="end", low=0.1234567, high=0.9), 0.12341, "0.1234567"),
+        (Continuous(name="fixed", low=0.1234567, high=0.1234567), 0.1234567, "0.1234567"),
+        (Continuous(name="below", low=-3.0, high=2.0), -1.23456, "-1.235"),
+    ],
+)
+def test_a_continuous_value_has_few_digits_and_stays_in_its_range(parameter, value, shown):
+    assert str(parameter.readable(value)) == shown
+
+
+def test_what_is_drawn_has_few_digits_and_hardly_repeats():
+    drawn = [config.as_dict()["lr"] for config in drawn_configs(lattice(LR), 1, [])]
+    assert all(
+        len(f"{value:g}".lstrip("0.")) <= len("1234e-05") and float(f"{value:.4g}") == value
+        for value in drawn
+    )
+    assert len(set(drawn)) > 0.8 * len(drawn)

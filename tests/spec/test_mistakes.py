@@ -432,6 +432,12 @@ def test_the_study_these_tests_spoil_is_right():
         ),
         (
             "{batch_size: 12, micro_batch: 4, num_taus: 4}",
+            "{batch_size: 12}",
+            "19: baseline: micro_batch, num_taus are missing. "
+            "Fix: add micro_batch: ..., num_taus: ... to baseline.",
+        ),
+        (
+            "{batch_size: 12, micro_batch: 4, num_taus: 4}",
             "{batch_size: 12.0, micro_batch: 4, num_taus: 4}",
             "19: baseline: batch_size=12.0 is not a positive integer. Fix: use a whole number of 1 or more.",
         ),

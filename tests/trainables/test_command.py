@@ -260,7 +260,7 @@ def test_metrics_that_cannot_be_found_are_a_failure_that_names_the_option(tmp_pa
         ({"command": [{"python": None}, "x"]}, "and this one in quotes: '{python}'"),
         ({"command": ["x", ["y"]]}, "command=['x', ['y']] makes no sense. Fix: write a list of words"),
         ({"command": ["x"], "sources": "json"}, "unknown stage option 'sources'"),
-        ({"command": ["x"], "source": "csv"}, "use one of json, regex, file, tensorboard"),
+        ({"command": ["x"], "source": "csv"}, "use one of json, regex, file, tensorboard, wandb"),
         ({"command": ["x"], "start": "("}, "correct the regex"),
         ({"command": ["x"], "source": "regex", "pattern": "n=(.*)"}, "group named nrmse"),
         (

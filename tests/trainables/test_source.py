@@ -75,3 +75,23 @@ def test_below_a_folder_of_very_many_files_only_those_in_it_are_looked_at(projec
     monkeypatch.setattr(source, "MAX_FOUND", 3)
     files = CommandStage.source_files({"command": ["{python}", "train.py"], "logs": "kept"})
     assert {str(path) for path in files} == {"train.py"}
+
+
+def test_runs_from_another_start_checkpoint_are_not_of_equal_quality(project, monkeypatch):
+    """What a trial's working folder copies counts by its content, a large file by its size and ends."""
+    monkeypatch.setattr(source, "MAX_WHOLE", 8)
+    monkeypatch.setattr(source, "PART", 3)
+    folder = project / "before"
+    (folder / "deep").mkdir(parents=True)
+    options = {"command": ["true"], "workdir": {"copy": ["before", "absent"], "link": ["lib"]}}
+
+    def said(name, content):
+        (folder / name).write_bytes(content)
+        return CommandStage.quality_options(options)["workdir"]
+
+    small, large = said("a.pt", b"1234"), said("deep/b.pt", b"123456789")
+    assert small["link"] == ["lib"]
+    seen = [small, large, said("a.pt", b"1235"), said("deep/b.pt", b"123456780"), said("c.pt", b"")]
+    assert len({str(one) for one in seen}) == len(seen)
+    assert said("deep/b.pt", b"123450780") == seen[-1]
+    assert options["workdir"]["copy"] == ["before", "absent"]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.command import template
-from trainables.command.epochs import COUNT_LINES
 from trainables.command.figures import ScriptFigures
 from trainables.command.keys import find, name_of
 from trainables.command.metrics import Metrics
@@ -31,6 +30,11 @@ MAX_PASSED = 3
 """Most lines without metrics that are kept, up to the last."""
 MAX_QUOTE = 100
 """Most characters of a line that are quoted."""
+
+_UNTRAINED = (
+    "the untrained start, since its epoch is 0; if the script numbers its epochs from 0, write "
+    "keys: {epoch: ''}, else one epoch will be missing"
+)
 
 
 class Account:
@@ -60,7 +64,7 @@ class Account:
         self._num_lines = self._num_reads = self._num_passed = self._num_epochs_read = 0
         self._reads: list[str] = []
         self._passed: deque[str] = deque(maxlen=MAX_PASSED)
-        self._start = self._ended_at = ""
+        self._start = self._untrained = self._ended_at = ""
         self._runs: Told = []
 
     def launched(self, command: Sequence[str], words: Mapping[str, Any], folder: Path) -> None:
@@ -96,6 +100,7 @@ class Account:
         except Exception:
             self._ended_at = f"{self._quoted(line)} -> ended the trial"
             raise
+        is_read |= self._notes_untrained(self._quoted(line))
         if self._watch.last is not None and self._watch.last is not last:
             self._note(self._quoted(line), self._watch.last[0])
         elif not is_read:
@@ -108,6 +113,7 @@ class Account:
         """Returns what ``OutputWatch.poll`` returns, and notes it."""
         last = self._watch.last
         for metrics, read_s in self._watch.poll(at_s, is_end=is_end):
+            self._notes_untrained(self._options.file)
             self._note(self._options.file, metrics)
             yield metrics, read_s
         if self._watch.last is not None and self._watch.last is not last:
@@ -127,9 +133,8 @@ class Account:
         told: Told = []
         if self._options.start or self._start:
             told.append(("start", self._start or f"no line has matched {self._options.start!r} so far"))
-        if self._watch.num_before:
-            taken = "a line of it counts as an evaluation before training"
-            told.append(("epoch 0", f"{taken}; if it is the first epoch of training, {COUNT_LINES}"))
+        if self._untrained:
+            told.append(("start", self._untrained))
         told += [("read", text) for text in list(self._reads)]
         if self._num_reads > len(self._reads):
             told.append(("read", f"and {self._num_reads - len(self._reads)} more lines"))
@@ -156,6 +161,13 @@ class Account:
         name = name_of("epoch", self._options.keys)
         found = (find(values, name) for values in objects_in(line) if name)
         return any(isinstance(epoch, int | float) and epoch >= 2 for epoch in found)
+
+    def _notes_untrained(self, place: str) -> bool:
+        """Notes where the untrained start was read, if this is the first line since; says whether it was."""
+        is_new = self._options.per_epoch and not self._untrained and self._watch.start_nrmse is not None
+        if is_new:
+            self._untrained = f"{place} -> {_UNTRAINED}"
+        return is_new
 
     def _note(self, place: str, metrics: Metrics) -> None:
         if metrics is STARTED:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainables.command.metrics_place import environment_of
 from trainables.command.options import CommandOptions
 from trainables.command.words import fill
 
@@ -38,6 +39,7 @@ def script_environment(options: CommandOptions, words: Mapping[str, Any]) -> dic
     found["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     if options.device == "cpu":
         found["CUDA_VISIBLE_DEVICES"] = ""
+    found |= environment_of(options.source, fill(options.file, words))
     return found | {name: fill(str(text), words) for name, text in options.env.items()}
 
 

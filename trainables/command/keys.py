@@ -89,6 +89,13 @@ def names_of(key: str) -> list[str]:
     return [key] if tree is None else names_in(tree)
 
 
+def has(values: Mapping[Any, Any], key: str) -> bool:
+    """Whether a report has what a key names, or every figure that its expression needs."""
+    names = {key, *names_of(key)} - {key}
+    is_there = lookup(values, key) is not MISSING
+    return is_there or (bool(names) and all(lookup(values, name) is not MISSING for name in names))
+
+
 def told(ours: str, key: str) -> str:
     """Returns a key as a message names what was looked for."""
     names = names_of(key)

@@ -14,13 +14,12 @@ from typing import Any, Self
 from foundation import quality_name
 from trainables.command.ending import VARIABLE
 from trainables.command.keys import CLOCKS, check_groups, check_keys
+from trainables.command.metrics_place import SOURCES, WRITTEN_LATE, check_place, file_of, format_of
 from trainables.command.mistakes import are_words, mistake, no_words
 from trainables.command.paths import at_home, command_at_home
 from trainables.command.probe_options import ProbeOptions
-from trainables.command.sources import FORMATS
 from trainables.command.words import EPOCH, names_in
 
-SOURCES = ("json", "regex", "file", "tensorboard")
 DEVICES = ("auto", "cpu", "cuda")
 _OURS = ("CUDA_VISIBLE_DEVICES", VARIABLE)
 """Environment variables that are not the user's to set: the card is the one that is measured."""
@@ -45,10 +44,11 @@ class CommandOptions:
             true, false or null.
         create: Whether keys of ``patch`` and ``constants`` that the file lacks are added to it.
         source: Where metrics are: ``json`` objects (or Python dicts) in lines of output, a ``regex`` on
-            them, a ``file`` that the script writes, or the scalars of ``tensorboard`` event files. A file
-            is followed while the script runs.
+            them, a ``file`` that the script writes, the scalars of ``tensorboard`` event files, or the
+            history of a ``wandb`` run, offline. A file is followed while the script runs.
         pattern: The regex; its named groups are metrics.
-        file: The metrics file, or TensorBoard's folder; may contain words in braces.
+        file: The metrics file, or the folder of TensorBoard or W&B (by default the script's WANDB_DIR, which
+            is ``{dir}`` unless ``env`` sets it); may contain words in braces.
         file_format: ``json`` (a document, written anew), ``jsonl`` (a line an object) or ``csv`` (with a
             header); if empty, the suffix of ``file`` tells.
         keys: Our names (nrmse, loss, time_s, time_per_epoch, peak_memory_gib, epoch) to the script's; dotted
@@ -110,10 +110,10 @@ class CommandOptions:
         self._check_types()
         if self.source not in SOURCES:
             raise mistake("source", self.source, f"use one of {', '.join(SOURCES)}")
-        self._check_file()
+        self._check_env()
+        check_place(self.source, self.file, self.file_format, self.env)
         if self.device not in DEVICES:
             raise mistake("device", self.device, f"use one of {', '.join(DEVICES)}")
-        self._check_env()
         self._check_config()
         self._check_evaluate()
         _check_workdir(self.workdir)
@@ -150,24 +150,10 @@ class CommandOptions:
             if key in self.patch:
                 raise mistake("constants", key, "name the key here or in patch, not in both")
 
-    def _check_file(self) -> None:
-        if self.source in ("file", "tensorboard") and not self.file:
-            fix = "name the metrics file, such as '{dir}/metrics.jsonl'"
-            if self.source == "tensorboard":
-                fix = "name the folder of TensorBoard's event files, such as '{dir}/tensorboard'"
-            raise mistake("file", self.file, fix)
-        if self.file_format and self.source != "file":
-            raise mistake("file_format", self.file_format, "leave it out; it goes with source: file")
-        if self.source == "file" and self.format_of_file not in FORMATS:
-            known = f"file_format: {' or '.join(FORMATS)}"
-            if self.file_format:
-                raise mistake("file_format", self.file_format, f"write {known}")
-            raise mistake("file", self.file, f"write {known}, since the file's name does not tell")
-
     @property
     def format_of_file(self) -> str:
         """Returns the format of the metrics file, which its suffix tells unless ``file_format`` does."""
-        return self.file_format or Path(self.file).suffix.removeprefix(".").lower()
+        return format_of(self.file, self.file_format)
 
     def _check_env(self) -> None:
         if not isinstance(self.env, Mapping):
@@ -199,7 +185,7 @@ class CommandOptions:
                     "leave it out: the script is suspended while an epoch is evaluated, and its clock is not"
                 )
                 raise mistake(f"keys.{clock}", self.keys[clock], fix)
-        if self.source == "tensorboard":
+        if self.source in WRITTEN_LATE:
             fix = "have the script print a line per epoch: events are written too late to suspend it there"
             raise mistake("source", self.source, fix)
 
@@ -261,6 +247,8 @@ class CommandOptions:
             if key not in (*known, quality_name.STAGE_OPTION):
                 raise ValueError(f"unknown stage option {key!r}. Fix: use one of {', '.join(known)}.")
         names = ("config", "file", "logs", "evaluate_file")
+        if raw.get("file", "") == "":
+            raw = {**raw, "file": file_of(raw.get("source"), raw.get("env"))}
         paths = {name: at_home(name, raw[name]) for name in names if name in raw}
         given = [name for name in ("command", "evaluate", "evaluate_start") if name in raw]
         commands = {name: command_at_home(raw[name]) for name in given}

@@ -18,7 +18,7 @@ from trainables.command.metrics import Metrics, epoch_of, to_metrics
 from trainables.command.objects import MAX_QUOTE, MissingKeyError, names, objects_in
 from trainables.command.options import CommandOptions
 from trainables.command.patterns import compile_pattern, read_number
-from trainables.command.sources import Source, follow_file, follow_tensorboard
+from trainables.command.sources import Source, follow_file, follow_tensorboard, follow_wandb
 from trainables.telemetry.failures import SkippedWorkError
 from trainables.telemetry.symptoms import proves_out_of_memory, says_work_was_skipped
 
@@ -71,6 +71,9 @@ class OutputWatch:
             keys = [key for ours, key in self._options.keys.items() if key and ours != "nrmse"]
             others = [name for key in keys for name in names_of(key)]
             self._source = follow_tensorboard(place, names_of(self._name("nrmse")), others)
+        elif self._options.source == "wandb":
+            named = [name_of(ours, self._options.training_keys) for ours in ("nrmse", *CLOCKS)]
+            self._source = follow_wandb(place, next(filter(None, named), ""))
 
     def poll(self, at_s: float, *, is_end: bool) -> Iterator[tuple[Metrics, float]]:
         """Returns the metrics of each epoch that the followed file has got, and when it got them.
@@ -157,11 +160,6 @@ class OutputWatch:
         """
         is_from_1 = self._highest >= self._num_epochs or (not self._highest and self._num_epochs > 1)
         return self._start_nrmse if self._options.per_epoch or is_from_1 else None
-
-    @property
-    def num_before(self) -> int:
-        """Reports of epoch 0, which count as evaluations before training."""
-        return self._count.num_before
 
     @property
     def _has_own_clock(self) -> bool:

@@ -17,6 +17,11 @@ from config_patch import included_by
 MAX_FOUND = 2000
 """Most Python files, or folders, below a folder; if it has more, only the files in it are named."""
 
+MAX_WHOLE = 64 * 2**20
+"""Largest file, in bytes, of which all content is hashed."""
+PART = 2**20
+"""Bytes at either end of a larger file that are."""
+
 _SCRIPTS = (".py", ".sh")
 _NOT_SOURCE = ("__pycache__", "site-packages", "wandb", "mlruns", "lightning_logs")
 _MARKS = ("pyvenv.cfg", "conda-meta", "journal.jsonl")
@@ -47,6 +52,33 @@ def config_hash(path: Path) -> str:
     """Returns the SHA-256 of a configuration file, with what it includes."""
     included = [text.encode() for text in included_by(path).values()]
     return hashlib.sha256(b"".join([path.read_bytes(), *included])).hexdigest()
+
+
+def content_hash(path: Path) -> str:
+    """The SHA-256 of a file, or of all files in a folder with their names; of nothing if there is none.
+
+    Of a file above `MAX_WHOLE` bytes its size, and its first and last `PART` bytes count.
+    """
+    files = sorted(found for found in path.rglob("*") if found.is_file()) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        content = _bytes_of(file)
+        digest.update(f"{file.relative_to(path)}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        size = file.stat().st_size
+        if size <= MAX_WHOLE:
+            return file.read_bytes()
+        with file.open("rb") as opened:
+            first = opened.read(PART)
+            opened.seek(-PART, os.SEEK_END)
+            return b"%d" % size + first + opened.read()
+    except OSError:
+        return b""
 
 
 def _paths(words: list[str]) -> Iterator[str]:

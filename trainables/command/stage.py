@@ -77,10 +77,16 @@ class CommandStage(ScriptAccount, MeasuredOnItsCard, MeasuredTrainable):
 
     @classmethod
     def quality_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the options without those of logs and device, and with the content of the config file."""
+        """Returns the options without those of logs and device, and with what is in the files a trial copies.
+
+        Those are the configuration, and what ``workdir`` copies, such as the checkpoint it starts from.
+        """
         kept = {name: value for name, value in options.items() if name not in NOT_OF_QUALITY}
         if kept.get("config") and (path := Path(at_home("config", kept["config"]))).is_file():
             kept["config"] = source.config_hash(path)
+        if workdir := kept.get("workdir"):
+            copies = {path: source.content_hash(Path(path)) for path in workdir.get("copy", ())}
+            kept["workdir"] = {**workdir, "copy": copies}
         return kept
 
     @classmethod

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from foundation.whole_file import whole_file
 from tuner.commands.output import Output, shown
 from tuner.commands.paths import user_path
+from tuner.core.parameters import Continuous
 from tuner.core.pipeline import PIPELINE_KEYS, SHARED_KEYS
 from tuner.errors import TunerError
 
@@ -181,10 +182,12 @@ def _why_not_certified(result: Mapping[str, Any]) -> str:
 def _keys(past: PastRun, mapped: Sequence[str]) -> dict[str, str]:
     """Returns the key of each parameter in the file; an empty key leaves it out."""
     keys = dict(PIPELINE_KEYS)
-    patched = past.study.stage.options.get("patch")
+    options = past.study.stage.options
+    patched = options.get("patch")
+    if "command" in options or isinstance(patched, Mapping):
+        varied = {p.name for p in past.study.parameters if isinstance(p, Continuous) or len(p.values) > 1}
+        keys |= dict.fromkeys(keys.keys() - varied, "")  # the script ran with the file's own value
     if isinstance(patched, Mapping):
-        declared = {parameter.name for parameter in past.study.parameters}
-        keys |= dict.fromkeys(keys.keys() - declared, "")  # the script ran with the file's own value
         keys |= {_word(str(text)): str(key) for key, text in patched.items()}
     for text in mapped:
         name, equals, key = text.partition("=")

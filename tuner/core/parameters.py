@@ -6,6 +6,7 @@ Knows nothing of constraints (see `constraints`) or of how a study file spells a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 ParameterValue = int | float | str | bool
@@ -34,6 +35,18 @@ class Continuous:
     low: float
     high: float
     log: bool = False
+
+    def readable(self, value: float) -> float:
+        """Returns a value in the range with few digits, so that people can read and type what ran.
+
+        Four digits of the value if ratios matter, else of the range's width; where the range is narrower than
+        the value, its width counts, so that there are always thousands of values to choose from.
+        """
+        width = self.high - self.low
+        finest = min(width, abs(value)) if self.log else width
+        if finest > 0:
+            value = round(value, 3 - math.floor(math.log10(finest)))
+        return min(max(value, self.low), self.high)
 
 
 Parameter = Discrete | Continuous

@@ -265,7 +265,9 @@ def _run_on(
 def _prepare(study: StudySpec, device: Device, interrupts: Interrupts, screen: Screen) -> None:
     from tuner.ray_adapter.stages import prepare
 
-    screen.say("preparing the stage: data and teacher are made once per machine and problem ...")
+    screen.say(
+        "preparing the stage: what it makes once per machine, such as data and a teacher, is made now ..."
+    )
     started = time.monotonic()
     prepare(study, interrupts, device.place)
     screen.say(f"prepared in {time.monotonic() - started:.1f} s")

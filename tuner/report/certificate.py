@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tuner.certificate import Certificate, Check, Finding, Outcome, Prospect
+from tuner.certificate.audit import Promise
 from tuner.core.certificate_terms import LOOKS
 from tuner.core.metric import DEFAULT_NAME
 from tuner.report.check import (
@@ -192,6 +193,17 @@ def claim_rows(certificate: Certificate) -> Rows:
     return [(text, _outcome(finding, certificate), seen) for text, finding, seen in _claims(certificate)]
 
 
+def claims_are_of_the_guides_row(certificate: Certificate) -> bool:
+    """Whether the guide's own configuration was tested; else the claims are of the recommendation alone."""
+    return any(claim.promise is not Promise.RECOMMENDED_NRMSE_CHANGE for claim in certificate.claims)
+
+
+def _claims_title(certificate: Certificate) -> str:
+    if claims_are_of_the_guides_row(certificate):
+        return "the guide's claims, tested on its own configuration unless noted"
+    return "what the optimization guide asks of a recommendation, whatever the study says"
+
+
 def _claims(certificate: Certificate) -> list[tuple[str, Finding, str]]:
     """Each claim of the guide in words, its finding, and what was seen of it."""
     metric = certificate.goal.metric
@@ -234,7 +246,7 @@ def certificate_text(certificate: Certificate, *, is_spent: bool = False) -> str
             f"certificate{of}: {certificate.verdict}, {basis_text(certificate)}; {cost_text(certificate)}",
             aligned([line for row in check_rows(certificate) for line in _on_lines(*row)]),
             *disturbed_texts(certificate),
-            "the guide's claims, tested on its own configuration unless noted:",
+            f"{_claims_title(certificate)}:",
             aligned(claim_rows(certificate)),
         ]
     )

@@ -151,8 +151,8 @@ def _count(work: Workload, name: str) -> int:
 
 def _changed(before: int, after: int) -> str:
     """A count and, where it differs, its change: `2,004 (-40 %)`."""
-    change = f" ({change_pct(before, after):+.0f} %)" if after != before else ""
-    return f"{after:,}{change}"
+    change = f"{change_pct(before, after):+.0f}"
+    return f"{after:,}" + (f" ({change} %)" if change not in ("+0", "-0") else "")
 
 
 def probing_line(reason: str) -> str:

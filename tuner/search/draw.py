@@ -63,7 +63,7 @@ def _scaled(parameter: Continuous, share: float) -> float:
         value = parameter.low * math.exp(share * math.log(parameter.high / parameter.low))
     else:
         value = parameter.low + share * (parameter.high - parameter.low)
-    return min(max(value, parameter.low), parameter.high)
+    return parameter.readable(value)
 
 
 def _near(parameter: Continuous, value: float, rng: np.random.Generator) -> float:

@@ -151,7 +151,10 @@ def _power(study: StudySpec) -> tuple[float | None, str]:
     """Watts while a trial runs, and where they come from."""
     if study.hardware.kind != "cuda":
         cores = study.resources.cpus
-        return CORE_POWER_W * cores, f"Energy: {CORE_POWER_W:g} W a core, {cores} of them, is supposed."
+        return (
+            CORE_POWER_W * cores,
+            f"Energy: assumed to be {CORE_POWER_W:g} W for each core in use, {cores} here.",
+        )
     board_w = BOARD_POWER_W.get(study.hardware.name)
     if board_w is None:
         return None, f"Energy is not predicted: the board power of {study.hardware.name} is not known."

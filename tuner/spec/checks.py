@@ -190,8 +190,9 @@ def point_mistakes(name: str, values: Mapping[str, Any], lattice: Lattice) -> li
         ]
     missing = [key for key in known if key not in values and key != "accum_steps"]
     if missing:
-        what = f"{name}: {', '.join(missing)} is missing."
-        return [Mistake(path=(name,), what=what, fix=f"add {missing[0]}: ... to {name}.")]
+        what = f"{name}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
+        fix = f"add {', '.join(f'{key}: ...' for key in missing)} to {name}."
+        return [Mistake(path=(name,), what=what, fix=fix)]
     try:
         reason = lattice.why_not(TrialConfig.from_dict(values))
     except ConfigError as error:

@@ -123,6 +123,22 @@ def test_a_slice_along_a_range_runs_from_end_to_end_and_moves_nothing_else(tmp_p
     assert all(point.config.as_dict() == centre | {"lr": point.value} for point in points)
 
 
+def test_a_parameter_whose_ratios_matter_has_a_logarithmic_axis_with_its_own_values_as_ticks(tmp_path):
+    study = make_study(
+        parameters=study_dict()["parameters"]
+        | {"lr": {"type": "float", "low": 1e-4, "high": 3e-2, "log": True}},
+        baseline=study_dict()["baseline"] | {"lr": 1e-3},
+        guide=None,
+        budget={"trials": 4, "hours": 1},
+    )
+    past = read_past_run(run_simulated(simulated(study), tmp_path, lambda *_: None)[1])
+    panel = next(one for one in slices(past, model_of(past)).panels if one.x_label == "lr")
+    assert [text for _, text in panel.x_ticks] == ["0.0001", "0.001", "0.01", "0.03"]
+    assert [10**x for x, _ in panel.x_ticks] == pytest.approx([1e-4, 1e-3, 1e-2, 3e-2])
+    band = next(one for one in panel.series if one.kind == "band")
+    assert (10 ** band.x[0], 10 ** band.x[-1]) == pytest.approx((1e-4, 3e-2))
+
+
 def test_bands_hold_two_standard_deviations_of_the_predictions(past, model):
     panel = slices(past, model).panels[0]
     [band] = [series for series in panel.series if series.kind == "band"]

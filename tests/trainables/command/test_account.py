@@ -25,6 +25,21 @@ def test_what_it_hands_on_is_what_the_watch_reads():
     assert read(account(), *lines) == [STARTED, {"nrmse": 2, "loss": 3}]
 
 
+def test_a_line_of_epoch_0_is_told_as_the_untrained_start_and_not_as_passed_over():
+    kept = account()
+    read(kept, '{"epoch": 0, "nrmse": 9}', '{"epoch": 1, "nrmse": 2}')
+    untrained = of(kept, "start")[-1]
+    assert untrained.startswith('line 1: {"epoch": 0, "nrmse": 9} -> the untrained start')
+    assert "if the script numbers its epochs from 0, write keys: {epoch: ''}" in untrained
+    assert of(kept, "unread") == ["0 of 2 lines were passed over"]
+
+
+def test_a_script_that_reports_once_is_told_of_no_untrained_start_for_a_later_line():
+    kept = account(per_epoch=False)
+    read(kept, '{"epoch": 0, "nrmse": 9}', '{"epoch": 1, "nrmse": 2}', '{"epoch": 2, "nrmse": 1}')
+    assert of(kept, "start") == []
+
+
 def test_it_keeps_the_first_lines_that_were_read_and_counts_the_others():
     kept = account()
     read(kept, *[f'{{"nrmse": {k}}}' for k in range(1, 9)])
@@ -57,17 +72,6 @@ def test_a_report_has_its_own_number_whatever_was_evaluated_before_it():
         "nrmse 0.5",
         "loss 2, epoch 2, time from the wall clock",
     ]
-
-
-@pytest.mark.parametrize("line", ['{"epoch": 0, "nrmse": 9}', '{"epoch": 0, "loss": 9}'])
-def test_what_a_line_of_epoch_0_is_taken_for_is_said_with_what_to_write_if_it_is_the_first_epoch(line):
-    kept = account() if "nrmse" in line else account(evaluate=["echo", "{epoch}"])
-    read(kept, "hello")
-    assert of(kept, "epoch 0") == []
-    read(kept, line)
-    (text,) = of(kept, "epoch 0")
-    assert text.startswith("a line of it counts as an evaluation before training")
-    assert "if it is the first epoch of training, keys: {epoch: ''}" in text
 
 
 def test_a_line_that_ends_the_trial_is_quoted():

@@ -25,6 +25,10 @@ SCRIPTS = {
         "from torch.utils.tensorboard import SummaryWriter\nw = SummaryWriter(folder + '/tb')",
         "w.add_scalar('loss/val', 7, epoch * 100); w.add_scalar('val', .5 / epoch, epoch * 100); w.flush()",
     ),
+    "wandb": (
+        "import wandb\nr = wandb.init(project='p')",
+        "r.log({'text': 'x' * 40_000}); r.log({'val': .5 / epoch, 'epoch': epoch})",
+    ),
 }  # fmt: skip
 OPTIONS = {
     "jsonl": {"source": "file", "file": "{dir}/m.jsonl"},
@@ -32,6 +36,7 @@ OPTIONS = {
     "json": {"source": "file", "file": "{dir}/m.json"},
     "list": {"source": "file", "file": "{dir}/m.json"},
     "tensorboard": {"source": "tensorboard", "file": "{dir}/tb"},
+    "wandb": {"source": "wandb"},
 }
 
 

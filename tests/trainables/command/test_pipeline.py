@@ -27,15 +27,16 @@ def evaluation_of(folder):
         done = subprocess.run(
             [sys.executable, script], cwd=folder, capture_output=True, text=True, check=True
         )
-    return json.loads(done.stdout.partition("\n")[2])["metrics"]
+    metrics = json.loads(done.stdout.partition("\n")[2])["metrics"]
+    return metrics["rmse"] / metrics["target_rms"]
 
 
 def test_a_run_by_hand_overwrites_what_the_next_one_starts_from_and_a_trial_does_not(tmp_path, config):
     (first,), (second,) = reports(config), reports(config)
     assert first["nrmse"] == second["nrmse"] == pytest.approx(0.0913, rel=1e-3)
     by_hand = evaluation_of(tmp_path / "pipeline")
-    assert by_hand["nrmse"] == first["nrmse"] == pytest.approx(by_hand["rmse"] / by_hand["target_rms"])
-    assert evaluation_of(tmp_path / "pipeline")["nrmse"] < 0.08, "it has trained twice as long"
+    assert by_hand == first["nrmse"]
+    assert evaluation_of(tmp_path / "pipeline") < 0.08, "it has trained twice as long"
 
 
 def test_its_own_clock_counts_and_neither_its_start_nor_the_evaluation(tmp_path, config):

@@ -114,7 +114,7 @@ def test_patch_is_merged_over_the_trials_and_keeps_types(tmp_path):
         probe={"steps": 5, "patch": {"steps": "num_steps", "evaluate": False, "log": "{dir}/{num_steps}"}},
     )
     assert found["epoch_time_s"] == pytest.approx(33.3)
-    first, _ = sorted(tmp_path.glob("logs/trial-*/output.log"))
+    first = min(tmp_path.glob("logs/trial-*/output.log"), key=lambda log: log.stat().st_mtime_ns)
     copy = first.read_text()
     assert copy.startswith("batch: 6  # stays\nsteps: 5\nevaluate: false\nlog: ")
     assert copy.split("log: ")[1].splitlines()[0].strip("'\"") == f"{first.parent}/5"

@@ -189,6 +189,14 @@ def test_a_step_needs_every_scalar_from_which_the_nrmse_is_worked_out(tmp_path):
     assert new(source) == [{"rmse": 2, "rms": 4}]
 
 
+def test_scalars_of_several_steps_are_not_joined_at_the_end_either(tmp_path):
+    source = follow_tensorboard(tmp_path, ["rmse", "rms"], [])
+    writer = Writer(tmp_path)
+    writer.scalar("rms", 4, 0)
+    writer.scalar("rmse", 1, 1)
+    assert new(source, is_end=True) == []
+
+
 def test_each_step_with_an_nrmse_is_a_report_with_what_was_logged_for_that_step(tmp_path):
     source = follow_tensorboard(tmp_path / "tb", ["val/nrmse"], ["loss"])
     assert new(source) == []

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trainables.command.sources.followed import Record
+from trainables.command.sources.protobuf import fields_of
 
 MAX_EVENT = 2**20
 """Bytes of the longest event that is looked at: longer ones are pictures and histograms."""
@@ -22,7 +23,6 @@ MAX_TAGS = 20
 
 _RESCAN_S = 1.0
 _HEADER, _FOOTER = 12, 4  # a record: its length and its checksum, the data, their checksum
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FLOAT, _DOUBLE = 1, 2  # DataType of tensorflow/core/framework/types.proto
 
 
@@ -70,7 +70,7 @@ class EventFolder:
                 for scalar in self._new_scalars(path):
                     self._add(scalar)
         yield from self._complete_steps(is_end=is_end)
-        if is_end and self._last_step is None:
+        if is_end and self._last_step is None and not self._nrmse <= set(self._tags):
             yield self._tags, 0.0  # no NRMSE among them: a message names them
 
     def why_nothing(self) -> str:
@@ -132,13 +132,13 @@ def scalars_in(event: bytes) -> Iterator[Scalar]:
     """
     try:
         wall_s, step, values = 0.0, 0, []
-        for field, value in _fields(event):
+        for field, value in fields_of(event):
             if field == 1 and isinstance(value, float):
                 wall_s = value
             elif field == 2 and isinstance(value, int):
                 step = value
             elif field == 5 and isinstance(value, bytes):
-                values += [inner for number, inner in _fields(value) if number == 1]
+                values += [inner for number, inner in fields_of(value) if number == 1]
         for value in values:
             tag, number = _value(value) if isinstance(value, bytes) else ("", None)
             if number is not None:
@@ -151,7 +151,7 @@ def scalars_in(event: bytes) -> Iterator[Scalar]:
 def _value(message: bytes) -> tuple[str, float | None]:
     """Returns the tag of a ``Summary.Value``, and its number if it is a scalar."""
     tag, number = "", None
-    for field, value in _fields(message):
+    for field, value in fields_of(message):
         if field == 1 and isinstance(value, bytes):
             tag = value.decode(errors="replace")
         elif field == 2 and isinstance(value, float):  # simple_value
@@ -163,7 +163,7 @@ def _value(message: bytes) -> tuple[str, float | None]:
 
 def _number_of_tensor(message: bytes) -> float | None:
     """Returns the number of a ``TensorProto`` of one float or double; None for any other."""
-    found = dict(_fields(message))
+    found = dict(fields_of(message))
     code = {_FLOAT: "<f", _DOUBLE: "<d"}.get(found.get(1, 0))  # type: ignore[arg-type]
     packed = found.get(4) or found.get(5) or found.get(6)  # tensor_content, float_val, double_val
     if isinstance(packed, float):
@@ -171,34 +171,3 @@ def _number_of_tensor(message: bytes) -> float | None:
     if code is None or not isinstance(packed, bytes) or len(packed) != struct.calcsize(code):
         return None
     return float(struct.unpack(code, packed)[0])
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int | float | bytes]]:
-    """Returns number and value of each field of a protocol buffer."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        field, wire = key >> 3, key & 7
-        value: int | float | bytes
-        if wire == _VARINT:
-            value, at = _varint(message, at)
-        elif wire == _FIXED64:
-            value, at = struct.unpack_from("<d", message, at)[0], at + 8
-        elif wire == _FIXED32:
-            value, at = struct.unpack_from("<f", message, at)[0], at + 4
-        elif wire == _BYTES:
-            length, at = _varint(message, at)
-            value, at = message[at : at + length], at + length
-        else:
-            raise IndexError(wire)
-        yield field, value
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        byte = message[at]
-        number |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return number, at

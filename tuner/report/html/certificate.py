@@ -10,6 +10,7 @@ from tuner.report.certificate import (
     basis_text,
     check_rows,
     claim_rows,
+    claims_are_of_the_guides_row,
     cost_text,
     details_text,
     disturbed_texts,
@@ -57,6 +58,7 @@ class CertificateView:
         disturbed: A sentence on disturbed pairs, such as `2 of 7 pairs were disturbed, ...:`; empty for none.
         disturbed_pairs: The disturbance of each of those pairs.
         claims: The optimization guide's claims with what was found of each.
+        has_guides_row: Whether some of these are of the guide's own configuration.
     """
 
     baseline: str
@@ -69,6 +71,7 @@ class CertificateView:
     disturbed: str
     disturbed_pairs: tuple[str, ...]
     claims: Table
+    has_guides_row: bool
 
 
 def badge(past: PastRun) -> Badge | None:
@@ -98,6 +101,7 @@ def certificate_view(certificate: Certificate) -> CertificateView:
         disturbed=f"{disturbed[:1].upper()}{disturbed[1:]}",
         disturbed_pairs=tuple(pairs),
         claims=_outcomes(("claim", "finding", "seen"), claim_rows(certificate)),
+        has_guides_row=claims_are_of_the_guides_row(certificate),
     )
 
 

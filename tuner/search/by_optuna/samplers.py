@@ -105,7 +105,7 @@ class SnappedSampler(BaseSampler):
         lattice = self.encoding.lattice
         if proposal:
             row = self.encoding.nearest(proposal, allowed)
-            passed = {p.name: min(max(proposal[p.name], p.low), p.high) for p in lattice.continuous}
+            passed = {p.name: p.readable(proposal[p.name]) for p in lattice.continuous}
         else:
             row, passed = int(self._rng.choice(np.flatnonzero(allowed))), self._draw()
         # NSGA-II's children may equal a parent in everything.
@@ -209,4 +209,4 @@ def _draw(parameter: Continuous, rng: np.random.Generator) -> float:
     """Uniform in [low, high], or in its logarithm."""
     low, high = parameter.low, parameter.high
     value = np.exp(rng.uniform(*np.log([low, high]))) if parameter.log else rng.uniform(low, high)
-    return float(np.clip(value, low, high))
+    return parameter.readable(float(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -178,9 +179,23 @@ def _places(model: Model, name: str, points: Sequence[SlicePoint]) -> tuple[tupl
     """Places a parameter's values on an axis: listed values side by side, continuous values to scale.
 
     Returns:
-        The coordinates, and the ticks that name listed values; no ticks for a continuous parameter.
+        The coordinates, and the ticks that name listed values, or the values of a logarithmic axis; no ticks
+        for another continuous parameter.
     """
-    if any(p.name == name and isinstance(p, Continuous) for p in model.lattice.parameters):
-        return tuple(float(point.value) for point in points), ()
+    continuous = next((p for p in model.lattice.continuous if p.name == name), None)
+    if continuous is not None:
+        values = [float(point.value) for point in points]
+        return (
+            (tuple(map(math.log10, values)), _decades(continuous)) if continuous.log else (tuple(values), ())
+        )
     place = tuple(map(float, range(len(points))))
     return place, tuple((x, str(point.value)) for x, point in zip(place, points, strict=True))
+
+
+def _decades(parameter: Continuous) -> Ticks:
+    """Names both ends of a logarithmic axis, and the powers of ten between them that are not close to one."""
+    low, high = math.log10(parameter.low), math.log10(parameter.high)
+    room = 0.1 * (high - low)
+    between = [k for k in range(math.ceil(low), math.floor(high) + 1) if low + room < k < high - room]
+    inner = [(float(k), f"{10.0**k:g}") for k in between]
+    return ((low, f"{parameter.low:g}"), *inner, (high, f"{parameter.high:g}"))
