@@ -317,7 +317,7 @@ def test_planning_and_simulating_a_script_load_neither_ray_nor_torch(tmp_path):
 
 def starting(value: float, *epochs: float) -> str:
     lines = [{"epoch": epoch, "nrmse": nrmse} for epoch, nrmse in enumerate((value, *epochs))]
-    body = "    time.sleep(0.05)\n    print(json.dumps(line), flush=True)\n"
+    body = "    time.sleep(0.3)\n    print(json.dumps(line), flush=True)\n"
     return f"import json, time\nfor line in {lines}:\n{body}"
 
 
