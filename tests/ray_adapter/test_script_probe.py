@@ -21,10 +21,13 @@ batch, *limit = map(int, sys.argv[1:])
 print("training begins")
 steps = limit[0] if limit else 60 // batch
 if limit and BROKEN: sys.exit("unrecognized arguments: --max-steps")
-time.sleep(0.01 * steps)
-print(json.dumps({"nrmse": 0.05, "t": (5 if limit else 1) * 0.01 * steps, "peak_memory_gib": batch}))
+step_s = 0.05 if BROKEN else 0.01
+time.sleep(step_s * steps)
+print(json.dumps({"nrmse": 0.05, "t": (5 if limit else 1) * step_s * steps, "peak_memory_gib": batch}))
 """
-"""In a short start its steps are five times as slow as in a training."""
+"""In a short start its steps are five times as slow as in a training. A training lasts so long that a short
+start pays, also on a busy machine.
+"""
 
 
 def script_study(folder, *, is_broken):
@@ -42,7 +45,7 @@ def script_study(folder, *, is_broken):
             "options": options,
         },
         parameters={
-            "batch_size": {"values": [1, 2]},
+            "batch_size": {"values": [1, 6]},
             "micro_batch": {"values": [1]},
             "num_taus": {"values": [2]},
         },
@@ -63,8 +66,8 @@ def test_what_a_script_answers_to_a_probe_is_what_the_advisor_hears(tmp_path):
     results = probe_results(wanted, stage.train())
     stage.stop()
     assert [result.config for result in results] == list(wanted.configs)
-    assert [result.epoch_time_s for result in results] == pytest.approx([3.0, 1.5])
-    assert [result.peak_memory_gib for result in results] == [1, 2]
+    assert [result.epoch_time_s for result in results] == pytest.approx([3.0, 0.5])
+    assert [result.peak_memory_gib for result in results] == [1, 6]
     assert all(0 < result.error < 0.3 for result in results)
     assert [probe_of_dict(probe_as_dict(result)) for result in results] == results
 
