@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tests.studies import report
@@ -37,6 +37,8 @@ def test_every_number_has_a_place_that_is_finite_and_above_zero(metric, bound, v
 
 
 @given(FREE, NUMBERS, st.floats(min_value=-5, max_value=5), st.floats(min_value=-0.1, max_value=0.1))
+@example(Metric(name="nll", range="any"), 5e-324, 0.0, 0.0625)
+@example(Metric(name="nll", range="any"), 2.3e-308, 0.0, 0.0625)
 def test_relative_changes_are_changes_in_sizes_of_the_bound(metric, bound, sizes, change):
     metric = metric.about(bound)
     value = bound + sizes * metric.unit

@@ -9,6 +9,7 @@ where people and programs read it.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import stdev
@@ -95,7 +96,8 @@ class Metric:
     @property
     def unit(self) -> float:
         """The size of the bound, in which changes of a figure of any range are counted."""
-        return abs(self.bound) or 1.0
+        size = abs(self.bound)
+        return size if size >= sys.float_info.min else 1.0  # a denormal number has no digits to count in
 
     def on_scale(self, value: float) -> float:
         """Puts a figure on the models' scale: positive, less is better. NaN stays NaN."""
