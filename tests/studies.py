@@ -52,6 +52,23 @@ def make_study(**changes: Any) -> StudySpec:
     return study_from_text(text.encode(), label="test.yaml")
 
 
+def study_of_two(batch_size: int, stage: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Returns a study of two configurations: the baseline of batch size 1, and another batch size."""
+    study = study_dict(
+        stage=stage,
+        parameters={
+            "batch_size": {"values": [1, batch_size]},
+            "micro_batch": {"values": [1]},
+            "num_taus": {"values": [2]},
+        },
+        baseline={"batch_size": 1, "micro_batch": 1, "num_taus": 2},
+        outputs=NO_SINKS,
+        **changes,
+    )
+    del study["guide"]
+    return study
+
+
 def shipped(name: str) -> StudySpec:
     """A shipped study, of which a run is written nowhere else: others test the sinks."""
     return replace(load_study(name), outputs=make_study().outputs)

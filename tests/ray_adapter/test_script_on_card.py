@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.ray_adapter.test_place import CPU_NODE, node
-from tests.studies import NO_SINKS, make_study, study_dict
+from tests.studies import make_study, study_of_two
 from tuner.core.traits import StageTraits
 from tuner.errors import ClusterError, StageError
 from tuner.ray_adapter.cluster import Resources
@@ -98,24 +98,13 @@ print(json.dumps({"nrmse": 0.05 + 0.0001 * random.Random(seed).random()}))
 def test_a_scripts_memory_is_held_against_its_card_and_not_the_hosts(tmp_path, call_on_ray):
     """39 of the card's 40 GiB were once "39 of 503 GiB, passed"."""
     words = ["{python}", "-c", CODE, "{batch_size}", "{seed}", "{micro_batch}", "{num_taus}"]
-    study = study_dict(
-        stage={
-            "class": "tests.ray_adapter.recorded_card:OnRecordedCard",
-            "num_epochs": 1,
-            "num_samples": 100,
-            "options": {"command": words},
-        },
-        parameters={
-            "batch_size": {"values": [1, 5]},
-            "micro_batch": {"values": [1]},
-            "num_taus": {"values": [2]},
-        },
-        baseline={"batch_size": 1, "micro_batch": 1, "num_taus": 2},
-        budget={"trials": 4, "hours": 0.02},
-        certificate={"pairs": 3},
-        outputs=NO_SINKS,
-    )
-    del study["guide"]
+    stage = {
+        "class": "tests.ray_adapter.recorded_card:OnRecordedCard",
+        "num_epochs": 1,
+        "num_samples": 100,
+        "options": {"command": words},
+    }
+    study = study_of_two(5, stage, budget={"trials": 4, "hours": 0.02}, certificate={"pairs": 3})
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     done = call_on_ray("--space", tmp_path / "study.yaml", "--runs-dir", tmp_path / "runs")
     assert done.returncode in (0, 1), done.stderr

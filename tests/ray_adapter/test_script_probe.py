@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from tests.studies import NO_SINKS, study_dict
+from tests.studies import study_of_two
 from trainables.command import CommandStage
 from tuner.advisor import Probe
 from tuner.advisor.messages import probe_as_dict, probe_of_dict
@@ -37,24 +37,13 @@ def script_study(folder, *, is_broken):
         "probe": {"steps": 10, "args": ["{num_steps}"]},
         "keys": {"time_s": "t"},
     }
-    study = study_dict(
-        stage={
-            "class": "trainables.command:CommandStage",
-            "num_epochs": 1,
-            "num_samples": 60,
-            "options": options,
-        },
-        parameters={
-            "batch_size": {"values": [1, 6]},
-            "micro_batch": {"values": [1]},
-            "num_taus": {"values": [2]},
-        },
-        baseline={"batch_size": 1, "micro_batch": 1, "num_taus": 2},
-        budget={"trials": 3, "hours": 0.02},
-        certificate={"pairs": 0},
-        outputs=NO_SINKS,
-    )
-    del study["guide"]
+    stage = {
+        "class": "trainables.command:CommandStage",
+        "num_epochs": 1,
+        "num_samples": 60,
+        "options": options,
+    }
+    study = study_of_two(6, stage, budget={"trials": 3, "hours": 0.02}, certificate={"pairs": 0})
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     return folder / "study.yaml"
 
