@@ -16,11 +16,11 @@ BASELINE = {"batch_size": 6, "micro_batch": 3, "num_taus": 5}
 GUIDE = {"batch_size": 12, "micro_batch": 4, "num_taus": 4, "accum_steps": 2}
 
 NO_SINKS = {"optuna": "off", "tensorboard": False, "parquet": False, "wandb": "off"}
-"""The outputs of a study whose test looks at no file beyond those of every run."""
+"""No output beyond the files of every run: each of these takes a second or more of a process of its own."""
 
 
 def study_dict(**changes: Any) -> dict[str, Any]:
-    """A study of the synthetic stage; `changes` replace top-level keys. Without a certificate."""
+    """A study of the synthetic stage; `changes` replace top-level keys. Without a certificate and sinks."""
     return {
         "name": "synthetic",
         "hardware": "cpu",
@@ -43,12 +43,13 @@ def study_dict(**changes: Any) -> dict[str, Any]:
         "budget": {"trials": 12, "hours": 0.05},
         "seed": 0,
         "certificate": {"pairs": 0},
+        "outputs": NO_SINKS,
     } | changes
 
 
 def make_study(**changes: Any) -> StudySpec:
-    """`study_dict` through the loader; a run of it is written nowhere else unless `changes` say so."""
-    text = yaml.safe_dump(study_dict(**{"outputs": NO_SINKS, **changes}), sort_keys=False)
+    """`study_dict` through the loader."""
+    text = yaml.safe_dump(study_dict(**changes), sort_keys=False)
     return study_from_text(text.encode(), label="test.yaml")
 
 
@@ -62,7 +63,6 @@ def study_of_two(batch_size: int, stage: dict[str, Any], **changes: Any) -> dict
             "num_taus": {"values": [2]},
         },
         baseline={"batch_size": 1, "micro_batch": 1, "num_taus": 2},
-        outputs=NO_SINKS,
         **changes,
     )
     del study["guide"]

@@ -24,7 +24,7 @@ from tests.processes import (
     write_study,
 )
 from tests.replay import rebuild
-from tests.studies import NO_SINKS, study_dict
+from tests.studies import study_dict
 from tuner.runs.journal import read_journal
 from tuner.spec import load_study
 
@@ -186,7 +186,7 @@ def missed(tmp_path_factory, call_on_ray):
     """A run for other hardware, and its folder; no configuration meets its target, however disturbed."""
     folder = tmp_path_factory.mktemp("missed")
     few = {"trials": 4, "hours": 1}
-    path = write_study(folder, hardware="a100_40gb", target="nrmse < 0.01", budget=few, outputs=NO_SINKS)
+    path = write_study(folder, hardware="a100_40gb", target="nrmse < 0.01", budget=few)
     return call_on_ray("--space", path, "--runs-dir", folder / "runs"), folder / "runs/last"
 
 
@@ -238,7 +238,7 @@ def test_a_stage_that_cannot_be_prepared_is_one_message(tmp_path, call_on_ray):
 
 def test_the_dashboard_answers_and_its_token_is_shown(tmp_path):
     stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.5}}
-    path = write_study(tmp_path, stage=stage, budget={"trials": 3, "hours": 1}, outputs=NO_SINKS)
+    path = write_study(tmp_path, stage=stage, budget={"trials": 3, "hours": 1})
     command = [*TUNER, "--space", str(path), "--runs-dir", str(tmp_path / "runs"), "--dashboard"]
     output = tmp_path / "output.txt"
     with output.open("w") as file:

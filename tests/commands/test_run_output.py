@@ -14,13 +14,12 @@ import time
 import pytest
 
 from tests.processes import ROOT, TUNER, call_tuner, run_tuner, write_study
-from tests.studies import NO_SINKS
 
 
 @pytest.fixture
 def study(tmp_path):
     few = {"trials": 8, "hours": 1}
-    return write_study(tmp_path, budget=few, search={"sampler": "random"}, outputs=NO_SINKS)
+    return write_study(tmp_path, budget=few, search={"sampler": "random"})
 
 
 def simulate(study, *words):

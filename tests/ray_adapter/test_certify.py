@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.processes import ROOT, call_tuner
-from tests.studies import NO_SINKS, study_dict
+from tests.studies import study_dict
 from tuner.core.trial import Purpose
 from tuner.runs.past_run import read_past_run
 
@@ -29,7 +29,6 @@ def undecided(tmp_path_factory, call_on_ray):
         stage=study_dict()["stage"]
         | {"options": {"epoch_time_s": 0.05}, "num_epochs": 2, "num_samples": 240},
         budget={"trials": 8, "hours": 0.2},
-        outputs=NO_SINKS,
         certificate={"pairs": 1, "nrmse_margin_pct": 50},
     )
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))

@@ -11,7 +11,7 @@ from tests.processes import ROOT, TUNER, wait_until, write_study
 from tests.ray_adapter.test_trials import seconds_from_now
 from tests.replay import rebuild, records_of, replay
 from tests.stages import ResumableStage
-from tests.studies import NO_SINKS, make_study, study_dict
+from tests.studies import make_study, study_dict
 from tuner.advisor import Advisor
 from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose, TrialState
@@ -129,7 +129,6 @@ def test_a_trial_whose_driver_was_killed_goes_on_after_resume_with_the_same_nrms
         target="nrmse < 0.01",
         guide=None,
         budget={"trials": 1, "hours": 1},
-        outputs=NO_SINKS,
     )
     command = [*TUNER, "--space", str(path), "--runs-dir", str(tmp_path / "runs")]
     last = tmp_path / "runs/last"

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from tests.processes import ROOT, own_processes, run_tuner, wait_until, write_study
-from tests.studies import NO_SINKS, study_dict
+from tests.studies import study_dict
 
 BIN = Path(sys.executable).parent
 PATH = f"{BIN}{os.pathsep}{os.environ['PATH']}"
@@ -73,7 +73,7 @@ def answers(port: int) -> bool:
 def slow_study(folder: Path) -> Path:
     """About eight seconds of trials: long enough for the metrics to be exported while it runs."""
     stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.2}}
-    changes = {"budget": {"trials": 14, "hours": 1}, "search": {"sampler": "random"}, "outputs": NO_SINKS}
+    changes = {"budget": {"trials": 14, "hours": 1}, "search": {"sampler": "random"}}
     return write_study(folder, stage=stage, **changes)
 
 

@@ -40,7 +40,6 @@ def study_of(folder, **changes):
         baseline={"batch_size": 1, "micro_batch": 1, "num_taus": 2},
         budget={"trials": 4, "hours": 0.02},
         certificate={"pairs": 2},
-        outputs={"optuna": "off", "tensorboard": False, "parquet": False, "wandb": "off"},
         **changes,
     )
     del study["guide"]

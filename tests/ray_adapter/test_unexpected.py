@@ -8,7 +8,6 @@ import pytest
 
 from tests.importing import make_importable
 from tests.processes import call_tuner, write_study
-from tests.studies import NO_SINKS
 from tuner.core.trial import TrialState
 from tuner.run import main
 from tuner.runs.journal import read_journal
@@ -49,7 +48,6 @@ def script_study(tmp_path):
         baseline={"batch_size": 6, "micro_batch": 3, "num_taus": 5},
         guide=None,
         budget={"trials": 5, "hours": 1},
-        outputs=NO_SINKS,
         search={"sampler": "random"},
         scheduler={"rule": "my_rules:Brittle"},
     )
@@ -109,7 +107,6 @@ def test_a_simulated_run_that_ends_so_leaves_the_same(tmp_path, capsys):
         tmp_path,
         scheduler={"rule": "tests.ray_adapter.brittle:Brittle"},
         search={"sampler": "random"},
-        outputs=NO_SINKS,
     )
     assert main(["--space", str(path), "--simulate", "--runs-dir", str(tmp_path), "--quiet"]) == 2
     (message,) = capsys.readouterr().err.splitlines()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.processes import write_study
 from tests.replay import rebuild
-from tests.studies import NO_SINKS, study_dict
+from tests.studies import study_dict
 from tuner.runs.journal import read_journal
 from tuner.spec import load_study
 
@@ -20,7 +20,7 @@ def earlier(tmp_path_factory, call_on_ray):
     folder = tmp_path_factory.mktemp("earlier")
     done = call_on_ray(
         "--space",
-        write_study(folder, stage=STAGE, outputs=NO_SINKS, budget=FEW),
+        write_study(folder, stage=STAGE, budget=FEW),
         "--runs-dir",
         folder / "runs",
     )
@@ -30,7 +30,7 @@ def earlier(tmp_path_factory, call_on_ray):
 
 def test_a_real_run_keeps_what_the_other_learnt_and_times_everything_itself(earlier, tmp_path, call_on_ray):
     space = study_dict()["parameters"] | {"batch_size": {"values": [4, 6, 8, 12, 16, 24, 32]}}
-    path = write_study(tmp_path, stage=STAGE, parameters=space, outputs=NO_SINKS, budget=FEW)
+    path = write_study(tmp_path, stage=STAGE, parameters=space, budget=FEW)
     done = call_on_ray("--space", path, "--warm-start", earlier, "--runs-dir", tmp_path / "runs")
     assert done.returncode == 0, done.stderr
     last = (tmp_path / "runs" / "last").resolve()

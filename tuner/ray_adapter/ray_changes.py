@@ -21,12 +21,12 @@ def ray_start_changed(*, needs_api_server: bool) -> Iterator[None]:
 
     Some of Ray's processes are left out, since they would use the cores that trials are timed on: the one
     that sends the workers' output to the driver, which shows none of it, the one that adds nodes to a
-    cluster, and the API server, unless it is needed.
+    cluster, and what only the dashboard needs.
 
     Args:
         needs_api_server: Whether the dashboard is wanted. Ray starts the server behind it in any case.
     """
-    from ray._private import services, utils
+    from ray._private import utils
     from ray._private.parameter import RayParams
 
     ours = {"dashboard_agent_listen_port": 0, "include_log_monitor": False, "no_monitor": True}
@@ -34,7 +34,22 @@ def ray_start_changed(*, needs_api_server: bool) -> Iterator[None]:
     with (
         _replaced(utils, "set_sigterm_handler", lambda handler: None),
         _replaced(RayParams, "__init__", parameters),
-        nullcontext() if needs_api_server else _replaced(services, "start_api_server", _no_api_server),
+        nullcontext() if needs_api_server else _without_dashboard(),
+    ):
+        yield
+
+
+@contextmanager
+def _without_dashboard() -> Iterator[None]:
+    """Starts Ray as for those who have installed `ray` without its extra for the dashboard.
+
+    Neither the driver nor the agent then imports that extra's packages.
+    """
+    from ray._private import services, utils
+
+    with (
+        _replaced(services, "start_api_server", _no_api_server),
+        _replaced(utils, "get_dashboard_dependency_error", ImportError),
     ):
         yield
 
