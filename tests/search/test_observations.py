@@ -20,9 +20,10 @@ def some_records(seed: int, num: int = 60):
         config = rng.choice((BASELINE, FASTEST, *OTHERS[:6]))
         kind = rng.choice(["ran"] * 6 + ["stopped", "failed", "memory", "running"])
         if kind == "ran":
-            found.append(at_pace(ran(config, 0.09 + 0.001 * rng.random(), k), rng.uniform(0.9, 1.1)))
+            whole = ran(config, 0.09 + 0.001 * rng.random(), k, memory_gib=rng.random())
+            found.append(at_pace(whole, rng.uniform(0.9, 1.1)))
         elif kind == "stopped":
-            stopped = ran(config, 0.1, k, state=TrialState.STOPPED, num_ran=2)
+            stopped = ran(config, 0.1, k, state=TrialState.STOPPED, num_ran=2, memory_gib=rng.random())
             found.append(at_pace(stopped, rng.uniform(0.9, 1.1)))
         elif kind == "failed":
             found.append(ran(config, 0.1, k, state=TrialState.FAILED, num_ran=0))
@@ -59,12 +60,15 @@ def test_in_whatever_order_trials_end_the_sums_are_those_of_their_records(seed):
     known = estimates(records)
     assert observations.measured == known
     assert list(observations.measured) == list(known)
-    times = {}
+    times, peaks = {}, {}
     for record in records:
         if record.state is not TrialState.RUNNING and epoch_s(record):
             times.setdefault(record.config, []).append(epoch_s(record))
+            peaks.setdefault(record.config, []).append(record.peak_memory_gib)
     means = {config: fmean(values) for config, values in times.items()}
     assert list(observations.mean_epoch_s.items()) == list(means.items())
+    largest = {config: max(values) for config, values in peaks.items()}
+    assert list(observations.peaks.items()) == list(largest.items())
     assert set(observations.running) == {r.trial_id for r in records if r.state is TrialState.RUNNING}
     assert {r.trial_id for r in observations.complete} == {r.trial_id for r in records if r.is_full_budget}
     assert observations.num_failures == sum(r.state is TrialState.FAILED for r in records)

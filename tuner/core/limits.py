@@ -152,5 +152,6 @@ def _check_metric(name: str, text: str) -> None:
         )
     if name not in METRICS:
         close = difflib.get_close_matches(name, METRICS, n=1)
-        fix = f"did you mean {close[0]!r}?" if close else "see docs/study-yaml.md, `limits`."
+        where = "see docs/study-yaml.md, `limits`; the study's own metric has its `target`."
+        fix = f"did you mean {close[0]!r}?" if close else where
         raise SpecError(f"the limit {text!r} is on {name!r}, which no stage reports of a trial.", fix)

@@ -56,6 +56,8 @@ class Observations:
         measured: Estimates by configuration; see `estimates` of core.
         mean_epoch_s: Seconds an epoch, by configuration: the mean over its uninterrupted runs, partial ones
             included; those that others disturbed count while there are no others.
+        peaks: Largest peak memory in GiB that a trial of a configuration reported; 0 where none was
+            measured. A stopped trial counts like any other.
         disturbed: Configurations of which all runs so far were disturbed.
         seeds: Seeds with which each configuration was asked for.
         num_asked: Number of times that each configuration was asked for.
@@ -75,6 +77,7 @@ class Observations:
         self.ended: list[TrialRecord] = []
         self.measured: dict[TrialConfig, Estimate] = {}
         self.mean_epoch_s: dict[TrialConfig, float] = {}
+        self.peaks: dict[TrialConfig, float] = {}
         self.disturbed: set[TrialConfig] = set()
         self.seeds: dict[TrialConfig, set[int]] = {}
         self.num_asked: dict[TrialConfig, int] = {}
@@ -140,6 +143,7 @@ class Observations:
         if seconds is None:
             return
         config, position = record.config, self._position[record.trial_id]
+        self.peaks[config] = max(record.peak_memory_gib, self.peaks.get(config, 0.0))
         counted = self._epoch_times_s.setdefault(config, [])
         is_cleaner = config in self.disturbed and not record.is_contended
         if not counted or is_cleaner:
@@ -156,6 +160,7 @@ class Observations:
         if is_out_of_turn:
             order = sorted(self.mean_epoch_s, key=self._first_timed.__getitem__)
             self.mean_epoch_s = {config: self.mean_epoch_s[config] for config in order}
+            self.peaks = {config: self.peaks[config] for config in order}
 
     def _measure(self, record: TrialRecord) -> None:
         assert record.last is not None  # it ran all epochs

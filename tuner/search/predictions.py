@@ -104,8 +104,9 @@ class Predictions:
 
     @cached_property
     def _peaks(self) -> list[tuple[TrialConfig, float]]:
-        """Peak GiB of what ran or was probed."""
-        peaks = [(e.config, e.peak_memory_gib) for e in self.measured.values() if e.peak_memory_gib > 0]
+        """Peak GiB of what ran, to its end or not, or was probed."""
+        seen = self.observations
+        peaks = [(c, peak) for c, peak in seen.peaks.items() if peak > 0 and c not in seen.too_large]
         return peaks + [
             (p.config, p.peak_memory_gib)
             for p in self.probes.values()

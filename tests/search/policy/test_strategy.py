@@ -459,6 +459,17 @@ def test_what_a_probe_found_infeasible_for_another_reason_than_memory_is_not_run
     assert predictions(problem(), [ran(BASELINE, GOOD)], too_large).fits.sum() < len(LATTICE) - 1
 
 
+def test_a_stopped_trials_memory_tells_what_does_not_fit():
+    """A script without a probe tells its memory so, though it ran only some of its epochs."""
+    of = problem(traits=StageTraits(capacity_gib=1.0))
+    stopped = ran(FASTEST, BAD, state=TrialState.STOPPED, num_ran=1, memory_gib=0.9)
+    started = predictions(of, [ran(BASELINE, GOOD, memory_gib=0.3), stopped])
+    larger = [c for c in OTHERS if c.micro_batch > FASTEST.micro_batch]
+    rows = [started.candidates.index[c] for c in larger]
+    assert (started.fits[rows] < 0.1).all()
+    assert (predictions(of, [ran(BASELINE, GOOD, memory_gib=0.3)]).fits[rows] > 0.5).all()
+
+
 # Verification, for searches that propose by other means.
 
 
