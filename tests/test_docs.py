@@ -6,6 +6,8 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
@@ -18,8 +20,8 @@ from tests.browser import needs_chromium, open_browser
 from tests.pages import follow
 from tests.pipeline import copy_pipeline
 from tests.processes import ROOT
-from tests.studies import make_study
-from tuner.commands import COMMANDS
+from tests.studies import make_study, shipped
+from tuner.commands import COMMANDS, machine
 from tuner.core.measurement import Measurement
 from tuner.report.trials_table import COLUMNS, trials_csv
 from tuner.run import main, make_parser
@@ -125,13 +127,21 @@ def test_every_command_of_every_page_is_one_of_the_command_line(line):
     make_parser(named).parse_args(words[1:] if named else words)
 
 
+@pytest.fixture(scope="module")
+def asked_once():
+    """What several commands ask of this machine is asked once: each question imports torch or Ray."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "_ask", cache(machine._ask))
+        yield
+
+
 CHEAP = ("--plan", "--list-spaces", "list-spaces", "schema", "doctor", "init")
 
 
 @pytest.mark.parametrize(
     "line", [line for line in COMMAND_LINES if set(CHEAP) & set(words_of(line)) and "mine.yaml" not in line]
 )
-def test_what_costs_nothing_runs(line, tmp_path, monkeypatch):
+def test_what_costs_nothing_runs(line, tmp_path, monkeypatch, asked_once):
     for name in ("docs", "search_spaces"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(copy_pipeline(tmp_path) if "study.yaml" in line else tmp_path)
@@ -180,11 +190,22 @@ def test_there_is_no_other_yaml_that_nothing_loads():
 
 @pytest.fixture(scope="module")
 def certified_run(tmp_path_factory):
-    """A folder where runs/last is what the certificate's page says to run, simulated and cut short."""
+    """A folder where runs/last is what the certificate's page says to run, simulated and cut short.
+
+    The study of that name has few pairs, which a wide margin makes firm, and the sinks that the page on
+    outputs reads.
+    """
     folder = tmp_path_factory.mktemp("certified")
     page = ROOT / "docs/explanation/certificate.md"
     (line,) = (line for line in commands_of(page) if "--space" in line)
     assert "--certify" in line
+    study = shipped("cpu.yaml")
+    study = replace(
+        study,
+        certificate=replace(study.certificate, pairs=4, nrmse_margin_pct=20),
+        outputs=replace(study.outputs, optuna="sqlite", parquet=True),
+    )
+    (folder / "cpu.yaml").write_text(study_as_yaml(study))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         # the report is half of the time, and nobody asks for it here
@@ -227,9 +248,13 @@ def test_the_study_of_the_tutorial_is_the_example():
 
 @pytest.mark.parametrize("name", ["first-run", "own-script"])
 def test_a_tutorial_can_be_followed_literally_but_for_the_training_which_is_simulated(
-    name, tmp_path, monkeypatch, capsys
+    name, tmp_path, monkeypatch, capsys, asked_once
 ):
-    """Every command in its order; what trains is simulated, and what is simulated is exported by force."""
+    """Every command in its order; what trains is simulated, and what is simulated is exported by force.
+
+    Its runs are written nowhere else: tests/sinks are about that.
+    """
+    monkeypatch.setattr(follower, "wanted_names", lambda *_, **__: ())
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     text = (ROOT / f"docs/tutorial/{name}.md").read_text()
     lines = [line for line in indented(text) if line != "source .venv/bin/activate"]

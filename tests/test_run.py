@@ -19,7 +19,6 @@ from tests.processes import (
     descendants,
     is_loopback,
     listening,
-    run_tuner,
     wait_until,
     write_study,
 )
@@ -85,13 +84,35 @@ def test_a_folder_that_cannot_hold_runs_is_said_before_ray_starts(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def watched(tmp_path_factory):
+    """A run with the dashboard, what listened meanwhile, and what the dashboard answered."""
     folder = tmp_path_factory.mktemp("finished")
     # Trials of milliseconds scatter beside other tests; the sampler proposes much that is worth stopping.
-    stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.05}}
+    stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.1}}
     study = write_study(folder, stage=stage, search={"sampler": "random"})
-    done = run_tuner("--space", study, "--runs-dir", folder / "runs", "--seed", "3")
-    return done, folder / "runs" / "last"
+    words = ["--space", study, "--runs-dir", folder / "runs", "--seed", "3", "--dashboard"]
+    command, out, err = [*TUNER, *map(str, words)], folder / "out.txt", folder / "err.txt"
+    with out.open("w") as out_file, err.open("w") as err_file:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out_file, stderr=err_file)
+        try:
+            wait_until(lambda: "(token: " in out.read_text())
+            shown = re.search(r"dashboard: (http://127\.0\.0\.1:\d+) \(token: (\w+)\)", out.read_text())
+            assert shown is not None
+            url, token = shown.groups()
+            answers = [status_of(f"{url}/api/version", said) for said in (token, "wrong")]
+            found = listening({process.pid, *descendants(process.pid)})
+            process.wait(timeout=280)
+        finally:
+            process.kill()
+            process.wait()
+    done = subprocess.CompletedProcess(command, process.returncode, out.read_text(), err.read_text())
+    return done, folder / "runs" / "last", url, answers, found
+
+
+@pytest.fixture(scope="module")
+def finished(watched):
+    done, last, *_ = watched
+    return done, last
 
 
 def test_a_run_that_recommends_exits_with_0_and_prints_plain_lines(finished):
@@ -227,7 +248,7 @@ def test_required_hardware_that_is_not_there_is_exit_code_2_and_no_run(tmp_path,
 
 def test_a_stage_that_cannot_be_prepared_is_one_message(tmp_path, call_on_ray):
     stage = study_dict()["stage"] | {
-        "class": "trainables.consistency.stage:ConsistencyStage",
+        "class": "tests.ray_adapter.broken:Unprepared",
         "options": {"techer_steps": 3},
     }
     done = call_on_ray("--space", write_study(tmp_path, stage=stage), "--runs-dir", tmp_path / "runs")
@@ -236,26 +257,12 @@ def test_a_stage_that_cannot_be_prepared_is_one_message(tmp_path, call_on_ray):
     assert "Traceback" not in done.stderr
 
 
-def test_the_dashboard_answers_and_its_token_is_shown(tmp_path):
-    stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.5}}
-    path = write_study(tmp_path, stage=stage, budget={"trials": 3, "hours": 1})
-    command = [*TUNER, "--space", str(path), "--runs-dir", str(tmp_path / "runs"), "--dashboard"]
-    output = tmp_path / "output.txt"
-    with output.open("w") as file:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
-        try:
-            wait_until(lambda: "(token: " in output.read_text())
-            shown = re.search(r"dashboard: (http://127\.0\.0\.1:\d+) \(token: (\w+)\)", output.read_text())
-            assert shown is not None
-            url, token = shown.groups()
-            found = listening({process.pid, *descendants(process.pid)})
-            assert any(url.endswith(address) for address in found), "the dashboard is among them"
-            assert {address: owner for address, owner in found.items() if not is_loopback(address)} == {}
-            assert status_of(f"{url}/api/version", token) == 200
-            assert status_of(f"{url}/api/version", "wrong") in (401, 403)
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
+def test_the_dashboard_answers_and_its_token_is_shown(watched):
+    *_, url, answers, found = watched
+    assert answers[0] == 200
+    assert answers[1] in (401, 403)
+    assert any(url.endswith(address) for address in found), "the dashboard is among them"
+    assert {address: owner for address, owner in found.items() if not is_loopback(address)} == {}
 
 
 def status_of(url: str, token: str) -> int:

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from tests.commands.calls import call, cut
-from tests.pipeline import CONFIG, copy_pipeline
+from tests.pipeline import CONFIG, copy_pipeline, study_of_pipeline
 from tests.processes import call_tuner, run_tuner
-from tests.studies import make_study, study_dict
+from tests.studies import NO_SINKS, make_study, study_dict
 from tuner.core.pipeline import PIPELINE_KEYS, pipeline_name
 from tuner.errors import TunerError
 from tuner.runs.past_run import PastRun
@@ -273,8 +273,14 @@ def test_the_default_keys_are_the_guides():
 
 
 def test_the_pipeline_is_tuned_patched_and_runs_with_what_was_recommended(tmp_path):
-    """The whole way: the study of the guide's pipeline on real Ray, export by its own keys, the script."""
+    """The whole way: the study of the guide's pipeline on real Ray, export by its own keys, the script.
+
+    The certificate has fewer pairs, and the run no sinks.
+    """
     folder = copy_pipeline(tmp_path, num_trajectories=200)
+    study = study_of_pipeline() | {"outputs": NO_SINKS}
+    study["certificate"]["pairs"] = 2
+    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     done = run_tuner("--space", "study.yaml", "--trials", "4", cwd=folder)
     assert done.returncode == 0, done.stderr

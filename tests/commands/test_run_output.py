@@ -8,12 +8,14 @@ import os
 import pty
 import re
 import select
-import subprocess
+import signal
+import sys
 import time
 
 import pytest
 
-from tests.processes import ROOT, TUNER, call_tuner, run_tuner, write_study
+from tests.processes import call_tuner, run_tuner, write_study
+from tuner.run import main
 
 
 @pytest.fixture
@@ -73,12 +75,18 @@ def test_run_is_what_no_command_means(study):
 
 
 def on_a_terminal(*words, **env):
-    """All that a command writes to a terminal of 80 x 24."""
-    primary, secondary = pty.openpty()
-    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"} | env
-    command = [*TUNER, *map(str, words)]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=secondary, stderr=secondary)
-    os.close(secondary)
+    """All that a command writes to a terminal of 80 x 24; a fork of this process has loaded it already."""
+    pid, primary = pty.fork()
+    if pid == 0:
+        code = 70
+        try:
+            os.environ.update({"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"} | env)
+            sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115
+            code = main(list(map(str, words)))
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
     written = b""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -87,9 +95,11 @@ def on_a_terminal(*words, **env):
                 written += os.read(primary, 65536)
             except OSError:  # its other end was closed
                 break
-    process.wait(timeout=30)
+    else:
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
     os.close(primary)
-    return process.returncode, written.decode()
+    return os.waitstatus_to_exitcode(status), written.decode()
 
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*\b(3[0-7]|9[0-7]|38;[0-9;]+)m")

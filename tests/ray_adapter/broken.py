@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from ray import tune
 
+from tests.stages import SyntheticStage
 from trainables.base import MeasuredTrainable
 
 
@@ -29,18 +30,6 @@ class Reports(tune.Trainable):
     def reset_config(self, new_config):
         self.setup(new_config)
         return True
-
-
-class NoTime(Reports):
-    changes: ClassVar[dict[str, Any]] = {"time_s": None, "epoch_time_s": None}
-
-
-class NegativeNrmse(Reports):
-    changes: ClassVar[dict[str, Any]] = {"nrmse": -1}
-
-
-class SameEpochTwice(Reports):
-    changes: ClassVar[dict[str, Any]] = {"epoch": 1}
 
 
 class ClockOfMinutes(Reports):
@@ -92,3 +81,12 @@ class Unfinished(MeasuredTrainable):
 
     def warm_up(self):
         pass
+
+
+class Unprepared(SyntheticStage):
+    """Refuses its options when it is to make what all trials share."""
+
+    @classmethod
+    def prepare(cls, options):
+        (unknown,) = options.keys() - {"num_samples"}
+        raise ValueError(f"unknown stage option {unknown}. Fix: remove it.")

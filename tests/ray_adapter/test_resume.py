@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import call_tuner
-from tests.studies import shipped
+from tests.studies import make_study, shipped
 from tuner.certificate import Verdict
 from tuner.errors import ResumeError, TunerError
 from tuner.report.outputs import ReportOutputs
@@ -30,6 +30,7 @@ SOURCE = {"train.py": "1" * 64, "model.py": "2" * 64}
 @pytest.fixture(scope="module")
 def simulated_folder(tmp_path_factory):
     study = simulated(shipped("cpu.yaml")).with_overrides(trials=3)
+    study = replace(study, certificate=replace(study.certificate, pairs=2))
     return run_simulated(study, tmp_path_factory.mktemp("runs"), lambda *_: None)[1]
 
 
@@ -60,8 +61,16 @@ def as_if_real(event):
 @pytest.fixture(scope="module")
 def all_looks_taken(tmp_path_factory):
     """A run as if on a CPU, undecided after 32 pairs: its margin is what it lost on average."""
-    study = simulated(shipped("cpu.yaml"))
-    study = replace(study, certificate=replace(study.certificate, pairs=32))
+    few = {"batch_size": [6, 24], "micro_batch": [3, 24], "num_taus": [5], "accum_steps": [1]}
+    study = simulated(
+        make_study(
+            parameters={name: {"values": values} for name, values in few.items()},
+            guide=None,
+            target="nrmse < 0.2",
+            budget={"trials": 12, "hours": 1},
+            certificate={"pairs": 32},
+        )
+    )
     folder = run_simulated(study, tmp_path_factory.mktemp("runs"), lambda *_: None)[1]
     edit_start(folder, as_if_real)
     past = read_past_run(folder)

@@ -16,7 +16,7 @@ WORKS = "import time\ndef work(s):\n  end = time.process_time() + s\n  while tim
 TRAINS = (
     f"import json, sys\n{WORKS}"
     "for e in (1, 2, 3):\n"
-    "    work(0.3)  # a sleep would end while it is suspended\n"
+    "    work(0.1)  # a sleep would end while it is suspended\n"
     "    open(f'{sys.argv[1]}/model', 'w').write(str(1 / e))\n"
     "    print(json.dumps({'epoch': e, 'loss': 3, 'step': 9}), flush=True)\n"
     "print(json.dumps({'loss': 7}))\n"
@@ -46,7 +46,7 @@ def test_each_epoch_is_evaluated_on_its_own_checkpoint_and_outside_its_time(tmp_
     assert [report["nrmse"] for report in found] == [1 / 2, 1 / 4, 1 / 6]
     assert [report["loss"] for report in found] == [3, 3, 3]
     assert found[-1]["evaluate_time_s"] > 1.8
-    assert 0.9 <= found[-1]["time_s"] <= wall_s - found[-1]["evaluate_time_s"]
+    assert 0.3 <= found[-1]["time_s"] <= wall_s - found[-1]["evaluate_time_s"]
     (folder,) = tmp_path.glob("logs/trial-*")
     logs = [json.loads((folder / f"evaluate-{e}.log").read_text().replace("'", '"')) for e in (1, 2, 3)]
     assert [log["epoch"] for log in logs] == [1, 2, 3]
