@@ -14,9 +14,6 @@ from hypothesis import HealthCheck, settings
 from tests.processes import call_tuner
 from tests.slow import SLOW, place
 
-# Several test files run at a time, and the model's matrices are small: a second thread only waits for a core.
-os.environ["OMP_NUM_THREADS"] = "1"
-
 # Ray reads these when it is imported, which some test modules do at once.
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = uuid.uuid4().hex
