@@ -23,7 +23,7 @@ DRIVER = """
 import json, pathlib, sys, threading, time
 from tests.studies import make_study
 from tuner.simulate.session import run_simulated, simulated
-study = simulated(make_study(outputs=json.loads(sys.argv[2]), budget={"trials": 6, "hours": 1}))
+study = simulated(make_study(**json.loads(sys.argv[2])))
 wait_s = float(sys.argv[3])
 runs = pathlib.Path(sys.argv[1])
 threads = set()
@@ -41,10 +41,15 @@ At its end it writes down how many threads it ever had, and what it has imported
 """
 
 
+def of_six_trials(outputs: dict[str, Any]) -> dict[str, Any]:
+    """The changes that make a study of six trials, written to `outputs` alone."""
+    return {"outputs": NO_SINKS | outputs, "budget": {"trials": 6, "hours": 1}}
+
+
 def start_run(runs: Path, outputs: dict[str, Any], wait_s: float = 0.0) -> subprocess.Popen[str]:
     """Starts a run of six trials that stays at each change of a trial for so long."""
     return subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(runs), json.dumps(NO_SINKS | outputs), str(wait_s)],
+        [sys.executable, "-c", DRIVER, str(runs), json.dumps(of_six_trials(outputs)), str(wait_s)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
