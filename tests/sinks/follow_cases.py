@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from tests.processes import ROOT, descendants, title, wait_until
 from tests.sinks.wandb_file import read_wandb
-from tests.studies import NO_SINKS
+from tests.studies import NO_SINKS, study_dict
 
 EVERYWHERE = {"wandb": "offline"}
 
@@ -41,15 +41,16 @@ At its end it writes down how many threads it ever had, and what it has imported
 """
 
 
-def of_six_trials(outputs: dict[str, Any]) -> dict[str, Any]:
-    """The changes that make a study of six trials, written to `outputs` alone."""
-    return {"outputs": NO_SINKS | outputs, "budget": {"trials": 6, "hours": 1}}
+def small(outputs: dict[str, Any]) -> dict[str, Any]:
+    """The changes that make a study of four configurations and eleven runs, written to `outputs` alone."""
+    stage = study_dict()["stage"] | {"num_epochs": 3}
+    return {"outputs": NO_SINKS | outputs, "stage": stage, "budget": {"trials": 4, "hours": 1}}
 
 
 def start_run(runs: Path, outputs: dict[str, Any], wait_s: float = 0.0) -> subprocess.Popen[str]:
-    """Starts a run of six trials that stays at each change of a trial for so long."""
+    """Starts a small run that stays at each change of a trial for so long."""
     return subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(runs), json.dumps(of_six_trials(outputs)), str(wait_s)],
+        [sys.executable, "-c", DRIVER, str(runs), json.dumps(small(outputs)), str(wait_s)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

@@ -18,9 +18,9 @@ from tests.sinks.follow_cases import (
     finish_run,
     follower_of,
     num_shown,
-    of_six_trials,
     optuna_trials,
     rows,
+    small,
     start_run,
 )
 from tests.studies import NO_SINKS, make_study
@@ -59,7 +59,7 @@ def expected(undisturbed):
 def unwritten(tmp_path_factory):
     """The folder of the same run, written nowhere else."""
     runs, said = tmp_path_factory.mktemp("unwritten"), []
-    study = simulated(make_study(**of_six_trials({})))
+    study = simulated(make_study(**small({})))
     _, folder, _ = run_simulated(study, runs, lambda *_: None, say=said.append)
     assert said == []
     return folder
