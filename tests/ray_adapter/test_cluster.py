@@ -132,6 +132,7 @@ def test_without_the_token_the_cluster_cannot_be_joined_and_that_is_one_message(
         *("--space", write_study(tmp_path), "--runs-dir", tmp_path / "runs"),
         *("--address", head["port"]),
         RAY_AUTH_TOKEN="0" * 32,
+        RAY_NUM_REDIS_GET_RETRIES="3",  # Ray asks again every second, twenty times by default
         **ON_ALL_INTERFACES,
     )
     assert done.returncode == 2
