@@ -379,8 +379,8 @@ def test_the_architecture_names_modules_that_exist_and_the_layers_that_are_check
 
 
 @pytest.mark.parametrize("module", ["tuner.advisor", "tuner.core.study"])
-def test_importing_the_advisor_or_a_study_loads_neither_pydantic_nor_yaml_nor_optuna_nor_ray(module):
-    heavy = ["pydantic", "yaml", "ruamel", "optuna", "ray", "torch"]
+def test_importing_the_advisor_or_a_study_loads_no_scipy_pydantic_yaml_optuna_or_ray(module):
+    heavy = ["scipy", "pydantic", "yaml", "ruamel", "optuna", "ray", "torch"]
     code = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "[]\n"

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from tests.processes import ROOT, TUNER, own_processes, run_tuner, write_study
+from tests.processes import ROOT, TUNER, call_tuner, own_processes, write_study
 from tuner.errors import ClusterError
 from tuner.ray_adapter.address import cluster_address, knock
 
@@ -55,11 +55,9 @@ def test_any_other_address_is_named_with_its_kind_and_its_fix(address, kind, fix
     assert fix in raised.value.hint
 
 
-def test_an_address_of_the_environment_is_one_message_and_no_ray_is_started(tmp_path):
-    done = run_tuner(
-        *("--space", write_study(tmp_path), "--runs-dir", tmp_path / "runs"),
-        RAY_ADDRESS="http://127.0.0.1:8265",
-    )
+def test_an_address_of_the_environment_is_one_message_and_no_ray_is_started(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
+    done = call_tuner("--space", write_study(tmp_path), "--runs-dir", tmp_path / "runs")
     assert done.returncode == 2
     assert done.stderr.startswith("error: RAY_ADDRESS=http://127.0.0.1:8265 is the address of a dashboard")
     assert done.stderr.count("\n") == 1

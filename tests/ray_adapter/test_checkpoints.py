@@ -1,15 +1,14 @@
-"""Real Ray, real SIGKILLs: a lost trial of a resumable stage goes on from its newest checkpoint."""
+"""Real Ray, real SIGKILLs: a lost trial of a resumable stage goes on from its newest checkpoint.
+
+Of one whose driver was killed: tests/ray_adapter/test_interrupts.py.
+"""
 
 import json
-import os
-import signal
-import subprocess
 
 import pytest
 
-from tests.processes import ROOT, TUNER, wait_until, write_study
 from tests.ray_adapter.test_trials import seconds_from_now
-from tests.replay import rebuild, records_of, replay
+from tests.replay import replay
 from tests.stages import ResumableStage
 from tests.studies import make_study, study_dict
 from tuner.advisor import Advisor
@@ -20,7 +19,6 @@ from tuner.ray_adapter.launch import Workers, run_trials
 from tuner.runs.checkpoints import Checkpoints
 from tuner.runs.journal import Journal, read_journal
 from tuner.runs.journaled import JournaledAdvisor
-from tuner.spec import load_study
 
 
 def study_of(stage, folder, **failure):
@@ -119,38 +117,3 @@ def test_a_stage_without_state_is_asked_from_the_start(tmp_path):
     assert heard_of(events, again.trial_id) == [(epoch, False) for epoch in range(1, 7)]
     assert "checkpoint_epoch" not in json.dumps(events)
     assert again.is_full_budget
-
-
-def test_a_trial_whose_driver_was_killed_goes_on_after_resume_with_the_same_nrmse(tmp_path, call_on_ray):
-    options = {"epoch_time_s": 0.7}
-    path = write_study(
-        tmp_path,
-        stage=study_dict()["stage"] | {"class": "tests.stages:ResumableStage", "options": options},
-        target="nrmse < 0.01",
-        guide=None,
-        budget={"trials": 1, "hours": 1},
-    )
-    command = [*TUNER, "--space", str(path), "--runs-dir", str(tmp_path / "runs")]
-    last = tmp_path / "runs/last"
-    journal = last / "journal.jsonl"
-    with (tmp_path / "output.txt").open("w") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=os.environ)
-        try:
-            wait_until((last / "checkpoints/0001/epoch-2.pkl").exists)
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-    (before,) = records_of(read_journal(journal))
-    assert before.epoch in (2, 3)
-
-    resumed = call_on_ray("--resume", last)
-    assert resumed.returncode == 1, resumed.stderr
-    events = list(read_journal(journal))
-    lost, again = attempts(records_of(events))
-    assert (lost.state, again.state) == (TrialState.DISCARDED, TrialState.COMPLETE)
-    begun = asked_of(events, again.trial_id)["from_epoch"]
-    assert begun in (2, 3)
-    assert heard_of(events, again.trial_id) == [(epoch, True) for epoch in range(begun + 1, 7)]
-    assert again.nrmse_curve == undisturbed(again, options)
-    assert not (last / "checkpoints").exists()
-    assert rebuild(load_study(str(last / "study.yaml")), events).records == tuple(records_of(events))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.processes import (
     wait_until,
     write_study,
 )
+from tests.ray_adapter.test_checkpoints import asked_of, heard_of, undisturbed
 from tests.replay import rebuild, records_of
 from tests.studies import NO_SINKS, study_dict
 from tuner.core.trial import TrialState
@@ -27,6 +29,8 @@ from tuner.runs.journal import read_journal
 from tuner.runs.restore import advisor_of
 from tuner.spec import load_study
 
+SYNTHETIC = study_dict()["stage"]
+
 
 @pytest.fixture
 def running(tmp_path, request):
@@ -34,15 +38,12 @@ def running(tmp_path, request):
 
     No configuration meets its target, so that it recommends nothing, however disturbed its times are.
     """
-    stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.1}}
     path = write_study(
         tmp_path,
-        stage=stage,
         target="nrmse < 0.01",
-        budget={"trials": getattr(request, "param", 200), "hours": 1},
         scheduler={"rule": "none"},
         search={"sampler": "random"},
-        outputs=NO_SINKS | {"optuna": "sqlite"},  # one sink that goes on too
+        **request.param,
     )
     command = [*TUNER, "--space", str(path), "--runs-dir", str(tmp_path / "runs")]
     output = (tmp_path / "output.txt").open("w")
@@ -58,8 +59,7 @@ def running(tmp_path, request):
     output.close()
 
 
-def test_a_run_that_goes_on_is_running_and_nobody_elses_and_ctrl_c_ends_it_gracefully(running, tmp_path):
-    process, last, helpers = running
+def _is_running_and_nobody_elses(last):
     status = json.loads(call_tuner("status", last, "--json").stdout)
     assert status["state"] == "running"
     assert status["silent_s"] < 30
@@ -68,13 +68,9 @@ def test_a_run_that_goes_on_is_running_and_nobody_elses_and_ctrl_c_ends_it_grace
     refused = call_tuner("--resume", last)
     assert refused.returncode == 2
     assert "a process still writes to it: the run has not ended" in refused.stderr
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130, (tmp_path / "output.txt").read_text()
-    _has_a_partial_result(last, "SIGINT")
-    wait_until(lambda: not any(map(is_alive, helpers)), timeout_s=30)
 
 
-def _has_a_partial_result(last, name):
+def has_a_partial_result(last, name):
     result = json.loads((last / "result.json").read_text())
     assert result["status"] == "interrupted"
     assert result["sentence"].startswith(f"Interrupted by {name}; so far: ")
@@ -95,16 +91,34 @@ def _has_every_finished_trial(last):
     assert all(record.epoch == 6 for record in complete)
 
 
-@pytest.mark.parametrize("running", [9], indirect=True)
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+SHORT = {"stage": SYNTHETIC | {"options": {"epoch_time_s": 0.1}}, "budget": {"trials": 9, "hours": 1}}
+RESUMABLE = {
+    "stage": SYNTHETIC | {"class": "tests.stages:ResumableStage", "options": {"epoch_time_s": 0.3}},
+    "budget": {"trials": 200, "hours": 1},
+    "parameters": {"batch_size": {"values": [4, 6, 8]}, "micro_batch": {"values": [2, 3]},
+                   "num_taus": {"low": 4, "high": 6}, "accum_steps": {"values": [1, 2]}},
+    "guide": None,
+    "outputs": NO_SINKS | {"optuna": "sqlite"},  # one sink that goes on too
+}  # fmt: skip
+"""A study whose lost trials go on from their checkpoints, and none of whose trials takes less than 1.6 s."""
+
+
+@pytest.mark.parametrize(
+    ("running", "signum", "code"),
+    [(RESUMABLE, signal.SIGKILL, -9), (SHORT, signal.SIGTERM, 143)],
+    indirect=["running"],
+)
 def test_a_run_that_was_ended_leaves_no_process_and_goes_on_where_it_stood_and_runs_nothing_twice(
     running, signum, code, tmp_path, call_on_ray
 ):
     process, last, helpers = running
+    if signum is signal.SIGKILL:
+        _is_running_and_nobody_elses(last)
+        wait_until(lambda: any((last / "checkpoints").glob("*/epoch-2.pkl")))
     process.send_signal(signum)
     assert process.wait(timeout=60) == code, (tmp_path / "output.txt").read_text()
     if signum is signal.SIGTERM:
-        _has_a_partial_result(last, "SIGTERM")
+        has_a_partial_result(last, "SIGTERM")
     else:
         assert json.loads(call_tuner("status", last, "--json").stdout)["state"] == "killed"
     _has_every_finished_trial(last)
@@ -119,9 +133,9 @@ def test_a_run_that_was_ended_leaves_no_process_and_goes_on_where_it_stood_and_r
     _is_refused_once_a_stage_option_was_edited(last)
     num_trials = 9
     if signum is signal.SIGKILL:  # what no measurement depends on may change
-        num_trials = 10
+        num_trials = len(finished) + 2
         text = study.read_text().replace("description: ''", "description: edited")
-        study.write_text(text.replace("trials: 9", "trials: 10"))
+        study.write_text(text.replace("trials: 200", f"trials: {num_trials}"))
     else:
         study.unlink()  # the journal has it too
     resumed = call_on_ray("--resume", last)
@@ -145,10 +159,28 @@ def test_a_run_that_was_ended_leaves_no_process_and_goes_on_where_it_stood_and_r
     assert elapsed == sorted(elapsed), "the budget's clock goes on where it stood"
     assert json.loads((last / "result.json").read_text())["num_trials"] == len(advisor.records)
 
-    _shows_every_trial_once(last, advisor.records)
+    if signum is signal.SIGKILL:
+        _shows_every_trial_once(last, advisor.records)
+        _went_on_from_its_checkpoint(last, events, before[-1].epoch)
     ended = call_tuner("--resume", last)
     assert ended.returncode == 2
     assert "that run has come to its end" in ended.stderr
+
+
+def _went_on_from_its_checkpoint(last, events, epoch):
+    """The one trial that was cut off, which did not begin anew and has the NRMSE of an undisturbed one."""
+    records = records_of(events)
+    (lost,) = [record for record in records if record.state is TrialState.DISCARDED]
+    (again,) = [r for r in records if (r.config, r.seed) == (lost.config, lost.seed) and r is not lost]
+    assert again.state is TrialState.COMPLETE
+    begun = asked_of(events, again.trial_id)["from_epoch"]
+    assert 2 <= min(epoch, begun) <= max(epoch, begun) < 6
+    assert heard_of(events, again.trial_id) == [(epoch, True) for epoch in range(begun + 1, 7)]
+    assert again.nrmse_curve == undisturbed(again, {"epoch_time_s": 0.0})
+    assert not (last / "checkpoints").exists()
+    told = [event["event"] == "tell" and event["trial_id"] == again.trial_id for event in events]
+    then = events[: told.index(True) + 1]  # what the sampler drew later, it would not draw again
+    assert rebuild(load_study(str(last / "study.yaml")), then).records == tuple(records_of(then))
 
 
 def _shows_every_trial_once(last, records):
@@ -157,36 +189,39 @@ def _shows_every_trial_once(last, records):
     shown = optuna.load_study(study_name=None, storage=storage).trials
     assert len(shown) == len(records), "no trial is shown twice"
     told = {trial.user_attrs["trial_id"]: trial.state.name for trial in shown}
-    state = {TrialState.COMPLETE: "COMPLETE", TrialState.DISCARDED: "FAIL"}
-    assert told == {record.trial_id: state[record.state] for record in records}
+    assert told == {record.trial_id: _state_in_optuna(record) for record in records}
+
+
+def _state_in_optuna(record):
+    if record.state is TrialState.DISCARDED:
+        return "FAIL"
+    return "PRUNED" if record.from_epoch else "COMPLETE"
 
 
 def _is_refused_once_a_stage_option_was_edited(last):
     """Before Ray is started, with the journal as it was; the study is put back."""
     study, journal = last / "study.yaml", last / "journal.jsonl"
     text, events = study.read_text(), journal.read_bytes()
-    study.write_text(text.replace("epoch_time_s: 0.1", "epoch_time_s: 0.02"))
+    before = re.search(r"epoch_time_s: (\S+)", text)[1].rstrip("}")
+    study.write_text(text.replace(f"epoch_time_s: {before}", "epoch_time_s: 0.02"))
     edited = call_tuner("--resume", last)
     assert edited.returncode == 2
-    assert "since it began: stage.options.epoch_time_s: 0.1 -> 0.02. Fix: put it back" in edited.stderr
+    assert f"since it began: stage.options.epoch_time_s: {before} -> 0.02. Fix: put it back" in edited.stderr
     assert edited.stderr.rstrip().endswith("start a new run: --space FILE.")
     assert "starting Ray" not in edited.stdout
     assert journal.read_bytes() == events
     study.write_text(text)
 
 
-@pytest.mark.parametrize(
-    ("moment", "signum", "code"), [("starting Ray", signal.SIGINT, 130), ("preparing", signal.SIGTERM, 143)]
-)
-def test_a_signal_before_the_first_trial_is_one_line(moment, signum, code, tmp_path):
-    """Ray's own start-up and its C code are the places where a signal could do harm."""
+def test_a_signal_before_the_first_trial_is_one_line(tmp_path):
+    """Ray has started; of one that comes while it starts, see below."""
     output = tmp_path / "output.txt"
     command = [*TUNER, "--space", str(write_study(tmp_path)), "--runs-dir", str(tmp_path / "runs")]
     with output.open("w") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
-        wait_until(lambda: moment in output.read_text())
-        process.send_signal(signum)
-        assert process.wait(timeout=60) == code, output.read_text()
+        wait_until(lambda: "preparing" in output.read_text())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130, output.read_text()
     assert "Traceback" not in output.read_text()
     folders = list((tmp_path / "runs").glob("synthetic-*"))
     if folders:  # the run had just got its folder

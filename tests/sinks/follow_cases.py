@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from tests.processes import ROOT, descendants, title, wait_until
 from tests.sinks.wandb_file import read_wandb
-from tests.studies import NO_SINKS
+from tests.studies import NO_SINKS, study_dict
 
 EVERYWHERE = {"wandb": "offline"}
 
@@ -23,7 +23,7 @@ DRIVER = """
 import json, pathlib, sys, threading, time
 from tests.studies import make_study
 from tuner.simulate.session import run_simulated, simulated
-study = simulated(make_study(outputs=json.loads(sys.argv[2]), budget={"trials": 6, "hours": 1}))
+study = simulated(make_study(**json.loads(sys.argv[2])))
 wait_s = float(sys.argv[3])
 runs = pathlib.Path(sys.argv[1])
 threads = set()
@@ -41,10 +41,16 @@ At its end it writes down how many threads it ever had, and what it has imported
 """
 
 
+def small(outputs: dict[str, Any]) -> dict[str, Any]:
+    """The changes that make a study of four configurations and eleven runs, written to `outputs` alone."""
+    stage = study_dict()["stage"] | {"num_epochs": 3}
+    return {"outputs": NO_SINKS | outputs, "stage": stage, "budget": {"trials": 4, "hours": 1}}
+
+
 def start_run(runs: Path, outputs: dict[str, Any], wait_s: float = 0.0) -> subprocess.Popen[str]:
-    """Starts a run of six trials that stays at each change of a trial for so long."""
+    """Starts a small run that stays at each change of a trial for so long."""
     return subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(runs), json.dumps(NO_SINKS | outputs), str(wait_s)],
+        [sys.executable, "-c", DRIVER, str(runs), json.dumps(small(outputs)), str(wait_s)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.processes import ROOT, TUNER, is_alive, run_tuner, wait_until
+from tests.processes import ROOT, TUNER, call_tuner, is_alive, wait_until
 from tests.sinks.follow_cases import (
     EVERYWHERE,
     finish_run,
@@ -20,10 +20,12 @@ from tests.sinks.follow_cases import (
     num_shown,
     optuna_trials,
     rows,
+    small,
     start_run,
 )
 from tests.studies import NO_SINKS, make_study
 from tuner.commands.follow import LOW_PRIORITY
+from tuner.run import main
 from tuner.runs import follower
 from tuner.runs.follower import Follower
 from tuner.runs.past_run import read_past_run
@@ -56,9 +58,11 @@ def expected(undisturbed):
 @pytest.fixture(scope="module")
 def unwritten(tmp_path_factory):
     """The folder of the same run, written nowhere else."""
-    runs = tmp_path_factory.mktemp("unwritten")
-    assert finish_run(start_run(runs, {})) == []
-    return last(runs)
+    runs, said = tmp_path_factory.mktemp("unwritten"), []
+    study = simulated(make_study(**small({})))
+    _, folder, _ = run_simulated(study, runs, lambda *_: None, say=said.append)
+    assert said == []
+    return folder
 
 
 def found(folder):
@@ -102,7 +106,7 @@ def test_a_killed_follower_changes_nothing_but_the_sinks_which_follow_completes(
     assert 3 <= len(optuna_trials(folder)) < len(expected["optuna"])
     assert not (folder / "trials.parquet").exists()
     for _ in range(2):  # once more changes nothing
-        done = run_tuner("follow", folder)
+        done = call_tuner("follow", folder)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == f"{folder}: written to optuna, tensorboard, parquet, wandb\n"
         assert rows(folder) == expected
@@ -132,12 +136,11 @@ def test_a_sink_that_was_off_is_filled_later_and_two_followers_at_once_write_not
 ):
     assert not {"optuna.sqlite3", "outputs.log"} & {path.name for path in unwritten.iterdir()}
     command = [*TUNER, "follow", str(unwritten), "--to", "wandb,optuna,parquet,tensorboard"]
-    both = [
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    said = sorted(process.communicate(timeout=200)[1] for process in both)
-    assert [process.returncode for process in both] == [0, 0]
+    one = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until((unwritten / follower.LOG_NAME).exists)  # the next moment it writes, for seconds
+    other = call_tuner(*command[len(TUNER) :])
+    said = sorted([one.communicate(timeout=200)[1], other.stderr])
+    assert (one.returncode, other.returncode) == (0, 0)
     assert said == ["", "waiting for the process that writes to wandb, optuna, parquet, tensorboard ...\n"]
     assert rows(unwritten) == expected
 
@@ -145,9 +148,9 @@ def test_a_sink_that_was_off_is_filled_later_and_two_followers_at_once_write_not
 def test_a_run_that_goes_on_is_followed_to_its_end(tmp_path):
     driver = start_run(tmp_path, {}, wait_s=0.2)
     wait_until((tmp_path / "last" / "journal.jsonl").is_file)
-    command = [*TUNER, "follow", str(tmp_path / "last"), "--to", "optuna,parquet"]
+    command = [*TUNER, "follow", str(tmp_path / "last"), "--to", "tensorboard,parquet"]
     follow = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: num_shown(tmp_path / "last") >= 1)
+    wait_until(lambda: len(list((tmp_path / "last" / "tensorboard").glob("*"))) >= 1)
     assert driver.poll() is None, "in mid-run"
     (tmp_path / "hurry").touch()
     _, said = follow.communicate(timeout=200)
@@ -204,22 +207,30 @@ def test_a_process_that_cannot_be_started_is_one_line_and_no_failed_run(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("names", "said"),
     [
-        (["nowhere"], "nowhere: there is no journal.jsonl in it. Fix: name the folder of a run"),
-        (["{run}", "--to", "optuna,wandbb"], "there is no sink 'wandbb': did you mean 'wandb'?"),
-        (["{run}", "--to", "mlflow"], "there is no sink 'mlflow': the names are optuna, tensorboard, "),
+        ("optuna,wandbb", "there is no sink 'wandbb': did you mean 'wandb'?"),
+        ("mlflow", "there is no sink 'mlflow': the names are optuna, tensorboard, "),
     ],
 )
-def test_an_unknown_run_or_name_is_a_mistake(arguments, said, unwritten):
-    done = run_tuner("follow", *(word.format(run=unwritten) for word in arguments))
+def test_an_unknown_name_is_a_mistake(names, said, unwritten, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["follow", str(unwritten), "--to", names])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_unknown_run_is_a_mistake():
+    done = call_tuner("follow", "nowhere")
     assert done.returncode == 2
-    assert said in done.stderr
+    assert "nowhere: there is no journal.jsonl in it. Fix: name the folder of a run" in done.stderr
 
 
-def test_what_could_not_be_written_is_a_line_and_exit_code_1(unwritten, tmp_path):
+def test_what_could_not_be_written_is_a_line_and_exit_code_1(unwritten, tmp_path, monkeypatch):
     (tmp_path / "wandb.py").write_text("raise RuntimeError('broken installation')")
-    done = run_tuner("follow", unwritten, "--to", "wandb,parquet", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    done = call_tuner("follow", unwritten, "--to", "wandb,parquet")
     assert done.returncode == 1
     assert done.stdout == f"{unwritten}: written to parquet\n"
     assert done.stderr == (

@@ -3,13 +3,14 @@
 That every sink has every trial of an undisturbed one: tests/sinks/test_follow.py.
 """
 
+import shutil
 import subprocess
 import sys
 import time
 
 import pytest
 
-from tests.processes import ROOT, TUNER
+from tests.processes import ROOT, TUNER, call_tuner
 from tests.studies import NO_SINKS, make_study
 from tuner.report.conclusion import sentence
 from tuner.runs import follower
@@ -35,7 +36,7 @@ def _nobody_says_that_he_waits(monkeypatch):
 
 
 def run(folder, **outputs):
-    study = simulated(make_study(outputs=outputs))
+    study = simulated(make_study(outputs=outputs, budget={"trials": 3, "hours": 1}))
     said = []
     result, folder, _ = run_simulated(study, folder, lambda *_: None, say=said.append)
     return result, folder, said
@@ -51,42 +52,54 @@ def unwritten(tmp_path_factory):
     return run(tmp_path_factory.mktemp("without"), **NO_SINKS)
 
 
-@pytest.mark.parametrize("how", ["absent", "raises", "exits"])
-def test_a_wandb_that_is_absent_or_raises_is_one_line_and_the_run_is_the_same(
-    how, unwritten, tmp_path, monkeypatch
-):
-    broken = {
-        "absent": "raise ImportError",
-        "raises": "raise RuntimeError('broken installation')",
-        "exits": "raise SystemExit('no')",
-    }
-    (tmp_path / "wandb.py").write_text(broken[how])
-    monkeypatch.syspath_prepend(tmp_path)
-    result, folder, said = run(tmp_path / "with", wandb="offline", tensorboard=False, parquet=False)
-    (line,) = said
-    assert line.startswith("wandb is off from here on, and the run continues without it: ")
-    assert {"absent": "pip install", "raises": "broken installation", "exits": "no"}[how] in line
+def breaks(monkeypatch, folder, module, content):
+    """Puts a module of that content before the installed one, in this process and in those it starts."""
+    (folder / f"{module}.py").write_text(content)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+
+
+def test_sinks_that_break_are_a_line_each_and_the_run_is_the_same(unwritten, tmp_path, monkeypatch):
+    breaks(monkeypatch, tmp_path, "wandb", "raise SystemExit('no')")
+    breaks(monkeypatch, tmp_path, "psycopg", "raise ModuleNotFoundError('not here', name='psycopg')")
+    database = "postgresql+psycopg://me@host/db"
+    result, folder, said = run(tmp_path / "with", wandb="offline", optuna=database, tensorboard=False)
+    assert said == [
+        "optuna is off from here on, and the run continues without it: outputs.optuna: the driver of "
+        "postgresql+psycopg does not load (not here). Fix: pip install 'psycopg[binary]'.",
+        "wandb is off from here on, and the run continues without it: SystemExit: no",
+    ]
     assert outcome(result) == outcome(unwritten[0])
+    for name in ("optuna", "wandb"):
+        assert (folder / "errors" / f"output-{name}.txt").is_file()
+    assert (folder / "trials.parquet").is_file()
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("raise ImportError", "wandb is not installed. Fix: pip install 'distill-tuner[wandb]'."),
+        ("raise RuntimeError('broken installation')", "RuntimeError: broken installation"),
+    ],
+)
+def test_a_wandb_that_is_absent_or_raises_is_one_line(content, line, unwritten, tmp_path, monkeypatch):
+    breaks(monkeypatch, tmp_path, "wandb", content)
+    folder = shutil.copytree(unwritten[1], tmp_path / "run")
+    done = call_tuner("follow", folder, "--to", "optuna,wandb")
+    assert (done.returncode, done.stdout) == (1, f"{folder}: written to optuna\n")
+    assert done.stderr == f"wandb is off from here on, and the run continues without it: {line}\n"
     assert (folder / "errors" / "output-wandb.txt").is_file()
     assert (folder / "optuna.sqlite3").is_file()
 
 
-def test_a_database_that_is_not_there_is_one_line(tmp_path):
-    _, folder, said = run(tmp_path, optuna="sqlite:////nowhere/at/all.db", wandb="off")
-    (line,) = said
+def test_a_database_that_is_not_there_is_one_line(unwritten, tmp_path):
+    folder = shutil.copytree(unwritten[1], tmp_path / "run")
+    study = (folder / "study.yaml").read_text()
+    assert "optuna: 'off'" in study
+    (folder / "study.yaml").write_text(study.replace("optuna: 'off'", "optuna: sqlite:////nowhere/at/all.db"))
+    done = call_tuner("follow", folder, "--to", "optuna,tensorboard,parquet")
+    (line,) = done.stderr.splitlines()
     assert line.startswith("optuna is off from here on")
-    assert (folder / "trials.parquet").is_file()
-
-
-def test_a_driver_that_is_not_installed_is_one_line_with_its_fix(tmp_path, monkeypatch):
-    (tmp_path / "psycopg.py").write_text("raise ModuleNotFoundError('not here', name='psycopg')")
-    monkeypatch.syspath_prepend(tmp_path)
-    database = "postgresql+psycopg://me@host/db"
-    _, folder, said = run(tmp_path / "runs", optuna=database, tensorboard=False, wandb="off")
-    assert said == [
-        "optuna is off from here on, and the run continues without it: outputs.optuna: the driver of "
-        "postgresql+psycopg does not load (not here). Fix: pip install 'psycopg[binary]'."
-    ]
     assert (folder / "trials.parquet").is_file()
 
 

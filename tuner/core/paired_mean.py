@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from scipy.special import stdtrit
+from tuner.core.student import t_quantile
 
 POWER = 0.8
 """Probability with which the pairs said to be needed shall suffice, were the estimates true."""
@@ -43,7 +43,7 @@ class PairedMean:
         """Distance of a one-sided bound of confidence 1 - `level` from the mean; infinite for one pair."""
         if self.num < 2:
             return math.inf
-        return float(stdtrit(self.num - 1, 1 - level)) * self.sd / math.sqrt(self.num)
+        return t_quantile(self.num - 1, 1 - level) * self.sd / math.sqrt(self.num)
 
     def lower(self, level: float) -> float:
         """One-sided lower bound of confidence 1 - `level`."""
@@ -64,7 +64,7 @@ class PairedMean:
             return None
         gap = abs(self.mean - bound)
         for num in range(2, MAX_PAIRS + 1):
-            quantiles = float(stdtrit(num - 1, 1 - level) + stdtrit(num - 1, POWER))
+            quantiles = t_quantile(num - 1, 1 - level) + t_quantile(num - 1, POWER)
             if quantiles * self.sd <= gap * math.sqrt(num):
                 return num
         return MAX_PAIRS + 1

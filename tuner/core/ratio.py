@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
 
-from scipy.special import stdtrit
+from tuner.core.student import t_quantile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,4 +53,4 @@ class LogRatio:
         return math.exp(self.mean - half), math.exp(self.mean + half)
 
     def _half_width(self, level: float) -> float:
-        return self.error * float(stdtrit(self.freedom, 1 - level)) if self.error else 0.0
+        return self.error * t_quantile(self.freedom, 1 - level) if self.error else 0.0

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tuner.advisor import Advisor
 from tuner.certificate import Conditions
 from tuner.certificate.conclusion import Conclusion, StudyOutcome, conclude
 from tuner.core.recommend import Admitted
 from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord
+
+if TYPE_CHECKING:
+    from tuner.advisor import Advisor
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: its conclusion is worked out once
