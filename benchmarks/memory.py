@@ -1,6 +1,6 @@
 """Computes memory, traffic and launches of the 2-D problem at full size, on the cards of the GPU studies.
 
-    python -m benchmarks.memory            # a quarter of a minute, on any machine
+    python -m benchmarks.memory            # some seconds, on any machine
 
 The script counts bytes, FLOPs and launches without allocating memory (trainables.consistency.row_cost). It
 first checks the bytes against real graphs of small sizes. What a card then holds, and how long it takes, is

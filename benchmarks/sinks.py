@@ -3,7 +3,7 @@
     python -m benchmarks.sinks                # 5 repeats of 40 trials, about 8 minutes on 2 cores
     python -m benchmarks.sinks --arms wandb   # only without any, and with W&B
     python -m benchmarks.sinks --trials 12    # shorter runs
-    python -m benchmarks.sinks --quick        # 1 repeat of 2 trials, under a minute
+    python -m benchmarks.sinks --quick        # 1 repeat of 2 trials on little data, under a minute
 
 The script runs whole processes of the command line on a private Ray, with the stage of
 docs/examples/own_stage.py, which really trains, 0.4 s a trial. One run has no sink, one has W&B offline
@@ -45,6 +45,7 @@ from tuner.spec.document import read_document
 from tuner.spec.yaml_format import write_yaml
 
 ROOT = Path(__file__).parents[1]
+QUICK_SAMPLES = 64
 NONE = {"optuna": "off", "tensorboard": False, "wandb": "off", "parquet": False}
 ARMS: dict[str, dict[str, Any]] = {
     "none": NONE,
@@ -69,20 +70,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="1 repeat of 2 trials")
+    parser.add_argument("--quick", action="store_true", help="1 repeat of 2 trials on little data")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--trials", type=int, default=40)
     others = [name for name in ARMS if name != "none"]
     parser.add_argument("--arms", nargs="+", choices=others, default=others, help="beside the run without")
     args = parser.parse_args()
     repeats, trials = (1, 2) if args.quick else (args.repeats, args.trials)
+    samples = QUICK_SAMPLES if args.quick else None
     print(f"{trials} trials a run, {repeats} repeats, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
     names = ["none", *args.arms]
     runs: list[dict[str, Timed]] = []
     for repeat in range(repeats):
         first = repeat % len(names)
         order = names[first:] + names[:first]
-        runs.append({name: timed(ARMS[name], trials) for name in order})
+        runs.append({name: timed(ARMS[name], trials, samples) for name in order})
         shown = ", ".join(f"{name} {runs[-1][name]}" for name in names)
         print(f"repeat {repeat}: {shown}, load {os.getloadavg()[0]:.2f}", flush=True)
     print(json.dumps(summary(runs, args.arms) | {"trials": trials, "repeats": repeats}))
@@ -144,12 +146,12 @@ def interval(parts: Floats, others: Floats) -> Interval:
     return bootstrap(overhead_pct(parts, others), resampled)
 
 
-def timed(outputs: dict[str, Any], trials: int) -> Timed:
-    """Runs and times one arm."""
+def timed(outputs: dict[str, Any], trials: int, samples: int | None = None) -> Timed:
+    """Runs and times one arm, whose trials have so many training samples; None: those of the example."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         study = folder / "sinks.yaml"
-        study.write_text(write_yaml(study_of(outputs, trials)))
+        study.write_text(write_yaml(study_of(outputs, trials, samples)))
         path = os.pathsep.join([str(ROOT), str(ROOT / "docs/examples")])
         options = ["--space", str(study), "--runs-dir", str(folder / "runs")]
         cpu = folder / "cpu"
@@ -184,17 +186,19 @@ def check_written(run: Path, outputs: dict[str, Any], num_trials: int) -> None:
     assert (run / "optuna.sqlite3").exists() == ("optuna" not in outputs)
 
 
-def study_of(outputs: dict[str, Any], trials: int) -> dict[str, Any]:
+def study_of(outputs: dict[str, Any], trials: int, samples: int | None) -> dict[str, Any]:
     """Returns the example's study, changed so that no timing affects the order of trials."""
     path = ROOT / "docs/examples/own_stage.yaml"
     study = read_document(path.read_bytes(), path.name).value
-    changes = {
+    changes: dict[str, Any] = {
         "budget": {"trials": trials, "hours": 1},
         "certificate": {"pairs": 0},
         "search": {"sampler": "random"},
         "scheduler": {"rule": "none"},
         "outputs": outputs,
     }
+    if samples is not None:
+        changes["stage"] = study["stage"] | {"num_samples": samples}
     return dict(study) | changes
 
 

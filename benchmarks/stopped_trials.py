@@ -3,8 +3,8 @@
     python -m benchmarks.stopped_trials           # some minutes on 2 cores: Ray starts a process a trial
 
 A made-up training has 8 epochs. ASHA stops poor trials, and OptunaSearch minimises seconds and NRMSE. The
-last line is one line of JSON: how many trials are on Optuna's Pareto front, and how many of those had been
-stopped.
+script starts a Ray of its own, unless this process has one. The last line is one line of JSON: how many
+trials are on Optuna's Pareto front, and how many of those had been stopped.
 """
 
 import argparse
@@ -39,7 +39,8 @@ def main() -> None:
     )
     parser.add_argument("--trials", type=int, default=40)
     args = parser.parse_args()
-    os.environ |= {"RAY_AIR_NEW_OUTPUT": "0", "RAY_AUTH_MODE": "disabled"}  # alone, on the loopback
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # alone, on the loopback
     import optuna
     import ray
     from ray import tune
@@ -51,7 +52,9 @@ def main() -> None:
         metric=["time_s", "nrmse"], mode=["min", "min"], sampler=optuna.samplers.TPESampler(seed=0)
     )
     scheduler = ASHAScheduler(time_attr="epoch", metric="nrmse", mode="min", max_t=NUM_EPOCHS)
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    has_ray = ray.is_initialized()
+    if not has_ray:
+        ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         tuner = tune.Tuner(
             tune.with_resources(training, {"cpu": 1}),
@@ -60,7 +63,8 @@ def main() -> None:
             run_config=tune.RunConfig(verbose=0, storage_path=folder),
         )
         results = tuner.fit()
-    ray.shutdown()
+    if not has_ray:
+        ray.shutdown()
     epochs = {result.metrics["time_s"]: result.metrics["epoch"] for result in results}
     front = sorted(trial.values for trial in search._ot_study.best_trials)  # there is no public way to it
     for time_s, nrmse in front:

@@ -1,7 +1,7 @@
 """Measures how long the report of a long run takes to build and to open, and how large it is.
 
     python -m benchmarks.report            # 5,000 trials
-    python -m benchmarks.report --quick    # 600 trials, one repeat
+    python -m benchmarks.report --quick    # 200 trials, one repeat
 
 The run is made up (benchmarks/report/made_up_run.py). Opening is timed in a headless Chromium with an empty
 profile, from navigation until the first screens are drawn and the page answers. The page draws the figures
@@ -51,10 +51,10 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="600 trials, one repeat")
+    parser.add_argument("--quick", action="store_true", help="200 trials, one repeat")
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
-    num_trials, repeats = (600, 1) if args.quick else (5000, args.repeats)
+    num_trials, repeats = (200, 1) if args.quick else (5000, args.repeats)
     with tempfile.TemporaryDirectory() as temporary:
         run = write_run(Path(temporary), load_study("a100.yaml"), num_trials)
         built = []

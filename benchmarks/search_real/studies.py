@@ -1,11 +1,11 @@
-"""Runs studies as processes of the command line, and reads what they did from their journals."""
+"""Runs studies by the command line, in this process, and reads what they did from their journals."""
 
 from __future__ import annotations
 
+import io
 import json
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from benchmarks.training.trial_log import Key
 from tuner.core.certificate_terms import Terms
 from tuner.core.config import TrialConfig
 from tuner.core.study import StudySpec
+from tuner.run import main
 from tuner.runs.journal import Event, read_journal
 from tuner.spec import study_as_yaml
 
@@ -65,11 +66,11 @@ def run_study(study: StudySpec, seed: int, runs_dir: Path, trials: int | None) -
         last.parent.mkdir(parents=True, exist_ok=True)
         space = last.parent / "searched.yaml"
         space.write_text(study_as_yaml(replace(study, certificate=Terms(pairs=0))))
-        command = [sys.executable, "-m", "tuner.run", "--space", str(space), "--seed", str(seed)]
-        command += ["--runs-dir", str(last.parent), *(["--trials", str(trials)] if trials else [])]
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)  # noqa: S603  # ourselves
-        # 1: it recommends nothing, which is judged like any answer. A crash, also 1, writes no result.
-        if done.returncode not in (0, 1) or not (last / "result.json").exists():
+        words = ["--space", str(space), "--seed", str(seed), "--runs-dir", str(last.parent)]
+        with redirect_stdout(io.StringIO()):
+            code = main([*words, *(["--trials", str(trials)] if trials else [])])
+        # 1: it recommends nothing, which is judged like any answer.
+        if code not in (0, 1) or not (last / "result.json").exists():
             raise SystemExit(f"the study with seed {seed} failed; fix that and call again.")
     return last.resolve()
 

@@ -1,7 +1,7 @@
 """Measures the speed ladder of the bundled stage, from naive to fast, trick by trick, at equal loss.
 
     python -m benchmarks.stage            # a few minutes
-    python -m benchmarks.stage --quick    # under a minute, on 100 pairs: shows that it works, no more
+    python -m benchmarks.stage --quick    # under a minute, on 48 pairs: shows that it works, no more
 
 The rungs are timed in turn, so that other load on the machine affects all of them alike. The least time of
 each counts. On a CPU it is the CPU time of the process: one thread that never waits, so this is what the
@@ -82,13 +82,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.stage", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--quick", action="store_true", help="two rounds of 100 pairs, one seed")
+    parser.add_argument("--quick", action="store_true", help="two rounds of 48 pairs, one seed")
     quick = parser.parse_args().quick
     torch.set_num_threads(1)
     raw: dict[str, Any] = {"problem": "burgers"}  # its rows are what is timed and counted below
     options = StageOptions.parse(raw)
     full = Plan(rounds=7, num_samples=options.num_samples, seeds=4)
-    plan = Plan(rounds=2, num_samples=100, seeds=1) if quick else full
+    plan = Plan(rounds=2, num_samples=48, seeds=1) if quick else full
     kind = options.resolved_device()
     machine = Machine.measure(kind)
     ladder = time_ladder(options, plan)

@@ -1,42 +1,37 @@
-"""A trial that kills itself, the way the kernel does, as a process for tests.
+"""A trial that kills itself, the way the kernel does, for a process of tests."""
 
-    python -m tests.trainables.killed_trial CONFIG.json FOLDER [--in-step K | --after-epoch K]
-
-Goes on from the last checkpoint in FOLDER, writes one after every epoch and adds the epoch's result to
-FOLDER/results.jsonl. Dies in the K-th optimizer step of this process, or after the checkpoint of epoch K.
-"""
-
-import argparse
 import json
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from trainables.consistency.stage import ConsistencyStage
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("config", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--in-step", type=int, default=0)
-    parser.add_argument("--after-epoch", type=int, default=0)
-    arguments = parser.parse_args()
-    stage = ConsistencyStage(config=json.loads(arguments.config.read_text()))
-    checkpoints = sorted(arguments.folder.glob("epoch-*"))
+def run(config: dict[str, Any], place: str, *, in_step: int = 0, after_epoch: int = 0) -> None:
+    """Goes on from the last checkpoint in a folder, and writes one after every epoch.
+
+    It adds the epoch's result to the folder's results.jsonl. It dies in an optimizer step of this process, or
+    after the checkpoint of an epoch, by their numbers from 1; 0 is never.
+    """
+    torch.set_num_threads(1)
+    folder, stage = Path(place), ConsistencyStage(config=config)
+    checkpoints = sorted(folder.glob("epoch-*"))
     if checkpoints:
         stage.restore(str(checkpoints[-1]))
-    if arguments.in_step:
-        die_in_step(stage, arguments.in_step)
+    if in_step:
+        die_in_step(stage, in_step)
     done = False
     while not done:
         result = stage.train()
         epoch, done = result["epoch"], result["done"]
-        stage.save(str(arguments.folder / f"epoch-{epoch}"))
-        with (arguments.folder / "results.jsonl").open("a") as file:
+        stage.save(str(folder / f"epoch-{epoch}"))
+        with (folder / "results.jsonl").open("a") as file:
             file.write(json.dumps(result) + "\n")
-        if epoch == arguments.after_epoch:
+        if epoch == after_epoch:
             die()
 
 
@@ -56,7 +51,3 @@ def die_in_step(stage: ConsistencyStage, number: int) -> None:
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    main()

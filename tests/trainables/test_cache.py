@@ -1,6 +1,5 @@
 """The cache: made once, never half, and remade when damaged; with real processes."""
 
-import multiprocessing
 import os
 import signal
 import time
@@ -11,11 +10,10 @@ from typing import Any
 import pytest
 import torch
 
+from tests.trainables.fresh import PROCESSES
 from trainables.consistency import cache
 from trainables.consistency.cache import cache_key, load_or_make
 
-# Not fork: torch's thread pools do not survive it.
-PROCESSES = multiprocessing.get_context("spawn")
 PATIENCE_S = 60.0
 
 

@@ -2,13 +2,12 @@
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.processes import ROOT
+from tests.trainables.fresh import PROCESSES
+from tests.trainables.killed_trial import run
 from trainables.consistency.stage import ConsistencyStage
 
 SAME = ("epoch", "nrmse", "loss", "num_chunks", "num_sample_evals", "num_optimizer_steps", "status")
@@ -19,11 +18,12 @@ def facts(result: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(result[name] for name in SAME)
 
 
-def run_trial(config: Path, folder: Path, *options: str, code: int) -> None:
+def run_trial(config: dict[str, Any], folder: Path, *, code: int, **death: int) -> None:
     """Goes on with the trial in a fresh process, which exits with `code`."""
-    command = [sys.executable, "-m", "tests.trainables.killed_trial", str(config), str(folder), *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == code, done.stderr
+    process = PROCESSES.Process(target=run, args=(config, str(folder)), kwargs=death)
+    process.start()
+    process.join(120)
+    assert process.exitcode == code
 
 
 def test_a_trial_killed_within_and_between_epochs_ends_bitwise_as_one_that_was_not(
@@ -34,15 +34,13 @@ def test_a_trial_killed_within_and_between_epochs_ends_bitwise_as_one_that_was_n
     stage = ConsistencyStage(config=config)
     undisturbed = [stage.train() for _ in range(4)]
     stage.stop()
-    (tmp_path / "config.json").write_text(json.dumps(config))
     folder = tmp_path / "checkpoints"
     folder.mkdir()
 
-    config_path = tmp_path / "config.json"
-    run_trial(config_path, folder, "--in-step", "4", code=-signal.SIGKILL)  # within epoch 2
+    run_trial(config, folder, in_step=4, code=-signal.SIGKILL)  # within epoch 2
     assert [path.name for path in folder.glob("epoch-*")] == ["epoch-1"]
-    run_trial(config_path, folder, "--after-epoch", "3", code=-signal.SIGKILL)
-    run_trial(config_path, folder, code=0)
+    run_trial(config, folder, after_epoch=3, code=-signal.SIGKILL)
+    run_trial(config, folder, code=0)
     lines = (folder / "results.jsonl").read_text().splitlines()
     results = [json.loads(line) for line in lines]
     assert [facts(result) for result in results] == [facts(result) for result in undisturbed]

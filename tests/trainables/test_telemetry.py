@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.processes import ROOT
+from tests.trainables.fresh import PROCESSES
 from trainables.base import MeasuredTrainable
 from trainables.consistency.engine import DistillationEngine
 from trainables.consistency.stage import ConsistencyStage
@@ -263,8 +263,10 @@ def test_reserved_memory_and_retries_are_of_this_trial(monkeypatch: pytest.Monke
 
 def test_a_thousand_epochs_leak_nothing() -> None:
     """It runs in a process of its own, whose allocator nobody else has used."""
-    code = "from tests.trainables.test_telemetry import train_a_thousand_epochs as run; run()"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    process = PROCESSES.Process(target=train_a_thousand_epochs)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
 
 def train_a_thousand_epochs() -> None:

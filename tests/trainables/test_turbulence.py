@@ -13,7 +13,7 @@ from trainables.consistency import data, networks, teacher, turbulence
 from trainables.consistency.evaluation import nrmse
 from trainables.consistency.networks import GridNet, consistency_function
 from trainables.consistency.options import StageOptions
-from trainables.consistency.row_cost import row_cost, saved_bytes
+from trainables.consistency.row_cost import counted_cost, row_cost, saved_bytes
 from trainables.consistency.stage import ConsistencyStage, load_problem
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -269,6 +269,12 @@ def test_counted_bytes_are_those_of_a_real_graph_and_follow_their_law() -> None:
     assert law < cost.saved_bytes < 1.1 * law
     product = 2 * 5 * 16 * 16 * 1024 * 8
     assert 5.0 * product < cost.flops < 5.2 * product
+
+
+@pytest.mark.parametrize("raw", [SMALL | {"teacher_depth": 13}, {"problem": "burgers", "teacher_depth": 11}])
+def test_a_row_costs_what_is_counted_when_every_block_runs(raw: dict[str, Any]) -> None:
+    options = StageOptions.parse(raw)
+    assert row_cost(options) == counted_cost(options)
 
 
 def test_launches_and_traffic_are_what_a_real_loss_needs() -> None:

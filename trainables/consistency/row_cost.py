@@ -1,12 +1,12 @@
 """Computes what one row (a sample at one noise level) costs: bytes kept and moved, FLOPs and launches.
 
-Counted, not timed: the loss itself runs on tensors without memory, so full size costs nothing. Does not
-know cards, allocators or batches.
+Counted, not timed: the loss itself runs on tensors without memory. Blocks are all alike, so the loss runs
+with a few of them, and the others cost as much. Does not know cards, allocators or batches.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -22,6 +22,9 @@ from trainables.consistency.options import WINDOWS_PER_TRAJECTORY, StageOptions
 from trainables.consistency.teacher import new_network
 
 FLOAT_BYTES = 4
+
+COUNTED_DEPTHS = (6, 8)
+"""Numbers of blocks that are counted: beyond `REFERENCE_DEPTH`, every block more costs the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,22 @@ class RowCost:
 
 def row_cost(options: StageOptions) -> RowCost:
     """Returns the cost of a row under these options, at any size, on a machine of any size."""
+    few, more = COUNTED_DEPTHS
+    if options.teacher_depth <= more:
+        return counted_cost(options)
+    least, most = (counted_cost(replace(options, teacher_depth=depth)) for depth in COUNTED_DEPTHS)
+
+    def at_depth(name: str) -> int:
+        base = getattr(least, name)
+        steps, rest = divmod((options.teacher_depth - few) * (getattr(most, name) - base), more - few)
+        assert not rest, f"{name} of a block is not whole"
+        return int(base + steps)
+
+    return RowCost(**{field.name: at_depth(field.name) for field in fields(RowCost)})
+
+
+def counted_cost(options: StageOptions) -> RowCost:
+    """Returns the cost of a row, for which every block is run; `row_cost` is the same and takes less time."""
     with torch.device("meta"):
         net = new_network(options)
     one, two = (saved_bytes(net, options.num_points, rows) for rows in (1, 2))
