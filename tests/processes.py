@@ -3,13 +3,15 @@
 import io
 import ipaddress
 import os
+import pty
+import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -49,6 +51,69 @@ def call_tuner(*args: str | Path) -> subprocess.CompletedProcess[str]:
     with redirect_stdout(out), redirect_stderr(err):
         code = main(words)
     return subprocess.CompletedProcess([*TUNER, *words], code, out.getvalue(), err.getvalue())
+
+
+class Terminal:
+    """A command on a terminal of its own, in whose foreground it is."""
+
+    def __init__(self, command: Sequence[str], cwd: Path = ROOT) -> None:
+        self._command, self._cwd = list(command), cwd
+        self._read = b""
+
+    def __enter__(self) -> Self:
+        self._master, other_end = pty.openpty()
+        self._process = subprocess.Popen(
+            ["setsid", "--ctty", *self._command],
+            cwd=self._cwd,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdin=other_end,
+            stdout=other_end,
+            stderr=other_end,
+        )
+        os.close(other_end)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self.hang_up()
+
+    @property
+    def output(self) -> str:
+        """What was written to the terminal and read so far."""
+        return self._read.decode(errors="replace")
+
+    def wait_for(self, text: str) -> None:
+        """Returns once the command has written `text`."""
+        wait_until(lambda: text in self._more())
+
+    def press_ctrl_c(self) -> None:
+        """The terminal sends SIGINT to everything in its foreground."""
+        os.write(self._master, b"\x03")
+
+    def hang_up(self) -> None:
+        """The terminal is no more."""
+        if self._master >= 0:
+            os.close(self._master)
+        self._master = -1
+
+    def exit_code(self) -> int:
+        """Waits for the end of the command."""
+
+        def has_ended() -> bool:
+            self._more()
+            return self._process.poll() is not None
+
+        wait_until(has_ended)
+        return self._process.wait()
+
+    def _more(self) -> str:
+        while self._master >= 0 and select.select([self._master], [], [], 0)[0]:
+            try:
+                self._read += os.read(self._master, 1 << 16)
+            except OSError:  # nobody has it open any more
+                break
+        return self.output
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float = 90) -> None:

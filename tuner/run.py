@@ -4,12 +4,13 @@ The only place that prints, exits or parses arguments; what each command does is
 Without a command it is `run`.
 
 Exit codes: 0 a configuration is recommended, or the command did what it is for; 1 it did, and the answer is
-no; 2 a mistake or a failure of any kind, said in one message; 130 and 143 after SIGINT and SIGTERM.
+no; 2 a mistake or a failure of any kind, said in one message; 130 after SIGINT; 143 after SIGTERM or SIGHUP.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -76,9 +77,12 @@ def _wrapped(text: str | None) -> str:
 
 
 def _say(line: str) -> None:
-    """Prints; a reader that has gone away (`| head`) does not end the run."""
-    with suppress(BrokenPipeError):
+    """Prints; a reader that has gone away (`| head`), or a terminal, does not end the run."""
+    try:
         print(line, flush=True)
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
 
 
 def _note(line: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.processes import (
     ROOT,
     TUNER,
+    Terminal,
     call_tuner,
     descendants,
     is_alive,
@@ -47,7 +48,7 @@ def running(tmp_path, request):
     )
     command = [*TUNER, "--space", str(path), "--runs-dir", str(tmp_path / "runs")]
     output = (tmp_path / "output.txt").open("w")
-    process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=os.environ)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True)
     journal = tmp_path / "runs/last/journal.jsonl"
     wait_until(lambda: journal.exists() and journal.read_text().count('"tell"') >= 3)
     # Ray's own dashboard agent notices the end of its node only after a minute.
@@ -115,7 +116,8 @@ def test_a_run_that_was_ended_leaves_no_process_and_goes_on_where_it_stood_and_r
     if signum is signal.SIGKILL:
         _is_running_and_nobody_elses(last)
         wait_until(lambda: any((last / "checkpoints").glob("*/epoch-2.pkl")))
-    process.send_signal(signum)
+    # To all of its group, as `timeout`, Slurm, systemd and `docker stop` send SIGTERM.
+    os.kill(process.pid, signum) if signum is signal.SIGKILL else os.killpg(process.pid, signum)
     assert process.wait(timeout=60) == code, (tmp_path / "output.txt").read_text()
     if signum is signal.SIGTERM:
         has_a_partial_result(last, "SIGTERM")
@@ -215,19 +217,49 @@ def _is_refused_once_a_stage_option_was_edited(last):
 
 def test_a_signal_before_the_first_trial_is_one_line(tmp_path):
     """Ray has started; of one that comes while it starts, see below."""
-    output = tmp_path / "output.txt"
     command = [*TUNER, "--space", str(write_study(tmp_path)), "--runs-dir", str(tmp_path / "runs")]
-    with output.open("w") as file:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
-        wait_until(lambda: "preparing" in output.read_text())
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130, output.read_text()
-    assert "Traceback" not in output.read_text()
+    with Terminal(command) as terminal:
+        terminal.wait_for("preparing")
+        terminal.press_ctrl_c()
+        assert terminal.exit_code() == 130, terminal.output
+    assert "Traceback" not in terminal.output
     folders = list((tmp_path / "runs").glob("synthetic-*"))
     if folders:  # the run had just got its folder
         assert json.loads((folders[0] / "result.json").read_text())["status"] == "interrupted"
     else:
-        assert "interrupted before the first trial; nothing was run" in output.read_text()
+        assert "interrupted before the first trial; nothing was run" in terminal.output
+
+
+WAITS_FOR_A_SIGNAL = """
+import sys, time
+from tuner.ray_adapter.interrupts import Interrupts
+with Interrupts() as interrupts:
+    print("ready", flush=True)
+    until = time.monotonic() + float(sys.argv[1])
+    while interrupts.signum is None and time.monotonic() < until:
+        time.sleep(0.05)
+    print("to a terminal that may be gone", flush=True)
+open(sys.argv[2], "w").write(f"{interrupts.name} {interrupts.exit_code}")
+"""
+
+
+def test_a_dropped_connection_counts_as_sigterm_and_what_is_printed_afterwards_harms_nothing(tmp_path):
+    said = tmp_path / "said"
+    with Terminal([sys.executable, "-c", WAITS_FOR_A_SIGNAL, "60", str(said)]) as terminal:
+        terminal.wait_for("ready")
+        terminal.hang_up()
+        assert terminal.exit_code() == 0
+    assert said.read_text() == "SIGHUP 143"
+
+
+def test_under_nohup_a_dropped_connection_changes_nothing(tmp_path):
+    said = tmp_path / "said"
+    with Terminal(["nohup", sys.executable, "-c", WAITS_FOR_A_SIGNAL, "2", str(said)], tmp_path) as terminal:
+        printed = tmp_path / "nohup.out"
+        wait_until(lambda: printed.exists() and "ready" in printed.read_text())
+        terminal.hang_up()
+        assert terminal.exit_code() == 0
+    assert said.read_text() == " None"
 
 
 def test_a_signal_in_a_fork_hook_while_ray_starts_is_not_lost(tmp_path):

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = (
         "exit codes: 0 recommended, 1 nothing to recommend, 2 mistake or failure, "
-        "130/143 interrupted by SIGINT/SIGTERM"
+        "130 interrupted by SIGINT, 143 by SIGTERM or SIGHUP"
     )
     _add_what(parser)
     _add_how(parser)

@@ -1,8 +1,11 @@
-"""SIGINT and SIGTERM end a run gracefully: what was finished is in the journal, a partial result is written.
+"""SIGINT, SIGTERM and SIGHUP end a run gracefully: a partial result is written.
 
 The handler only remembers: an exception out of it would go off inside Ray's C code. While Tune runs, a signal
 also becomes Tune's own SIGUSR1, on which it comes to rest by itself; everywhere else, whoever waits asks
 `check`. A second signal ends the process at once.
+
+SIGHUP says that the terminal has gone away, as with a dropped connection. It counts as SIGTERM, unless it is
+ignored already, as under `nohup`.
 """
 
 from __future__ import annotations
@@ -14,7 +17,13 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STANDARD_STREAMS = (0, 1, 2)
+
+
+def exit_code_of(signum: int) -> int:
+    """Returns the exit code after a signal: 130 after SIGINT, else 143."""
+    return 128 + (signal.SIGINT if signum == signal.SIGINT else signal.SIGTERM)
 
 
 class Interrupted(BaseException):
@@ -22,7 +31,7 @@ class Interrupted(BaseException):
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
-        self.exit_code = 128 + signum
+        self.exit_code = exit_code_of(signum)
 
 
 class Interrupts:
@@ -31,11 +40,13 @@ class Interrupts:
     def __init__(self) -> None:
         self.signum: int | None = None
         self._in_tune = False
+        self._taken: tuple[signal.Signals, ...] = ()
+        self._terminals: tuple[int, ...] = ()
 
     @property
     def exit_code(self) -> int | None:
-        """130 for SIGINT, 143 for SIGTERM, None when there was no signal."""
-        return None if self.signum is None else 128 + self.signum
+        """130 for SIGINT, 143 for SIGTERM and SIGHUP, None when there was no signal."""
+        return None if self.signum is None else exit_code_of(self.signum)
 
     @property
     def name(self) -> str:
@@ -49,13 +60,16 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         self._before = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+        ignored = self._before[signal.SIGHUP] is signal.SIG_IGN
+        self._taken = tuple(signum for signum in _SIGNALS if signum != signal.SIGHUP or not ignored)
+        self._terminals = tuple(fd for fd in _STANDARD_STREAMS if os.isatty(fd))
         self.listen()
         return self
 
     def listen(self) -> None:
         """Takes the signals; once more after `ray.init`, whose C++ part prints its stack on SIGTERM."""
         if self.signum is None:
-            for signum in _SIGNALS:
+            for signum in self._taken:
                 signal.signal(signum, self._handle)
 
     def __exit__(
@@ -82,7 +96,16 @@ class Interrupts:
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         self.signum = signum
-        for again in _SIGNALS:
+        for again in self._taken:
             signal.signal(again, signal.SIG_DFL)
+        if signum == signal.SIGHUP:
+            self._let_go_of_terminals()
         if self._in_tune:
             os.kill(os.getpid(), signal.SIGUSR1)
+
+    def _let_go_of_terminals(self) -> None:
+        """Sends to nowhere what would be written to a terminal that is no more: writing there is an error."""
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for fd in self._terminals:
+            os.dup2(nowhere, fd)
+        os.close(nowhere)

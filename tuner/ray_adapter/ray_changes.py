@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partialmethod
+from functools import partial, partialmethod
 from typing import Any
 
 
@@ -16,6 +16,10 @@ def ray_start_changed(*, needs_api_server: bool) -> Iterator[None]:
     Python drops an exception that is raised in some places, such as a hook of `fork`: the signal would be
     lost, and the run would go on.
 
+    Ray's processes are in sessions of their own. A signal to the driver's process group, as a terminal,
+    `timeout`, Slurm, systemd and `docker stop` send it, would end them too, and the driver needs them to come
+    to rest and write its result. They still end with the driver, whatever ends it.
+
     The agent listens on any free port. Ray's default is one fixed port, which only the first Ray of a machine
     gets: every other one waits 3 seconds for it, in vain, before it starts.
 
@@ -26,7 +30,7 @@ def ray_start_changed(*, needs_api_server: bool) -> Iterator[None]:
     Args:
         needs_api_server: Whether the dashboard is wanted. Ray starts the server behind it in any case.
     """
-    from ray._private import utils
+    from ray._private import services, utils
     from ray._private.parameter import RayParams
 
     ours = {"dashboard_agent_listen_port": 0, "include_log_monitor": False, "no_monitor": True}
@@ -34,6 +38,7 @@ def ray_start_changed(*, needs_api_server: bool) -> Iterator[None]:
     with (
         _replaced(utils, "set_sigterm_handler", lambda handler: None),
         _replaced(RayParams, "__init__", parameters),
+        _replaced(services, "ConsolePopen", partial(services.ConsolePopen, start_new_session=True)),
         nullcontext() if needs_api_server else _without_dashboard(),
     ):
         yield
