@@ -39,6 +39,8 @@ class ExpressionError(Exception):
 
 
 _MAX_LENGTH = 1000
+_MAX_DEPTH = 250
+"""Nodes within nodes. Walking takes three calls each, and Python allows 1,000."""
 EXACT = 2**53
 TRUTHS = {"true": True, "false": False}
 _ARITHMETIC: dict[type[ast.operator], np.ufunc] = {
@@ -251,7 +253,18 @@ def read(text: str, dialect: Dialect) -> ast.expr:
     if forbidden:
         message = f"the {noun} {text!r} uses {forbidden}, which {noun}s may not."
         raise ExpressionError(message, dialect.grammar, text)
+    if _depth(tree) > _MAX_DEPTH:
+        message = f"the {noun} {text[:40]!r}... is nested too deeply: more than {_MAX_DEPTH} operators."
+        raise ExpressionError(message, "split it up.", text)
     return tree.body
+
+
+def _depth(tree: ast.AST) -> int:
+    """Levels of nodes within nodes, counted without recursion."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
 
 
 class _Paths(ast.NodeTransformer):

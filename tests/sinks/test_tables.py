@@ -2,8 +2,10 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pyarrow.parquet as pq
+import pytest
 
 from tests.sinks.cases import play
 from tuner.report.trials_table import trials_csv
@@ -17,6 +19,23 @@ def test_it_has_the_rows_of_the_csv(tmp_path):
     assert table.column_names == list(rows[0])
     for row, found in zip(rows, table.to_pylist(), strict=True):
         assert row == {name: "" if value is None else str(value) for name, value in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("reason", "cell"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("+1 is too much", "'+1 is too much"),
+        ("-1 is too little", "'-1 is too little"),
+        ('ValueError: "a", b', 'ValueError: "a", b'),
+    ],
+)
+def test_a_spreadsheet_takes_no_reason_for_a_formula(reason, cell, tmp_path):
+    result = play(Parquet(), tmp_path / "run")
+    told = replace(result, records=tuple(replace(record, reason=reason) for record in result.records))
+    rows = list(csv.DictReader(io.StringIO(trials_csv(told))))
+    assert {row["reason"] for row in rows} == {cell}
 
 
 def test_columns_have_their_types_even_where_nothing_was_measured(tmp_path):

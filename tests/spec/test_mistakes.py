@@ -307,6 +307,18 @@ def test_the_study_these_tests_spoil_is_right():
         ),
         (
             TAUS,
+            '{type: categorical, values: [a, "b\\nprovenance: 1"]}',
+            "13: parameters.num_taus: 'b\\nprovenance: 1' has a line break or another character that cannot "
+            "be shown. Fix: write it on one line, without control characters.",
+        ),
+        (
+            TAUS,
+            '{type: categorical, values: ["\\e[31m", a]}',
+            "13: parameters.num_taus: '\\x1b[31m' has a line break or another character that cannot be shown."
+            " Fix: write it on one line, without control characters.",
+        ),
+        (
+            TAUS,
             "{values: []}",
             "13: parameters.num_taus.values has too few items. Fix: give at least 1.",
         ),
@@ -511,6 +523,14 @@ def test_a_constraint_on_a_continuous_parameter_is_told_at_its_line():
     [
         (b"", f"1: the file is empty. Fix: {START}"),
         (b"[" * 5000, "1: the YAML is nested too deeply. Fix: make it flatter."),
+        (
+            b"name: x\nstage:\n  options:\n    a: " + b"[" * 330 + b"]" * 330,
+            "4: the YAML is nested too deeply. Fix: make it flatter.",
+        ),
+        (
+            b"name: [" + b"1, " * 1_750_000 + b"]",
+            "1: the file has 5.0 MiB; a study has 1 MiB at most. Fix: check that it is the right file.",
+        ),
         (b"# only a comment\n", f"1: the file is empty. Fix: {START}"),
         (b"- a\n- b\n", f"1: the study is a list, not keys and values. Fix: {START}"),
         (b"hello\n", f"1: the study is a single value, not keys and values. Fix: {START}"),

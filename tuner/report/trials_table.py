@@ -41,13 +41,18 @@ COLUMNS = {
 
 
 def trials_csv(result: RunResult) -> str:
-    """Returns `trials_table` as CSV."""
+    """Returns `trials_table` as CSV, of which a spreadsheet takes no text for a formula."""
     columns, rows = trials_table(result)
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _as_text(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _as_text(value: Any) -> Any:
+    """The value; text that a spreadsheet would calculate begins with an apostrophe (OWASP, CSV injection)."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
 def trials_table(result: RunResult) -> tuple[list[str], list[dict[str, Any]]]:

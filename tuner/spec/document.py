@@ -21,6 +21,9 @@ from tuner.spec.yaml_format import TAG, compose
 Path = tuple[str | int, ...]
 
 _MAX_VALUES = 20_000
+_MAX_DEPTH = 100
+_MAX_BYTES = 1 << 20
+_TOO_DEEP = "the YAML is nested too deeply."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +70,11 @@ def read_document(data: bytes, label: str) -> Document:
     """Reads a file's bytes.
 
     Raises:
-        SpecError: They are not UTF-8, not YAML, or use tags.
+        SpecError: They are not UTF-8, not YAML, too large, nested too deeply, or use tags.
     """
+    if len(data) > _MAX_BYTES:
+        what = f"{label}:1: the file has {len(data) / _MAX_BYTES:.1f} MiB; a study has 1 MiB at most."
+        raise SpecError(what, "check that it is the right file.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -95,7 +101,7 @@ def read_document(data: bytes, label: str) -> Document:
             "remove the control character.",
         ) from None
     except RecursionError:
-        raise SpecError(f"{label}:1: the YAML is nested too deeply.", "make it flatter.") from None
+        raise SpecError(f"{label}:1: {_TOO_DEEP}", "make it flatter.") from None
     document = Document(label=label, value={})
     value = None if node is None else _Reader(document).plain(node, (), ())
     return Document(label=label, value=value, positions=document.positions, mistakes=document.mistakes)
@@ -114,6 +120,8 @@ class _Reader:
         if id(node) in around or self.num_values > _MAX_VALUES:
             what = "an alias contains itself" if id(node) in around else "its aliases expand without end"
             raise self.document.error([Mistake(path=path, what=f"{what}.", fix="write the value out.")])
+        if len(path) > _MAX_DEPTH:
+            raise self.document.error([Mistake(path=path, what=_TOO_DEEP, fix="make it flatter.")])
         inside = (*around, id(node))
         if isinstance(node, MappingNode) and str(node.tag) == f"{TAG}map":
             return self._mapping(node, path, inside)

@@ -70,6 +70,9 @@ class ParameterDocument:
             raise mistake(error.message, error.hint, "values") from None
 
     def _check_value(self, value: Any, *at: str | int) -> None:
+        if isinstance(value, str) and not value.isprintable():
+            said = f"{value!r} has a line break or another character that cannot be shown."
+            raise mistake(said, "write it on one line, without control characters.", *at)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if self.type == "categorical" or (is_number and (self.type, type(value)) != ("int", float)):
             return
