@@ -12,6 +12,7 @@ SLOW = (
     "ray_adapter/test_interrupts.py",
     "ray_adapter/test_trials.py",
     "sinks/test_follow.py",
+    "faults/test_ray_dies.py",
     "ray_adapter/test_cluster.py",
     "test_first_light.py",
     "test_docs.py",

@@ -33,7 +33,7 @@ class Bridge:
     Args:
         advisor: Decides.
         trial_config: Makes the dict that the stage's `setup` gets from a Run or a Probe.
-        is_interrupted: Says whether a signal asked for an end.
+        interrupted_by: Says what asked for an end, a signal or the death of Ray; empty while nothing did.
         device: Name of the device that the run measures; empty if any will do.
     """
 
@@ -41,7 +41,7 @@ class Bridge:
         self,
         advisor: JournaledAdvisor,
         trial_config: Callable[[Run | Probe], dict[str, Any]],
-        is_interrupted: Callable[[], bool],
+        interrupted_by: Callable[[], str],
         *,
         device: str = "",
     ) -> None:
@@ -50,7 +50,7 @@ class Bridge:
         self.is_finished = False
         self.silence = Silence(advisor.advisor.study.budget.budget_s, lambda: advisor.elapsed_s)
         self._trial_config = trial_config
-        self._is_interrupted = is_interrupted
+        self._interrupted_by = interrupted_by
         self._device = device
         self._asked: dict[str, Run | Probe] = {}
         self._asked_s: dict[str, float] = {}
@@ -65,7 +65,7 @@ class Bridge:
 
     def next_config(self, ray_id: str) -> dict[str, Any] | None:
         """The configuration to run under Tune's `ray_id`; None when there is none now, or none any more."""
-        if self.is_finished or self._is_interrupted():
+        if self.is_finished or self._interrupted_by():
             self.is_finished = True
             return None
         with self._guarded():
@@ -134,10 +134,15 @@ class Bridge:
                 self.advisor.tell(trial_id, Ending.of_report(measurement))
 
     def fail(self, ray_id: str) -> None:
-        """Takes the end of a trial that raised or was lost."""
+        """Takes the end of a trial that raised or was lost.
+
+        A worker that is lost because the run is being ended counts against nothing.
+        """
         with self._guarded():
             lost = Ending.failed("the worker was lost", is_lost=True)
             ending = self._failures.pop(ray_id, lost)
+            if ending.is_lost and (reason := self._interrupted_by()):
+                ending = Ending.discarded(reason)
             if ray_id not in self._refused:
                 self._tell(ray_id, ending)
 

@@ -25,6 +25,7 @@ from tuner.ray_adapter.ray_changes import usage_not_counted
 from tuner.ray_adapter.scheduler import AdvisorScheduler
 from tuner.ray_adapter.searcher import AdvisorSearcher
 from tuner.ray_adapter.stages import evaluates_start, load_stage
+from tuner.ray_adapter.supervision import dead_process, supervised
 from tuner.runs.checkpoints import Checkpoints
 from tuner.runs.journaled import JournaledAdvisor
 
@@ -73,12 +74,19 @@ def run_trials(
     """
     stage = load_stage(study.stage.class_path)
     checkpoints = advisor.checkpoints if getattr(stage, "resumable", False) else None
+
+    def interrupted_by() -> str:
+        if interrupts.name:
+            return f"interrupted by {interrupts.name}"
+        dead = dead_process()
+        return f"Ray's {dead} died" if dead else ""
+
     bridge = Bridge(
         advisor,
         lambda wanted: trial_config(
             study, wanted, workers.device, checkpoints, measure_start=evaluates_start(study)
         ),
-        lambda: interrupts.signum is not None,
+        interrupted_by,
         device=workers.device,
     )
     storage = Path(tempfile.mkdtemp(prefix="dt-tune-"))
@@ -87,13 +95,15 @@ def run_trials(
     scheduler = AdvisorScheduler(bridge, errors_dir)
     tuner = _tuner(study, stage, bridge, scheduler, storage, workers)
     try:
-        with interrupts.inside_tune(), usage_not_counted():
+        with interrupts.inside_tune(), usage_not_counted(), supervised():
             tuner.fit()
     except (OSError, EOFError, ray.exceptions.RayError, tune.TuneError) as error:
         bridge.error = bridge.error or _tune_error(error)
     finally:
-        bridge.interrupt(f"interrupted by {interrupts.name}" if interrupts.name else "interrupted")
+        bridge.interrupt(interrupted_by() or "interrupted")
         shutil.rmtree(storage, ignore_errors=True)
+    if dead := dead_process():
+        bridge.error = bridge.error or _ray_died(dead)
     if bridge.error is None and interrupts.signum is None:
         bridge.settle()
     if bridge.error is not None:
@@ -141,6 +151,14 @@ def _stage_error(reason: str) -> StageError:
     return StageError(
         f"the stage does not work: {said.rstrip('. ')}.",
         f"{first} a new run; --resume this one if only a file or a device was missing.",
+    )
+
+
+def _ray_died(process: str) -> ClusterError:
+    """Returns the error for a private Ray that ended in mid-run, by whoever killed it."""
+    return ClusterError(
+        f"Ray's process {process} died, so that no trial can run any more.",
+        "continue with --resume RUN; if it happens again, see whether the machine ran out of memory (dmesg).",
     )
 
 

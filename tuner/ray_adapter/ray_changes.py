@@ -23,6 +23,9 @@ def ray_start_changed(*, needs_api_server: bool) -> Iterator[None]:
     The agent listens on any free port. Ray's default is one fixed port, which only the first Ray of a machine
     gets: every other one waits 3 seconds for it, in vain, before it starts.
 
+    Ray's own errors, such as the last lines of its log when a process of it dies, are not printed: what they
+    mean for a run is told by its trials and its end.
+
     Some of Ray's processes are left out, since they would use the cores that trials are timed on: the one
     that sends the workers' output to the driver, which shows none of it, the one that adds nodes to a
     cluster, and what only the dashboard needs.
@@ -30,7 +33,7 @@ def ray_start_changed(*, needs_api_server: bool) -> Iterator[None]:
     Args:
         needs_api_server: Whether the dashboard is wanted. Ray starts the server behind it in any case.
     """
-    from ray._private import services, utils
+    from ray._private import services, utils, worker
     from ray._private.parameter import RayParams
 
     ours = {"dashboard_agent_listen_port": 0, "include_log_monitor": False, "no_monitor": True}
@@ -38,6 +41,7 @@ def ray_start_changed(*, needs_api_server: bool) -> Iterator[None]:
     with (
         _replaced(utils, "set_sigterm_handler", lambda handler: None),
         _replaced(RayParams, "__init__", parameters),
+        _replaced(worker, "listen_error_messages", lambda *_: None),
         _replaced(services, "ConsolePopen", partial(services.ConsolePopen, start_new_session=True)),
         nullcontext() if needs_api_server else _without_dashboard(),
     ):
