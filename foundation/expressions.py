@@ -254,7 +254,7 @@ def read(text: str, dialect: Dialect) -> ast.expr:
         message = f"the {noun} {text!r} uses {forbidden}, which {noun}s may not."
         raise ExpressionError(message, dialect.grammar, text)
     if _depth(tree) > _MAX_DEPTH:
-        message = f"the {noun} {text[:40]!r}... is nested too deeply: more than {_MAX_DEPTH} operators."
+        message = f"the {noun} {text[:40]!r}... is nested too deeply: more than {_MAX_DEPTH} levels."
         raise ExpressionError(message, "split it up.", text)
     return tree.body
 

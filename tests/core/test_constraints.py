@@ -141,8 +141,8 @@ def test_what_rules_may_not_say_is_refused_with_a_fix(text, message):
         ("  ", "a constraint is empty."),
         ("batch_size > " + "9" * 1000, "is longer than 1000 characters"),
         ("(" * 300 + "batch_size" + ")" * 300 + " > 1", "cannot read the constraint"),
-        ("1+" * 480 + "1 > 0", "nested too deeply: more than 250 operators"),
-        ("-" * 900 + "1 > 0", "nested too deeply: more than 250 operators"),
+        ("1+" * 480 + "1 > 0", "nested too deeply: more than 250 levels"),
+        ("-" * 900 + "1 > 0", "nested too deeply: more than 250 levels"),
         ("batch_size > 1\0", "cannot read the constraint"),
     ],
 )

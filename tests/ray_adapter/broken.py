@@ -32,6 +32,18 @@ class Reports(tune.Trainable):
         return True
 
 
+class NoTime(Reports):
+    changes: ClassVar[dict[str, Any]] = {"time_s": None, "epoch_time_s": None}
+
+
+class NegativeNrmse(Reports):
+    changes: ClassVar[dict[str, Any]] = {"nrmse": -1}
+
+
+class SameEpochTwice(Reports):
+    changes: ClassVar[dict[str, Any]] = {"epoch": 1}
+
+
 class ClockOfMinutes(Reports):
     changes: ClassVar[dict[str, Any]] = {"time_s": 60.0}
 

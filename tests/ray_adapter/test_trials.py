@@ -240,6 +240,9 @@ def failing(name, folder, **changes):
 @pytest.mark.parametrize(
     ("name", "cause"),
     [
+        ("NoTime", "the stage's report lacks time_s, epoch_time_s."),
+        ("NegativeNrmse", "the stage reported nrmse=-1.0, which must be more than 0."),
+        ("SameEpochTwice", "the stage reported epoch 1 again."),
         ("ClockOfMinutes", "the stage reported time_s=60 only "),
         ("RaisesInSetup", "FileNotFoundError: [Errno 2] No such file or directory: '/no/such/file.npz'"),
     ],

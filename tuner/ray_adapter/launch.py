@@ -74,19 +74,12 @@ def run_trials(
     """
     stage = load_stage(study.stage.class_path)
     checkpoints = advisor.checkpoints if getattr(stage, "resumable", False) else None
-
-    def interrupted_by() -> str:
-        if interrupts.name:
-            return f"interrupted by {interrupts.name}"
-        dead = dead_process()
-        return f"Ray's {dead} died" if dead else ""
-
     bridge = Bridge(
         advisor,
         lambda wanted: trial_config(
             study, wanted, workers.device, checkpoints, measure_start=evaluates_start(study)
         ),
-        interrupted_by,
+        lambda: _interrupted_by(interrupts),
         device=workers.device,
     )
     storage = Path(tempfile.mkdtemp(prefix="dt-tune-"))
@@ -100,7 +93,7 @@ def run_trials(
     except (OSError, EOFError, ray.exceptions.RayError, tune.TuneError) as error:
         bridge.error = bridge.error or _tune_error(error)
     finally:
-        bridge.interrupt(interrupted_by() or "interrupted")
+        bridge.interrupt(_interrupted_by(interrupts) or "interrupted")
         shutil.rmtree(storage, ignore_errors=True)
     if dead := dead_process():
         bridge.error = bridge.error or _ray_died(dead)
@@ -152,6 +145,14 @@ def _stage_error(reason: str) -> StageError:
         f"the stage does not work: {said.rstrip('. ')}.",
         f"{first} a new run; --resume this one if only a file or a device was missing.",
     )
+
+
+def _interrupted_by(interrupts: Interrupts) -> str:
+    """Says what asked for an end, a signal or the death of Ray; empty while nothing did."""
+    if interrupts.name:
+        return f"interrupted by {interrupts.name}"
+    dead = dead_process()
+    return f"Ray's {dead} died" if dead else ""
 
 
 def _ray_died(process: str) -> ClusterError:
