@@ -256,15 +256,16 @@ def test_a_stage_that_does_not_work_ends_the_run_with_its_cause_after_one_trial(
     assert kinds == ["run", "broken"]
 
 
+@pytest.mark.parametrize("failing_batch", [6, 12])
 def test_a_missing_metric_ends_the_run_at_the_first_trial_whatever_the_other_worker_does(
-    tmp_path,
+    failing_batch, tmp_path
 ):
-    """The guide (12) ends without the key; the baseline (6) would go on for ten minutes."""
+    """One of baseline (6) and guide (12) ends without the key; the other would go on for ten minutes."""
     script = tmp_path / "train.py"
     script.write_text(
         "import os, sys, time\n"
-        "open(sys.argv[2] + '/' + str(os.getpid()), 'w')\n"
-        "if sys.argv[1].split('/')[0] != '12': time.sleep(600)\n"
+        f"open(sys.argv[2] + '/' + str(os.getpid()), 'w')\n"
+        f"if sys.argv[1].split('/')[0] != '{failing_batch}': time.sleep(600)\n"
         "print({'epoch': 1, 'score': 3})\n"
     )
     pids = tmp_path / "pids"
@@ -277,7 +278,8 @@ def test_a_missing_metric_ends_the_run_at_the_first_trial_whatever_the_other_wor
     events = list(read_journal(tmp_path / "journal.jsonl"))
     assert [e["answer"]["kind"] for e in events if e["event"] == "ask"] == ["run", "run", "broken"]
     ends = {e["trial_id"]: e["state"] for e in events if e["event"] == "tell"}
-    assert ends == {"0002": "failed", "0001": "discarded"}
+    first, other = ("0001", "0002") if failing_batch == 6 else ("0002", "0001")
+    assert ends == {first: "failed", other: "discarded"}
     wait_until(lambda: not any(is_alive(int(path.name)) for path in pids.iterdir()), timeout_s=30)
 
 
