@@ -49,7 +49,7 @@ def study_of(folder, **changes):
 
 def test_a_loss_below_zero_is_searched_proved_and_shown_under_its_name(tmp_path, call_on_ray):
     done = call_on_ray("--space", study_of(tmp_path), "--runs-dir", tmp_path / "runs")
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode == 0, done.stdout[-1500:] + done.stderr
     last = tmp_path / "runs/last"
     reports = [e["measurement"] for e in read_journal(last / "journal.jsonl") if e["event"] == "observe"]
     assert all(-3.5 < r["reported_quality"] < -3.3 for r in reports)
@@ -73,7 +73,7 @@ def test_it_can_be_tried_planned_and_simulated(tmp_path):
     assert "nrmse" not in said.text.lower()
     for mode in (("--plan",), ("--simulate", "--runs-dir", tmp_path / "runs")):
         done = call("run", *mode, "--space", study)
-        assert done.code in (0, 1)
+        assert done.code == 0, (mode, done.text)
         assert "nrmse" not in (done.text + "\n".join(done.notes)).lower()
 
 

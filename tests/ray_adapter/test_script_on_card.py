@@ -107,7 +107,7 @@ def test_a_scripts_memory_is_held_against_its_card_and_not_the_hosts(tmp_path, c
     study = study_of_two(5, stage, budget={"trials": 4, "hours": 0.02}, certificate={"pairs": 3})
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     done = call_on_ray("--space", tmp_path / "study.yaml", "--runs-dir", tmp_path / "runs")
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode == 0, done.stdout[-1500:] + done.stderr
     first, *_ = read_journal(tmp_path / "runs/last/journal.jsonl")
     assert first["provenance"]["device"]["kind"] == "cuda"
     assert first["provenance"]["device"]["name"] == "NVIDIA A100-SXM4-40GB"

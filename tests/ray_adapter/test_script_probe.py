@@ -64,7 +64,7 @@ def test_what_a_script_answers_to_a_probe_is_what_the_advisor_hears(tmp_path):
 def test_a_probe_that_fails_is_told_once_and_the_run_goes_on_without(tmp_path, call_on_ray):
     study = script_study(tmp_path, is_broken=True)
     done = call_on_ray("--space", study, "--runs-dir", tmp_path / "runs")
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode == 0, done.stdout[-1500:] + done.stderr
     line = "no more probes, so times are learnt from trainings alone: the script failed with exit 1: unrec"
     run = tmp_path / "runs/last"
     assert line in done.stdout
