@@ -249,7 +249,7 @@ def test_a_run_that_is_killed_again_and_again_never_gives_up_its_baseline(num_re
             advisor.observe(run.trial_id, smooth(run, epoch))
         advisor.tell(run.trial_id, Ending.discarded("the run was killed"))
     assert {record.state for record in advisor.records} == {TrialState.DISCARDED}
-    assert advisor.num_counted == 1
+    assert advisor.num_counted == 0
     assert not advisor.knowledge.observations.infeasible
     assert not advisor.knowledge.observations.failed
 

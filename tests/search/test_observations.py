@@ -71,11 +71,25 @@ def test_in_whatever_order_trials_end_the_sums_are_those_of_their_records(seed):
     assert list(observations.peaks.items()) == list(largest.items())
     assert set(observations.running) == {r.trial_id for r in records if r.state is TrialState.RUNNING}
     assert {r.trial_id for r in observations.complete} == {r.trial_id for r in records if r.is_full_budget}
-    assert observations.num_failures == sum(r.state is TrialState.FAILED for r in records)
     assert observations.num_asked == {c: sum(r.config == c for r in records) for c in observations.num_asked}
     assert observations.seeds == {
         c: {r.seed for r in records if r.config == c} for c in observations.num_asked
     }
+
+
+def test_a_withdrawn_trial_leaves_nothing_behind():
+    first, second, again = ran(FASTEST, 0.09, 0), ran(FASTEST, 0.09, 1), ran(BASELINE, 0.08, 0)
+    observations, others = Observations(), Observations()
+    for record in (first, second, again):
+        observations.put(running(record.config, record.seed))
+    for record in (second, again):
+        observations.withdraw(record.trial_id)
+    observations.put(first)
+    observations.put(running(again.config, again.seed))
+    for record in (running(first.config, first.seed), first, running(again.config, again.seed)):
+        others.put(record)
+    names = set(vars(others)) - {"_position", "_positions"}
+    assert {name: vars(observations)[name] for name in names} == {name: vars(others)[name] for name in names}
 
 
 def test_saying_an_end_twice_changes_nothing():

@@ -149,14 +149,17 @@ class Advisor:
         if self._agenda.probe_lost(trial_id, ending) or self.record(trial_id).state is not TrialState.RUNNING:
             return
         record = ended_by(self.record(trial_id), ending)
-        self.knowledge.put(record)
-        self.knowledge.drop_contradicted(record)
         self._end(record, ending)
+        self.knowledge.drop_contradicted(record)
 
     def _end(self, record: TrialRecord, ending: Ending) -> None:
+        """Takes the last record of a trial, from which nothing is learnt if the trial is asked again."""
+        if self._agenda.ended(record, ending):
+            self.knowledge.withdraw(record)
+        else:
+            self.knowledge.put(record)
         if self._proposer is not None:
             self._proposer.tell(record, full_budget_values(record, self.knowledge))
-        self._agenda.ended(record, ending)
 
     def retry(self) -> None:
         """Gives a stage that was broken another chance: its baseline is asked again."""
@@ -196,8 +199,9 @@ class Advisor:
                     self._agenda.asked(Task.of(record))
                 case ProbeDone(trial_id=trial_id, results=results):
                     self._agenda.probe_done(trial_id, len(results), heard.elapsed_s)
-                case Ended(ending=ending) if record:
-                    self._end(record, ending)
+                case Ended(trial_id=trial_id, ending=ending) if record:
+                    if self.record(trial_id).state is TrialState.RUNNING:  # no second end of the same trial
+                        self._end(record, ending)
                 case Ended(trial_id=trial_id, ending=ending):
                     self._agenda.probe_lost(trial_id, ending)
                 case CertifyOrdered(hours=hours, looked=looked):
@@ -298,7 +302,7 @@ class Advisor:
         return why_unreported(self.knowledge.problem.goal, records)
 
     def _broken_stage(self) -> str:
-        return "" if self._agenda.is_baseline_due else why_broken(self.knowledge.observations)
+        return "" if self._agenda.is_baseline_due else why_broken(self.records)
 
     def _next(self, elapsed_s: float) -> Run | Probe | str:
         """Returns what to start now, or why there is nothing to start."""
@@ -352,10 +356,10 @@ class Advisor:
         return self.traits.can_probe and not self.probing_given_up
 
     def _was_asked(self, config: TrialConfig) -> bool:
-        return config in self.knowledge.observations.num_asked
+        return any(record.config == config for record in self.records)
 
     def _next_id(self) -> str:
-        return f"{len(self.knowledge.observations.records) + 1:04d}"
+        return f"{len(self.records) + 1:04d}"
 
     def _start(self, task: Task, *, is_proposal: bool = False) -> Run:
         left = self._agenda.checkpoint(task)
@@ -368,7 +372,7 @@ class Advisor:
             resumed_from=left.trial_id if left else "",
             from_epoch=left.epoch if left else 0,
         )
-        record = record_of(run, self.knowledge.observations.records)
+        record = record_of(run, {left.trial_id: self.record(left.trial_id)} if left else {})
         if not is_proposal:
             self._adopt(record)
         self.knowledge.put(record)

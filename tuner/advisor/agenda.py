@@ -90,7 +90,7 @@ class Agenda:
             self._due.remove(task)
         self._num_attempts[task] = self._num_attempts.get(task, 0) + 1
 
-    def ended(self, record: TrialRecord, ending: Ending) -> None:
+    def ended(self, record: TrialRecord, ending: Ending) -> bool:
         """Takes the end of a trial: one that was lost is due again, as often as the study allows.
 
         A discarded one always is, since its end counts against nothing. The repeat begins with the checkpoint
@@ -99,13 +99,18 @@ class Agenda:
         Args:
             record: The trial.
             ending: The way in which it ended.
+
+        Returns:
+            Whether the trial is due again.
         """
         task, epoch = Task.of(record), ending.checkpoint_epoch
         self._num_attempts[task] -= ending.state is TrialState.DISCARDED
-        if ending.is_lost and self._num_attempts[task] < self._max_attempts:
-            self._due.appendleft(task)
-            if 0 < epoch <= record.epoch:
-                self._checkpoints[task] = Checkpoint(record.trial_id, epoch)
+        if not ending.is_lost or self._num_attempts[task] >= self._max_attempts:
+            return False
+        self._due.appendleft(task)
+        if 0 < epoch <= record.epoch:
+            self._checkpoints[task] = Checkpoint(record.trial_id, epoch)
+        return True
 
     def retry_baseline(self) -> None:
         """Makes the baseline due again, as if it had never been asked for."""

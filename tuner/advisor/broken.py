@@ -5,12 +5,11 @@ Knows how trials ended, not why a stage fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tuner.core.goal import Goal
 from tuner.core.recommend import reference
 from tuner.core.trial import Purpose, TrialRecord, TrialState
-from tuner.search.observations import Observations
 
 MAX_FAILURES = 3
 """Trials that may fail before any has reported: more means a broken stage, not a bad configuration."""
@@ -29,15 +28,15 @@ def why_unreported(goal: Goal, records: Iterable[TrialRecord]) -> str:
     return f"{what}: the device reports no {noun}. Fix: {fix}"
 
 
-def why_broken(observations: Observations) -> str:
+def why_broken(records: Sequence[TrialRecord]) -> str:
     """Returns why the stage must be mended first; empty while it seems to work.
 
     Without the baseline there is nothing to compare with, so a baseline that fails is enough. So is any trial
     that fails for a cause which all others share, as long as none has reported.
     """
-    if not observations.num_failures:
+    failures = [record for record in records if record.state is TrialState.FAILED]
+    if not failures:
         return ""
-    records = observations.records.values()
     baseline = reference(records, Purpose.BASELINE)
     if baseline is not None and baseline.state is TrialState.FAILED:
         return f"the baseline failed: {baseline.reason}"
@@ -46,7 +45,6 @@ def why_broken(observations: Observations) -> str:
     since = baseline.trial_id if baseline is not None else ""
     if general := [record for record in records if record.is_general and record.trial_id > since]:
         return f"trial {general[0].trial_id} failed, as every other one would: {general[0].reason}"
-    if observations.num_failures < MAX_FAILURES:
+    if len(failures) < MAX_FAILURES:
         return ""
-    failures = [record for record in records if record.state is TrialState.FAILED]
     return f"the first {len(failures)} trials failed without a report: {failures[-1].reason}"

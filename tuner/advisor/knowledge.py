@@ -1,5 +1,8 @@
 """The knowledge of an advisor: the records of its trials, what probes said, and predictions from both.
 
+Predictions rest on the observations: the records without those of trials that were cut short and are asked
+again. What a kill left of a trial must not change what is done afterwards.
+
 Predictions are made when asked for and kept until something changes; they depend on what is known, never on
 when they were asked for.
 """
@@ -10,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tuner.advisor.facts import (
+    Ended,
     Fact,
     PoolingDropped,
     ProbeDone,
@@ -52,6 +56,7 @@ class Knowledge:
         self.pooling_contradiction = self._conflict = ""
         self._siblings = Siblings(problem.traits.quality_invariant_to, problem.target.metric)
         self.observations = Observations()
+        self._records: dict[str, TrialRecord] = {}
         self._models = FittedModels(problem, self.observations, warm_start)
         self._tried_at_mark: tuple[TrialConfig, ...] = ()
         self._candidates: Candidates | None = None
@@ -60,7 +65,7 @@ class Knowledge:
     @property
     def records(self) -> tuple[TrialRecord, ...]:
         """The records of every trial ever asked for, by id."""
-        return tuple(self.observations.records.values())
+        return tuple(self._records.values())
 
     @property
     def running(self) -> tuple[TrialRecord, ...]:
@@ -118,13 +123,14 @@ class Knowledge:
         Raises:
             KeyError: The trial was never asked for.
         """
-        if trial_id not in self.observations.records:
+        if trial_id not in self._records:
             raise KeyError(f"the advisor never asked for a trial {trial_id!r}")
-        return self.observations.records[trial_id]
+        return self._records[trial_id]
 
     def put(self, record: TrialRecord) -> None:
         """Takes a trial's newest record."""
         before = len(self.observations.ended)
+        self._records[record.trial_id] = record
         if self.observations.put(record):
             self._predictions = None
         num = len(self.observations.ended)
@@ -134,6 +140,12 @@ class Knowledge:
                 self._candidates = None
         if num != before and record.is_whole and self.problem.traits.quality_invariant_to:
             self._conflict = self._siblings.contradiction_by(record)
+
+    def withdraw(self, record: TrialRecord) -> None:
+        """Takes the last record of a trial that was cut short and will be asked again; nothing is learnt."""
+        self._records[record.trial_id] = record
+        self.observations.withdraw(record.trial_id)
+        self._predictions = None
 
     def drop_contradicted(self, ended: TrialRecord) -> None:
         """Drops what was said beforehand, by the stage or by an earlier run, where a run contradicts it."""
@@ -161,12 +173,15 @@ class Knowledge:
         self._predictions = None
 
     def recall(self, fact: Fact) -> TrialRecord | None:
-        """Takes over a fact heard before, without checking it again; returns the record that it changed."""
-        record = record_after(fact, self.observations.records)
+        """Takes over a fact heard before, without checking it again; returns the record that it changes.
+
+        The last record of a trial is not taken yet: it is for `put` or for `withdraw`.
+        """
+        record = record_after(fact, self._records)
         if record is None:
             self._recall_other(fact)
-            return None
-        self.put(record)
+        elif not isinstance(fact, Ended):
+            self.put(record)
         return record
 
     def _recall_other(self, fact: Fact) -> None:

@@ -24,7 +24,7 @@ def evidence(record: TrialRecord, knowledge: Knowledge, incumbent: Estimate | No
         finished=knowledge.complete,
         rivals=tuple(
             Rival(record=other, probability=knowledge.chance(other))
-            for other in comparable(record, knowledge.records)
+            for other in comparable(record, knowledge.observations.records.values())
         ),
         incumbent=incumbent,
         objective=knowledge.problem.objective,

@@ -106,6 +106,8 @@ def _prepare_a_private_one() -> None:
     os.environ.setdefault("RAY_AUTH_TOKEN", uuid.uuid4().hex)
     os.environ[_ALL_INTERFACES] = "0"
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 lets whatever else runs slow what is timed
+    # A worker for each core before there is anything to do; the driver would wait for ever for one that died.
+    os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
 
 
 def _is_on_loopback() -> bool:

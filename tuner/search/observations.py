@@ -6,6 +6,7 @@ Knows no model. Everything is in the order of asking, so that workers do not cha
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
@@ -49,7 +50,7 @@ class Observations:
     """The trials and probes of one study.
 
     Attributes:
-        records: Every trial asked for, the newest record of each, by its id.
+        records: Every trial asked for and not withdrawn, the newest record of each, by its id.
         running: Trials that have not ended.
         ended: Trials that have ended, in the order of ending.
         complete: Trials that ran all epochs, in one go or not.
@@ -63,7 +64,6 @@ class Observations:
         num_asked: Number of times that each configuration was asked for.
         beside_s: Seconds beside training of the complete runs.
         failed: Configurations with a failed trial.
-        num_failures: Trials that failed.
         infeasible: Configurations that ran out of memory or diverged.
         too_large: Configurations that ran out of memory.
         probes: Probes by configuration; the newest counts.
@@ -84,12 +84,12 @@ class Observations:
         self.complete: list[TrialRecord] = []
         self.beside_s: list[float] = []
         self.failed: set[TrialConfig] = set()
-        self.num_failures = 0
         self.infeasible: set[TrialConfig] = set()
         self.too_large: dict[TrialConfig, None] = {}
         self.probes: dict[TrialConfig, Probed] = {}
         self.timed: list[Timed] = []
         self.num_timed = [0]
+        self._positions = itertools.count()
         self._position: dict[str, int] = {}
         self._whole: dict[TrialConfig, list[TrialRecord]] = {}
         self._epoch_times_s: dict[TrialConfig, list[float]] = {}
@@ -105,7 +105,7 @@ class Observations:
         before = self.records.get(record.trial_id)
         self.records[record.trial_id] = record
         if before is None:
-            self._position[record.trial_id] = len(self._position)
+            self._position[record.trial_id] = next(self._positions)
             self.seeds.setdefault(record.config, set()).add(record.seed)
             self.num_asked[record.config] = self.num_asked.get(record.config, 0) + 1
         if record.state is TrialState.RUNNING:
@@ -116,6 +116,17 @@ class Observations:
         self.running.pop(record.trial_id, None)
         self._end(record)
         return True
+
+    def withdraw(self, trial_id: str) -> None:
+        """Forgets a trial that has not ended, as if it had never been asked for."""
+        config = self.records.pop(trial_id).config
+        del self.running[trial_id], self._position[trial_id]
+        asked = [record for record in self.records.values() if record.config == config]
+        if asked:
+            self.seeds[config] = {record.seed for record in asked}
+            self.num_asked[config] = len(asked)
+        else:
+            del self.seeds[config], self.num_asked[config]
 
     def put_probe(self, probed: Probed) -> None:
         """Takes what a probe said."""
@@ -130,7 +141,6 @@ class Observations:
             self._measure(record)
         if record.state is TrialState.FAILED:
             self.failed.add(record.config)
-            self.num_failures += 1
         if record.state is TrialState.INFEASIBLE:
             self.infeasible.add(record.config)
             self.measured.pop(record.config, None)
