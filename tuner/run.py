@@ -15,7 +15,9 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NoReturn
 
+from foundation.leaving import leave
 from tuner.commands import COMMANDS, load
 from tuner.commands.output import Output
 
@@ -91,5 +93,10 @@ def _note(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
+def command_line() -> NoReturn:
+    """Runs the command line and ends the process."""
+    leave(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command_line()

@@ -102,3 +102,11 @@ class Unprepared(SyntheticStage):
     def prepare(cls, options):
         (unknown,) = options.keys() - {"num_samples"}
         raise ValueError(f"unknown stage option {unknown}. Fix: remove it.")
+
+
+class NeverPrepared(SyntheticStage):
+    """Is never done with what all trials share."""
+
+    @classmethod
+    def prepare(cls, options):
+        time.sleep(10**6)

@@ -8,6 +8,7 @@ checked by `core.entrance` before anything else sees it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -58,6 +59,7 @@ class Bridge:
         self._refused: set[str] = set()
         self._failures: dict[str, Ending] = {}
         self._num_discarded = 0
+        self._lock = threading.RLock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Tune pickles its searcher into its snapshots; ours is rebuilt from the journal instead."""
@@ -156,6 +158,10 @@ class Bridge:
             for trial_id in self.advisor.advisor.open_ids:
                 self.advisor.tell(trial_id, noted.get(trial_id, Ending.discarded(reason)))
 
+    def take_over(self) -> None:
+        """Keeps every thread but this one out for good: Tune's may go on at any time after it was left behind."""
+        self._lock.acquire()
+
     def settle(self) -> None:
         """Asks for the last time, if Tune came to rest before it did, so that the run has its reason."""
         with self._guarded():
@@ -208,7 +214,8 @@ class Bridge:
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         try:
-            yield
+            with self._lock:
+                yield
         except Exception as error:
             self.error = self.error or error
             self.is_finished = True

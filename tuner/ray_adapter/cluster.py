@@ -150,6 +150,8 @@ def connect(options: ClusterOptions, interrupts: Interrupts) -> Iterator[Resourc
     with _existing(address) if address else _private(options) as dashboard:
         import ray
 
+        from tuner.ray_adapter.supervision import shut_down
+
         total = ray.cluster_resources()
         try:
             interrupts.listen()
@@ -160,7 +162,7 @@ def connect(options: ClusterOptions, interrupts: Interrupts) -> Iterator[Resourc
                 dashboard=dashboard,
             )
         finally:
-            ray.shutdown()
+            shut_down()
 
 
 @contextmanager

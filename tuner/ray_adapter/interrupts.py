@@ -1,7 +1,6 @@
 """SIGINT, SIGTERM and SIGHUP end a run gracefully: a partial result is written.
 
-The handler only remembers: an exception out of it would go off inside Ray's C code. While Tune runs, a signal
-also becomes Tune's own SIGUSR1, on which it comes to rest by itself; everywhere else, whoever waits asks
+The handler only remembers: an exception out of it would go off inside Ray's C code. Whoever waits asks
 `check`. A second signal ends the process at once.
 
 SIGHUP says that the terminal has gone away, as with a dropped connection. It counts as SIGTERM, unless it is
@@ -12,8 +11,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -39,7 +36,6 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.signum: int | None = None
-        self._in_tune = False
         self._taken: tuple[signal.Signals, ...] = ()
         self._terminals: tuple[int, ...] = ()
 
@@ -81,27 +77,12 @@ class Interrupts:
         for signum, handler in self._before.items():
             signal.signal(signum, handler)
 
-    @contextmanager
-    def inside_tune(self) -> Iterator[None]:
-        """Marks the time during which Tune listens to SIGUSR1."""
-        # Tune listens only a little after fit() begins. A SIGUSR1 in between must not kill the process; it
-        # is not lost either, since `signum` keeps the advisor from being asked again.
-        before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-        self._in_tune = True
-        try:
-            yield
-        finally:
-            self._in_tune = False
-            signal.signal(signal.SIGUSR1, before)
-
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         self.signum = signum
         for again in self._taken:
             signal.signal(again, signal.SIG_DFL)
         if signum == signal.SIGHUP:
             self._let_go_of_terminals()
-        if self._in_tune:
-            os.kill(os.getpid(), signal.SIGUSR1)
 
     def _let_go_of_terminals(self) -> None:
         """Sends to nowhere what would be written to a terminal that is no more: writing there is an error."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,11 @@ from tuner.ray_adapter.bridge import Bridge
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.overdue import OverdueCallback
 from tuner.ray_adapter.place import Place
-from tuner.ray_adapter.ray_changes import usage_not_counted
+from tuner.ray_adapter.ray_changes import tune_ends_when, usage_not_counted
 from tuner.ray_adapter.scheduler import AdvisorScheduler
 from tuner.ray_adapter.searcher import AdvisorSearcher
 from tuner.ray_adapter.stages import evaluates_start, load_stage
-from tuner.ray_adapter.supervision import dead_process, supervised
+from tuner.ray_adapter.supervision import LeftBehindError, dead_process, ray_died, supervised
 from tuner.runs.checkpoints import Checkpoints
 from tuner.runs.journaled import JournaledAdvisor
 
@@ -86,17 +87,23 @@ def run_trials(
     for logger in (STATE_LOGGER, END_LOGGER):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     scheduler = AdvisorScheduler(bridge, errors_dir)
-    tuner = _tuner(study, stage, bridge, scheduler, storage, workers)
-    try:
-        with interrupts.inside_tune(), usage_not_counted(), supervised():
+
+    def tune_until(at_rest: threading.Event) -> None:
+        tuner = _tuner(study, stage, bridge, scheduler, storage, workers, at_rest)
+        with usage_not_counted(), tune_ends_when(at_rest):
             tuner.fit()
+
+    try:
+        supervised(tune_until, interrupts)
+    except LeftBehindError:
+        bridge.take_over()
     except (OSError, EOFError, ray.exceptions.RayError, tune.TuneError) as error:
         bridge.error = bridge.error or _tune_error(error)
     finally:
         bridge.interrupt(_interrupted_by(interrupts) or "interrupted")
         shutil.rmtree(storage, ignore_errors=True)
-    if dead := dead_process():
-        bridge.error = bridge.error or _ray_died(dead)
+    if (dead := dead_process()) and interrupts.signum is None:
+        bridge.error = bridge.error or ray_died(dead)
     if bridge.error is None and interrupts.signum is None:
         bridge.settle()
     if bridge.error is not None:
@@ -112,6 +119,7 @@ def _tuner(  # each is one thing that Tune is made of
     scheduler: AdvisorScheduler,
     storage: Path,
     workers: Workers,
+    at_rest: threading.Event,
 ) -> tune.Tuner:
     """Tune as it is used here: it runs what the bridge says, and nothing it keeps is needed afterwards."""
     place = workers.place
@@ -130,7 +138,7 @@ def _tuner(  # each is one thing that Tune is made of
             name="trials",
             storage_path=str(storage),
             verbose=0,
-            callbacks=[OverdueCallback(bridge.is_given_up)],
+            callbacks=[OverdueCallback(bridge.is_given_up, at_rest.set)],
             failure_config=tune.FailureConfig(max_failures=0),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
@@ -153,14 +161,6 @@ def _interrupted_by(interrupts: Interrupts) -> str:
         return f"interrupted by {interrupts.name}"
     dead = dead_process()
     return f"Ray's {dead} died" if dead else ""
-
-
-def _ray_died(process: str) -> ClusterError:
-    """Returns the error for a private Ray that ended in mid-run, by whoever killed it."""
-    return ClusterError(
-        f"Ray's process {process} died, so that no trial can run any more.",
-        "continue with --resume RUN; if it happens again, see whether the machine ran out of memory (dmesg).",
-    )
 
 
 def _tune_error(error: Exception) -> ClusterError:

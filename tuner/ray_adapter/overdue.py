@@ -8,8 +8,6 @@ Tune calls its callbacks at every turn of its loop, ten times a second, whether 
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -63,10 +61,11 @@ class OverdueCallback(Callback):  # type: ignore[misc]  # ray ships no types
     Args:
         is_given_up: Whether the trial with that id of Tune's is to be given up; asked at every turn, and no
             more once it is.
+        end_tune: Makes Tune come to rest; it then kills what does not end in 5 seconds.
     """
 
-    def __init__(self, is_given_up: Callable[[str], bool]) -> None:
-        self._is_given_up = is_given_up
+    def __init__(self, is_given_up: Callable[[str], bool], end_tune: Callable[[], None]) -> None:
+        self._is_given_up, self._end_tune = is_given_up, end_tune
         self._given_up: set[str] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -80,17 +79,16 @@ class OverdueCallback(Callback):  # type: ignore[misc]  # ray ships no types
                 continue
             if self._is_given_up(trial.trial_id):
                 self._given_up.add(trial.trial_id)
-                _end(trial)
+                self._end(trial)
 
+    def _end(self, trial: Trial) -> None:
+        """Kills a trial's worker. Of one that still starts Tune has no handle to give, so Tune itself is ended.
 
-def _end(trial: Trial) -> None:
-    """Kills a trial's worker. Of one that still starts Tune has no handle to give, so Tune itself is ended.
-
-    Nothing is lost by that: the budget is spent or the stage does not work, and what other workers do is run
-    again by `--resume`.
-    """
-    actor = trial.temporary_state.ray_actor
-    if trial.status == Trial.RUNNING and actor is not None:
-        ray.kill(actor)
-    else:
-        os.kill(os.getpid(), signal.SIGUSR1)  # Tune comes to rest, and kills what does not end in 5 seconds
+        Nothing is lost by that: the budget is spent or the stage does not work, and what other workers do is
+        run again by `--resume`.
+        """
+        actor = trial.temporary_state.ray_actor
+        if trial.status == Trial.RUNNING and actor is not None:
+            ray.kill(actor)
+        else:
+            self._end_tune()

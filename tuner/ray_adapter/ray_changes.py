@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial, partialmethod
@@ -73,6 +74,19 @@ def usage_not_counted() -> Iterator[None]:
     from ray.air._internal import usage
 
     with _replaced(usage, "tag_callbacks", lambda callbacks: False):
+        yield
+
+
+@contextmanager
+def tune_ends_when(at_rest: threading.Event) -> Iterator[None]:
+    """Makes Ray Tune come to rest once an event is set, for the duration of a `with` block.
+
+    Tune asks such an event of its own at every turn of its loop. It sets it on SIGUSR1 alone, and that only
+    where it runs in the main thread.
+    """
+    from ray.tune import tune
+
+    with _replaced(tune, "_setup_signal_catching", lambda: at_rest):
         yield
 
 

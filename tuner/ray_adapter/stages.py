@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from tuner.errors import StageError
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.place import Place
 from tuner.ray_adapter.source import fingerprints, plugin_files
+from tuner.ray_adapter.supervision import LeftBehindError, dead_process, ray_died, supervised
 
 
 def load_stage(class_path: str) -> type[tune.Trainable]:
@@ -152,17 +154,25 @@ def _on_worker(
 
     Raises:
         StageError: The stage raised an exception.
+        ClusterError: Ray died.
         Interrupted: A signal came meanwhile.
     """
-    declared = ray.remote(
-        num_cpus=study.resources.cpus, num_gpus=place.num_gpus, resources=place.resources or None
-    )
-    task = declared(function)
-    answer = task.remote(*arguments)
-    while not ray.wait([answer], timeout=0.2)[0]:
-        interrupts.check()
-    try:
+
+    def ask(at_rest: threading.Event) -> Any:
+        declared = ray.remote(
+            num_cpus=study.resources.cpus, num_gpus=place.num_gpus, resources=place.resources or None
+        )
+        answer = declared(function).remote(*arguments)
+        while not ray.wait([answer], timeout=0.2)[0]:
+            if at_rest.is_set():
+                raise LeftBehindError
         return ray.get(answer)
+
+    try:
+        return supervised(ask, interrupts)
+    except LeftBehindError:
+        interrupts.check()
+        raise ray_died(dead_process()) from None
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
         if isinstance(cause, ValueError) and _FIX in str(cause):

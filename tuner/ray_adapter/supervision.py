@@ -1,7 +1,9 @@
-"""Notices within a second that the private Ray has died: the driver would wait for it for ever.
+"""Runs what waits for Ray in a thread of its own, so that the run can end when Ray does not answer any more.
 
 Ray's processes end with the driver, but not the driver with them. Without its raylet no trial can end, and
-Tune goes on waiting. A death is told by `dead_process`, and it brings Tune to rest.
+Tune goes on waiting; without its gcs_server Tune waits within Ray's C++, which hears no signal and ends the
+process after a minute with exit code 1. So the main thread only looks on. It asks the other thread to come
+to rest, and leaves it behind if it does not; the process must then end by `foundation.leaving`.
 """
 
 from __future__ import annotations
@@ -9,13 +11,34 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from typing import TypeVar
 
 import ray
 
-INTERVAL_S = 0.5
+from foundation.leaving import leave_at_once
+from tuner.errors import ClusterError
+from tuner.ray_adapter.interrupts import Interrupts
+
+INTERVAL_S = 0.2
+
+PATIENCE_S = 15.0
+"""Seconds that a thread may take to come to rest after a signal; Tune waits 5 for each of its workers."""
+
+PATIENCE_WITH_THE_DEAD_S = 3.0
+"""The same once Ray has died: nothing that the thread waits for will come."""
+
 _NEEDED = ("raylet", "gcs_server")
+_THREAD = "waits for Ray"
+
+T = TypeVar("T")
+
+
+class LeftBehindError(Exception):
+    """The thread did not come to rest, and may still go on at any time."""
 
 
 def dead_process() -> str:
@@ -28,23 +51,61 @@ def dead_process() -> str:
     return ""
 
 
-@contextmanager
-def supervised() -> Iterator[None]:
-    """Sends this process SIGUSR1, on which Tune comes to rest, when its Ray dies within a `with` block.
+def ray_died(process: str) -> ClusterError:
+    """Returns the error for a private Ray that ended in mid-run, by whoever killed it."""
+    return ClusterError(
+        f"Ray's process {process} died, so that no trial can run any more.",
+        "continue with --resume RUN; if it happens again, see whether the machine ran out of memory (dmesg).",
+    )
 
-    Until the block ends it is sent again and again: Tune listens only a little after `fit` begins.
+
+def supervised(work: Callable[[threading.Event], T], interrupts: Interrupts) -> T:
+    """Does work that waits for Ray, and stays able to end the run.
+
+    Args:
+        work: Comes to rest soon after the event it is given is set: by a signal, or when Ray dies.
+        interrupts: Entered already.
+
+    Returns:
+        What the work returns, which may have been cut short.
+
+    Raises:
+        LeftBehindError: It did not come to rest.
+        Exception: What the work raises.
     """
-    is_over = threading.Event()
+    at_rest, future = threading.Event(), Future[T]()
 
-    def watch() -> None:
-        while not is_over.wait(INTERVAL_S):
-            if dead_process():
-                os.kill(os.getpid(), signal.SIGUSR1)
+    def run() -> None:
+        try:
+            future.set_result(work(at_rest))
+        except BaseException as error:  # raised where it is waited for
+            future.set_exception(error)
 
-    watcher = threading.Thread(target=watch, name="supervision", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        watcher.join()
+    threading.Thread(target=run, name=_THREAD, daemon=True).start()
+    asked_s: float | None = None
+    while not wait([future], INTERVAL_S).done:
+        is_dead = bool(dead_process())
+        if not is_dead and interrupts.signum is None:
+            continue
+        at_rest.set()
+        asked_s = asked_s or time.monotonic()
+        if time.monotonic() - asked_s > (PATIENCE_WITH_THE_DEAD_S if is_dead else PATIENCE_S):
+            raise LeftBehindError
+    return future.result()
+
+
+def shut_down() -> None:
+    """Ends this driver's Ray; by force when it has died or a thread was left behind that still uses it.
+
+    Ray's own way would wait for what does not answer. What its processes have started is in their process
+    groups, and ends with them.
+    """
+    if not dead_process() and not any(thread.name == _THREAD for thread in threading.enumerate()):
+        ray.shutdown()
+        return
+    leave_at_once()
+    node = ray._private.worker._global_node
+    for started in [] if node is None else sum(node.all_processes.values(), []):
+        with suppress(ProcessLookupError):
+            os.killpg(started.process.pid, signal.SIGKILL)
+        started.process.wait()
