@@ -17,9 +17,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from foundation.leaving import leave
 from tuner.commands import COMMANDS, load
 from tuner.commands.output import Output
+from tuner.ray_adapter.interrupts import Interrupted, Interrupts, leave
+
+NOTHING_RUN = "interrupted before the first trial; nothing was run"
 
 _PROGRAM = "python -m tuner.run"
 
@@ -29,13 +31,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     is_named = bool(words) and not words[0].startswith("-")
     name = words.pop(0) if is_named else ""
-    try:
-        return _call(name, make_parser(name).parse_args(words))
-    except KeyboardInterrupt:
-        _note("interrupted before the first trial; nothing was run")
-        return 130
-    except Exception as error:
-        return _tell(error)
+    with Interrupts() as interrupts:
+        try:
+            with interrupts.at_once():
+                return _call(name, make_parser(name).parse_args(words))
+        except Interrupted as interrupted:
+            _note(NOTHING_RUN if name in ("", "run") else "interrupted")
+            return interrupted.exit_code
+        except Exception as error:
+            return _tell(error)
 
 
 def _call(name: str, args: argparse.Namespace) -> int:

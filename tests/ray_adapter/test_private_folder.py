@@ -16,8 +16,10 @@ from tuner.ray_adapter import private_folder
 from tuner.ray_adapter.private_folder import MAX_ROOT, make_private_folder, short_temporary_folder
 
 HOLD = (
+    "import tempfile\n"
+    "from pathlib import Path\n"
     "from tuner.ray_adapter.private_folder import make_private_folder as make\n"
-    "folder = make()\n"
+    "folder = make(Path(tempfile.gettempdir()))\n"
     "folder.ray.mkdir(mode=0o777)\n"
     "(folder.ray / 'log').write_text('a line')\n"
     "print(folder.path, flush=True)\n"
@@ -59,7 +61,7 @@ def test_left_overs_of_a_killed_process_go_at_the_next_start_and_nothing_else_do
         (strange[2] / "owner").write_text("another-machine")
         assert (left_over / "r/log").exists()
 
-        folder = make_private_folder()
+        folder = make_private_folder(root)
         assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
         assert set(root.iterdir()) == {in_use, folder.path, *strange}
         assert (in_use / "r/log").exists()
@@ -72,18 +74,18 @@ def test_left_overs_of_a_killed_process_go_at_the_next_start_and_nothing_else_do
 
 
 def test_a_folder_that_cannot_be_removed_whole_keeps_its_mark_for_the_next_start(root, monkeypatch):
-    folder = make_private_folder()
+    folder = make_private_folder(root)
     folder.ray.mkdir()
     with monkeypatch.context() as patched:
         patched.setattr(private_folder.shutil, "rmtree", lambda *_, **__: None)  # still written to
         folder.remove()
     assert folder.ray.exists()
-    make_private_folder().remove()
+    make_private_folder(root).remove()
     assert list(root.iterdir()) == []
 
 
 def test_a_folder_that_somebody_else_has_removed_is_no_mistake(root):
-    folder = make_private_folder()
+    folder = make_private_folder(root)
     shutil.rmtree(folder.path)
     folder.remove()
 
@@ -105,7 +107,7 @@ def test_a_temporary_folder_in_which_rays_sockets_do_not_fit_is_exchanged_for_a_
 
 
 def test_the_longest_path_of_a_socket_has_the_bytes_that_the_system_allows(root):
-    folder = make_private_folder()
+    folder = make_private_folder(root)
     below = str(folder.ray / "session_2026-11-29_10-48-24_697620_4194304/sockets/dash_TaskEventsHead")
     assert len(below) - len(str(root)) + MAX_ROOT == 107
     folder.remove()

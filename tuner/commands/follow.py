@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 
 from tuner.commands.output import Output, shown
 from tuner.commands.paths import user_path
+from tuner.ray_adapter.interrupts import Interrupted
 from tuner.runs.wanted import NAMES
 
 LOW_PRIORITY = 5
@@ -76,9 +77,9 @@ def run(args: argparse.Namespace, out: Output) -> int:
     try:
         with alone(args.folder, names, say_that_it_waits):
             return _follow(args, names, out)
-    except KeyboardInterrupt:
+    except Interrupted as interrupted:
         out.note("not completely written; run the same command again to continue")
-        return 130
+        return interrupted.exit_code
 
 
 def _wanted(args: argparse.Namespace) -> Sequence[str]:

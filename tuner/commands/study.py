@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from tuner.report.screens import Screen
     from tuner.runs.result import RunResult
 
-NOTHING_RUN = "interrupted before the first trial; nothing was run"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of a run."""
@@ -193,18 +191,16 @@ def _resume(args: argparse.Namespace, out: Output) -> int:
 
 
 def _run_for_real(study: StudySpec, options: SessionOptions, args: argparse.Namespace, out: Output) -> int:
-    from tuner.ray_adapter.interrupts import Interrupted
+    from tuner.ray_adapter.interrupts import Interrupts
     from tuner.ray_adapter.session import run_study
     from tuner.runs.result import exit_code
 
-    try:
+    with Interrupts() as interrupts:  # until all is printed: the exit code is to be that of the result
         with _screen(study.name, args, out) as screen:
             screen.say(_headline(study))
-            result, folder, signal_code = run_study(study, options, screen)
-    except Interrupted as interrupted:
-        out.note(NOTHING_RUN)
-        return interrupted.exit_code
-    _say_outputs(result, folder, args, out)
+            result, folder = run_study(study, options, screen, interrupts)
+        _say_outputs(result, folder, args, out)
+    signal_code = interrupts.exit_code if result.interrupted_by else None
     return exit_code(result) if signal_code is None else signal_code
 
 

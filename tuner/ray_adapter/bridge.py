@@ -159,7 +159,7 @@ class Bridge:
                 self.advisor.tell(trial_id, noted.get(trial_id, Ending.discarded(reason)))
 
     def take_over(self) -> None:
-        """Keeps every thread but this one out for good: Tune's may go on at any time after it was left behind."""
+        """Keeps every thread but this one out for good: Tune's, once left behind, may go on at any time."""
         self._lock.acquire()
 
     def settle(self) -> None:

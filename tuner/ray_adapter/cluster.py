@@ -21,7 +21,7 @@ from tuner.errors import ClusterError
 from tuner.ray_adapter.address import AUTO, cluster_address, knock
 from tuner.ray_adapter.home import ensure_home
 from tuner.ray_adapter.interrupts import Interrupts
-from tuner.ray_adapter.private_folder import make_private_folder
+from tuner.ray_adapter.private_folder import make_private_folder, short_temporary_folder
 from tuner.ray_adapter.ray_changes import ray_start_changed
 
 _QUIET = {
@@ -167,7 +167,7 @@ def connect(options: ClusterOptions, interrupts: Interrupts) -> Iterator[Resourc
 
 @contextmanager
 def _private(options: ClusterOptions) -> Iterator[str]:
-    folder = make_private_folder()
+    folder = make_private_folder(short_temporary_folder())
     url = _start(
         "Ray did not start",
         f"its logs are in {folder.path} until the next start.",

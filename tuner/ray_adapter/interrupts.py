@@ -1,7 +1,10 @@
 """SIGINT, SIGTERM and SIGHUP end a run gracefully: a partial result is written.
 
 The handler only remembers: an exception out of it would go off inside Ray's C code. Whoever waits asks
-`check`. A second signal ends the process at once.
+`check`. Only where nothing can be lost yet, such as during imports, it raises (`at_once`). A second signal
+ends the process at once.
+
+The end of the process is here too, since a signal may come then (`leave`).
 
 SIGHUP says that the terminal has gone away, as with a dropped connection. It counts as SIGTERM, unless it is
 ignored already, as under `nohup`.
@@ -11,11 +14,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STANDARD_STREAMS = (0, 1, 2)
+_is_at_once = False
 
 
 def exit_code_of(signum: int) -> int:
@@ -23,8 +30,8 @@ def exit_code_of(signum: int) -> int:
     return 128 + (signal.SIGINT if signum == signal.SIGINT else signal.SIGTERM)
 
 
-class Interrupted(BaseException):
-    """Raised by `check`; like KeyboardInterrupt, no `except Exception` holds it."""
+class Interrupted(KeyboardInterrupt):
+    """Raised by `check`, whatever the signal; no `except Exception` holds it."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -36,6 +43,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.signum: int | None = None
+        self._raises = False
         self._taken: tuple[signal.Signals, ...] = ()
         self._terminals: tuple[int, ...] = ()
 
@@ -77,12 +85,32 @@ class Interrupts:
         for signum, handler in self._before.items():
             signal.signal(signum, handler)
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Raises Interrupted as soon as a signal comes, for the duration of a `with` block.
+
+        An exception that is raised in an import may be dropped, or turned into another one: the block then
+        ends with Interrupted all the same.
+        """
+        self.check()
+        self._raises = True
+        try:
+            yield
+        except Exception:
+            self.check()
+            raise
+        finally:
+            self._raises = False
+        self.check()
+
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         self.signum = signum
         for again in self._taken:
             signal.signal(again, signal.SIG_DFL)
         if signum == signal.SIGHUP:
             self._let_go_of_terminals()
+        if self._raises:
+            self.check()
 
     def _let_go_of_terminals(self) -> None:
         """Sends to nowhere what would be written to a terminal that is no more: writing there is an error."""
@@ -90,3 +118,22 @@ class Interrupts:
         for fd in self._terminals:
             os.dup2(nowhere, fd)
         os.close(nowhere)
+
+
+def leave_at_once() -> None:
+    """Makes `leave` skip all that Python does at its end: some library would wait there for what is dead."""
+    global _is_at_once  # noqa: PLW0603  # a process ends once
+    _is_at_once = True
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process with an exit code. A signal that comes now ends it at once, with the same code."""
+    for signum in _SIGNALS:
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, lambda *_: os._exit(code))
+    if not _is_at_once:
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

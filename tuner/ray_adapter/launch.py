@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from tuner.ray_adapter.bridge import Bridge
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.overdue import OverdueCallback
 from tuner.ray_adapter.place import Place
+from tuner.ray_adapter.private_folder import make_private_folder
 from tuner.ray_adapter.ray_changes import tune_ends_when, usage_not_counted
 from tuner.ray_adapter.scheduler import AdvisorScheduler
 from tuner.ray_adapter.searcher import AdvisorSearcher
@@ -83,13 +83,13 @@ def run_trials(
         lambda: _interrupted_by(interrupts),
         device=workers.device,
     )
-    storage = Path(tempfile.mkdtemp(prefix="dt-tune-"))
+    folder = make_private_folder(Path(tempfile.gettempdir()))
     for logger in (STATE_LOGGER, END_LOGGER):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     scheduler = AdvisorScheduler(bridge, errors_dir)
 
     def tune_until(at_rest: threading.Event) -> None:
-        tuner = _tuner(study, stage, bridge, scheduler, storage, workers, at_rest)
+        tuner = _tuner(study, stage, bridge, scheduler, folder.tune, workers, at_rest)
         with usage_not_counted(), tune_ends_when(at_rest):
             tuner.fit()
 
@@ -101,7 +101,7 @@ def run_trials(
         bridge.error = bridge.error or _tune_error(error)
     finally:
         bridge.interrupt(_interrupted_by(interrupts) or "interrupted")
-        shutil.rmtree(storage, ignore_errors=True)
+        folder.remove()
     if (dead := dead_process()) and interrupts.signum is None:
         bridge.error = bridge.error or ray_died(dead)
     if bridge.error is None and interrupts.signum is None:

@@ -82,7 +82,7 @@ class OverdueCallback(Callback):  # type: ignore[misc]  # ray ships no types
                 self._end(trial)
 
     def _end(self, trial: Trial) -> None:
-        """Kills a trial's worker. Of one that still starts Tune has no handle to give, so Tune itself is ended.
+        """Kills a trial's worker. Of one that still starts Tune has no handle to give, so Tune ends itself.
 
         Nothing is lost by that: the budget is spent or the stage does not work, and what other workers do is
         run again by `--resume`.

@@ -1,7 +1,8 @@
 """A folder for one process: nobody else may look into it, and it does not outlive its owner for long.
 
-Ray makes its own folders for everybody, so they lie below one of mode 0700. Its path is short: Ray puts
-sockets into it, whose paths are limited. What a killed process left is removed by the next one.
+What Ray and Ray Tune write lies below such folders: Ray makes its own for everybody, and neither removes what
+is left when it is killed. What a killed process left is removed by the next one. The path of Ray's is short:
+it holds sockets, whose paths are limited.
 """
 
 from __future__ import annotations
@@ -50,21 +51,26 @@ class PrivateFolder:
         """The folder that Ray gets; Ray makes it, for everybody. Short, see `MAX_ROOT`."""
         return self.path / "r"
 
+    @property
+    def tune(self) -> Path:
+        """The folder that Ray Tune gets, which makes it."""
+        return self.path / "tune"
+
     def remove(self) -> None:
         """Removes the folder. What is still written to cannot be removed now; the next start removes it."""
         _remove(self.path)
         os.close(self._lock)
 
 
-def make_private_folder() -> PrivateFolder:
-    """Makes one in the temporary folder, and removes the left-overs of dead processes there.
+def make_private_folder(root: Path) -> PrivateFolder:
+    """Makes one in a folder, and removes the left-overs of dead processes there.
+
+    Args:
+        root: A temporary folder; for Ray's own a short one, see `short_temporary_folder`.
 
     Raises:
-        ClusterError: No temporary folder can be written to.
+        ClusterError: The folder cannot be written to.
     """
-    root = short_temporary_folder()
-    if str(root) != tempfile.gettempdir():
-        _log.warning("%s has too long a path for Ray's sockets; %s is used.", tempfile.gettempdir(), root)
     _remove_left_overs(root)
     try:
         path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
@@ -80,7 +86,7 @@ def make_private_folder() -> PrivateFolder:
 
 
 def short_temporary_folder() -> Path:
-    """The temporary folder; another one where its path is too long for Ray's sockets.
+    """The temporary folder; another one, with a warning, where its path is too long for Ray's sockets.
 
     Raises:
         ClusterError: The path is too long, and no other folder can be written to.
@@ -90,6 +96,7 @@ def short_temporary_folder() -> Path:
         return Path(asked)
     for other in map(Path, _SHORT):
         if other.is_dir() and os.access(other, os.W_OK | os.X_OK):
+            _log.warning("%s has too long a path for Ray's sockets; %s is used.", asked, other)
             return other
     raise ClusterError(
         f"{asked}: the path of the temporary folder is too long for Ray's sockets, and none of "

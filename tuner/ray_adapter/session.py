@@ -68,36 +68,47 @@ class SessionOptions:
 
 
 def run_study(
-    study: StudySpec, options: SessionOptions, screen: Screen
-) -> tuple[RunResult, Path, int | None]:
+    study: StudySpec, options: SessionOptions, screen: Screen, interrupts: Interrupts
+) -> tuple[RunResult, Path]:
     """Runs a study to its end.
 
+    Args:
+        study: The resolved study.
+        options: How it runs.
+        screen: Where it shows itself.
+        interrupts: Entered already. A signal that comes before the end of the last trial ends the run; a
+            later one changes nothing.
+
     Returns:
-        The result, the folder it was written to, and the exit code of the signal that ended the
-        run, if any.
+        The result, and the folder it was written to.
 
     Raises:
         TunerError: The cluster, the device, the stage or the disk is at fault. What was finished by
             then is in the run's folder.
+        Interrupted: A signal came before there was a run.
     """
-    Advisor(study)  # a mistake in the sampler's or the rule's options shows now, not after Ray's start
+    with interrupts.at_once():
+        Advisor(study)  # a mistake in the sampler's or the rule's options shows now, not after Ray's start
     with _held(options) as held:
-        _check_writable(options.runs_dir)
-        earlier = _earlier_run(study, options)
         cluster = ClusterOptions(
             address=options.address, dashboard=options.dashboard, num_cpus=study.resources.cpus
         )
-        prepare_environment(cluster)  # from here on ray may be imported, by the stage for one
-        _check_stage(study)
+        with interrupts.at_once():
+            _check_writable(options.runs_dir)
+            earlier = _earlier_run(study, options)
+            prepare_environment(cluster)  # from here on ray may be imported, by the stage for one
+            _check_stage(study)
         screen.say(_start_line(options))
-        with Interrupts() as interrupts, connect(cluster, interrupts) as resources, _one_thread():
+        with connect(cluster, interrupts) as resources, _one_thread():
             if resources.dashboard:
                 screen.say(f"dashboard: {resources.dashboard}")
             device = look_at_device(study, resources, interrupts, require_hardware=options.require_hardware)
             _say_device(study, device, screen)
             run = _open(study, held, earlier, device, options, screen)
             result = _run_on(study, device, run, interrupts, screen)
-            return result, run.folder, interrupts.exit_code
+            if interrupts.name and not result.interrupted_by:
+                screen.say(f"{interrupts.name} came after the last trial: the result is complete")
+            return result, run.folder
 
 
 @contextmanager

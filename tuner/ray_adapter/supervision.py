@@ -3,25 +3,26 @@
 Ray's processes end with the driver, but not the driver with them. Without its raylet no trial can end, and
 Tune goes on waiting; without its gcs_server Tune waits within Ray's C++, which hears no signal and ends the
 process after a minute with exit code 1. So the main thread only looks on. It asks the other thread to come
-to rest, and leaves it behind if it does not; the process must then end by `foundation.leaving`.
+to rest, and leaves it behind if it does not; the process must then end by `leave_at_once`.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
+from itertools import chain
 from typing import TypeVar
 
 import ray
 
-from foundation.leaving import leave_at_once
 from tuner.errors import ClusterError
-from tuner.ray_adapter.interrupts import Interrupts
+from tuner.ray_adapter.interrupts import Interrupts, leave_at_once
 
 INTERVAL_S = 0.2
 
@@ -43,12 +44,18 @@ class LeftBehindError(Exception):
 
 def dead_process() -> str:
     """Name of a process of this driver's own Ray that has died; empty if none has, or Ray is not its own."""
-    node = ray._private.worker._global_node
-    processes = {} if node is None else node.all_processes
+    processes = _own_processes()
     for name in _NEEDED:
-        if any(started.process.poll() is not None for started in processes.get(name, ())):
+        if any(process.poll() is not None for process in processes.get(name, ())):
             return name
     return ""
+
+
+def _own_processes() -> dict[str, list[subprocess.Popen[bytes]]]:
+    """The processes that this driver has started for its Ray, by name; none for a Ray that is not its own."""
+    node = ray._private.worker._global_node
+    started = {} if node is None else node.all_processes
+    return {name: [one.process for one in several] for name, several in started.items()}
 
 
 def ray_died(process: str) -> ClusterError:
@@ -104,8 +111,7 @@ def shut_down() -> None:
         ray.shutdown()
         return
     leave_at_once()
-    node = ray._private.worker._global_node
-    for started in [] if node is None else sum(node.all_processes.values(), []):
+    for process in chain.from_iterable(_own_processes().values()):
         with suppress(ProcessLookupError):
-            os.killpg(started.process.pid, signal.SIGKILL)
-        started.process.wait()
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

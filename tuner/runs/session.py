@@ -61,7 +61,8 @@ def carry_out(  # each is one thing that the runs of Ray and of the simulator di
         outputs: Writes what people read.
         say: Takes lines on what could not be written, here or elsewhere.
         listeners: Functions that hear every event; see `JournaledAdvisor`.
-        interrupted_by: Names the signal that ended the run; empty when none did.
+        interrupted_by: Names the signal that came; empty when none did. A run that has finished by itself
+            is not interrupted any more.
 
     Raises:
         TunerError: Any error that ended the run, or kept its outputs from being written.
@@ -72,11 +73,12 @@ def carry_out(  # each is one thing that the runs of Ray and of the simulator di
         run_trials(JournaledAdvisor(run.advisor, run.journal, clock, listeners, Checkpoints(run.folder)))
     except (Exception, SystemExit) as caught:  # a plug-in that exits would end the run as if all were well
         error = caught
-    ended = end_run(run, clock(), outputs, interrupted_by=interrupted_by(), error=error)
+    signal = "" if run.advisor.finish_reason else interrupted_by()
+    ended = end_run(run, clock(), outputs, interrupted_by=signal, error=error)
     try:
         for trouble in ended.troubles:
             say(trouble)
-        follower.wait(is_interrupted=bool(ended.result.interrupted_by))
+        follower.wait(is_interrupted=bool(interrupted_by()))
         if ended.failure:
             say(f"what was finished is in {run.folder}")
     finally:
