@@ -15,6 +15,8 @@ SLOW = (
     "faults/test_ray_dies.py",
     "faults/test_signals.py",
     "faults/test_left_overs.py",
+    "faults/test_suspended.py",
+    "ray_adapter/test_private.py",
     "ray_adapter/test_cluster.py",
     "test_first_light.py",
     "test_docs.py",

@@ -44,6 +44,24 @@ def test_every_port_of_a_private_ray_is_on_the_loopback():
     assert {address: owner for address, owner in found.items() if not is_loopback(address)} == {}
 
 
+WITH_DASHBOARD = """
+import os
+from tests.processes import descendants, is_loopback, listening
+from tuner.ray_adapter.cluster import ClusterOptions, connect
+from tuner.ray_adapter.interrupts import Interrupts
+with Interrupts() as interrupts, connect(ClusterOptions(dashboard=True), interrupts) as resources:
+    found = listening({os.getpid(), *descendants(os.getpid())})
+    print(resources.dashboard.split()[0].removeprefix("http://") in found)
+    print([address for address in found if not is_loopback(address)])
+"""
+
+
+def test_with_its_dashboard_too():
+    command = [sys.executable, "-c", WITH_DASHBOARD]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n[]\n", done.stderr
+
+
 @pytest.mark.usefixtures("ray_resources")
 def test_its_agent_leaves_the_port_that_ray_takes_by_default_to_others():
     found = listening(descendants(os.getpid()))

@@ -10,18 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from foundation import owned_folder
 from tests.processes import ROOT
 from tuner.errors import ClusterError
 from tuner.ray_adapter import private_folder
-from tuner.ray_adapter.private_folder import MAX_ROOT, make_private_folder, short_temporary_folder
+from tuner.ray_adapter.private_folder import MAX_ROOT, RAY, make_private_folder, short_temporary_folder
 
 HOLD = (
     "import tempfile\n"
     "from pathlib import Path\n"
     "from tuner.ray_adapter.private_folder import make_private_folder as make\n"
     "folder = make(Path(tempfile.gettempdir()))\n"
-    "folder.ray.mkdir(mode=0o777)\n"
-    "(folder.ray / 'log').write_text('a line')\n"
+    "(folder.path / 'r').mkdir(mode=0o777)\n"
+    "(folder.path / 'r/log').write_text('a line')\n"
     "print(folder.path, flush=True)\n"
     "input()\n"
 )
@@ -58,7 +59,7 @@ def test_left_overs_of_a_killed_process_go_at_the_next_start_and_nothing_else_do
         strange[0].mkdir()
         strange[1].write_text("")
         strange[2].mkdir()
-        (strange[2] / "owner").write_text("another-machine")
+        (strange[2] / ".owner").write_text("another-machine")
         assert (left_over / "r/log").exists()
 
         folder = make_private_folder(root)
@@ -75,11 +76,11 @@ def test_left_overs_of_a_killed_process_go_at_the_next_start_and_nothing_else_do
 
 def test_a_folder_that_cannot_be_removed_whole_keeps_its_mark_for_the_next_start(root, monkeypatch):
     folder = make_private_folder(root)
-    folder.ray.mkdir()
+    (folder.path / RAY).mkdir()
     with monkeypatch.context() as patched:
-        patched.setattr(private_folder.shutil, "rmtree", lambda *_, **__: None)  # still written to
+        patched.setattr(owned_folder.shutil, "rmtree", lambda *_, **__: None)  # still written to
         folder.remove()
-    assert folder.ray.exists()
+    assert (folder.path / RAY).exists()
     make_private_folder(root).remove()
     assert list(root.iterdir()) == []
 
@@ -108,6 +109,6 @@ def test_a_temporary_folder_in_which_rays_sockets_do_not_fit_is_exchanged_for_a_
 
 def test_the_longest_path_of_a_socket_has_the_bytes_that_the_system_allows(root):
     folder = make_private_folder(root)
-    below = str(folder.ray / "session_2026-11-29_10-48-24_697620_4194304/sockets/dash_TaskEventsHead")
+    below = str(folder.path / RAY / "session_2026-11-29_10-48-24_697620_4194304/sockets/dash_TaskEventsHead")
     assert len(below) - len(str(root)) + MAX_ROOT == 107
     folder.remove()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from foundation.owned_folder import OwnedFolder, make_owned_folder
 from trainables.command import template
 from trainables.command.environment import script_environment
 from trainables.command.metrics import Metrics
@@ -45,6 +46,7 @@ class TrialPlace:
     def __init__(self, options: CommandOptions) -> None:
         self._options = options
         self._cwd: Path | None = None
+        self._owned: OwnedFolder | None = None
         self.words: dict[str, Any] = {}
         self.more_patch: Mapping[str, Any] = {}
         self._more_words: list[str] = []
@@ -53,7 +55,8 @@ class TrialPlace:
             prefix = time.strftime("trial-%Y%m%d-%H%M%S-")
             self.folder = Path(tempfile.mkdtemp(prefix=prefix, dir=options.logs)).resolve()
         else:
-            self.folder = Path(tempfile.mkdtemp(prefix="distill-trial-"))
+            self._owned = make_owned_folder(Path(tempfile.gettempdir()), "distill-trial-")
+            self.folder = self._owned.path
 
     def furnish(
         self,
@@ -147,4 +150,7 @@ class TrialPlace:
 
     def remove(self) -> None:
         """Removes the folder, unless ``logs`` keeps it; its working folder in any case."""
-        shutil.rmtree(self.folder / NAME if self._options.logs else self.folder, ignore_errors=True)
+        if self._owned:
+            self._owned.remove()
+        else:
+            shutil.rmtree(self.folder / NAME, ignore_errors=True)

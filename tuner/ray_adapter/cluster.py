@@ -21,7 +21,7 @@ from tuner.errors import ClusterError
 from tuner.ray_adapter.address import AUTO, cluster_address, knock
 from tuner.ray_adapter.home import ensure_home
 from tuner.ray_adapter.interrupts import Interrupts
-from tuner.ray_adapter.private_folder import make_private_folder, short_temporary_folder
+from tuner.ray_adapter.private_folder import RAY, make_private_folder, short_temporary_folder
 from tuner.ray_adapter.ray_changes import ray_start_changed
 
 _QUIET = {
@@ -175,7 +175,7 @@ def _private(options: ClusterOptions) -> Iterator[str]:
         num_cpus=max(os.cpu_count() or 1, options.num_cpus),
         include_dashboard=options.dashboard,
         _node_ip_address="127.0.0.1",
-        _temp_dir=str(folder.ray),
+        _temp_dir=str(folder.path / RAY),
     )
     try:
         yield url and f"{url} (token: {os.environ['RAY_AUTH_TOKEN']})"

@@ -21,7 +21,7 @@ from tuner.ray_adapter.bridge import Bridge
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.overdue import OverdueCallback
 from tuner.ray_adapter.place import Place
-from tuner.ray_adapter.private_folder import make_private_folder
+from tuner.ray_adapter.private_folder import TUNE, make_private_folder
 from tuner.ray_adapter.ray_changes import tune_ends_when, usage_not_counted
 from tuner.ray_adapter.scheduler import AdvisorScheduler
 from tuner.ray_adapter.searcher import AdvisorSearcher
@@ -89,7 +89,7 @@ def run_trials(
     scheduler = AdvisorScheduler(bridge, errors_dir)
 
     def tune_until(at_rest: threading.Event) -> None:
-        tuner = _tuner(study, stage, bridge, scheduler, folder.tune, workers, at_rest)
+        tuner = _tuner(study, stage, bridge, scheduler, folder.path / TUNE, workers, at_rest)
         with usage_not_counted(), tune_ends_when(at_rest):
             tuner.fit()
 
