@@ -170,7 +170,8 @@ def _private(options: ClusterOptions) -> Iterator[str]:
     folder = make_private_folder(short_temporary_folder())
     url = _start(
         "Ray did not start",
-        f"its logs are in {folder.path} until the next start.",
+        f"read its logs below {folder.path}, which the next start removes; memory or processes "
+        "(ulimit -u) may have run out.",
         address="local",
         num_cpus=max(os.cpu_count() or 1, options.num_cpus),
         include_dashboard=options.dashboard,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +19,9 @@ from tuner.errors import ClusterError
 
 RAY, TUNE = "r", "tune"
 """The folders below it that Ray and Ray Tune make."""
+
+MIN_FREE_MIB = 16
+"""Space for the files and logs with which Ray starts."""
 
 _PREFIX = "dt-"
 _SHORT = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  # what is made there is private
@@ -38,14 +42,18 @@ def make_private_folder(root: Path) -> OwnedFolder:
         root: A temporary folder; for Ray's own a short one, see `short_temporary_folder`.
 
     Raises:
-        ClusterError: The folder cannot be written to.
+        ClusterError: The folder cannot be written to, or has no space: Ray would wait there, and not say why.
     """
+    hint = "free some space, or set TMPDIR to another folder."
     try:
-        return make_owned_folder(root, _PREFIX)
+        folder = make_owned_folder(root, _PREFIX)  # first: left-overs take space too
+        free_mib = shutil.disk_usage(root).free >> 20
     except OSError as error:
-        raise ClusterError(
-            f"{root}: cannot make a folder here: {error.strerror}.", "free some space, or set TMPDIR."
-        ) from error
+        raise ClusterError(f"{root}: cannot make a folder here: {error.strerror}.", hint) from error
+    if free_mib < MIN_FREE_MIB:
+        folder.remove()
+        raise ClusterError(f"{root}: only {free_mib} MiB are free, and Ray needs {MIN_FREE_MIB}.", hint)
+    return folder
 
 
 def short_temporary_folder() -> Path:
