@@ -17,7 +17,7 @@ from tuner.ray_adapter.place import Place
 from tuner.ray_adapter.ray_changes import ray_start_changed
 from tuner.ray_adapter.stages import describe_device
 with ray_start_changed(needs_api_server=False):
-    ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
 stage = {"class": "tests.ray_adapter.test_stages:NamesItsProcess", "num_epochs": 1, "num_samples": 240}
 without, with_card = (
     describe_device(make_study(stage=stage), Interrupts(), Place(num_gpus=num_gpus))["pid"]
