@@ -30,7 +30,7 @@ SLOW = (
     "ray_adapter/test_checkpoints.py",
     "trainables/test_command.py",
     "testing/test_own_stage.py",
-    "runs/test_format_1.py",
+    "runs/test_earlier_formats.py",
     "optuna_sampler/test_lattice_sampler.py",
     "commands/test_run_output.py",
     "commands/test_docs.py",

@@ -6,7 +6,8 @@ Whatever a journal is read for (going on, the report, the sinks, `status`, a war
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -38,11 +39,9 @@ from tuner.core.recommend import Admitted
 from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord
 from tuner.core.warm_start import WarmStart
-from tuner.errors import RecordsError
-from tuner.runs.journal import Event
-
-FORMAT = 2
-"""Format of the journals that this version writes. Format 1, without a number, had the same lines."""
+from tuner.errors import RecordsError, TunerError
+from tuner.runs.lines import Event, how_to_mend
+from tuner.runs.shapes import check_shape
 
 STAGE_SOURCE = "stage_source"
 """Key of the provenance in a journal's first line. No output repeats it: it may name thousands of files."""
@@ -124,6 +123,7 @@ class Facts:
         told_s: Time at which each trial and probe was last heard of, seconds since the run began.
         elapsed_s: Seconds of the newest line before the end.
         num_lost: Trials and probes whose worker was lost, or which were discarded.
+        num_lines: Lines so far, the first included.
     """
 
     start: Start
@@ -134,22 +134,63 @@ class Facts:
     told_s: dict[str, float] = field(default_factory=dict)
     elapsed_s: float = 0.0
     num_lost: int = 0
+    num_lines: int = 1
     _busy: dict[str, int] = field(default_factory=dict)
 
     def take(self, event: Event) -> TrialRecord | None:
-        """Takes the next line; the new record of the trial that it changed, None where it changed none."""
-        self.end = _end(event) if event["event"] == "end" else None
-        if self.end is None:
-            self.elapsed_s = max(self.elapsed_s, float(event["elapsed_s"]))
-        fact = _fact(event)
-        if fact is None:
-            return None
-        self.heard.append(Heard(elapsed_s=float(event["elapsed_s"]), fact=fact))
-        self._occupy(fact, self.heard[-1].elapsed_s)
-        record = record_after(fact, self.records)
+        """Takes the next line; the new record of the trial that it changed, None where it changed none.
+
+        What comes after the end of its trial or probe, or a second time, changes nothing, as when the run
+        heard it.
+
+        Raises:
+            RecordsError: The line has the wrong shape, or is of a trial that was never asked for.
+        """
+        self.num_lines += 1
+        with _located(self.num_lines):
+            check_shape(event)
+            self.end = _end(event) if event["event"] == "end" else None
+            if self.end is None:
+                self.elapsed_s = max(self.elapsed_s, float(event["elapsed_s"]))
+            if event["event"] == "start":
+                raise ValueError("a run starts in the first line only")
+            fact = _fact(event)
+            if fact is None or self._is_late(fact):
+                return None
+            return self._take(Heard(elapsed_s=float(event["elapsed_s"]), fact=fact))
+
+    def _take(self, heard: Heard) -> TrialRecord | None:
+        self.heard.append(heard)
+        self._occupy(heard.fact, heard.elapsed_s)
+        record = record_after(heard.fact, self.records)
         if record is not None:
             self.records[record.trial_id] = record
         return record
+
+    def _is_late(self, fact: Fact) -> bool:
+        """Whether a fact is of a trial or a probe that has ended.
+
+        Raises:
+            ValueError: It is of one that was never asked for, or asks for one a second time.
+        """
+        match fact:
+            case Asked(answer=Run() | Probe() as answer):
+                if answer.trial_id in self.spans:
+                    raise ValueError(f"trial {answer.trial_id!r} is asked for a second time")
+                if isinstance(answer, Run) and answer.resumed_from:
+                    self._check_known(answer.resumed_from, self.records)
+            case Reported() | StopOrdered():
+                self._check_known(fact.trial_id, self.records)
+                return fact.trial_id not in self._busy
+            case Ended() | ProbeDone():
+                self._check_known(fact.trial_id, self.spans)
+                return fact.trial_id not in self._busy
+        return False
+
+    @staticmethod
+    def _check_known(trial_id: str, known: Mapping[str, object]) -> None:
+        if trial_id not in known:
+            raise ValueError(f"trial {trial_id!r} was never asked for")
 
     def _occupy(self, fact: Fact, now_s: float) -> None:
         """Gives each trial or probe to the first worker that is free."""
@@ -165,8 +206,8 @@ class Facts:
             case Ended() | ProbeDone():
                 trial_id = fact.trial_id
                 self.num_lost += isinstance(fact, Ended) and fact.ending.is_lost
-                if self._busy.pop(trial_id, None) is not None:
-                    self.spans[trial_id] = replace(self.spans[trial_id], end_s=now_s)
+                del self._busy[trial_id]
+                self.spans[trial_id] = replace(self.spans[trial_id], end_s=now_s)
             case Reported() | StopOrdered():
                 trial_id = fact.trial_id
             case _:
@@ -174,11 +215,21 @@ class Facts:
         self.told_s[trial_id] = now_s
 
 
+@contextmanager
+def _located(number: int) -> Iterator[None]:
+    """Says of what is wrong with a line, which one it is and what to do about it."""
+    try:
+        yield
+    except (TunerError, ValueError) as error:
+        what = error.message if isinstance(error, TunerError) else str(error)
+        raise RecordsError(f"line {number}: {what.rstrip('.')}.", how_to_mend(number)) from error
+
+
 def fold(events: Sequence[Event]) -> Facts:
     """Adds up a journal, or any prefix of it that holds its first line.
 
     Raises:
-        RecordsError: The journal does not begin with the start of a run, or a newer version wrote it.
+        RecordsError: The journal does not begin with the start of a run, or a line is wrong: `Facts.take`.
     """
     facts = Facts(start=start_of(events))
     for event in events[1:]:
@@ -190,26 +241,36 @@ def start_of(events: Sequence[Event]) -> Start:
     """The first line of a journal.
 
     Raises:
-        RecordsError: The journal cannot be read; see `fold`.
+        RecordsError: See `fold`.
     """
     first = events[0] if events else {}
     if first.get("event") != "start" or not {"provenance", "traits"} <= first.keys():
         raise RecordsError("it does not begin with the start of a run.")
-    if first.get("format", 1) > FORMAT:
-        raise RecordsError(
-            f"it is in format {first['format']}, and this version of distill-tuner reads up to {FORMAT}.",
-            "use the version that wrote it, or a newer one.",
+    with _located(1):
+        check_shape(first)
+        provenance = dict(first["provenance"])
+        source = provenance.pop(STAGE_SOURCE, None)
+        return Start(
+            study=first.get("study"),
+            provenance=provenance | {k: v for k, v in _NOT_KEPT_EARLIER.items() if k not in provenance},
+            stage_source=source,
+            traits=StageTraits.from_dict(first["traits"]),
+            num_workers=first["num_workers"],
+            warm_start=WarmStart.from_dict(first["prior"]) if first.get("prior") else None,
         )
-    provenance = dict(first["provenance"])
-    source = provenance.pop(STAGE_SOURCE, None)
-    return Start(
-        study=first.get("study"),
-        provenance=provenance,
-        stage_source=source,
-        traits=StageTraits.from_dict(first["traits"]),
-        num_workers=int(first["num_workers"]),
-        warm_start=WarmStart.from_dict(first["prior"]) if first.get("prior") else None,
-    )
+
+
+_NOT_KEPT_EARLIER: dict[str, Any] = {
+    "study": "",
+    "study_hash": "",
+    "seed": None,
+    "started": "",
+    "hardware": "",
+    "hardware_mismatch": "",
+    "platform": "",
+    "versions": {},
+}
+"""Provenance that the journals of early versions lack."""
 
 
 def _end(event: Event) -> End:

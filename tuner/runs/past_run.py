@@ -6,7 +6,8 @@ no advisor. Without its study.yaml, the study is the one in the journal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,9 @@ from tuner.advisor.facts import CertifyOrdered
 from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord
 from tuner.errors import RecordsError
-from tuner.runs.facts import End, Facts, Span, Start, fold, start_of
-from tuner.runs.journal import Event, Journal, journal_of, read_journal
+from tuner.runs.facts import End, Facts, Span, Start, fold
+from tuner.runs.journal import Journal, journal_of, read_journal
+from tuner.runs.lines import Event
 from tuner.runs.result import RunResult
 from tuner.spec import load_study, study_from_text
 from tuner.spec.yaml_format import write_yaml
@@ -41,7 +43,11 @@ class PastRun:
 
     @cached_property
     def facts(self) -> Facts:
-        """The facts that its journal adds up to."""
+        """The facts that its journal adds up to.
+
+        Raises:
+            RecordsError: The events are not those of a run; those of `read_past_run` are.
+        """
         return fold(self.events)
 
     @property
@@ -148,13 +154,22 @@ def read_past_run(folder: Path) -> PastRun:
     """
     path, file = journal_of(folder), folder / "study.yaml"
     events = tuple(read_journal(path))
+    with located(path):
+        facts = fold(events)
+    study = load_study(str(file)) if file.is_file() else _study_of(facts.start, folder)
+    past = PastRun(folder=folder.resolve(), study=study, events=events)
+    vars(past)["facts"] = facts  # its cached property, which is thus folded once
+    return past
+
+
+@contextmanager
+def located(path: Path) -> Iterator[None]:
+    """Says of what is wrong with a journal, which file it is."""
     try:
-        start = start_of(events)
+        yield
     except RecordsError as error:
         hint = error.hint or "name a run of this version of distill-tuner."
         raise RecordsError(f"{path}: {error.message}", hint) from error
-    study = load_study(str(file)) if file.is_file() else _study_of(start, folder)
-    return PastRun(folder=folder.resolve(), study=study, events=events)
 
 
 def _study_of(start: Start, folder: Path) -> StudySpec:
