@@ -78,6 +78,7 @@ class RunStatus:
 
     def text(self) -> str:
         """Returns the state in words, for people."""
+        from tuner.report.changes import changes_caution, noted_lines
         from tuner.report.progress import best_text, budget_text, counts_text
 
         past, progress = self.past, self.progress
@@ -90,6 +91,7 @@ class RunStatus:
             + (f", {progress.best.config}" if progress.best else ""),
             f"budget: {budget_text(progress)} ({progress.spent:.0%} spent)",
         ]
+        lines += [line for line in (changes_caution(past.provenance), *noted_lines(past.provenance)) if line]
         if progress.running:
             from tuner.report.live import running_rows
 
@@ -137,6 +139,7 @@ class RunStatus:
                 }
                 for record in progress.running
             ],
+            "changes": self.past.provenance.get("changes", []),
             "last_stops": [
                 {"trial_id": r.trial_id, "state": r.state.value, "reason": r.reason} for r in self._last_stops
             ],

@@ -52,6 +52,11 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         metavar="RUN_DIR",
         help="continue a run that was killed or interrupted",
     )
+    parser.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="with --resume: continue though what is measured has changed, and say so in every output",
+    )
     what.add_argument("--list-spaces", action="store_true", help="list the shipped studies")
 
 
@@ -141,6 +146,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         return _resume(args, out)
     from tuner.spec import load_study
 
+    _refuse({"--accept-changes": args.accept_changes}, "--space, which begins a run")
     study = load_study(args.space).with_overrides(
         trials=args.trials, hours=args.hours, seed=args.seed, until_firm=args.certify
     )
@@ -186,6 +192,7 @@ def _resume(args: argparse.Namespace, out: Output) -> int:
         dashboard=args.dashboard,
         require_hardware=args.require_hardware,
         resume=past.folder,
+        accept_changes=args.accept_changes,
         certify=args.certify,
         more_hours=args.hours,
     )

@@ -6,8 +6,7 @@ Whatever a journal is read for (going on, the report, the sinks, `status`, a war
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -36,36 +35,10 @@ from tuner.advisor.messages import (
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement
 from tuner.core.recommend import Admitted
-from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord
-from tuner.core.warm_start import WarmStart
-from tuner.errors import RecordsError, TunerError
-from tuner.runs.lines import Event, how_to_mend
+from tuner.runs.basis import Basis, Changes, Start, located_line, start_of
+from tuner.runs.lines import Event
 from tuner.runs.shapes import check_shape
-
-STAGE_SOURCE = "stage_source"
-"""Key of the provenance in a journal's first line. No output repeats it: it may name thousands of files."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """A journal's first line: what a run knew before its first trial.
-
-    Attributes:
-        study: The resolved study, as plain values; None if the line lacks it.
-        provenance: The origin of the figures, as plain JSON values.
-        stage_source: The fingerprints of the stage's source files; None where the line lacks them.
-        traits: Properties that the stage and its device stated of themselves.
-        num_workers: Trials at once.
-        warm_start: NRMSE results of an earlier run; None without one.
-    """
-
-    study: Mapping[str, Any] | None
-    provenance: Mapping[str, Any]
-    stage_source: Mapping[str, str] | None
-    traits: StageTraits
-    num_workers: int
-    warm_start: WarmStart | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +97,8 @@ class Facts:
         elapsed_s: Seconds of the newest line before the end.
         num_lost: Trials and probes whose worker was lost, or which were discarded.
         num_lines: Lines so far, the first included.
+        basis: What the figures depend on.
+        changes: What had changed, for each time that the run was resumed after something had.
     """
 
     start: Start
@@ -135,7 +110,18 @@ class Facts:
     elapsed_s: float = 0.0
     num_lost: int = 0
     num_lines: int = 1
+    changes: list[Changes] = field(default_factory=list)
+    basis: Basis = field(init=False)
     _busy: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.basis = Basis.of(self.start)
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """The origin of the run's figures, with all that changed while it was resumed."""
+        changes = [changes.as_dict() for changes in self.changes]
+        return {**self.start.provenance, **({"changes": changes} if changes else {})}
 
     def take(self, event: Event) -> TrialRecord | None:
         """Takes the next line; the new record of the trial that it changed, None where it changed none.
@@ -147,17 +133,26 @@ class Facts:
             RecordsError: The line has the wrong shape, or is of a trial that was never asked for.
         """
         self.num_lines += 1
-        with _located(self.num_lines):
+        with located_line(self.num_lines):
             check_shape(event)
             self.end = _end(event) if event["event"] == "end" else None
             if self.end is None:
                 self.elapsed_s = max(self.elapsed_s, float(event["elapsed_s"]))
             if event["event"] == "start":
                 raise ValueError("a run starts in the first line only")
+            if event["event"] == "resume":
+                self._resume(event)
             fact = _fact(event)
             if fact is None or self._is_late(fact):
                 return None
             return self._take(Heard(elapsed_s=float(event["elapsed_s"]), fact=fact))
+
+    def _resume(self, event: Event) -> None:
+        accepted, noted = (tuple(event.get(name, ())) for name in ("accepted", "noted"))
+        self.basis = self.basis.after(event)
+        if accepted or noted:
+            last = next(reversed(self.records), "")
+            self.changes.append(Changes(after_trial=last, accepted=accepted, noted=noted))
 
     def _take(self, heard: Heard) -> TrialRecord | None:
         self.heard.append(heard)
@@ -215,16 +210,6 @@ class Facts:
         self.told_s[trial_id] = now_s
 
 
-@contextmanager
-def _located(number: int) -> Iterator[None]:
-    """Says of what is wrong with a line, which one it is and what to do about it."""
-    try:
-        yield
-    except (TunerError, ValueError) as error:
-        what = error.message if isinstance(error, TunerError) else str(error)
-        raise RecordsError(f"line {number}: {what.rstrip('.')}.", how_to_mend(number)) from error
-
-
 def fold(events: Sequence[Event]) -> Facts:
     """Adds up a journal, or any prefix of it that holds its first line.
 
@@ -235,42 +220,6 @@ def fold(events: Sequence[Event]) -> Facts:
     for event in events[1:]:
         facts.take(event)
     return facts
-
-
-def start_of(events: Sequence[Event]) -> Start:
-    """The first line of a journal.
-
-    Raises:
-        RecordsError: See `fold`.
-    """
-    first = events[0] if events else {}
-    if first.get("event") != "start" or not {"provenance", "traits"} <= first.keys():
-        raise RecordsError("it does not begin with the start of a run.")
-    with _located(1):
-        check_shape(first)
-        provenance = dict(first["provenance"])
-        source = provenance.pop(STAGE_SOURCE, None)
-        return Start(
-            study=first.get("study"),
-            provenance=provenance | {k: v for k, v in _NOT_KEPT_EARLIER.items() if k not in provenance},
-            stage_source=source,
-            traits=StageTraits.from_dict(first["traits"]),
-            num_workers=first["num_workers"],
-            warm_start=WarmStart.from_dict(first["prior"]) if first.get("prior") else None,
-        )
-
-
-_NOT_KEPT_EARLIER: dict[str, Any] = {
-    "study": "",
-    "study_hash": "",
-    "seed": None,
-    "started": "",
-    "hardware": "",
-    "hardware_mismatch": "",
-    "platform": "",
-    "versions": {},
-}
-"""Provenance that the journals of early versions lack."""
 
 
 def _end(event: Event) -> End:

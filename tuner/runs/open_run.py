@@ -10,7 +10,7 @@ from typing import Any
 
 from tuner.advisor import Advisor
 from tuner.core.study import StudySpec
-from tuner.runs.facts import STAGE_SOURCE
+from tuner.runs.basis import STAGE_SOURCE
 from tuner.runs.folder import create_run_folder, write_study
 from tuner.runs.journal import Journal
 from tuner.runs.journaled import write_start

@@ -179,9 +179,7 @@ _WARM_START = _record(
     {"run": _text, "device": _text, "num_runs": _whole, "num_full": _whole, "num_left_out": _whole}
 )
 
-_CHANGES = _list(_record({"changes": _list(_text), "from_trial": _whole}))
-
-PROVENANCE = _record(
+_PROVENANCE = _record(
     {
         "device": _record(
             {"kind": _text, "name": _text},
@@ -224,7 +222,7 @@ _PRIOR = _record(
 )
 
 _START = _record(
-    {"provenance": PROVENANCE, "traits": _TRAITS, "num_workers": _count},
+    {"provenance": _PROVENANCE, "traits": _TRAITS, "num_workers": _count},
     {"study": _maybe(_STUDY), "prior": _maybe(_PRIOR)},
 )
 
@@ -249,7 +247,16 @@ def _end(value: Any, key: str) -> None:
 
 _LINES: Mapping[str, Check] = {
     "start": _START,
-    "resume": _record({}, {"provenance": PROVENANCE}),
+    "resume": _record(
+        {},
+        {
+            "provenance": _PROVENANCE,
+            "study": _maybe(_STUDY),
+            "num_workers": _count,
+            "accepted": _list(_text),
+            "noted": _list(_text),
+        },
+    ),
     "ask": _record({"answer": _answer}),
     "observe": _record({"trial_id": _text, "measurement": _mapping(_anything)}),
     "stop": _record({"trial_id": _text, "reason": _text}),

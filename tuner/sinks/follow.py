@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuner.core.trial import TrialRecord
-from tuner.runs.facts import Facts, start_of
+from tuner.runs.basis import start_of
+from tuner.runs.facts import Facts
 from tuner.runs.journal import Tail, is_held, journal_of
 from tuner.runs.lines import Event
 from tuner.runs.past_run import PastRun, located, read_past_run
