@@ -6,9 +6,12 @@ The figures of a run depend on its study, its stage, its device and the versions
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tuner.core.traits import StageTraits
@@ -16,6 +19,9 @@ from tuner.core.warm_start import WarmStart
 from tuner.errors import RecordsError, TunerError
 from tuner.runs.lines import Event, how_to_mend
 from tuner.runs.shapes import check_shape
+
+PLACE = "place"
+"""Key of the provenance in a journal: a fingerprint of where the run's folder was. No output has it."""
 
 STAGE_SOURCE = "stage_source"
 """Key of the provenance in a journal's first line. No output repeats it: it may name thousands of files."""
@@ -29,6 +35,7 @@ class Start:
         study: The resolved study, as plain values; None if the line lacks it.
         provenance: The origin of the figures, as plain JSON values.
         stage_source: The fingerprints of the stage's source files; None where the line lacks them.
+        place: Fingerprint of where the run's folder was; empty where the line lacks it.
         traits: Properties that the stage and its device stated of themselves.
         num_workers: Trials at once.
         warm_start: NRMSE results of an earlier run; None without one.
@@ -37,6 +44,7 @@ class Start:
     study: Mapping[str, Any] | None
     provenance: Mapping[str, Any]
     stage_source: Mapping[str, str] | None
+    place: str
     traits: StageTraits
     num_workers: int
     warm_start: WarmStart | None
@@ -121,11 +129,12 @@ def start_of(events: Sequence[Event]) -> Start:
     with located_line(1):
         check_shape(first)
         provenance = dict(first["provenance"])
-        source = provenance.pop(STAGE_SOURCE, None)
+        source, place = provenance.pop(STAGE_SOURCE, None), provenance.pop(PLACE, "")
         return Start(
             study=first.get("study"),
             provenance=provenance | {k: v for k, v in _NOT_KEPT_EARLIER.items() if k not in provenance},
             stage_source=source,
+            place=place,
             traits=StageTraits.from_dict(first["traits"]),
             num_workers=first["num_workers"],
             warm_start=WarmStart.from_dict(first["prior"]) if first.get("prior") else None,
@@ -153,3 +162,8 @@ def located_line(number: int) -> Iterator[None]:
     except (TunerError, ValueError) as error:
         what = error.message if isinstance(error, TunerError) else str(error)
         raise RecordsError(f"line {number}: {what.rstrip('.')}.", how_to_mend(number)) from error
+
+
+def place_of(folder: Path) -> str:
+    """Returns a fingerprint of where a run's folder is, which tells nobody the path itself."""
+    return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]

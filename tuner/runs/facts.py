@@ -36,7 +36,7 @@ from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement
 from tuner.core.recommend import Admitted
 from tuner.core.trial import TrialRecord
-from tuner.runs.basis import Basis, Changes, Start, located_line, start_of
+from tuner.runs.basis import PLACE, Basis, Changes, Start, located_line, start_of
 from tuner.runs.lines import Event
 from tuner.runs.shapes import check_shape
 
@@ -98,6 +98,7 @@ class Facts:
         num_lost: Trials and probes whose worker was lost, or which were discarded.
         num_lines: Lines so far, the first included.
         basis: What the figures depend on.
+        places: Fingerprints of where the run's folder was when it was begun or resumed.
         changes: What had changed, for each time that the run was resumed after something had.
     """
 
@@ -112,10 +113,12 @@ class Facts:
     num_lines: int = 1
     changes: list[Changes] = field(default_factory=list)
     basis: Basis = field(init=False)
+    places: set[str] = field(init=False)
     _busy: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.basis = Basis.of(self.start)
+        self.places = {self.start.place} - {""}
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -150,6 +153,7 @@ class Facts:
     def _resume(self, event: Event) -> None:
         accepted, noted = (tuple(event.get(name, ())) for name in ("accepted", "noted"))
         self.basis = self.basis.after(event)
+        self.places |= {event.get("provenance", {}).get(PLACE, "")} - {""}
         if accepted or noted:
             last = next(reversed(self.records), "")
             self.changes.append(Changes(after_trial=last, accepted=accepted, noted=noted))

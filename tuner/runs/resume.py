@@ -15,7 +15,7 @@ from typing import Any
 from tuner.advisor import Ending
 from tuner.certificate import Verdict, next_run
 from tuner.errors import ResumeError
-from tuner.runs.basis import STAGE_SOURCE
+from tuner.runs.basis import PLACE, STAGE_SOURCE, place_of
 from tuner.runs.changes import free_changes, other_versions, refuse, study_changes, version_changes
 from tuner.runs.checkpoints import Checkpoints
 from tuner.runs.ending import Outputs
@@ -154,7 +154,7 @@ def resume(
         stage_source: Fingerprints of the stage's source files; None where nobody has looked.
     """
     past, journal = held.past, held.journal
-    kept = dict(provenance)
+    kept = {**provenance, PLACE: place_of(past.folder)}
     if held.accepted and stage_source is not None:
         kept[STAGE_SOURCE] = dict(stage_source)
     event: dict[str, Any] = {
