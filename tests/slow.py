@@ -35,6 +35,7 @@ SLOW = (
     "faults/test_foreign_run.py",
     "faults/test_damaged_journal.py",
     "faults/test_run_folder.py",
+    "faults/test_locked_database.py",
     "optuna_sampler/test_lattice_sampler.py",
     "commands/test_run_output.py",
     "commands/test_docs.py",
