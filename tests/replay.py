@@ -15,8 +15,9 @@ from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord
 from tuner.errors import RecordsError
-from tuner.runs.facts import fold, start_of
-from tuner.runs.journal import Event
+from tuner.runs.basis import start_of
+from tuner.runs.facts import fold
+from tuner.runs.lines import Event
 from tuner.scheduling import Stop
 
 

@@ -16,7 +16,8 @@ from tuner.core.certificate_terms import Terms
 from tuner.core.config import TrialConfig
 from tuner.core.study import StudySpec
 from tuner.run import main
-from tuner.runs.journal import Event, read_journal
+from tuner.runs.journal import read_journal
+from tuner.runs.lines import Event
 from tuner.spec import study_as_yaml
 
 

@@ -4,9 +4,11 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.journals import write_journal
 from tuner.commands import load
 from tuner.commands.output import Output
 from tuner.run import make_parser
+from tuner.runs.journal import read_journal
 
 
 @dataclass
@@ -35,7 +37,6 @@ def call(name: str, *words: str | Path) -> Said:
 
 
 def cut(folder: Path, keep) -> None:
-    """Keeps of a journal only the lines whose number and event `keep` wants."""
+    """Keeps of a journal only the events that `keep` wants, by their place and themselves."""
     path = folder / "journal.jsonl"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(line for k, line in enumerate(lines) if keep(k, json.loads(line))))
+    write_journal(path, [event for k, event in enumerate(read_journal(path)) if keep(k, event)])

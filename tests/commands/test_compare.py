@@ -5,7 +5,9 @@ import json
 import pytest
 
 from tests.commands.calls import call
+from tests.journals import edit_start, write_journal
 from tests.studies import make_study
+from tuner.runs.journal import read_journal
 from tuner.runs.past_run import read_past_run
 from tuner.simulate.session import run_simulated, simulated
 
@@ -55,9 +57,13 @@ def test_other_epochs_and_another_target_are_cautioned_against(ended_run, other_
     assert "caution: " in call("compare", ended_run, other_run).text
 
 
+def on_a_card(event):
+    device = event["provenance"]["device"] | {"name": "simulated a card"}
+    return event | {"provenance": event["provenance"] | {"device": device}}
+
+
 def test_another_device_is_cautioned_against(ended_run, own_run):
-    path = own_run / "journal.jsonl"
-    path.write_text(path.read_text().replace('"name":"simulated a CPU"', '"name":"simulated a card"'))
+    edit_start(own_run, on_a_card)
     cautions = call("compare", ended_run, own_run, "--json").json["cautions"]
     assert len(cautions) == 1
     assert "the devices differ (simulated a CPU; simulated a card)" in cautions[0]
@@ -65,6 +71,7 @@ def test_another_device_is_cautioned_against(ended_run, own_run):
 
 def test_a_simulated_run_beside_a_measured_one_is_cautioned_against(ended_run, own_run):
     path = own_run / "journal.jsonl"
-    path.write_text(path.read_text().replace('"kind":"simulated"', '"kind":"cpu"'))
+    events = json.loads(json.dumps(list(read_journal(path))).replace('"kind": "simulated"', '"kind": "cpu"'))
+    write_journal(path, events)
     cautions = call("compare", ended_run, own_run, "--json").json["cautions"]
     assert cautions == ["one run is simulated: its figures are supposed, not measured"]

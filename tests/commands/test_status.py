@@ -11,7 +11,9 @@ import time
 import pytest
 
 from tests.commands.calls import call, cut
+from tests.journals import write_journal
 from tuner.errors import RecordsError
+from tuner.runs.journal import read_journal
 
 
 def test_of_an_ended_run_it_says_what_its_result_says(ended_run):
@@ -53,18 +55,18 @@ def test_a_run_that_failed_says_its_message(own_run):
 
 def test_a_run_that_was_interrupted_says_by_what(own_run):
     path = own_run / "journal.jsonl"
-    *before, end = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([*before, json.dumps(json.loads(end) | {"interrupted_by": "SIGINT"}) + "\n"]))
+    *before, end = read_journal(path)
+    write_journal(path, [*before, end | {"interrupted_by": "SIGINT"}])
     assert "interrupted: by SIGINT; --resume" in call("status", own_run).text
 
 
 def test_the_last_stops_are_told_with_their_reasons(own_run):
     path = own_run / "journal.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    told = [event for event in lines if event["event"] == "tell"]
+    events = list(read_journal(path))
+    told = [event for event in events if event["event"] == "tell"]
     for number, event in enumerate(told[-4:]):
         event |= {"state": "stopped", "reason": f"reason {number}"}
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines if line["event"] != "end"))
+    write_journal(path, [event for event in events if event["event"] != "end"])
     stops = call("status", own_run, "--json").json["last_stops"]
     assert [stop["reason"] for stop in stops] == ["reason 1", "reason 2", "reason 3"]
     assert "reason 3" in call("status", own_run).text

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.journals import edit_start
 from tests.processes import call_tuner
 from tests.studies import make_study, shipped
 from tuner.certificate import Verdict
@@ -43,12 +44,6 @@ def test_a_simulated_run_is_refused_and_left_alone(simulated_folder, tmp_path):
     with pytest.raises(TunerError, match="that run is simulated"):
         hold(copy, {}, ReportOutputs())
     assert (copy / "journal.jsonl").read_bytes() == before
-
-
-def edit_start(folder, change):
-    """Exchanges the first event of a run's journal for what `change` makes of it."""
-    start, *rest = (folder / "journal.jsonl").read_text().splitlines(keepends=True)
-    (folder / "journal.jsonl").write_text("".join([json.dumps(change(json.loads(start))) + "\n", *rest]))
 
 
 def as_if_real(event):

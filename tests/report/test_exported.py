@@ -11,6 +11,7 @@ from markupsafe import escape
 
 from tests.advisor.laws import smooth_epoch_s
 from tests.commands.calls import call
+from tests.journals import write_journal
 from tests.pipeline import CONFIG
 from tests.studies import make_study, report
 from tuner.advisor import Advisor
@@ -18,7 +19,7 @@ from tuner.core.trial import Purpose
 from tuner.report.files import summary, write_outputs
 from tuner.report.html.page import page
 from tuner.runs.folder import create_run_folder, write_study
-from tuner.runs.journal import Journal
+from tuner.runs.journal import Journal, read_journal
 from tuner.runs.journaled import JournaledAdvisor, write_start
 from tuner.runs.past_run import read_past_run, write_end
 from tuner.runs.result import RunResult
@@ -110,10 +111,10 @@ def earlier(advisor_and_folder, tmp_path_factory):
     """The folder of the same run, of which a run of an earlier version recommended what the clock chose."""
     _, source = advisor_and_folder
     folder = tmp_path_factory.mktemp("earlier")
-    events = [json.loads(line) for line in (source / "journal.jsonl").read_text().splitlines()]
+    events = list(read_journal(source / "journal.jsonl"))
     [(config, probability)] = [one for one in events[-1]["admitted"] if one[0] == _recommended(source)]
     events[-1]["admitted"] = [[config | {"accum_steps": 2}, probability]]
-    (folder / "journal.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    write_journal(folder / "journal.jsonl", events)
     shutil.copy(source / "study.yaml", folder)
     write_outputs(folder, read_past_run(folder).result)
     return folder

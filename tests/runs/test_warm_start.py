@@ -1,6 +1,5 @@
 """A study that starts from what another card taught: cheaper, never surer than its own card allows."""
 
-import json
 from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.advisor.test_properties import (
     check_any_prefix_gives_the_next_answer,
     play,
 )
+from tests.journals import write_journal
 from tests.replay import rebuild, replay
 from tests.studies import make_study
 from tuner.advisor import Advisor, Run
@@ -23,7 +23,7 @@ from tuner.core.traits import StageTraits
 from tuner.core.trial import Purpose
 from tuner.core.warm_start import WarmStart, warm_start_run
 from tuner.errors import RecordsError, TunerError, WarmStartError
-from tuner.runs.journal import Journal
+from tuner.runs.journal import Journal, read_journal
 from tuner.runs.journaled import write_start
 from tuner.runs.warm_start import check_same_study, read_run, warm_start_from
 
@@ -171,8 +171,8 @@ def write_run(folder: Path, world: World, *, name: str = "earlier", **changes) -
     device = {"device": {"name": "some card", "kind": "cuda"}}
     write_start(journal, world.study(), advisor, device, world.num_workers)
     journal.close()
-    start = json.loads(path.read_text()) | changes
-    path.write_text("".join(json.dumps(event) + "\n" for event in [start, *play(world)[3]]))
+    [start] = read_journal(path)
+    write_journal(path, [start | changes, *play(world)[3]])
     return path.parent
 
 
@@ -183,9 +183,7 @@ def folder(tmp_path_factory) -> Path:
 
 def test_a_run_is_rebuilt_from_its_own_journal_alone(tmp_path, earlier):
     world = OtherCard(trials=12, warm_start=earlier)
-    events = [
-        json.loads(line) for line in (write_run(tmp_path, world) / "journal.jsonl").read_text().splitlines()
-    ]
+    events = list(read_journal(write_run(tmp_path, world) / "journal.jsonl"))
     again = rebuild(world.study(), events)
     assert again.warm_start == earlier
     assert again.admitted == play(world)[0].admitted

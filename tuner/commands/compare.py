@@ -101,7 +101,10 @@ def _tried(one: PastRun, other: PastRun) -> dict[str, int]:
 
 def cautions(one: PastRun, other: PastRun) -> list[str]:
     """Returns which figures of two runs may not be compared, and why; empty if all may be."""
-    found = []
+    from tuner.report.changes import changes_caution
+
+    both = (one, other)
+    found = [f"{shown(past.folder)}: {said}" for past in both if (said := changes_caution(past.provenance))]
     first, second = one.study, other.study
     if differing := _stage_differences(first, second):
         label = first.metric.label if first.metric.name == second.metric.name else "quality"

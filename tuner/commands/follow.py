@@ -61,9 +61,10 @@ def _names(text: str) -> list[str]:
 def run(args: argparse.Namespace, out: Output) -> int:
     """Waits for its turn, before anything heavy is imported, and writes."""
     from tuner.runs.follower import alone
-    from tuner.runs.journal import journal_of
+    from tuner.runs.journal import journal_of, read_journal
 
-    journal_of(args.folder)
+    for _ in read_journal(journal_of(args.folder)):  # a damaged run is left alone
+        pass
     names = args.to or _wanted(args)
     if not names:
         out.say("the study of this run wants none of these outputs; name some with --to.")
@@ -105,7 +106,7 @@ def _follow(args: argparse.Namespace, names: Sequence[str], out: Output) -> int:
     past = read_past_run(args.folder)
     is_of_a_run = args.driver is not None
     sinks = Sinks(makers(past.study.outputs, names), out.note, _watched if is_of_a_run else nullcontext)
-    follow(past, sinks, lambda: is_of_a_run and os.getppid() != args.driver)
+    follow(past, sinks, (lambda: os.getppid() != args.driver) if is_of_a_run else None)
     if is_of_a_run:  # what a sink has left behind may keep the exit waiting
         faulthandler.dump_traceback_later(HANG_S, exit=True)
     if written := [name for name in names if name not in sinks.troubles]:

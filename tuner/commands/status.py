@@ -33,14 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Says how the run stands."""
-    from tuner.runs.journal import is_held
+    from tuner.runs.journal import is_held, journal_of
     from tuner.runs.past_run import read_past_run
     from tuner.runs.progress import Progress
 
-    is_running = is_held(args.folder / "journal.jsonl") if (args.folder / "journal.jsonl").exists() else False
+    is_running = is_held(journal_of(args.folder))  # asked first: what was written before is read yet
     past = read_past_run(args.folder)
-    silent_s = max(0.0, time.time() - (past.folder / "journal.jsonl").stat().st_mtime)
-    now_s = past.elapsed_s + (silent_s if is_running else 0.0)
+    silent_s = time.time() - journal_of(past.folder).stat().st_mtime
+    now_s = past.elapsed_s + (max(0.0, silent_s) if is_running else 0.0)
     status = RunStatus.of(past, Progress.of_past(past, now_s), is_running=is_running, silent_s=silent_s)
     if args.json:
         out.say_json(status.as_dict())
@@ -56,9 +56,12 @@ class RunStatus:
     Attributes:
         past: The run.
         progress: The progress that its journal shows.
-        state: `running`, `ended`, `interrupted`, `failed` or `killed`.
+        state: `running`, `ended`, `interrupted`, `failed`, `killed`; or `unknown`, where nobody can tell
+            whether it runs or was killed.
         why: The reason for the state, in words.
-        silent_s: Seconds since the journal's last event was written.
+        silent_s: Seconds since the journal's last event was written, by the machine's clock, which is all
+            that another process has: off by what the clock has been set since, less than 0 after it was set
+            back.
     """
 
     past: PastRun
@@ -68,13 +71,14 @@ class RunStatus:
     silent_s: float
 
     @classmethod
-    def of(cls, past: PastRun, progress: Progress, *, is_running: bool, silent_s: float) -> RunStatus:
+    def of(cls, past: PastRun, progress: Progress, *, is_running: bool | None, silent_s: float) -> RunStatus:
         """Judges a run by its journal, by who holds it, and by the result beside it."""
         state, why = _state(past, is_running=is_running, silent_s=silent_s)
         return cls(past=past, progress=progress, state=state, why=why, silent_s=silent_s)
 
     def text(self) -> str:
         """Returns the state in words, for people."""
+        from tuner.report.changes import changes_caution, noted_lines
         from tuner.report.progress import best_text, budget_text, counts_text
 
         past, progress = self.past, self.progress
@@ -87,6 +91,7 @@ class RunStatus:
             + (f", {progress.best.config}" if progress.best else ""),
             f"budget: {budget_text(progress)} ({progress.spent:.0%} spent)",
         ]
+        lines += [line for line in (changes_caution(past.provenance), *noted_lines(past.provenance)) if line]
         if progress.running:
             from tuner.report.live import running_rows
 
@@ -109,7 +114,7 @@ class RunStatus:
             "study": self.past.study.name,
             "state": self.state,
             "why": self.why,
-            "silent_s": round(self.silent_s, 1),
+            "silent_s": round(max(0.0, self.silent_s), 1),
             "counts": {state.value: count for state, count in progress.counts.items()},
             "num_trials": progress.num_trials,
             "budget_trials": progress.budget_trials,
@@ -134,6 +139,7 @@ class RunStatus:
                 }
                 for record in progress.running
             ],
+            "changes": self.past.provenance.get("changes", []),
             "last_stops": [
                 {"trial_id": r.trial_id, "state": r.state.value, "reason": r.reason} for r in self._last_stops
             ],
@@ -144,9 +150,11 @@ class RunStatus:
         return list(self.progress.stops[-_NUM_STOPS:])
 
 
-def _state(past: PastRun, *, is_running: bool, silent_s: float) -> tuple[str, str]:
+def _state(past: PastRun, *, is_running: bool | None, silent_s: float) -> tuple[str, str]:
     """Judges the state of a run, and no more than is certain: on a shared disk, silence is no proof."""
     ago = f"last event {silent_s:,.0f} s ago"
+    if silent_s < -1:
+        ago = f"last event {-silent_s:,.0f} s ahead of this machine's clock, which was set back since"
     if is_running:
         return "running", f"a process of this machine writes to its journal, {ago}"
     if past.end is not None:
@@ -159,6 +167,11 @@ def _state(past: PastRun, *, is_running: bool, silent_s: float) -> tuple[str, st
     said = _result(past.folder)
     if said.get("status") == "failed":
         return "failed", str(said.get("sentence", ""))
+    if is_running is None:
+        return "unknown", (
+            "no end in the journal, and this file system knows no locks, so that nobody can tell whether a "
+            f"process writes to it; {ago}"
+        )
     return "killed", (
         f"no end in the journal, and no process of this machine has it open; {ago}. If no other machine runs "
         f"it, --resume {shown(past.folder)} continues it"

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner import __version__
+from tuner.commands import trust
+from tuner.commands.option_types import at_least_one, positive
 from tuner.commands.output import Output, shown
 from tuner.commands.paths import RUNS_DIR, default_runs_dir, expanded, user_path
 from tuner.errors import TunerError
@@ -50,6 +52,12 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         metavar="RUN_DIR",
         help="continue a run that was killed or interrupted",
     )
+    parser.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="with --resume: continue though what is measured has changed, and say so in every output",
+    )
+    trust.add_argument(parser)
     what.add_argument("--list-spaces", action="store_true", help="list the shipped studies")
 
 
@@ -58,13 +66,13 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--trials",
-        type=_at_least_one,
+        type=at_least_one,
         metavar="N",
         help="try N configurations at most, instead of the study's budget",
     )
     add(
         "--hours",
-        type=_positive,
+        type=positive,
         metavar="H",
         help="run H hours at most, instead of the study's budget; with --resume --certify: H more hours",
     )
@@ -117,18 +125,6 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _at_least_one(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
-
-
-def _positive(text: str) -> float:
-    if not (number := float(text)) > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
-    return number
-
-
 def run(args: argparse.Namespace, out: Output) -> int:
     """Runs, simulates or plans the study, or goes on with a run."""
     if args.list_spaces:
@@ -139,9 +135,11 @@ def run(args: argparse.Namespace, out: Output) -> int:
         return _resume(args, out)
     from tuner.spec import load_study
 
+    _refuse({"--accept-changes": args.accept_changes}, "--space, which begins a run")
     study = load_study(args.space).with_overrides(
         trials=args.trials, hours=args.hours, seed=args.seed, until_firm=args.certify
     )
+    trust.check_study(study, args, out)
     if args.plan or args.simulate:
         from tuner.commands.stage_check import check_stage
 
@@ -178,12 +176,14 @@ def _resume(args: argparse.Namespace, out: Output) -> int:
         "--resume: a run continues as it began",
     )
     past = read_past_run(args.resume)
+    trust.check_resumed(past, args, out)
     options = SessionOptions(
         runs_dir=past.folder.parent,
         address=args.address,
         dashboard=args.dashboard,
         require_hardware=args.require_hardware,
         resume=past.folder,
+        accept_changes=args.accept_changes,
         certify=args.certify,
         more_hours=args.hours,
     )

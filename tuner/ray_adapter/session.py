@@ -26,11 +26,12 @@ from tuner.ray_adapter.address import cluster_address
 from tuner.ray_adapter.cluster import ClusterOptions, connect, prepare_environment
 from tuner.ray_adapter.device import Device, look_at_device
 from tuner.ray_adapter.interrupts import Interrupted, Interrupts
+from tuner.report.changes import resumed_lines
 from tuner.report.notices import Notices
 from tuner.report.outputs import ReportOutputs
 from tuner.report.screens import Screen
 from tuner.report.warm_start import warm_start_line
-from tuner.runs.changes import device_changes, other_versions, refuse, source_changes
+from tuner.runs.changes import device_changes, source_changes
 from tuner.runs.journaled import JournaledAdvisor
 from tuner.runs.open_run import OpenRun, begin
 from tuner.runs.progress import Progress
@@ -53,6 +54,7 @@ class SessionOptions:
         require_hardware: Whether a device that the study was not written for is an error.
         warm_start: Folder of an earlier run, whose NRMSE is kept; None to keep nothing.
         resume: Folder of the run of this study to continue; None to begin a new one.
+        accept_changes: Whether it continues though what it measures has changed, as far as that can be.
         certify: Whether the certificate of the resumed run is to become firm.
         more_hours: Hours that the certificate may take; None for what is left of its budget.
     """
@@ -63,6 +65,7 @@ class SessionOptions:
     require_hardware: bool = False
     warm_start: Path | None = None
     resume: Path | None = None
+    accept_changes: bool = False
     certify: bool = False
     more_hours: float | None = None
 
@@ -117,7 +120,13 @@ def _held(options: SessionOptions) -> Iterator[Held | None]:
     if options.resume is None:
         yield None
         return
-    held = hold(options.resume, real_versions(), ReportOutputs(), certify=options.certify)
+    held = hold(
+        options.resume,
+        real_versions(),
+        ReportOutputs(),
+        certify=options.certify,
+        accept=options.accept_changes,
+    )
     try:
         yield held
     finally:
@@ -215,21 +224,23 @@ def _go_on(
     options: SessionOptions,
     screen: Screen,
 ) -> OpenRun:
-    """Goes on with the run unless what it measures has changed."""
+    """Goes on with the run unless what it measures has changed, and that is not accepted."""
     past = held.past
     changes = device_changes(past, device.details, device.num_workers)
-    refuse(past, [*changes, *source_changes(past, device.source)])
-    if others := other_versions(past, provenance["versions"]):
-        screen.say(
-            f"versions have changed since its start: {'; '.join(others)}. Earlier measurements stay valid; "
-            "later decisions may differ."
-        )
+    held = held.checked([*changes, *source_changes(past, device.source)])
     if study.search.sampler != SURROGATE:
         screen.say(
             f"the sampler {study.search.sampler} was told all trials so far; its random draws start anew"
         )
     try:
-        run = resume(held, provenance, certify=options.certify, more_hours=options.more_hours)
+        run = resume(
+            held,
+            provenance,
+            certify=options.certify,
+            more_hours=options.more_hours,
+            num_workers=device.num_workers,
+            stage_source=device.source,
+        )
     except TunerError:
         raise
     except Exception as error:
@@ -238,6 +249,8 @@ def _go_on(
         f"resumed {run.folder.name}: {len(run.advisor.records)} trials so far, {run.elapsed_s:.0f} s of the "
         "budget spent"
     )
+    for line in resumed_lines(run.provenance):
+        screen.say(line)
     return run
 
 

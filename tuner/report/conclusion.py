@@ -9,6 +9,7 @@ from tuner.core.estimate import Estimate
 from tuner.core.goal import Objective
 from tuner.core.recommend import Recommendation, is_better
 from tuner.report.certificate import findings_text, verdict_sentence
+from tuner.report.changes import changes_caution
 from tuner.report.check import breach_text
 from tuner.report.start import start_caution
 from tuner.report.text import quality, spread
@@ -24,10 +25,12 @@ def sentence(result: RunResult) -> str:
 def finding(result: RunResult) -> str:
     """Returns the finding as one sentence; it says so if the run failed, was interrupted or has not ended.
 
-    Before it, that the untrained start already meets the target, where it does.
+    Before it, that the untrained start already meets the target, where it does; after it, which changes of
+    what is measured were accepted.
     """
     caution = start_caution(result.conclusion.start) if result.is_conclusive else ""
-    return f"{caution} {_finding(result)}".lstrip()
+    said = (caution, _finding(result), changes_caution(result.provenance))
+    return " ".join(part for part in said if part)
 
 
 def _finding(result: RunResult) -> str:

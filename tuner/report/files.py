@@ -18,6 +18,7 @@ from tuner.core.goal import Goal, Objective
 from tuner.core.pipeline import pipeline_name
 from tuner.core.recommend import Recommendation
 from tuner.report.certificate import certificate_dict, certificate_text
+from tuner.report.changes import changes_caution, noted_lines
 from tuner.report.conclusion import sentence, speedup_basis
 from tuner.report.exported import exported, no_effect_lines, seed_lines
 from tuner.report.start import start_caution
@@ -56,6 +57,8 @@ def _outputs(result: RunResult) -> dict[str, Callable[[], str] | None]:
     """Returns the function that makes the text of each file; None for a file that is not wanted."""
     found, certificate = result.conclusion.recommendation, result.conclusion.certificate
     of = {"study": result.study.name, "device": result.provenance["device"]["name"]}
+    if caution := changes_caution(result.provenance):
+        of["caution"] = caution
     return {
         "summary.txt": lambda: summary(result),
         "result.json": lambda: _json(result_dict(result)),
@@ -77,7 +80,7 @@ def summary(result: RunResult) -> str:
     shown = (line for table in (*tables(result), *judged) for line in ("", table))
     said = [sentence(result), *no_effect_lines(result), *seed_lines(result), *why_ended(result)]
     caution = start_caution(conclusion.start) if result.is_conclusive else ""
-    first = [caution, ""] if caution else []
+    first = [line for text in (caution, changes_caution(result.provenance)) if text for line in (text, "")]
     return "\n".join([*first, *basis(result), *shown, "", *said]) + "\n"
 
 
@@ -93,6 +96,7 @@ def basis(result: RunResult) -> list[str]:
     ]
     if result.provenance["hardware_mismatch"]:
         lines.append(f"not the study's hardware: {result.provenance['hardware_mismatch']}")
+    lines += noted_lines(result.provenance)
     if "warm_start" in result.provenance:
         lines.append(_warm_start_line(result))
     if result.pooling_contradiction:

@@ -13,6 +13,7 @@ from tuner.core.goal import TimeToTarget
 from tuner.core.metric import Metric
 from tuner.core.recommend import baseline_estimate
 from tuner.core.trial import TrialRecord
+from tuner.report.changes import predating
 from tuner.runs.result import RunResult
 
 COLUMNS = {
@@ -36,6 +37,8 @@ COLUMNS = {
     "time_to_target_censored": "Whether it never did, so that `time_to_target_s` is a lower bound.",
     "constraint": "What an infeasible trial broke: `memory` or `finite`.",
     "reason": "Why it was stopped, is infeasible or failed.",
+    "before_changes": "Whether changes of what is measured were accepted after it (`--accept-changes`); "
+    "empty if not.",
 }
 """Name and meaning. Parameters that only a study names have a column of their own, after `accum_steps`."""
 
@@ -64,7 +67,12 @@ def trials_table(result: RunResult) -> tuple[list[str], list[dict[str, Any]]]:
     metric = result.study.metric
     names = sorted({name for record in records for name in dict(record.config.extra)})
     goal = result.study.goal
-    rows = [_row(record, goal.reached_by(record, baseline), metric) for record in records]
+    earlier = predating(records, result.provenance)
+    rows = [
+        _row(record, goal.reached_by(record, baseline), metric)
+        | {"before_changes": record.trial_id in earlier or None}
+        for record in records
+    ]
     figures = (metric.name if name == "nrmse" else name for name in _FIGURES)
     return ["trial_id", "purpose", "state", *_PARAMETERS, *names, *figures], rows
 
@@ -106,6 +114,7 @@ _FIGURES = (
     *_FROM_LAST,
     "constraint",
     "reason",
+    "before_changes",
 )
 
 

@@ -1,7 +1,7 @@
-"""Finds what has changed since a run began, by its journal's first line, and what `--resume` refuses.
+"""Finds what has changed since a run began, by its journal, and what `--resume` refuses.
 
-Figures of before and after are compared with each other, so nothing that they depend on may differ. Compares
-plain JSON values; asks no stage and no worker itself.
+Figures of before and after are compared with each other, so nothing that they depend on may differ, unless
+somebody accepts it. Compares plain JSON values; asks no stage and no worker itself.
 """
 
 from __future__ import annotations
@@ -29,29 +29,68 @@ A patch release of Python counts as the same version, and is only reported too.
 MEMORY_TOLERANCE = 0.01
 """Relative tolerance of memory: a kernel's or driver's own share differs from version to version."""
 
+NEVER_ACCEPTED = (
+    "parameters",
+    "constraints",
+    "order of parameters",
+    "baseline",
+    "metric",
+    "stage.class",
+    "stage.num_epochs",
+    "device.kind",
+    "device.name",
+    "device.memory_gib",
+)
+"""Keys that make the trials so far mean something else, or nothing, beside those to come."""
+
 _SHA256_DIGITS = 64
 _MAX_CHANGES, _MAX_TEXT, _CONTEXT = 20, 60, 12
 
 
-def refuse(past: PastRun, changes: Sequence[str]) -> None:
+def refuse(past: PastRun, changes: Sequence[str], *, accept: bool = False) -> None:
     """Refuses to go on with a run when there are changes.
+
+    Args:
+        past: The run.
+        changes: Changes on which its measurements depend.
+        accept: Whether somebody accepts those that can be.
 
     Raises:
         ResumeError: There are; the message names each with both values.
     """
-    if not changes:
+    never = [change for change in changes if _is_never_accepted(past, change)]
+    if accept and not never:
         return
-    named = "; ".join(changes[:_MAX_CHANGES])
+    if accept:
+        raise ResumeError(
+            f"--resume {past.folder} --accept-changes: this cannot be accepted, as the trials so far would "
+            f"say nothing beside those to come: {_named(never)}.",
+            "put it back as it was, or start a new run: --space FILE; where only the device has changed, "
+            "--warm-start keeps what this one learned.",
+        )
+    if changes:
+        or_accept = "" if never else "accept it with --accept-changes, which every output will say, "
+        raise ResumeError(
+            f"--resume {past.folder}: what it measures has changed since it began: {_named(changes)}.",
+            f"put it back as it was, {or_accept}or start a new run: --space FILE.",
+        )
+
+
+def _named(changes: Sequence[str]) -> str:
     more = f"; and {len(changes) - _MAX_CHANGES} more" if len(changes) > _MAX_CHANGES else ""
-    raise ResumeError(
-        f"--resume {past.folder}: what it measures has changed since it began: {named}{more}.",
-        "put it back as it was, or start a new run: --space FILE.",
-    )
+    return "; ".join(changes[:_MAX_CHANGES]) + more
+
+
+def _is_never_accepted(past: PastRun, change: str) -> bool:
+    """Whether a change is of `NEVER_ACCEPTED`; of the target too where figures are on a scale about it."""
+    key = change.partition(": ")[0]
+    never = (*NEVER_ACCEPTED, *(() if past.study.metric.is_identity else ("target",)))
+    return any(key == name or key.startswith((f"{name}.", f"{name}[")) for name in never)
 
 
 def study_changes(past: PastRun) -> list[str]:
     """Describes what has changed in the folder's study.yaml, except `FREE_KEYS`."""
-    before, now = past.study_at_start.as_dict(), past.study.as_dict()
+    before, now = past.study_so_far.as_dict(), past.study.as_dict()
     for key in FREE_KEYS:
         del before[key], now[key]
     changes = list(_differences(before, now))
@@ -61,16 +100,22 @@ def study_changes(past: PastRun) -> list[str]:
     return changes
 
 
+def free_changes(past: PastRun) -> list[str]:
+    """Describes what has changed of `FREE_KEYS`."""
+    before, now = past.study_so_far.as_dict(), past.study.as_dict()
+    return [change for key in FREE_KEYS for change in _differences(before[key], now[key], key)]
+
+
 def version_changes(past: PastRun, versions: Mapping[str, str]) -> list[str]:
     """Describes which of `STRICT_VERSIONS` have another version than the run began with."""
-    before = past.provenance.get("versions", {})
+    before = past.facts.basis.versions
     names = [name for name in STRICT_VERSIONS if not _is_python_patch(name, before, versions)]
     return list(_common_differences(before, versions, names, "versions"))
 
 
 def other_versions(past: PastRun, versions: Mapping[str, str]) -> list[str]:
     """Describes which other versions, Python's patch release too, differ from those the run began with."""
-    before = past.provenance.get("versions", {})
+    before = past.facts.basis.versions
     names = [
         name for name in versions if name not in STRICT_VERSIONS or _is_python_patch(name, before, versions)
     ]
@@ -87,7 +132,7 @@ def _is_python_patch(name: str, before: Mapping[str, Any], now: Mapping[str, Any
 
 def device_changes(past: PastRun, device: Mapping[str, Any], num_workers: int) -> list[str]:
     """Describes what has changed about the device."""
-    before, now = dict(past.provenance["device"]), dict(device)
+    before, now = dict(past.facts.basis.device), dict(device)
     if _are_alike(before.get("memory_gib"), now.get("memory_gib")):
         now["memory_gib"] = before["memory_gib"]
     keys = [key for key in DEVICE_KEYS if not _is_python_patch(key, before, now)]
@@ -103,7 +148,7 @@ def _are_alike(before: Any, now: Any) -> bool:
 
 def source_changes(past: PastRun, source: Mapping[str, str]) -> list[str]:
     """Describes which of the stage's source files have changed; nothing if the journal does not say."""
-    before = past.facts.start.stage_source
+    before = past.facts.basis.stage_source
     if before is None:
         return []
     return [

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tuner.advisor.messages import Run
 
+_FOLDER = "checkpoints"
 _KEPT = re.compile(r"epoch-(\d+)\.pkl")
 
 
@@ -25,7 +26,12 @@ class Checkpoints:
     """
 
     def __init__(self, run_folder: Path) -> None:
-        self._folder = run_folder.absolute() / "checkpoints"
+        self._folder = run_folder.absolute() / _FOLDER
+
+    @classmethod
+    def are_in(cls, run_folder: Path) -> bool:
+        """Whether a run's folder holds checkpoints."""
+        return bool(cls._listed(run_folder / _FOLDER))
 
     def open(self, run: Run) -> Path:
         """The folder of a trial about to start: empty, or with the checkpoint that it goes on from.

@@ -35,38 +35,10 @@ from tuner.advisor.messages import (
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Measurement
 from tuner.core.recommend import Admitted
-from tuner.core.traits import StageTraits
 from tuner.core.trial import TrialRecord
-from tuner.core.warm_start import WarmStart
-from tuner.errors import RecordsError
-from tuner.runs.journal import Event
-
-FORMAT = 2
-"""Format of the journals that this version writes. Format 1, without a number, had the same lines."""
-
-STAGE_SOURCE = "stage_source"
-"""Key of the provenance in a journal's first line. No output repeats it: it may name thousands of files."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """A journal's first line: what a run knew before its first trial.
-
-    Attributes:
-        study: The resolved study, as plain values; None if the line lacks it.
-        provenance: The origin of the figures, as plain JSON values.
-        stage_source: The fingerprints of the stage's source files; None where the line lacks them.
-        traits: Properties that the stage and its device stated of themselves.
-        num_workers: Trials at once.
-        warm_start: NRMSE results of an earlier run; None without one.
-    """
-
-    study: Mapping[str, Any] | None
-    provenance: Mapping[str, Any]
-    stage_source: Mapping[str, str] | None
-    traits: StageTraits
-    num_workers: int
-    warm_start: WarmStart | None
+from tuner.runs.basis import PLACE, Basis, Changes, Start, located_line, start_of
+from tuner.runs.lines import Event
+from tuner.runs.shapes import check_shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +96,10 @@ class Facts:
         told_s: Time at which each trial and probe was last heard of, seconds since the run began.
         elapsed_s: Seconds of the newest line before the end.
         num_lost: Trials and probes whose worker was lost, or which were discarded.
+        num_lines: Lines so far, the first included.
+        basis: What the figures depend on.
+        places: Fingerprints of where the run's folder was when it was begun or resumed.
+        changes: What had changed, for each time that the run was resumed after something had.
     """
 
     start: Start
@@ -134,22 +110,86 @@ class Facts:
     told_s: dict[str, float] = field(default_factory=dict)
     elapsed_s: float = 0.0
     num_lost: int = 0
+    num_lines: int = 1
+    changes: list[Changes] = field(default_factory=list)
+    basis: Basis = field(init=False)
+    places: set[str] = field(init=False)
     _busy: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.basis = Basis.of(self.start)
+        self.places = {self.start.place} - {""}
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """The origin of the run's figures, with all that changed while it was resumed."""
+        changes = [changes.as_dict() for changes in self.changes]
+        return {**self.start.provenance, **({"changes": changes} if changes else {})}
+
     def take(self, event: Event) -> TrialRecord | None:
-        """Takes the next line; the new record of the trial that it changed, None where it changed none."""
-        self.end = _end(event) if event["event"] == "end" else None
-        if self.end is None:
-            self.elapsed_s = max(self.elapsed_s, float(event["elapsed_s"]))
-        fact = _fact(event)
-        if fact is None:
-            return None
-        self.heard.append(Heard(elapsed_s=float(event["elapsed_s"]), fact=fact))
-        self._occupy(fact, self.heard[-1].elapsed_s)
-        record = record_after(fact, self.records)
+        """Takes the next line; the new record of the trial that it changed, None where it changed none.
+
+        What comes after the end of its trial or probe, or a second time, changes nothing, as when the run
+        heard it.
+
+        Raises:
+            RecordsError: The line has the wrong shape, or is of a trial that was never asked for.
+        """
+        self.num_lines += 1
+        with located_line(self.num_lines):
+            check_shape(event)
+            self.end = _end(event) if event["event"] == "end" else None
+            if self.end is None:
+                self.elapsed_s = max(self.elapsed_s, float(event["elapsed_s"]))
+            if event["event"] == "start":
+                raise ValueError("a run starts in the first line only")
+            if event["event"] == "resume":
+                self._resume(event)
+            fact = _fact(event)
+            if fact is None or self._is_late(fact):
+                return None
+            return self._take(Heard(elapsed_s=float(event["elapsed_s"]), fact=fact))
+
+    def _resume(self, event: Event) -> None:
+        accepted, noted = (tuple(event.get(name, ())) for name in ("accepted", "noted"))
+        self.basis = self.basis.after(event)
+        self.places |= {event.get("provenance", {}).get(PLACE, "")} - {""}
+        if accepted or noted:
+            last = next(reversed(self.records), "")
+            self.changes.append(Changes(after_trial=last, accepted=accepted, noted=noted))
+
+    def _take(self, heard: Heard) -> TrialRecord | None:
+        self.heard.append(heard)
+        self._occupy(heard.fact, heard.elapsed_s)
+        record = record_after(heard.fact, self.records)
         if record is not None:
             self.records[record.trial_id] = record
         return record
+
+    def _is_late(self, fact: Fact) -> bool:
+        """Whether a fact is of a trial or a probe that has ended.
+
+        Raises:
+            ValueError: It is of one that was never asked for, or asks for one a second time.
+        """
+        match fact:
+            case Asked(answer=Run() | Probe() as answer):
+                if answer.trial_id in self.spans:
+                    raise ValueError(f"trial {answer.trial_id!r} is asked for a second time")
+                if isinstance(answer, Run) and answer.resumed_from:
+                    self._check_known(answer.resumed_from, self.records)
+            case Reported() | StopOrdered():
+                self._check_known(fact.trial_id, self.records)
+                return fact.trial_id not in self._busy
+            case Ended() | ProbeDone():
+                self._check_known(fact.trial_id, self.spans)
+                return fact.trial_id not in self._busy
+        return False
+
+    @staticmethod
+    def _check_known(trial_id: str, known: Mapping[str, object]) -> None:
+        if trial_id not in known:
+            raise ValueError(f"trial {trial_id!r} was never asked for")
 
     def _occupy(self, fact: Fact, now_s: float) -> None:
         """Gives each trial or probe to the first worker that is free."""
@@ -165,8 +205,8 @@ class Facts:
             case Ended() | ProbeDone():
                 trial_id = fact.trial_id
                 self.num_lost += isinstance(fact, Ended) and fact.ending.is_lost
-                if self._busy.pop(trial_id, None) is not None:
-                    self.spans[trial_id] = replace(self.spans[trial_id], end_s=now_s)
+                del self._busy[trial_id]
+                self.spans[trial_id] = replace(self.spans[trial_id], end_s=now_s)
             case Reported() | StopOrdered():
                 trial_id = fact.trial_id
             case _:
@@ -178,38 +218,12 @@ def fold(events: Sequence[Event]) -> Facts:
     """Adds up a journal, or any prefix of it that holds its first line.
 
     Raises:
-        RecordsError: The journal does not begin with the start of a run, or a newer version wrote it.
+        RecordsError: The journal does not begin with the start of a run, or a line is wrong: `Facts.take`.
     """
     facts = Facts(start=start_of(events))
     for event in events[1:]:
         facts.take(event)
     return facts
-
-
-def start_of(events: Sequence[Event]) -> Start:
-    """The first line of a journal.
-
-    Raises:
-        RecordsError: The journal cannot be read; see `fold`.
-    """
-    first = events[0] if events else {}
-    if first.get("event") != "start" or not {"provenance", "traits"} <= first.keys():
-        raise RecordsError("it does not begin with the start of a run.")
-    if first.get("format", 1) > FORMAT:
-        raise RecordsError(
-            f"it is in format {first['format']}, and this version of distill-tuner reads up to {FORMAT}.",
-            "use the version that wrote it, or a newer one.",
-        )
-    provenance = dict(first["provenance"])
-    source = provenance.pop(STAGE_SOURCE, None)
-    return Start(
-        study=first.get("study"),
-        provenance=provenance,
-        stage_source=source,
-        traits=StageTraits.from_dict(first["traits"]),
-        num_workers=int(first["num_workers"]),
-        warm_start=WarmStart.from_dict(first["prior"]) if first.get("prior") else None,
-    )
 
 
 def _end(event: Event) -> End:

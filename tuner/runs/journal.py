@@ -1,23 +1,23 @@
 """The append-only journal of a run: one JSON object a line, on disk before anything acts on it.
 
 Every line is written with one call, flushed and fsynced, so that whatever kills the process
-(SIGKILL, power, a full disk) loses at most the line being written, and readers can tell a torn last
-line from a broken file.
+(SIGKILL, power, a full disk) loses at most the line being written. Lines are sealed (see `lines`), so
+that readers can tell a torn last line, which they pass over, from a damaged file, which they refuse.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tuner.errors import RecordsError
+from tuner.runs.lines import Event, LineReader, sealed
 
-Event = dict[str, Any]
-"""One line: `event` names it, `elapsed_s` says when, the rest depends on the event."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Journal:
@@ -41,11 +41,14 @@ class Journal:
         except OSError as error:
             raise RecordsError(
                 f"{path}: cannot {'continue' if reopen else 'create'} the journal: {error.strerror}.",
-                "name the folder of a run." if reopen else "choose another --runs-dir.",
+                _fix_of_reopening(error) if reopen else "choose another --runs-dir.",
             ) from error
         self._lock()
-        self._size = path.read_bytes().rfind(b"\n") + 1
-        os.ftruncate(self._fd, self._size)
+        before = path.read_bytes()
+        self._size, self._num_lines = before.rfind(b"\n") + 1, before.count(b"\n")
+        self._is_torn = self._size < len(before)
+        if self._is_torn:
+            self._take_back()
 
     def _lock(self) -> None:
         try:
@@ -62,26 +65,59 @@ class Journal:
     def append(self, event: str, /, *, elapsed_s: float, **fields: Any) -> None:
         """Writes one event and returns once it is on disk.
 
-        A line that does not fit is taken back, so that the file always ends with a whole line.
+        A line that does not fit is taken back, so that the file ends with a whole line.
 
         Raises:
-            RecordsError: The disk is full or gone.
+            RecordsError: The disk is full, gone or read-only; or the run's folder is no longer where it was,
+                and the line is in its journal all the same.
         """
         entry = {"event": event, "elapsed_s": elapsed_s, **fields}
-        line = (json.dumps(entry, allow_nan=False, separators=(",", ":")) + "\n").encode()
+        line = sealed(entry, self._num_lines + 1)
         try:
-            written = os.write(self._fd, line)
-            if written < len(line):
-                raise OSError(28, "No space left on device")
-            os.fsync(self._fd)
+            self._write(line)
         except OSError as error:
-            os.ftruncate(self._fd, self._size)
+            self._take_back()
             raise RecordsError(
                 f"{self.path}: cannot write the journal: {error.strerror}; "
                 f"everything up to this event is safe in it.",
-                "free some space or choose another --runs-dir.",
+                f"{_remedy(error)}, then --resume {self.path.parent} continues the run.",
             ) from error
         self._size += len(line)
+        self._num_lines += 1
+        self._check_in_place()
+
+    def _write(self, line: bytes) -> None:
+        if self._is_torn:  # what a failed line left could not be taken back then
+            os.ftruncate(self._fd, self._size)
+            self._is_torn = False
+        if os.write(self._fd, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(self._fd)
+
+    def _take_back(self) -> None:
+        """Cuts off what is no whole line; where that fails too, readers pass it over."""
+        try:
+            os.ftruncate(self._fd, self._size)
+        except OSError:
+            self._is_torn = True
+        else:
+            self._is_torn = False
+
+    def _check_in_place(self) -> None:
+        """Refuses to go on where the other files of the run would be written elsewhere than its journal."""
+        own = os.fstat(self._fd)
+        try:
+            is_in_place = os.path.samestat(own, self.path.stat())
+        except OSError:
+            is_in_place = False
+        if not is_in_place:
+            was = "moved" if own.st_nlink else "deleted"
+            raise RecordsError(
+                f"{self.path.parent}: the folder of this run was {was} while it ran, so the run has stopped.",
+                "continue it where it is now: --resume FOLDER."
+                if own.st_nlink
+                else "start the study again with --space, and leave its folder alone.",
+            )
 
     def close(self) -> None:
         """Closes the file; closing twice is harmless."""
@@ -105,29 +141,33 @@ def journal_of(folder: Path) -> Path:
     return path
 
 
+def _fix_of_reopening(error: OSError) -> str:
+    if error.errno == errno.EROFS:
+        return "mount the disk writable, or copy the run's folder to another disk and resume the copy."
+    if isinstance(error, PermissionError):
+        return "resume it as the user who began it, or resume a copy of its folder."
+    return "name the folder of a run."
+
+
+def _remedy(error: OSError) -> str:
+    """Says what makes a journal writable again."""
+    if error.errno in _FULL:
+        return "free some space"
+    return "mount the disk writable again" if error.errno == errno.EROFS else "mend the disk"
+
+
 def read_journal(path: Path) -> Iterator[Event]:
     """Yields the events of a journal; a torn last line, which a crash leaves, is passed over.
 
     Raises:
-        RecordsError: The file cannot be read, or a line before the last is not an event.
+        RecordsError: The file cannot be read, a newer version wrote it, or a whole line in it is damaged,
+            missing or out of place.
     """
     try:
         text = path.read_bytes()
     except OSError as error:
         raise RecordsError(f"{path}: cannot read the journal: {error.strerror}.") from error
-    yield from _events(text, path, 0)
-
-
-def _events(text: bytes, path: Path, num_before: int) -> Iterator[Event]:
-    """The events of the whole lines of a text, which follow `num_before` lines of a journal."""
-    for number, line in enumerate(text.split(b"\n")[:-1], start=num_before + 1):
-        try:
-            entry = json.loads(line)
-        except ValueError as error:
-            raise RecordsError(f"{path}:{number}: not a journal line: {error}.") from error
-        if not isinstance(entry, dict) or "event" not in entry:
-            raise RecordsError(f"{path}:{number}: not a journal line: it names no event.")
-        yield entry
+    yield from LineReader(path).events(text)
 
 
 class Tail:
@@ -138,13 +178,13 @@ class Tail:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._at, self._line = path, 0, 0
+        self._path, self._at, self._lines = path, 0, LineReader(path)
 
     def read(self) -> list[Event]:
         """The events that are new.
 
         Raises:
-            RecordsError: The file cannot be read, or a whole line is not an event.
+            RecordsError: See `read_journal`.
         """
         try:
             with self._path.open("rb") as file:
@@ -153,22 +193,28 @@ class Tail:
         except OSError as error:
             raise RecordsError(f"{self._path}: cannot read the journal: {error.strerror}.") from error
         whole = text[: text.rfind(b"\n") + 1]
-        events = list(_events(whole, self._path, self._line))
         self._at += len(whole)
-        self._line += len(events)
-        return events
+        return list(self._lines.events(whole))
 
 
-def is_held(path: Path) -> bool:
-    """Whether a process of this machine has the journal open: the run goes on."""
+def is_held(path: Path) -> bool | None:
+    """Whether a process of this machine has the journal open: the run goes on.
+
+    None where that cannot be told, because the file system knows no locks.
+
+    Raises:
+        RecordsError: The file cannot be read.
+    """
     try:
         fd = os.open(path, os.O_RDONLY)
     except OSError as error:
         raise RecordsError(f"{path}: cannot read the journal: {error.strerror}.") from error
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:
+        return None
     finally:
         os.close(fd)
     return False

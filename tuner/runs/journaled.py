@@ -27,8 +27,8 @@ from tuner.core.measurement import Measurement
 from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord
 from tuner.runs.checkpoints import Checkpoints
-from tuner.runs.facts import FORMAT
 from tuner.runs.journal import Journal
+from tuner.runs.lines import FORMAT
 from tuner.scheduling import Decision, Stop
 
 Listener = Callable[[TrialRecord], None]

@@ -6,7 +6,8 @@ no advisor. Without its study.yaml, the study is the one in the journal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,9 @@ from tuner.advisor.facts import CertifyOrdered
 from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord
 from tuner.errors import RecordsError
-from tuner.runs.facts import End, Facts, Span, Start, fold, start_of
-from tuner.runs.journal import Event, Journal, journal_of, read_journal
+from tuner.runs.facts import End, Facts, Span, fold
+from tuner.runs.journal import Journal, journal_of, read_journal
+from tuner.runs.lines import Event
 from tuner.runs.result import RunResult
 from tuner.spec import load_study, study_from_text
 from tuner.spec.yaml_format import write_yaml
@@ -41,8 +43,16 @@ class PastRun:
 
     @cached_property
     def facts(self) -> Facts:
-        """The facts that its journal adds up to."""
+        """The facts that its journal adds up to.
+
+        Raises:
+            RecordsError: The events are not those of a run; those of `read_past_run` are.
+        """
         return fold(self.events)
+
+    def facts_after(self, event: Event) -> Facts:
+        """Returns the facts as they are after one more line; those of this run stay as they are."""
+        return fold([*self.events, event])
 
     @property
     def wanted(self) -> StudySpec:
@@ -55,23 +65,23 @@ class PastRun:
         return study
 
     @cached_property
-    def study_at_start(self) -> StudySpec:
-        """The study that the run began with, from its journal.
+    def study_so_far(self) -> StudySpec:
+        """The study that the run was last begun or resumed with, from its journal.
 
         Raises:
             SpecError: This version of distill-tuner does not accept it.
         """
-        return _study_of(self.facts.start, self.folder)
+        return _study_of(self.facts.basis.study, self.folder)
 
     @property
     def provenance(self) -> Mapping[str, Any]:
         """The origin of its figures."""
-        return self.facts.start.provenance
+        return self.facts.provenance
 
     @property
     def num_workers(self) -> int:
         """Number of trials that run at once."""
-        return self.facts.start.num_workers
+        return self.facts.basis.num_workers
 
     @property
     def end(self) -> End | None:
@@ -148,19 +158,28 @@ def read_past_run(folder: Path) -> PastRun:
     """
     path, file = journal_of(folder), folder / "study.yaml"
     events = tuple(read_journal(path))
+    with located(path):
+        facts = fold(events)
+    study = load_study(str(file)) if file.is_file() else _study_of(facts.basis.study, folder)
+    past = PastRun(folder=folder.resolve(), study=study, events=events)
+    vars(past)["facts"] = facts  # its cached property, which is thus folded once
+    return past
+
+
+@contextmanager
+def located(path: Path) -> Iterator[None]:
+    """Says of what is wrong with a journal, which file it is."""
     try:
-        start = start_of(events)
+        yield
     except RecordsError as error:
         hint = error.hint or "name a run of this version of distill-tuner."
         raise RecordsError(f"{path}: {error.message}", hint) from error
-    study = load_study(str(file)) if file.is_file() else _study_of(start, folder)
-    return PastRun(folder=folder.resolve(), study=study, events=events)
 
 
-def _study_of(start: Start, folder: Path) -> StudySpec:
-    """The study in the first line of a journal, read as if it were the folder's study.yaml."""
+def _study_of(study: Mapping[str, Any] | None, folder: Path) -> StudySpec:
+    """The study that a journal holds, read as if it were the folder's study.yaml."""
     path = folder / "journal.jsonl"
-    if start.study is None:
+    if study is None:
         raise RecordsError(f"{path}: it does not hold its study.", f"put study.yaml back into {folder}.")
-    text = write_yaml(dict(start.study)).encode()
+    text = write_yaml(dict(study)).encode()
     return study_from_text(text, label=str(path), path=str(folder / "study.yaml"))

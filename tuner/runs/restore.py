@@ -20,7 +20,8 @@ def advisor_of(study: StudySpec, facts: Facts) -> Advisor:
         facts: Facts of the run's journal, or of any prefix of it.
     """
     start = facts.start
-    advisor = Advisor(study, num_workers=start.num_workers, traits=start.traits, warm_start=start.warm_start)
+    num_workers = facts.basis.num_workers
+    advisor = Advisor(study, num_workers=num_workers, traits=start.traits, warm_start=start.warm_start)
     advisor.recall(facts.heard)
     return advisor
 

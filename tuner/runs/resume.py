@@ -7,15 +7,16 @@ run ran count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tuner.advisor import Ending
 from tuner.certificate import Verdict, next_run
 from tuner.errors import ResumeError
-from tuner.runs.changes import refuse, study_changes, version_changes
+from tuner.runs.basis import PLACE, STAGE_SOURCE, place_of
+from tuner.runs.changes import free_changes, other_versions, refuse, study_changes, version_changes
 from tuner.runs.checkpoints import Checkpoints
 from tuner.runs.ending import Outputs
 from tuner.runs.folder import write_study
@@ -33,13 +34,33 @@ class Held:
     Attributes:
         past: The run, as its folder describes it.
         journal: Open, so that no other process writes to it.
+        accept: Whether somebody accepts changes on which its measurements depend.
+        accepted: Those that have been found so far.
     """
 
     past: PastRun
     journal: Journal
+    accept: bool = False
+    accepted: tuple[str, ...] = ()
+
+    def checked(self, changes: Sequence[str]) -> Held:
+        """Returns it with further changes accepted.
+
+        Raises:
+            ResumeError: They are not, or cannot be.
+        """
+        refuse(self.past, changes, accept=self.accept)
+        return replace(self, accepted=tuple(dict.fromkeys([*self.accepted, *changes])))
 
 
-def hold(folder: Path, versions: Mapping[str, str], outputs: Outputs, *, certify: bool = False) -> Held:
+def hold(
+    folder: Path,
+    versions: Mapping[str, str],
+    outputs: Outputs,
+    *,
+    certify: bool = False,
+    accept: bool = False,
+) -> Held:
     """Takes a run, and refuses what can be seen before Ray is started.
 
     Args:
@@ -47,24 +68,31 @@ def hold(folder: Path, versions: Mapping[str, str], outputs: Outputs, *, certify
         versions: Versions of this process's packages.
         outputs: Says what the run found, where that is why it is refused.
         certify: Whether its certificate is to become firm: then it may have come to its end.
+        accept: Whether changes on which its measurements depend are accepted, as far as they can be.
 
     Raises:
         ResumeError: The run has come to its end, it was simulated, or its study or a version that its figures
-            depend on is no longer what it began with.
+            depend on is no longer what it began with, and that is not or cannot be accepted.
         TunerError: The folder is not a run's, or a process still works on it.
     """
-    _check_resumable(read_past_run(folder), versions, outputs, certify=certify)  # before anything is cut off
+    past = read_past_run(folder)
+    _check_resumable(past, outputs, certify=certify)  # before anything is cut off
+    refuse(past, _changes(past, versions), accept=accept)
     journal = Journal(folder / "journal.jsonl", reopen=True)
     try:
         past = read_past_run(folder)  # again: it may have gone on until it was held
-        _check_resumable(past, versions, outputs, certify=certify)
+        _check_resumable(past, outputs, certify=certify)
+        return Held(past=past, journal=journal, accept=accept).checked(_changes(past, versions))
     except BaseException:
         journal.close()
         raise
-    return Held(past=past, journal=journal)
 
 
-def _check_resumable(past: PastRun, versions: Mapping[str, str], outputs: Outputs, *, certify: bool) -> None:
+def _changes(past: PastRun, versions: Mapping[str, str]) -> list[str]:
+    return [*study_changes(past), *version_changes(past, versions)]
+
+
+def _check_resumable(past: PastRun, outputs: Outputs, *, certify: bool) -> None:
     if past.is_simulated:
         raise ResumeError(
             f"--resume {past.folder}: that run is simulated and takes only seconds.", "simulate it again."
@@ -76,7 +104,6 @@ def _check_resumable(past: PastRun, versions: Mapping[str, str], outputs: Output
             "start a new one with --space; --warm-start keeps what this one learned. Continue an undecided "
             "certificate with --certify.",
         )
-    refuse(past, [*study_changes(past), *version_changes(past, versions)])
     if end:
         _check_undecided(past, outputs)
 
@@ -108,7 +135,13 @@ def _check_undecided(past: PastRun, outputs: Outputs) -> None:
 
 
 def resume(
-    held: Held, provenance: Mapping[str, Any], *, certify: bool = False, more_hours: float | None = None
+    held: Held,
+    provenance: Mapping[str, Any],
+    *,
+    certify: bool = False,
+    more_hours: float | None = None,
+    num_workers: int | None = None,
+    stage_source: Mapping[str, str] | None = None,
 ) -> OpenRun:
     """Sets up the advisor; what was running is discarded and asked again, and so is a baseline that failed.
 
@@ -117,12 +150,25 @@ def resume(
         provenance: Provenance of this process, which the journal keeps.
         certify: Whether its certificate is to become firm.
         more_hours: Hours to spend beyond those already taken; None for what is left of the budget.
+        num_workers: Trials at once from now on; None for as many as before.
+        stage_source: Fingerprints of the stage's source files; None where nobody has looked.
     """
     past, journal = held.past, held.journal
-    advisor = advisor_of(past.study, past.facts)
+    kept = {**provenance, PLACE: place_of(past.folder)}
+    if held.accepted and stage_source is not None:
+        kept[STAGE_SOURCE] = dict(stage_source)
+    event: dict[str, Any] = {
+        "provenance": kept,
+        "study": past.study.as_dict(),
+        "num_workers": num_workers or past.num_workers,
+        "accepted": list(held.accepted),
+        "noted": [*free_changes(past), *other_versions(past, provenance.get("versions", {}))],
+    }
+    facts = past.facts_after({"event": "resume", "elapsed_s": past.elapsed_s, **event})
+    advisor = advisor_of(past.study, facts)
     if not (past.folder / "study.yaml").is_file():
         write_study(past.folder, past.study)
-    journal.append("resume", elapsed_s=past.elapsed_s, provenance=provenance)
+    journal.append("resume", elapsed_s=past.elapsed_s, **event)
     told = JournaledAdvisor(advisor, journal, lambda: past.elapsed_s, checkpoints=Checkpoints(past.folder))
     for trial_id in advisor.open_ids:
         told.tell(trial_id, Ending.discarded("the run was killed"))
@@ -134,6 +180,6 @@ def resume(
         folder=past.folder,
         advisor=advisor,
         journal=journal,
-        provenance=dict(past.provenance),
+        provenance=dict(facts.provenance),
         elapsed_s=past.elapsed_s,
     )

@@ -17,7 +17,7 @@ from tuner.core.objectives import Target
 from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
 from tuner.core.warm_start import WarmStart, WarmStartRun, warm_start_run
-from tuner.errors import RecordsError, WarmStartError
+from tuner.errors import RecordsError, TunerError, WarmStartError
 from tuner.runs.facts import Facts, fold
 from tuner.runs.journal import read_journal
 from tuner.search.earlier_run import is_expressible
@@ -84,15 +84,21 @@ def read_run(folder: Path) -> EarlierRun:
         device=str(device["name"]),
         is_simulated=device["kind"] == "simulated",
         stage=stage,
-        metric=_metric_of(start.study),
+        metric=_metric_of(start.study, folder),
         traits=start.traits,
         runs=runs,
     )
 
 
-def _metric_of(study: Mapping[str, Any]) -> Metric:
+def _metric_of(study: Mapping[str, Any], folder: Path) -> Metric:
     """The metric of a study that a journal holds as plain values."""
-    return Target.parse(study["target"], Metric(**study.get("metric", {}))).metric
+    try:
+        return Target.parse(study["target"], Metric(**study.get("metric", {}))).metric
+    except (TunerError, TypeError, ValueError) as error:
+        raise RecordsError(
+            f"--warm-start {folder}: the metric of the study in its journal cannot be read: {error}",
+            "name a run of this version of distill-tuner.",
+        ) from error
 
 
 def _inherited(facts: Facts) -> tuple[WarmStartRun, ...]:

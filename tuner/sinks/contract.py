@@ -12,9 +12,14 @@ from tuner.core.trial import TrialRecord
 from tuner.runs.result import RunResult
 
 
+class SinkBusyError(Exception):
+    """What a sink writes to is held by somebody else for now: the same call may succeed a little later."""
+
+
 class Sink(ABC):
     """Takes a run as it goes; called in a process of its own, and free to raise or to be slow.
 
+    A call that raises `SinkBusyError` is made again, so that what it has written by then must do no harm.
     A process that was killed may have written a part of the run: what is there already is not written twice.
 
     Attributes:

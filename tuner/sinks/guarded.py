@@ -21,7 +21,7 @@ from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord
 from tuner.errors import TunerError
 from tuner.runs.result import RunResult
-from tuner.sinks.contract import Sink
+from tuner.sinks.contract import Sink, SinkBusyError
 
 Maker = Callable[[], Sink]
 
@@ -30,6 +30,10 @@ LIMIT_S = 60.0
 
 AGAIN_S = 5.0
 """Seconds until it is interrupted again: the first time may go unheard, or its end may hang too."""
+
+
+BUSY_PACE_S = 0.5
+"""Seconds until a sink that was busy is called again, within the limit."""
 
 
 class Overdue(BaseException):
@@ -83,10 +87,19 @@ class Sinks:
     def _call(self, name: str, work: Callable[[], None]) -> None:
         try:
             with self._watch(), _limited(LIMIT_S):
-                work()
+                self._patiently(name, work)
         except (Exception, SystemExit, Overdue) as error:
             self._switch_off(name, error)
         self._say_notice(name)
+
+    def _patiently(self, name: str, work: Callable[[], None]) -> None:
+        """Does the work once nobody else holds what it writes to, and says that it waits for that."""
+        while True:
+            try:
+                return work()
+            except SinkBusyError as busy:
+                self._say_once(f"{name} waits, and the run continues: {busy}")
+                time.sleep(BUSY_PACE_S)
 
     def _switch_off(self, name: str, error: BaseException) -> None:
         self.troubles[name] = _told(error)
@@ -95,7 +108,11 @@ class Sinks:
 
     def _say_notice(self, name: str) -> None:
         sink = self._sinks.get(name)
-        if sink is not None and sink.notice and (line := f"{name}: {sink.notice}") not in self._told:
+        if sink is not None and sink.notice:
+            self._say_once(f"{name}: {sink.notice}")
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._told:
             self._told.add(line)
             self._say(line)
 

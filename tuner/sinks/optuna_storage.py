@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,11 +18,13 @@ from urllib.parse import quote
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from tuner.core.metric import Metric
 from tuner.core.outputs import SQLITE
@@ -32,7 +35,7 @@ from tuner.errors import SpecError, TunerError
 from tuner.report.conclusion import sentence, speedup_basis
 from tuner.runs.result import RunResult
 from tuner.search.by_optuna.spaces import distribution_of
-from tuner.sinks.contract import Sink
+from tuner.sinks.contract import Sink, SinkBusyError
 from tuner.sinks.facts import Judge, facts
 from tuner.sinks.optuna_note import note, note_attributes
 
@@ -68,6 +71,17 @@ class _Shown:
     is_ended: bool = False
 
 
+@contextmanager
+def _busy_while_locked() -> Iterator[None]:
+    """Says of a database file that another process holds, for longer than SQLite waits, that it is busy."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        if "database is locked" in f"{error} {error.__cause__}":
+            raise SinkBusyError("another process has locked its database.") from error
+        raise
+
+
 class OptunaStorage(Sink):
     """Writes to a database; see `outputs.optuna`."""
 
@@ -78,6 +92,7 @@ class OptunaStorage(Sink):
         self._url = url
         self._shown: dict[str, _Shown] = {}
 
+    @_busy_while_locked()
     def start(self, study: StudySpec, provenance: Mapping[str, Any], folder: Path) -> None:
         """Makes the study, named as the run's folder, or finds it again."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -102,6 +117,7 @@ class OptunaStorage(Sink):
             )
         self._study = made
 
+    @_busy_while_locked()
     def show(self, record: TrialRecord) -> None:
         """Adds the trial, or what is new of it.
 
@@ -171,6 +187,7 @@ class OptunaStorage(Sink):
             return {}
         return {CONSTRAINTS: list(self._judge.constraints(record).values())}
 
+    @_busy_while_locked()
     def finish(self, result: RunResult) -> None:
         """Writes the conclusion to the study, as a note too; ends what never ended, unless it may go on."""
         for shown in self._shown.values():
