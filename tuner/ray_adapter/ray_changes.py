@@ -76,6 +76,43 @@ def usage_not_counted() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def every_error_fails_a_trial() -> Iterator[None]:
+    """Lets Tune take any error of Ray's as the failure of a trial, for the duration of a `with` block.
+
+    It knows those of a method and those of a worker that died, and ends the whole experiment at every other:
+    an exception that cannot be unpickled, a worker that Ray's memory monitor killed.
+    """
+    from ray.air.execution._internal.actor_manager import RayActorManager
+
+    task_failed, start_failed = RayActorManager._actor_task_failed, RayActorManager._actor_start_failed
+
+    def told_of_task(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
+        task_failed(manager, tracked_actor_task, _as_known(exception))
+
+    def told_of_start(manager: Any, tracked_actor: Any, exception: Exception) -> None:
+        start_failed(manager, tracked_actor, _as_known(exception))
+
+    with (
+        _replaced(RayActorManager, "_actor_task_failed", told_of_task),
+        _replaced(RayActorManager, "_actor_start_failed", told_of_start),
+    ):
+        yield
+
+
+def _as_known(error: Exception) -> Any:
+    """Returns an error of a kind that Tune knows, with what was raised as its `cause`."""
+    from ray import exceptions
+
+    if isinstance(error, exceptions.RayActorError | exceptions.RayTaskError):
+        return error
+    if isinstance(error, exceptions.UnserializableException):
+        return exceptions.RayTaskError("train", str(error), error)
+    died = exceptions.RayActorError(error_msg=f"{type(error).__name__}: {error}")
+    died.cause = error
+    return died
+
+
 def _no_api_server(*_: Any, **__: Any) -> tuple[None, None]:
     """Starts nothing, and returns neither an address nor a process."""
     return None, None

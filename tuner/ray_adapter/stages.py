@@ -9,17 +9,22 @@ import importlib
 import inspect
 import json
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray import tune
 
+from foundation.one_line import one_line
 from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
 from tuner.errors import StageError
+from tuner.ray_adapter.failures import MAX_REASON, failure_text
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.place import Place
+from tuner.ray_adapter.silence import PATIENCE, CountedTime
 from tuner.ray_adapter.source import fingerprints, plugin_files
+from tuner.report.notices import call_line
 
 
 def load_stage(class_path: str) -> type[tune.Trainable]:
@@ -94,17 +99,39 @@ _FIX = " Fix: "
 
 def mistake_of(study: StudySpec, said: str) -> StageError:
     """Returns the error for what a stage says is wrong with its options."""
-    message, _, hint = said.partition(_FIX)
+    message, hint = (one_line(part, MAX_REASON) for part in (said.partition(_FIX)[::2]))
     return StageError(f"{study.path}: {message}", hint)
 
 
-def describe_device(study: StudySpec, interrupts: Interrupts, place: Place) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What is done while the stage does not answer.
+
+    Attributes:
+        say: Takes a line that people see.
+        word_s: Seconds after which it gets one.
+    """
+
+    say: Callable[[str], None] = lambda _: None
+    word_s: float = PATIENCE.word_s
+
+
+_SILENTLY = Waiting()
+
+
+def describe_device(
+    study: StudySpec, interrupts: Interrupts, place: Place, waiting: Waiting = _SILENTLY
+) -> dict[str, Any]:
     """The device trials will run on, as the stage describes it on a worker."""
-    return dict(_call_on_worker(study, interrupts, "describe_device", place))
+    return dict(_call_on_worker(study, interrupts, place, waiting, "describe_device"))
 
 
 def describe_stage(
-    study: StudySpec, device: Mapping[str, Any], interrupts: Interrupts, place: Place
+    study: StudySpec,
+    device: Mapping[str, Any],
+    interrupts: Interrupts,
+    place: Place,
+    waiting: Waiting = _SILENTLY,
 ) -> tuple[StageTraits, dict[str, str]]:
     """Returns the properties that the stage states and the device limits, and the stage's source.
 
@@ -115,7 +142,15 @@ def describe_stage(
     """
     class_path, options = study.stage.class_path, dict(study.stage.options)
     said, source = _on_worker(
-        study, interrupts, place, "quality_options", _class_says, class_path, options, plugin_files(study)
+        study,
+        interrupts,
+        place,
+        waiting,
+        "quality_options",
+        _class_says,
+        class_path,
+        options,
+        plugin_files(study),
     )
     return StageTraits(**said, capacity_gib=capacity_gib(device)), source
 
@@ -126,21 +161,25 @@ def capacity_gib(device: Mapping[str, Any]) -> float | None:
     return None if memory_gib is None else float(memory_gib)
 
 
-def prepare(study: StudySpec, interrupts: Interrupts, place: Place) -> None:
+def prepare(study: StudySpec, interrupts: Interrupts, place: Place, waiting: Waiting = _SILENTLY) -> None:
     """Makes what all trials share (data, teacher), once, before the first clock starts."""
-    _call_on_worker(study, interrupts, "prepare", place)
+    _call_on_worker(study, interrupts, place, waiting, "prepare")
 
 
-def _call_on_worker(study: StudySpec, interrupts: Interrupts, method: str, place: Place) -> Any:
+def _call_on_worker(
+    study: StudySpec, interrupts: Interrupts, place: Place, waiting: Waiting, method: str
+) -> Any:
     """Calls a class method of the stage with the study's stage options."""
     stage = study.stage
-    return _on_worker(study, interrupts, place, method, _call, stage.class_path, method, dict(stage.options))
+    arguments = stage.class_path, method, dict(stage.options)
+    return _on_worker(study, interrupts, place, waiting, method, _call, *arguments)
 
 
 def _on_worker(
     study: StudySpec,
     interrupts: Interrupts,
     place: Place,
+    waiting: Waiting,
     what: str,
     function: Callable[..., Any],
     *arguments: Any,
@@ -151,16 +190,17 @@ def _on_worker(
     Ray ends those that are declared with a card, not those that get one by `options`.
 
     Raises:
-        StageError: The stage raised an exception.
+        StageError: The stage raised an exception, or did not answer within the hours of the budget.
         Interrupted: A signal came meanwhile.
     """
     declared = ray.remote(
-        num_cpus=study.resources.cpus, num_gpus=place.num_gpus, resources=place.resources or None
+        num_cpus=study.resources.cpus,
+        num_gpus=place.num_gpus,
+        resources=place.resources or None,
+        max_retries=0,
     )
-    task = declared(function)
-    answer = task.remote(*arguments)
-    while not ray.wait([answer], timeout=0.2)[0]:
-        interrupts.check()
+    answer = declared(function).remote(*arguments)
+    _wait_for(answer, study, interrupts, waiting, what)
     try:
         return ray.get(answer)
     except ray.exceptions.RayError as error:
@@ -168,9 +208,28 @@ def _on_worker(
         if isinstance(cause, ValueError) and _FIX in str(cause):
             raise mistake_of(study, str(cause)) from error
         raise StageError(
-            f"{study.stage.class_path}.{what} failed: {type(cause).__name__}: {cause}",
+            f"{study.stage.class_path}.{what} failed: {failure_text(error)}",
             f"check stage.options in {study.path}.",
         ) from error
+
+
+def _wait_for(
+    answer: ray.ObjectRef, study: StudySpec, interrupts: Interrupts, waiting: Waiting, what: str
+) -> None:
+    """Waits for a worker's answer; kills the worker once it has taken the hours of the budget."""
+    waited, is_told = CountedTime(PATIENCE.turn_s), False
+    while not ray.wait([answer], timeout=0.2)[0]:
+        interrupts.check()
+        waited.turn()
+        if not is_told and waited.now_s >= waiting.word_s:
+            is_told = True
+            waiting.say(call_line(f"{study.stage.class_path}.{what}", waited.now_s))
+        if waited.now_s >= study.budget.budget_s:
+            ray.cancel(answer, force=True)
+            raise StageError(
+                f"{study.stage.class_path}.{what} has not ended for {waited.now_s:.0f} s, all of the budget.",
+                f"see what it waits for, or raise budget.hours in {study.path}.",
+            )
 
 
 def _call(class_path: str, method: str, options: dict[str, Any]) -> Any:
