@@ -59,7 +59,7 @@ def classify(error: BaseException | None, text: str = "") -> Ending:
     cause = getattr(error, "cause", None) or error
     text = text or _text_of(error)
     if isinstance(cause, NodeDiedError) or (isinstance(cause, _WORKER_DIED) and _NODE_DIED.search(text)):
-        return Ending.discarded(f"{NODE_LOST}: {first_line(text, MAX_REASON)}")
+        return Ending.discarded(f"{NODE_LOST}: {first_line(_text_of(cause), MAX_REASON)}")
     if type(cause).__name__ in _LOST or _is_of_a_death(error, cause):
         return _died(_text_of(cause))
     if not text:

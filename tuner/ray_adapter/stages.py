@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray import tune
+from ray import cloudpickle, tune
 
-from foundation.one_line import one_line
+from foundation.one_line import first_line, one_line
+from tuner.core.imports import why_not_imported
 from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
 from tuner.errors import StageError
@@ -36,11 +37,9 @@ def load_stage(class_path: str) -> type[tune.Trainable]:
     module_name, _, class_name = class_path.partition(":")
     try:
         stage = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise StageError(
-            f"the stage {class_path!r} cannot be imported: {error}.",
-            "install its module, or run from the folder that holds it.",
-        ) from error
+    except (Exception, SystemExit) as error:
+        said, fix = why_not_imported(error)
+        raise StageError(f"the stage {class_path!r} cannot be imported: {said}.", fix) from error
     if not (inspect.isclass(stage) and issubclass(stage, tune.Trainable)):
         raise StageError(
             f"the stage {class_path!r} is not a Ray Tune Trainable.",
@@ -56,9 +55,11 @@ def check_parameters(study: StudySpec) -> None:
     """Makes the stage refuse parameters, and cards, that it cannot use; asks for no Ray.
 
     Raises:
-        StageError: The stage cannot be imported, or a parameter or the number of cards makes no sense to it.
+        StageError: The stage cannot be imported or pickled, or a parameter or the number of cards makes no
+            sense to it.
     """
     stage = load_stage(study.stage.class_path)
+    _check_pickled(study.stage.class_path, stage)
     if study.resources.gpus > 1:
         _check_gpus(study, stage)
     if not hasattr(stage, "check_parameters"):
@@ -68,6 +69,18 @@ def check_parameters(study: StudySpec) -> None:
         stage.check_parameters(dict(study.stage.options), varying, fixed)
     except ValueError as error:
         raise mistake_of(study, str(error)) from error
+
+
+def _check_pickled(class_path: str, stage: type[tune.Trainable]) -> None:
+    """Fails now if the class cannot be sent to a worker, and not when the first trial starts."""
+    try:
+        cloudpickle.dumps(stage)
+    except Exception as error:  # whatever the class refers to may raise
+        said = first_line(f"{type(error).__name__}: {error}", MAX_REASON).rstrip(".")
+        raise StageError(
+            f"the stage {class_path!r} cannot be sent to a worker: {said}.",
+            "define the class at the top of its module, and let it refer to nothing that cannot be pickled.",
+        ) from error
 
 
 def _check_gpus(study: StudySpec, stage: type[tune.Trainable]) -> None:
@@ -205,6 +218,8 @@ def _on_worker(
         return ray.get(answer)
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
+        if isinstance(cause, StageError):  # it cannot be imported there
+            raise StageError(f"on a worker, {cause.message}", cause.hint) from error
         if isinstance(cause, ValueError) and _FIX in str(cause):
             raise mistake_of(study, str(cause)) from error
         raise StageError(
