@@ -22,7 +22,7 @@ def why_not_imported(error: BaseException) -> tuple[str, str]:
     if not isinstance(error, ImportError | AttributeError):
         said = f"{type(error).__name__}: {said}" if said else type(error).__name__
     if not place:
-        return said, "install its module, or run from the folder that holds it."
+        return said, "install the module, or run from the folder that holds it."
     if isinstance(error, ImportError):
         return f"{said} ({place})", "install what it imports, or correct that line."
     return f"{said} ({place})", "correct that line."
