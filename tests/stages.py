@@ -44,7 +44,8 @@ class SyntheticOptions:
     parameters contain ``params`` ({} is every trial), in epoch k from 1 (0: while building; default
     1). Kinds: ``oom`` (MemoryError), ``nan`` (NRMSE is NaN), ``nan_loss`` (training loss is NaN),
     ``raise`` (RuntimeError), ``kill`` (SIGKILL to the process itself), ``unreleased`` (the device's memory is
-    still held when the next trial begins in this process; epoch 0). With ``"once": path`` it
+    still held when the next trial begins in this process; epoch 0), ``hang`` (for ever), ``hang_in_release``
+    (the same when the trial is released; epoch 0). With ``"once": path`` it
     happens only while the file ``path`` does not exist, and creates it: a retry then succeeds.
 
     Attributes:
@@ -120,6 +121,8 @@ class SyntheticStage(MeasuredTrainable):
         self._num_batches = state["num_batches"]
 
     def release(self) -> None:
+        if self._failing("hang_in_release", 0):
+            time.sleep(10**6)
         if self._failing("unreleased", 0):
             raise UnreleasedMemoryError("1.00 GiB of the last trial are still allocated.")
 
@@ -129,6 +132,8 @@ class SyntheticStage(MeasuredTrainable):
             raise MemoryError("synthetic out of memory")
         if self._failing("raise", epoch):
             raise RuntimeError("synthetic failure")
+        if self._failing("hang", epoch):
+            time.sleep(10**6)
         if self._failing("kill", epoch):
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -48,6 +48,18 @@ class ClockOfMinutes(Reports):
     changes: ClassVar[dict[str, Any]] = {"time_s": 60.0}
 
 
+class EnergyOfAStar(Reports):
+    changes: ClassVar[dict[str, Any]] = {"energy_j": 1.7e308}
+
+
+class EpochBeyondCounting(Reports):
+    changes: ClassVar[dict[str, Any]] = {"epoch": 10**20}
+
+
+class MemoryInWords(Reports):
+    changes: ClassVar[dict[str, Any]] = {"peak_memory_gib": "80 GiB"}
+
+
 class RaisesInSetup(Reports):
     def setup(self, config):
         open("/no/such/file.npz")  # noqa: SIM115

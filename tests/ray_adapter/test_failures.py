@@ -1,7 +1,14 @@
 """The meaning of a trial's exception is decided in one place."""
 
 import pytest
-from ray.exceptions import ActorDiedError, RayTaskError, WorkerCrashedError
+from ray.exceptions import (
+    ActorDiedError,
+    NodeDiedError,
+    OutOfMemoryError,
+    RayActorError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 
 from trainables.command.verdict import ScriptLostError
 from trainables.telemetry.device import OtherDeviceError
@@ -73,3 +80,48 @@ def test_a_reason_is_one_line_of_bounded_length_without_escape_codes():
     reason = classify(while_training(ValueError("\x1b[31m" + "x" * 10**6))).reason
     assert len(reason) < 600
     assert "\x1b" not in reason
+
+
+def chained(error: Exception, *texts: str) -> RayTaskError:
+    """Makes Ray's error for an exception whose causes reach the driver in the text of its traceback only."""
+    frame = '  File "/x.py", line 9, in step\n    loss.backward()\n'
+    parts = [f"Traceback (most recent call last):\n{frame}{text}" for text in texts]
+    parts.append(f"ray::Stage.train()\n{frame}{type(error).__name__}: {error}")
+    joined = "\n\nThe above exception was the direct cause of the following exception:\n\n".join(parts)
+    return RayTaskError("train", joined, error)
+
+
+@pytest.mark.parametrize(
+    ("error", "causes"),
+    [
+        (RuntimeError("HIP out of memory. Tried to allocate 1.00 GiB"), []),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), []),
+        (OSError(12, "Cannot allocate memory"), []),
+        (RuntimeError("step 3 failed"), ["torch.OutOfMemoryError: CUDA out of memory."]),
+        (KeyError("state"), ["ValueError: bad", "RuntimeError: CUDA driver error: out of memory"]),
+        (OutOfMemoryError("Task was killed due to the node running low on memory."), []),
+    ],
+)
+def test_memory_that_ran_out_is_known_by_the_error_or_by_what_led_to_it(error, causes):
+    ending = classify(chained(error, *causes))
+    assert (ending.state, ending.constraint, ending.is_lost) == (TrialState.INFEASIBLE, "memory", False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("hint: on CUDA out of memory, lower --mb"),
+        RuntimeError("to avoid running out of memory, lower micro_batch"),
+        ScriptError("failed with exit 1: KeyError: 'x'\nhint\nRuntimeError: CUDA out of memory"),
+    ],
+)
+def test_advice_and_quoted_output_say_nothing_of_memory(error):
+    assert classify(while_training(error)).state is TrialState.FAILED
+
+
+def test_a_node_that_was_lost_is_the_machines_end_and_counts_against_nothing():
+    died = "The actor died because its node has died. Node Id: 5\n\tthe actor's node was terminated"
+    for error in (RayActorError(error_msg=died), NodeDiedError(died)):
+        ending = classify(error)
+        assert (ending.state, ending.is_lost) == (TrialState.DISCARDED, True)
+        assert ending.reason.startswith("the node was lost: The actor died because its node has died.")

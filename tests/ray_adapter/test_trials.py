@@ -20,6 +20,7 @@ from tuner.ray_adapter.device import check_resources
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.launch import Workers, run_trials
 from tuner.ray_adapter.metrics import StudyMetrics
+from tuner.ray_adapter.silence import Patience
 from tuner.runs.journal import Journal, read_journal
 from tuner.runs.journaled import JournaledAdvisor
 from tuner.search.policy.probing import ProbeStep
@@ -32,7 +33,7 @@ def seconds_from_now():
     return lambda: time.monotonic() - began_s
 
 
-def run_on_ray(study, folder, *, num_workers=1, journal=None, kind=Advisor, device="", clock=None):
+def run_on_ray(study, folder, *, num_workers=1, journal=None, kind=Advisor, device="", clock=None, **more):
     advisor = kind(study, num_workers=num_workers, traits=StageTraits(can_probe=True))
     journaled = JournaledAdvisor(
         advisor,
@@ -46,6 +47,7 @@ def run_on_ray(study, folder, *, num_workers=1, journal=None, kind=Advisor, devi
         workers=Workers(num=num_workers, device=device),
         errors_dir=folder / "errors",
         interrupts=Interrupts(),
+        **more,
     )
     return advisor
 
@@ -243,6 +245,9 @@ def failing(name, folder, **changes):
         ("NoTime", "the stage's report lacks time_s, epoch_time_s."),
         ("NegativeNrmse", "the stage reported nrmse=-1.0, which must be more than 0."),
         ("SameEpochTwice", "the stage reported epoch 1 again."),
+        ("EnergyOfAStar", "the stage reported energy_j=1.7e+308, which must be at most 1e+15."),
+        ("EpochBeyondCounting", "the stage reported epoch 100000000000000000000 of a trial of 6 epochs."),
+        ("MemoryInWords", "the stage reported peak_memory_gib='80 GiB', which is not a number."),
         ("ClockOfMinutes", "the stage reported time_s=60 only "),
         ("RaisesInSetup", "FileNotFoundError: [Errno 2] No such file or directory: '/no/such/file.npz'"),
     ],
@@ -303,7 +308,12 @@ def test_a_trial_that_never_reports_is_given_up_when_the_budget_is_spent(name, t
         "options": {"pids": str(pids)},
     }
     study, seconds = make_study(stage=stage, budget={"trials": 5, "hours": 1}), seconds_from_now()
-    advisor = run_on_ray(study, tmp_path, clock=lambda: seconds() + 7200 * any(pids.iterdir()))
+    advisor = run_on_ray(
+        study,
+        tmp_path,
+        clock=lambda: seconds() + 7200 * any(pids.iterdir()),
+        patience=Patience(after_budget_s=1.0, after_budget_factor=0.0),
+    )
     hung = advisor.records[-1]
     assert hung.state is TrialState.FAILED
     assert re.fullmatch(r"given up: no report for \d+ s, and the budget is spent", hung.reason)

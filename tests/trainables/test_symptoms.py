@@ -2,7 +2,8 @@
 
 import pytest
 
-from trainables.telemetry.symptoms import proves_out_of_memory, says_out_of_memory, says_work_was_skipped
+from foundation.memory_words import proves_out_of_memory, says_out_of_memory
+from trainables.telemetry.symptoms import says_work_was_skipped
 
 ADVICE_OF_TORCH = (
     "If reserved but unallocated memory is large try setting PYTORCH_CUDA_ALLOC_CONF to avoid it."
@@ -34,6 +35,12 @@ ADVICE_OF_TORCH = (
         "tensorflow.errors_impl.ResourceExhaustedError: OOM when allocating tensor with shape[3000,4000]",
         "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 9.00 TiB for an array",
         "MemoryError",
+        "RuntimeError: Invalid buffer size: 19.07 GB",
+        "RuntimeError: HIP error: out of memory",
+        "torch.AcceleratorError: CUDA error: out of memory",
+        "cudaErrorMemoryAllocation: out of memory",
+        "ray.exceptions.OutOfMemoryError: Task was killed due to the node running low on memory.",
+        "RuntimeError: Native API failed. Native API returns: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)",
         "java.lang.OutOfMemoryError: Java heap space",
         "node7:30:34 [3] include/alloc.h:178 NCCL WARN Cuda failure 'out of memory'",
         "slurmstepd: error: Detected 1 oom_kill event in StepId=123.batch. Some tasks have been OOM Killed.",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from trainables.telemetry.symptoms import proves_out_of_memory, says_work_was_skipped
+from foundation.memory_words import proves_out_of_memory
+from trainables.telemetry.symptoms import says_work_was_skipped
 
 MEMORY_RAN_OUT = [
     "MemoryError on batch 4, continuing",

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from foundation.memory_words import proves_out_of_memory
 from trainables.command import verdict
 from trainables.command.keys import advice, example, find, name_of, told
 from trainables.command.metrics import Metrics, to_metrics
@@ -22,7 +23,6 @@ from trainables.command.process import Script
 from trainables.command.sources.followed import Stamp, stamp
 from trainables.command.words import EPOCH
 from trainables.telemetry.failures import MissingMetricError, ScriptError
-from trainables.telemetry.symptoms import proves_out_of_memory
 
 LOG = "evaluate.log"
 """Name of the file in a trial's folder that has the command's output; with the epoch's number, if any."""

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from foundation.memory_words import proves_out_of_memory
 from trainables.command.epochs import EpochCount, SumOfEpochs
 from trainables.command.keys import CLOCKS, KEYS, METRICS, advice, example, name_of, names_of, told
 from trainables.command.metrics import Metrics, epoch_of, to_metrics
@@ -20,7 +21,7 @@ from trainables.command.options import CommandOptions
 from trainables.command.patterns import compile_pattern, read_number
 from trainables.command.sources import Source, follow_file, follow_tensorboard, follow_wandb
 from trainables.telemetry.failures import SkippedWorkError
-from trainables.telemetry.symptoms import proves_out_of_memory, says_work_was_skipped
+from trainables.telemetry.symptoms import says_work_was_skipped
 
 STARTED: Metrics = {}
 """The answer of ``OutputWatch.see`` for the line at which training begins."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ray.exceptions import RayActorError
 
-from trainables.command.final_error import final_error
+from foundation.final_error import final_error
 from trainables.command.objects import MissingKeyError
 from trainables.telemetry.failures import MissingMetricError, ScriptError, SkippedWorkError
 

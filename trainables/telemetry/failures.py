@@ -1,16 +1,14 @@
 """Tells running out of memory, and work that was skipped, from every other failure of a stage.
 
-An exception is judged by its type, its text and what led to it. Imports no library: a class is known by
-its name. What a line of text says is in ``symptoms``.
+What means that memory ran out is in ``foundation.memory_errors``.
 """
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from foundation.memory_errors import memory_error
 from foundation.one_line import first_line_of
-from trainables.telemetry.symptoms import says_out_of_memory
 
 
 class ScriptError(RuntimeError):
@@ -33,11 +31,8 @@ class SkippedWorkError(RuntimeError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error``, or one that led to it, means that memory of the device or host ran out.
-
-    Follows ``__cause__`` and ``__context__`` as a traceback shows them.
-    """
-    return _memory_error(error) is not None
+    """Whether ``error``, or one that led to it, means that memory of the device or host ran out."""
+    return memory_error(error, (ScriptError,)) is not None
 
 
 def out_of_memory(work: Callable[[], object]) -> str | None:
@@ -50,35 +45,7 @@ def out_of_memory(work: Callable[[], object]) -> str | None:
         work()
         return None
     except Exception as error:
-        cause = _memory_error(error)
+        cause = memory_error(error, (ScriptError,))
         if cause is None:
             raise
         return first_line_of(cause)
-
-
-def _memory_error(error: BaseException) -> BaseException | None:
-    """Returns the error of the chain that says that memory ran out; chains may be circular."""
-    return next((e for e in _chain(error) if _is_memory_error(e)), None)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    to_see, seen = [error], set[int]()
-    while to_see:
-        current = to_see.pop()
-        if id(current) in seen or isinstance(current, ScriptError):
-            continue
-        seen.add(id(current))
-        yield current
-        context = None if current.__suppress_context__ else current.__context__
-        to_see += [e for e in (current.__cause__, context) if e is not None]
-        if isinstance(current, BaseExceptionGroup):
-            to_see += current.exceptions
-
-
-def _is_memory_error(error: BaseException) -> bool:
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if names & {"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"}:
-        return True
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return True
-    return any(says_out_of_memory(line) for line in str(error).splitlines())

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from foundation.one_line import one_line
 from tuner.core.measurement import DIVERGED_NRMSE, Measurement, Status, real
 from tuner.core.metric import DEFAULT_NAME, NRMSE, Metric
 from tuner.core.trial import TrialRecord
@@ -109,8 +110,9 @@ def _how_to_report(metric: Metric, values: Mapping[str, Any]) -> str:
 def _check_epoch(report: Measurement, record: TrialRecord) -> None:
     least = record.epoch + 1 if report.status is Status.OK else record.epoch
     if report.epoch > record.num_epochs:
+        epoch = one_line(str(report.epoch), 40)
         raise ReportError(
-            f"the stage reported epoch {report.epoch} of a trial of {record.num_epochs} epochs.",
+            f"the stage reported epoch {epoch} of a trial of {record.num_epochs} epochs.",
             "make it train the number of epochs it is asked for, and report each once.",
         )
     if report.epoch < least:

@@ -137,7 +137,7 @@ class Measurement:
             MissingFigureError: A key that every report must have is missing.
             ReportError: A value has the wrong type (`true` is no number, text is no number), or a value is
                 impossible: an NRMSE or a time that is not positive, a negative count, a time that is not
-                finite.
+                finite, a figure beyond what any machine can reach.
         """
         given = {"nrmse": math.nan} | {k: v for k, v in values.items() if v is not None}
         missing = [key for key in _REQUIRED if key not in given]
@@ -175,6 +175,14 @@ DIVERGED_NRMSE = 1e12
 MAX_TEXT = 1000
 """Most characters of a text in a report; more is cut."""
 
+_MOST = {"_s": 1e9, "_gib": 1e6, "_j": 1e15, "_w": 1e6, "_pct": 1e4, "_mhz": 1e6, "epoch": math.inf}
+"""The most that a figure of a unit can be, beyond any machine: what is more is an error, and spoils models.
+
+How many epochs there may be is known where a report is held against its trial.
+"""
+_MOST_ELSE = 2.0**53
+"""Beyond it a count is no exact number any more."""
+
 _OF_ANY_SIGN = ("nrmse", "reported_quality")
 """Figures that have a check of their own, or none."""
 
@@ -198,8 +206,8 @@ def _check_values(known: Mapping[str, Any], *, is_ok: bool) -> None:
         if isinstance(value, float) and key not in ("nrmse", "epoch_time_s") and not math.isfinite(value):
             raise _impossible(key, value, "a finite number")
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and key not in _OF_ANY_SIGN and value < 0:
-            raise _impossible(key, value, "0 or more")
+        if is_number and key not in _OF_ANY_SIGN and (is_ok or math.isfinite(value)):
+            _check_bounds(key, value)
     if not is_ok:
         return
     for key in ("nrmse", "epoch", "time_s", "epoch_time_s"):
@@ -207,9 +215,34 @@ def _check_values(known: Mapping[str, Any], *, is_ok: bool) -> None:
             raise _impossible(key, known[key], "more than 0")
 
 
+def figure(key: str, value: Any) -> float:
+    """Reads a figure that cannot be negative.
+
+    Args:
+        key: Its name, which ends in its unit.
+        value: As it was reported.
+
+    Raises:
+        ReportError: It is no number, or one that cannot be.
+    """
+    number = real(key, value)
+    if not math.isfinite(number):
+        raise _impossible(key, number, "a finite number")
+    _check_bounds(key, number)
+    return number
+
+
+def _check_bounds(key: str, value: float) -> None:
+    if value < 0:
+        raise _impossible(key, value, "0 or more")
+    most = next((most for unit, most in _MOST.items() if key.endswith(unit)), _MOST_ELSE)
+    if value > most:  # NaN is not
+        raise _impossible(key, value, f"at most {most:g}")
+
+
 def _impossible(key: str, value: object, wanted: str) -> ReportError:
     return ReportError(
-        f"the stage reported {key}={value!r}, which must be {wanted}.",
+        f"the stage reported {key}={one_line(repr(value), 40)}, which must be {wanted}.",
         f"correct {key} in what the stage returns or the script prints.",
     )
 

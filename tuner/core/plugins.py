@@ -11,6 +11,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from foundation.one_line import one_line
+from tuner.core.imports import MAX_REASON, why_not_imported
 from tuner.errors import SpecError
 
 
@@ -41,7 +43,8 @@ def make(
         return factory(**given, **options)
     except (TypeError, ValueError) as error:
         raise SpecError(
-            f"the {kind} {name!r} cannot be made with the options {dict(options)}: {error}",
+            f"the {kind} {name!r} cannot be made with the options {dict(options)}: "
+            f"{one_line(str(error), MAX_REASON)}",
             "correct the option that the error names.",
         ) from error
 
@@ -55,11 +58,9 @@ def _import(kind: str, name: str, known: Mapping[str, Any]) -> Callable[..., Any
         )
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
-        raise SpecError(
-            f"the {kind} {name!r} cannot be imported: {error}.",
-            "install the module, or run from the folder that holds it.",
-        ) from error
+    except (Exception, SystemExit) as error:
+        said, fix = why_not_imported(error)
+        raise SpecError(f"the {kind} {name!r} cannot be imported: {said}.", fix) from error
     factory = getattr(module, class_name, None)
     if not callable(factory):
         raise SpecError(

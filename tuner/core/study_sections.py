@@ -42,6 +42,14 @@ class StageSpec:
             ge=1,
         ),
     )
+    timeout_s: float | None = field(
+        default=None,
+        metadata=study_key(
+            "Seconds without a report, from its start on, after which a trial has failed; learnt from the "
+            "first whole trial if left out.",
+            gt=0,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

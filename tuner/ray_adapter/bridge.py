@@ -14,15 +14,24 @@ from contextlib import contextmanager
 from typing import Any
 
 from tuner.advisor import Ending, Finished, Probe, Run, Wait
+from tuner.advisor.pace import expected_report_s
+from tuner.core.config import TrialConfig
 from tuner.core.entrance import admit
 from tuner.core.measurement import Measurement
 from tuner.core.trial import TrialState
 from tuner.core.untrained import starts
 from tuner.errors import ClusterError, MissingFigureError, ReportError, WrongDeviceError
-from tuner.ray_adapter.overdue import Silence
+from tuner.ray_adapter.failures import NODE_LOST
 from tuner.ray_adapter.probes import probe_results
+from tuner.ray_adapter.silence import PATIENCE, Patience, Silence
 from tuner.runs.journaled import JournaledAdvisor
 from tuner.scheduling import Stop
+
+OnSilence = Callable[[str, float, float | None], None]
+"""Takes a silent trial's or probe's id, the seconds it has been silent, and those after which it is given up.
+
+The latter are infinite while nothing but the budget limits them, and None if it still waits for a worker.
+"""
 
 MAX_DISCARDED = 5
 """Trials in a row that may be started on another device than the run's before the run is given up."""
@@ -36,6 +45,8 @@ class Bridge:
         trial_config: Makes the dict that the stage's `setup` gets from a Run or a Probe.
         interrupted_by: Says what asked for an end, a signal or the death of Ray; empty while nothing did.
         device: Name of the device that the run measures; empty if any will do.
+        patience: How long trials may be silent.
+        on_silence: Hears once in each silence that it is a long one.
     """
 
     def __init__(
@@ -45,11 +56,14 @@ class Bridge:
         interrupted_by: Callable[[], str],
         *,
         device: str = "",
+        patience: Patience = PATIENCE,
+        on_silence: OnSilence = lambda *_: None,
     ) -> None:
         self.advisor = advisor
         self.error: Exception | None = None
         self.is_finished = False
-        self.silence = Silence(advisor.advisor.study.budget.budget_s, lambda: advisor.elapsed_s)
+        self._silence, self._on_silence = Silence(patience), on_silence
+        self._hung: set[tuple[TrialConfig, ...]] = set()
         self._trial_config = trial_config
         self._interrupted_by = interrupted_by
         self._device = device
@@ -70,12 +84,12 @@ class Bridge:
         if self.is_finished or self._interrupted_by():
             self.is_finished = True
             return None
-        with self._guarded():
+        with self.guarded():
             match self.advisor.ask():
                 case Run() | Probe() as wanted:
                     self._asked[ray_id] = wanted
                     self._asked_s[ray_id] = self.advisor.elapsed_s
-                    self.silence.begun(ray_id)
+                    self._begin_silence(ray_id, wanted)
                     return self._trial_config(wanted)
                 case Finished():
                     self.is_finished = True
@@ -92,8 +106,8 @@ class Bridge:
 
         Tune calls it for every report but a trial's last, which comes with `complete`.
         """
-        with self._guarded():
-            self.silence.heard(ray_id)
+        with self.guarded():
+            self._silence.heard(ray_id)
             measurement = self._admitted(ray_id, result)
             if measurement is None:
                 return True
@@ -105,28 +119,69 @@ class Bridge:
         """Remembers how a trial failed; Tune then calls `fail` without saying it. The first cause counts."""
         self._failures.setdefault(ray_id, ending)
 
-    def is_given_up(self, ray_id: str) -> bool:
+    def turn(self) -> None:
+        """Called at every turn of Tune's loop."""
+        self._silence.turn()
+
+    def is_given_up(self, ray_id: str, *, has_worker: bool) -> bool:
         """Whether the worker of a trial is to be killed; if so, its ending is noted.
 
-        A trial that is silent after the budget's end has failed; one of a stage that does not work is not at
-        fault.
+        A trial that is silent for too long has failed; one of a stage that does not work is not at fault.
+
+        Args:
+            ray_id: Id of a trial that has not ended.
+            has_worker: Whether it has a worker; else it waits for one.
         """
-        if reason := self.silence.why_given_up(ray_id):
-            ending = Ending.failed(reason)
-        elif self.advisor.advisor.is_broken:
-            ending = Ending.discarded("nobody waits for it: the stage does not work")
-        else:
+        if ray_id not in self._asked:
             return False
-        self.note_failure(ray_id, ending)
-        return True
+        with self.guarded():
+            if has_worker:
+                self._silence.placed(ray_id)
+            ending = self._ending_of_silent(ray_id) or self._ending_of_broken()
+            if ending is not None:
+                self.note_failure(ray_id, ending)
+                return True
+            if self._silence.worth_a_word(ray_id):
+                limit_s = self._silence.limit_s(ray_id) if has_worker else None
+                self._on_silence(self.trial_id(ray_id), self._silence.silent_s(ray_id), limit_s)
+        return False
+
+    def _begin_silence(self, ray_id: str, wanted: Run | Probe) -> None:
+        configs, timeout_s = _configs(wanted), self.advisor.advisor.study.stage.timeout_s
+        self._silence.begun(
+            ray_id,
+            expected_s=expected_report_s(self.advisor.advisor.knowledge, configs),
+            timeout_s=None if timeout_s is None else len(configs) * timeout_s,
+        )
+
+    def _ending_of_silent(self, ray_id: str) -> Ending | None:
+        """Returns the end of a trial that is silent for too long; None while it is not.
+
+        It may be the machine that made it hang, so it is asked again like a lost one, but only once: if it
+        hangs again, its configuration has failed.
+        """
+        is_spent = self.advisor.elapsed_s >= self.advisor.advisor.study.budget.budget_s
+        reason = self._silence.why_given_up(ray_id, is_budget_spent=is_spent)
+        if not reason:
+            return None
+        configs = _configs(self._asked[ray_id])
+        is_first = configs not in self._hung
+        self._hung.add(configs)
+        return Ending.failed(reason, is_lost=is_first and not is_spent)
+
+    def _ending_of_broken(self) -> Ending | None:
+        if self.advisor.advisor.is_broken:
+            return Ending.discarded("nobody waits for it: the stage does not work")
+        return None
 
     def complete(self, ray_id: str, result: Mapping[str, Any]) -> None:
         """Takes the last report of a trial that ended by itself or was stopped."""
-        with self._guarded():
+        with self.guarded():
             trial_id, wanted = self.trial_id(ray_id), self._asked[ray_id]
             if ray_id in self._refused:
                 return
-            self.silence.heard(ray_id)
+            self._silence.heard(ray_id)
+            self._silence.ended(ray_id, is_whole=isinstance(wanted, Run) and ray_id not in self._stopped)
             if isinstance(wanted, Probe):
                 self._complete_probe(wanted, result)
             elif ray_id in self._stopped:
@@ -140,7 +195,8 @@ class Bridge:
 
         A worker that is lost because the run is being ended counts against nothing.
         """
-        with self._guarded():
+        with self.guarded():
+            self._silence.ended(ray_id)
             lost = Ending.failed("the worker was lost", is_lost=True)
             ending = self._failures.pop(ray_id, lost)
             if ending.is_lost and (reason := self._interrupted_by()):
@@ -153,7 +209,7 @@ class Bridge:
 
         What was to be given up has failed; all else is discarded: a resumed run asks for it again.
         """
-        with self._guarded():
+        with self.guarded():
             noted = {self.trial_id(ray_id): ending for ray_id, ending in self._failures.items()}
             for trial_id in self.advisor.advisor.open_ids:
                 self.advisor.tell(trial_id, noted.get(trial_id, Ending.discarded(reason)))
@@ -164,7 +220,7 @@ class Bridge:
 
     def settle(self) -> None:
         """Asks for the last time, if Tune came to rest before it did, so that the run has its reason."""
-        with self._guarded():
+        with self.guarded():
             if not self.advisor.advisor.finish_reason:
                 answer = self.advisor.ask()
                 if isinstance(answer, Run | Probe):
@@ -204,7 +260,8 @@ class Bridge:
     def _tell(self, ray_id: str, ending: Ending) -> None:
         trial_id = self.trial_id(ray_id)
         self.advisor.tell(trial_id, ending)
-        self._num_discarded = self._num_discarded + 1 if ending.state is TrialState.DISCARDED else 0
+        is_elsewhere = ending.state is TrialState.DISCARDED and not ending.reason.startswith(NODE_LOST)
+        self._num_discarded = self._num_discarded + 1 if is_elsewhere else 0
         if self._num_discarded >= MAX_DISCARDED:
             raise ClusterError(
                 f"{MAX_DISCARDED} trials in a row were started on another device: {ending.reason}.",
@@ -212,10 +269,15 @@ class Bridge:
             )
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
+    def guarded(self) -> Iterator[None]:
+        """Keeps the first exception of a `with` block, after which nothing more is started."""
         try:
             with self._lock:
                 yield
         except Exception as error:
             self.error = self.error or error
             self.is_finished = True
+
+
+def _configs(wanted: Run | Probe) -> tuple[TrialConfig, ...]:
+    return wanted.configs if isinstance(wanted, Probe) else (wanted.config,)

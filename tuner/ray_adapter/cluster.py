@@ -31,6 +31,7 @@ _QUIET = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are ours: see `interrupts`
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "60",  # then a worker that hangs at its end is killed; Tune waits 600 s
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 _ALL_INTERFACES = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"

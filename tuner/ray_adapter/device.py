@@ -12,6 +12,7 @@ from tuner.errors import ClusterError, HardwareMismatchError
 from tuner.ray_adapter.cluster import Resources
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.place import Place, choose_accelerator, most_gpus
+from tuner.runs.session import Say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,16 @@ class Device:
 
 
 def look_at_device(
-    study: StudySpec, resources: Resources, interrupts: Interrupts, *, require_hardware: bool
+    study: StudySpec, resources: Resources, interrupts: Interrupts, *, say: Say, require_hardware: bool
 ) -> Device:
     """Asks a worker what device it has.
+
+    Args:
+        study: The study that is to run there.
+        resources: What the cluster has.
+        interrupts: Installed already.
+        say: Takes a line if the stage does not answer for long.
+        require_hardware: Whether a device that the study was not written for is an error.
 
     Raises:
         ClusterError: A trial could never start.
@@ -47,19 +55,19 @@ def look_at_device(
     """
     import ray  # only now: what the private Ray needs in the environment is set before ray is imported
 
-    from tuner.ray_adapter.stages import describe_device, describe_stage, may_use_card
+    from tuner.ray_adapter.stages import Waiting, describe_device, describe_stage, may_use_card
 
-    nodes = ray.nodes()
+    waiting, nodes = Waiting(say=say), ray.nodes()
     check_resources(study, resources, nodes)
     place, num_workers = choose_place(study, nodes) if may_use_card(study) else (Place(), 1)
-    details = describe_device(study, interrupts, place)
+    details = describe_device(study, interrupts, place, waiting)
     mismatch = study.hardware.why_not(details) or ""
     if mismatch and require_hardware:
         raise HardwareMismatchError(
             f"{study.path}: {mismatch}.",
             "run it there, choose another --space, or leave out --require-hardware.",
         )
-    traits, source = describe_stage(study, details, interrupts, place)
+    traits, source = describe_stage(study, details, interrupts, place, waiting)
     return Device(
         details=details,
         place=place,

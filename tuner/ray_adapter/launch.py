@@ -17,14 +17,15 @@ from tuner.advisor import Probe, Run
 from tuner.core.study import StudySpec
 from tuner.core.trial import Purpose
 from tuner.errors import ClusterError, StageError
-from tuner.ray_adapter.bridge import Bridge
+from tuner.ray_adapter.bridge import Bridge, OnSilence
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.overdue import OverdueCallback
 from tuner.ray_adapter.place import Place
 from tuner.ray_adapter.private_folder import TUNE, make_private_folder
-from tuner.ray_adapter.ray_changes import tune_ends_when, usage_not_counted
+from tuner.ray_adapter.ray_changes import every_error_fails_a_trial, tune_ends_when, usage_not_counted
 from tuner.ray_adapter.scheduler import AdvisorScheduler
 from tuner.ray_adapter.searcher import AdvisorSearcher
+from tuner.ray_adapter.silence import PATIENCE, Patience
 from tuner.ray_adapter.stages import evaluates_start, load_stage
 from tuner.ray_adapter.supervision import LeftBehindError, dead_process, ray_died, supervised
 from tuner.runs.checkpoints import Checkpoints
@@ -59,6 +60,8 @@ def run_trials(
     workers: Workers,
     errors_dir: Path,
     interrupts: Interrupts,
+    patience: Patience = PATIENCE,
+    on_silence: OnSilence = lambda *_: None,
 ) -> None:
     """Runs trials until the advisor is finished or a signal comes; what they gave is in the advisor.
 
@@ -68,6 +71,8 @@ def run_trials(
         workers: The workers on which trials run.
         errors_dir: Folder for the tracebacks of failed trials; made when there is one.
         interrupts: Installed already.
+        patience: How long trials may be silent.
+        on_silence: Hears once in each silence that it is a long one; see `bridge.OnSilence`.
 
     Raises:
         TunerError: The stage cannot be imported or does not work, trials are started on devices of several
@@ -82,6 +87,8 @@ def run_trials(
         ),
         lambda: _interrupted_by(interrupts),
         device=workers.device,
+        patience=patience,
+        on_silence=on_silence,
     )
     folder = make_private_folder(Path(tempfile.gettempdir()))
     for logger in (STATE_LOGGER, END_LOGGER):
@@ -90,7 +97,7 @@ def run_trials(
 
     def tune_until(at_rest: threading.Event) -> None:
         tuner = _tuner(study, stage, bridge, scheduler, folder.path / TUNE, workers, at_rest)
-        with usage_not_counted(), tune_ends_when(at_rest):
+        with usage_not_counted(), every_error_fails_a_trial(), tune_ends_when(at_rest):
             tuner.fit()
 
     try:
@@ -138,7 +145,7 @@ def _tuner(  # each is one thing that Tune is made of
             name="trials",
             storage_path=str(storage),
             verbose=0,
-            callbacks=[OverdueCallback(bridge.is_given_up, at_rest.set)],
+            callbacks=[OverdueCallback(bridge, scheduler.actors.of, at_rest.set)],
             failure_config=tune.FailureConfig(max_failures=0),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),

@@ -1,7 +1,4 @@
-"""Ends trials that nobody waits for.
-
-Those are silent ones when the budget is spent, since a hanging trial would keep the run for ever, and those
-of a stage that does not work.
+"""Ends trials that nobody waits for: silent ones, and those of a stage that does not work.
 
 Tune calls its callbacks at every turn of its loop, ten times a second, whether or not anything happened.
 """
@@ -15,57 +12,45 @@ import ray
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-MIN_PATIENCE_S = 10.0
-"""Seconds of silence that a trial is always allowed after the budget's end."""
-
-PATIENCE = 1.5
-"""A trial may be silent for this many times the longest time that any trial took between two reports."""
+from tuner.ray_adapter.bridge import Bridge
 
 
-class Silence:
-    """Keeps for how long trials have been silent, and for how long they may be.
+class Actors:
+    """Finds the worker of a trial, also while that still starts: a trial itself knows only one that has.
 
-    Args:
-        budget_s: Seconds of the study's budget.
-        clock: Gives the seconds of it that have passed.
+    Attributes:
+        controller: Tune's controller; None until it has shown itself.
     """
 
-    def __init__(self, budget_s: float, clock: Callable[[], float]) -> None:
-        self._budget_s = budget_s
-        self._clock = clock
-        self._heard_s: dict[str, float] = {}
-        self._longest_s = 0.0
+    def __init__(self) -> None:
+        self.controller: Any = None
 
-    def begun(self, ray_id: str) -> None:
-        """A trial was started."""
-        self._heard_s[ray_id] = self._clock()
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Tune pickles what it is made of; nothing is ever restored from that."""
+        return (Actors, ())
 
-    def heard(self, ray_id: str) -> None:
-        """Notes that a trial reported."""
-        now_s = self._clock()
-        self._longest_s = max(self._longest_s, now_s - self._heard_s.get(ray_id, now_s))
-        self._heard_s[ray_id] = now_s
-
-    def why_given_up(self, ray_id: str) -> str:
-        """Returns why a trial is to be given up; empty while it is not."""
-        now_s = self._clock()
-        silent_s = now_s - self._heard_s.get(ray_id, now_s)
-        if now_s < self._budget_s or silent_s < max(MIN_PATIENCE_S, PATIENCE * self._longest_s):
-            return ""
-        return f"given up: no report for {silent_s:.0f} s, and the budget is spent"
+    def of(self, trial: Trial) -> Any:
+        """Returns the handle of a trial's worker; None if Tune has not asked Ray for one yet."""
+        if self.controller is None:
+            return None
+        actor = self.controller._trial_to_actor.get(trial)
+        known = self.controller._actor_manager._live_actors_to_ray_actors_resources
+        return known[actor][0] if actor in known else None
 
 
 class OverdueCallback(Callback):  # type: ignore[misc]  # ray ships no types
-    """Kills the worker of a trial that is to be given up; its script ends with it.
+    """Kills the worker of a trial that is to be given up; its script ends with it, and the run goes on.
 
     Args:
-        is_given_up: Whether the trial with that id of Tune's is to be given up; asked at every turn, and no
-            more once it is.
+        bridge: Knows which trials are to be given up; asked at every turn, and of each no more once it is.
+        worker_of: Returns the handle of a trial's worker; None if it has none yet.
         end_tune: Makes Tune come to rest; it then kills what does not end in 5 seconds.
     """
 
-    def __init__(self, is_given_up: Callable[[str], bool], end_tune: Callable[[], None]) -> None:
-        self._is_given_up, self._end_tune = is_given_up, end_tune
+    def __init__(
+        self, bridge: Bridge, worker_of: Callable[[Trial], Any], end_tune: Callable[[], None]
+    ) -> None:
+        self._bridge, self._worker_of, self._end_tune = bridge, worker_of, end_tune
         self._given_up: set[str] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -74,21 +59,22 @@ class OverdueCallback(Callback):  # type: ignore[misc]  # ray ships no types
 
     def on_step_begin(self, iteration: int, trials: Iterable[Trial], **info: Any) -> None:
         """Called at every turn of Tune's loop."""
+        self._bridge.turn()
         for trial in trials:
             if trial.is_finished() or trial.trial_id in self._given_up:
                 continue
-            if self._is_given_up(trial.trial_id):
+            worker = self._worker_of(trial)
+            if self._bridge.is_given_up(trial.trial_id, has_worker=worker is not None):
                 self._given_up.add(trial.trial_id)
-                self._end(trial)
+                self._end(worker)
 
-    def _end(self, trial: Trial) -> None:
-        """Kills a trial's worker. Of one that still starts Tune has no handle to give, so Tune ends itself.
+    def _end(self, worker: Any) -> None:
+        """Kills a trial's worker; one without a worker waits for resources that do not come, so Tune is ended.
 
         Nothing is lost by that: the budget is spent or the stage does not work, and what other workers do is
         run again by `--resume`.
         """
-        actor = trial.temporary_state.ray_actor
-        if trial.status == Trial.RUNNING and actor is not None:
-            ray.kill(actor)
+        if worker is not None:
+            ray.kill(worker)
         else:
             self._end_tune()

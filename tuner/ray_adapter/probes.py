@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from foundation.one_line import one_line
 from tuner.advisor import Probe, ProbeResult
 from tuner.core.config import TrialConfig
-from tuner.core.measurement import Status
+from tuner.core.measurement import Status, figure, real
 from tuner.errors import ConfigError, ReportError
 
 _FIX = "answer with one entry for each configuration that was asked for; see trainables.probe."
@@ -26,38 +27,34 @@ def probe_results(wanted: Probe, result: Mapping[str, Any]) -> list[ProbeResult]
     """
     try:
         found = [_result(values) for values in result["probe"]]
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise ReportError(
-            f"the probe's answer cannot be read: {type(error).__name__}: {error}.", _FIX
-        ) from error
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError, ReportError) as error:
+        said = error.message if isinstance(error, ReportError) else f"{type(error).__name__}: {error}"
+        said = one_line(said, 300).rstrip(".")
+        raise ReportError(f"the probe's answer cannot be read: {said}.", _FIX) from error
     if sorted(map(str, (r.config for r in found))) != sorted(map(str, wanted.configs)):
         raise ReportError("the probe did not answer for the configurations it was asked for.", _FIX)
     return found
 
 
 def _result(values: Mapping[str, Any]) -> ProbeResult:
-    status, epoch_time_s = Status(values["status"]), _number(values["epoch_time_s"])
-    peak_gib = _number(values["peak_memory_gib"])
-    if status is Status.OK and not (0 < epoch_time_s < math.inf and 0 <= peak_gib < math.inf):
-        raise ValueError(f"epoch_time_s={epoch_time_s}, peak_memory_gib={peak_gib}")
+    status = Status(values["status"])
+    is_ok = status is Status.OK
+    read = figure if is_ok else real
+    epoch_time_s = read("epoch_time_s", values["epoch_time_s"])
+    if is_ok and not epoch_time_s:
+        raise ValueError("epoch_time_s=0")
     return ProbeResult(
         config=TrialConfig.from_dict(values["params"]),
         status=status,
         epoch_time_s=epoch_time_s,
-        peak_memory_gib=peak_gib,
-        error=_error(values) if status is Status.OK else 0.0,
+        peak_memory_gib=read("peak_memory_gib", values["peak_memory_gib"]),
+        error=_error(values) if is_ok else 0.0,
     )
 
 
 def _error(values: Mapping[str, Any]) -> float:
     """The relative standard error that a stage states; 0 if it states none, or does not know it."""
-    error = _number(values.get("standard_error", 0.0))
+    error = real("standard_error", values.get("standard_error", 0.0))
     if error < 0 or math.isnan(error):
         raise ValueError(f"standard_error={error}")
     return error if error < math.inf else 0.0
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool):
-        raise TypeError(f"{value} is not a number")
-    return float(value)

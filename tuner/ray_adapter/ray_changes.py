@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial, partialmethod
 from typing import Any
+
+NODE_DEATH_S = 40.0
+"""Seconds in which Ray finds out that a node has gone, at most."""
 
 
 @contextmanager
@@ -88,6 +92,67 @@ def tune_ends_when(at_rest: threading.Event) -> Iterator[None]:
 
     with _replaced(tune, "_setup_signal_catching", lambda: at_rest):
         yield
+
+
+@contextmanager
+def every_error_fails_a_trial() -> Iterator[None]:
+    """Lets Tune take any error of Ray's as the failure of a trial, for the duration of a `with` block.
+
+    It knows those of a method and those of a worker that died, and ends the whole experiment at every other:
+    an exception that cannot be unpickled, a worker that Ray's memory monitor killed. And of a node that died
+    it only hears that a worker cannot be reached.
+    """
+    from ray.air.execution._internal.actor_manager import RayActorManager
+
+    task_failed, start_failed = RayActorManager._actor_task_failed, RayActorManager._actor_start_failed
+
+    def told_of_task(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
+        known = manager._live_actors_to_ray_actors_resources.get(tracked_actor_task._tracked_actor)
+        task_failed(manager, tracked_actor_task, _as_known(_told_fully(exception, known and known[0])))
+
+    def told_of_start(manager: Any, tracked_actor: Any, exception: Exception) -> None:
+        start_failed(manager, tracked_actor, _as_known(exception))
+
+    with (
+        _replaced(RayActorManager, "_actor_task_failed", told_of_task),
+        _replaced(RayActorManager, "_actor_start_failed", told_of_start),
+    ):
+        yield
+
+
+def _told_fully(error: Exception, actor: Any) -> Exception:
+    """Returns why a worker that cannot be reached has died, once Ray knows.
+
+    Ray first tells that the connection was lost. Whether the worker or its whole node has gone shows later:
+    of a node when it has missed five of Ray's questions, one every three seconds.
+    """
+    import ray
+
+    deadline_s = time.monotonic() + NODE_DEATH_S
+    while isinstance(error, ray.exceptions.ActorUnavailableError) and actor is not None:
+        left_s = deadline_s - time.monotonic()
+        try:
+            ray.get(actor.__ray_ready__.remote(), timeout=max(0.0, left_s))
+            break
+        except ray.exceptions.GetTimeoutError:
+            break
+        except ray.exceptions.RayActorError as newer:
+            error = newer
+            time.sleep(0.2)
+    return error
+
+
+def _as_known(error: Exception) -> Any:
+    """Returns an error of a kind that Tune knows, with what was raised as its `cause`."""
+    from ray import exceptions
+
+    if isinstance(error, exceptions.RayActorError | exceptions.RayTaskError):
+        return error
+    if isinstance(error, exceptions.UnserializableException):
+        return exceptions.RayTaskError("train", str(error), error)
+    died = exceptions.RayActorError(error_msg=f"{type(error).__name__}: {error}")
+    died.cause = error
+    return died
 
 
 def _no_api_server(*_: Any, **__: Any) -> tuple[None, None]:

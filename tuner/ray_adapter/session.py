@@ -105,7 +105,9 @@ def run_study(
         with connect(cluster, interrupts) as resources, _one_thread():
             if resources.dashboard:
                 screen.say(f"dashboard: {resources.dashboard}")
-            device = look_at_device(study, resources, interrupts, require_hardware=options.require_hardware)
+            device = look_at_device(
+                study, resources, interrupts, say=screen.say, require_hardware=options.require_hardware
+            )
             _say_device(study, device, screen)
             run = _open(study, held, earlier, device, options, screen)
             result = _run_on(study, device, run, interrupts, screen)
@@ -273,7 +275,7 @@ def _run_on(
         with suppress(Interrupted):
             _prepare(study, device, interrupts, screen)
             clock.start()
-            _tune(study, device, journaled, run.folder, interrupts)
+            _tune(study, device, journaled, run.folder, interrupts, notices)
 
     return carry_out(
         run,
@@ -287,18 +289,23 @@ def _run_on(
 
 
 def _prepare(study: StudySpec, device: Device, interrupts: Interrupts, screen: Screen) -> None:
-    from tuner.ray_adapter.stages import prepare
+    from tuner.ray_adapter.stages import Waiting, prepare
 
     screen.say(
         "preparing the stage: what it makes once per machine, such as data and a teacher, is made now ..."
     )
     started = time.monotonic()
-    prepare(study, interrupts, device.place)
+    prepare(study, interrupts, device.place, Waiting(say=screen.say))
     screen.say(f"prepared in {time.monotonic() - started:.1f} s")
 
 
 def _tune(
-    study: StudySpec, device: Device, advisor: JournaledAdvisor, folder: Path, interrupts: Interrupts
+    study: StudySpec,
+    device: Device,
+    advisor: JournaledAdvisor,
+    folder: Path,
+    interrupts: Interrupts,
+    notices: Notices,
 ) -> None:
     from tuner.ray_adapter.launch import Workers, run_trials
 
@@ -308,4 +315,5 @@ def _tune(
         workers=Workers(num=device.num_workers, place=device.place, device=device.details["name"]),
         errors_dir=folder / "errors",
         interrupts=interrupts,
+        on_silence=notices.silent,
     )

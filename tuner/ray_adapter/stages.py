@@ -10,18 +10,24 @@ import inspect
 import json
 import threading
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray import tune
+from ray import cloudpickle, tune
 
+from foundation.one_line import first_line, one_line
+from tuner.core.imports import why_not_imported
 from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
 from tuner.errors import StageError
+from tuner.ray_adapter.failures import MAX_REASON, failure_text
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.place import Place
+from tuner.ray_adapter.silence import PATIENCE, CountedTime
 from tuner.ray_adapter.source import fingerprints, plugin_files
 from tuner.ray_adapter.supervision import LeftBehindError, dead_process, ray_died, supervised
+from tuner.report.notices import call_line
 
 
 def load_stage(class_path: str) -> type[tune.Trainable]:
@@ -33,11 +39,9 @@ def load_stage(class_path: str) -> type[tune.Trainable]:
     module_name, _, class_name = class_path.partition(":")
     try:
         stage = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise StageError(
-            f"the stage {class_path!r} cannot be imported: {error}.",
-            "install its module, or run from the folder that holds it.",
-        ) from error
+    except (Exception, SystemExit) as error:
+        said, fix = why_not_imported(error)
+        raise StageError(f"the stage {class_path!r} cannot be imported: {said}.", fix) from error
     if not (inspect.isclass(stage) and issubclass(stage, tune.Trainable)):
         raise StageError(
             f"the stage {class_path!r} is not a Ray Tune Trainable.",
@@ -53,9 +57,11 @@ def check_parameters(study: StudySpec) -> None:
     """Makes the stage refuse parameters, and cards, that it cannot use; asks for no Ray.
 
     Raises:
-        StageError: The stage cannot be imported, or a parameter or the number of cards makes no sense to it.
+        StageError: The stage cannot be imported or pickled, or a parameter or the number of cards makes no
+            sense to it.
     """
     stage = load_stage(study.stage.class_path)
+    _check_pickled(study.stage.class_path, stage)
     if study.resources.gpus > 1:
         _check_gpus(study, stage)
     if not hasattr(stage, "check_parameters"):
@@ -65,6 +71,18 @@ def check_parameters(study: StudySpec) -> None:
         stage.check_parameters(dict(study.stage.options), varying, fixed)
     except ValueError as error:
         raise mistake_of(study, str(error)) from error
+
+
+def _check_pickled(class_path: str, stage: type[tune.Trainable]) -> None:
+    """Fails now if the class cannot be sent to a worker, and not when the first trial starts."""
+    try:
+        cloudpickle.dumps(stage)
+    except Exception as error:  # whatever the class refers to may raise
+        said = first_line(f"{type(error).__name__}: {error}", MAX_REASON).rstrip(".")
+        raise StageError(
+            f"the stage {class_path!r} cannot be sent to a worker: {said}.",
+            "define the class at the top of its module, and let it refer to nothing that cannot be pickled.",
+        ) from error
 
 
 def _check_gpus(study: StudySpec, stage: type[tune.Trainable]) -> None:
@@ -96,17 +114,39 @@ _FIX = " Fix: "
 
 def mistake_of(study: StudySpec, said: str) -> StageError:
     """Returns the error for what a stage says is wrong with its options."""
-    message, _, hint = said.partition(_FIX)
+    message, hint = (one_line(part, MAX_REASON) for part in (said.partition(_FIX)[::2]))
     return StageError(f"{study.path}: {message}", hint)
 
 
-def describe_device(study: StudySpec, interrupts: Interrupts, place: Place) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What is done while the stage does not answer.
+
+    Attributes:
+        say: Takes a line that people see.
+        word_s: Seconds after which it gets one.
+    """
+
+    say: Callable[[str], None] = lambda _: None
+    word_s: float = PATIENCE.word_s
+
+
+_SILENTLY = Waiting()
+
+
+def describe_device(
+    study: StudySpec, interrupts: Interrupts, place: Place, waiting: Waiting = _SILENTLY
+) -> dict[str, Any]:
     """The device trials will run on, as the stage describes it on a worker."""
-    return dict(_call_on_worker(study, interrupts, "describe_device", place))
+    return dict(_call_on_worker(study, interrupts, place, waiting, "describe_device"))
 
 
 def describe_stage(
-    study: StudySpec, device: Mapping[str, Any], interrupts: Interrupts, place: Place
+    study: StudySpec,
+    device: Mapping[str, Any],
+    interrupts: Interrupts,
+    place: Place,
+    waiting: Waiting = _SILENTLY,
 ) -> tuple[StageTraits, dict[str, str]]:
     """Returns the properties that the stage states and the device limits, and the stage's source.
 
@@ -117,7 +157,15 @@ def describe_stage(
     """
     class_path, options = study.stage.class_path, dict(study.stage.options)
     said, source = _on_worker(
-        study, interrupts, place, "quality_options", _class_says, class_path, options, plugin_files(study)
+        study,
+        interrupts,
+        place,
+        waiting,
+        "quality_options",
+        _class_says,
+        class_path,
+        options,
+        plugin_files(study),
     )
     return StageTraits(**said, capacity_gib=capacity_gib(device)), source
 
@@ -128,21 +176,25 @@ def capacity_gib(device: Mapping[str, Any]) -> float | None:
     return None if memory_gib is None else float(memory_gib)
 
 
-def prepare(study: StudySpec, interrupts: Interrupts, place: Place) -> None:
+def prepare(study: StudySpec, interrupts: Interrupts, place: Place, waiting: Waiting = _SILENTLY) -> None:
     """Makes what all trials share (data, teacher), once, before the first clock starts."""
-    _call_on_worker(study, interrupts, "prepare", place)
+    _call_on_worker(study, interrupts, place, waiting, "prepare")
 
 
-def _call_on_worker(study: StudySpec, interrupts: Interrupts, method: str, place: Place) -> Any:
+def _call_on_worker(
+    study: StudySpec, interrupts: Interrupts, place: Place, waiting: Waiting, method: str
+) -> Any:
     """Calls a class method of the stage with the study's stage options."""
     stage = study.stage
-    return _on_worker(study, interrupts, place, method, _call, stage.class_path, method, dict(stage.options))
+    arguments = stage.class_path, method, dict(stage.options)
+    return _on_worker(study, interrupts, place, waiting, method, _call, *arguments)
 
 
 def _on_worker(
     study: StudySpec,
     interrupts: Interrupts,
     place: Place,
+    waiting: Waiting,
     what: str,
     function: Callable[..., Any],
     *arguments: Any,
@@ -153,19 +205,20 @@ def _on_worker(
     Ray ends those that are declared with a card, not those that get one by `options`.
 
     Raises:
-        StageError: The stage raised an exception.
+        StageError: The stage raised an exception, or did not answer within the hours of the budget.
         ClusterError: Ray died.
         Interrupted: A signal came meanwhile.
     """
 
     def ask(at_rest: threading.Event) -> Any:
         declared = ray.remote(
-            num_cpus=study.resources.cpus, num_gpus=place.num_gpus, resources=place.resources or None
+            num_cpus=study.resources.cpus,
+            num_gpus=place.num_gpus,
+            resources=place.resources or None,
+            max_retries=0,
         )
         answer = declared(function).remote(*arguments)
-        while not ray.wait([answer], timeout=0.2)[0]:
-            if at_rest.is_set():
-                raise LeftBehindError
+        _wait_for(answer, study, at_rest, waiting, what)
         return ray.get(answer)
 
     try:
@@ -175,12 +228,38 @@ def _on_worker(
         raise ray_died(dead_process()) from None
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
+        if isinstance(cause, StageError):  # it cannot be imported there
+            raise StageError(f"on a worker, {cause.message}", cause.hint) from error
         if isinstance(cause, ValueError) and _FIX in str(cause):
             raise mistake_of(study, str(cause)) from error
         raise StageError(
-            f"{study.stage.class_path}.{what} failed: {type(cause).__name__}: {cause}",
+            f"{study.stage.class_path}.{what} failed: {failure_text(error)}",
             f"check stage.options in {study.path}.",
         ) from error
+
+
+def _wait_for(
+    answer: ray.ObjectRef, study: StudySpec, at_rest: threading.Event, waiting: Waiting, what: str
+) -> None:
+    """Waits for a worker's answer; kills the worker once it has taken the hours of the budget.
+
+    Raises:
+        LeftBehindError: The event was set meanwhile.
+    """
+    waited, is_told = CountedTime(PATIENCE.turn_s), False
+    while not ray.wait([answer], timeout=0.2)[0]:
+        if at_rest.is_set():
+            raise LeftBehindError
+        waited.turn()
+        if not is_told and waited.now_s >= waiting.word_s:
+            is_told = True
+            waiting.say(call_line(f"{study.stage.class_path}.{what}", waited.now_s))
+        if waited.now_s >= study.budget.budget_s:
+            ray.cancel(answer, force=True)
+            raise StageError(
+                f"{study.stage.class_path}.{what} has not ended for {waited.now_s:.0f} s, all of the budget.",
+                f"see what it waits for, or raise budget.hours in {study.path}.",
+            )
 
 
 def _call(class_path: str, method: str, options: dict[str, Any]) -> Any:

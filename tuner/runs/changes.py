@@ -15,7 +15,7 @@ from tuner.errors import ResumeError
 from tuner.runs.past_run import PastRun
 
 FREE_KEYS = ("name", "description", "outputs", "budget")
-"""Keys of a study that may change, since no measurement depends on them."""
+"""Keys of a study that may change, since no measurement depends on them; nor does one on stage.timeout_s."""
 
 DEVICE_KEYS = ("kind", "name", "memory_gib", "python", "torch")
 """Keys of a stage's description of its device on which measurements depend."""
@@ -93,6 +93,8 @@ def study_changes(past: PastRun) -> list[str]:
     before, now = past.study_so_far.as_dict(), past.study.as_dict()
     for key in FREE_KEYS:
         del before[key], now[key]
+    for study in (before, now):
+        del study["stage"]["timeout_s"]
     changes = list(_differences(before, now))
     if before["parameters"] == now["parameters"]:  # their order numbers the configurations
         order, other = (", ".join(study["parameters"]) for study in (before, now))

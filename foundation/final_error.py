@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from trainables.telemetry.symptoms import says_out_of_memory
+from foundation.memory_words import says_out_of_memory
 
 MAX_TEXT = 200
 """Longest text of an error that is reported, in characters."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainables.command.final_error import final_error
+from foundation.final_error import final_error
 from trainables.command.verdict import failure, no_metrics
 from trainables.telemetry.failures import ScriptError
 

@@ -1,0 +1,66 @@
+"""The driver's own death, again and again, is never counted against the trial that ran."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+import ray
+
+from tests.processes import ROOT, TUNER, wait_until, write_study
+from tests.replay import records_of
+from tests.studies import study_dict
+from tuner.core.trial import Purpose, TrialState
+from tuner.runs.journal import read_journal
+
+pytestmark = pytest.mark.usefixtures("ray_resources")
+
+BEFORE_THE_FIRST_REPORT = AFTER_THE_FIRST_REPORT = [signal.SIGKILL, signal.SIGTERM]
+
+
+@pytest.mark.timeout(400)
+def test_four_deaths_of_the_driver_in_a_row_leave_a_baseline_that_is_measured_in_the_end(tmp_path):
+    """Every one of them would end the run if it counted: a lost trial is not asked again."""
+    study = write_study(
+        tmp_path,
+        stage=study_dict()["stage"] | {"options": {"epoch_time_s": 0.5}, "num_epochs": 3},
+        budget={"trials": 1, "hours": 1},
+        resources={"retries": 0},
+    )
+    last = tmp_path / "runs/last"
+    words = ["--space", str(study), "--runs-dir", str(tmp_path / "runs")]
+    kills = [("ask", signum) for signum in BEFORE_THE_FIRST_REPORT]
+    kills += [("observe", signum) for signum in AFTER_THE_FIRST_REPORT]
+    for event, signum in kills:
+        expected = -signal.SIGKILL if signum == signal.SIGKILL else 143
+        assert kill_driver(words, last / "journal.jsonl", event, signum) == expected
+        words = ["--resume", str(last)]
+    more = {"cwd": ROOT, "env": environment(), "capture_output": True, "text": True}
+    done = subprocess.run(driver(words), **more, check=False)
+    assert done.returncode == 1, done.stderr  # nothing but the baseline was tried
+    records = records_of(read_journal(last / "journal.jsonl"))
+    states = [record.state for record in records if record.purpose is Purpose.BASELINE]
+    assert states == [TrialState.DISCARDED] * len(kills) + [TrialState.COMPLETE]
+
+
+def driver(words):
+    """The command line, on the Ray of this process, which costs no start."""
+    return [*TUNER, *words, "--address", ray.get_runtime_context().gcs_address]
+
+
+def environment():
+    return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def kill_driver(words, journal, event, signum):
+    """Kills the driver once it has written another event of a kind; returns its exit code."""
+    before = count(journal, event)
+    with journal.parent.parent.parent.joinpath("output.txt").open("a") as output:
+        process = subprocess.Popen(driver(words), cwd=ROOT, env=environment(), stdout=output, stderr=output)
+        wait_until(lambda: count(journal, event) > before)
+        process.send_signal(signum)
+        return process.wait(timeout=60)
+
+
+def count(journal, event):
+    return journal.read_text().count(f'"event":"{event}"') if journal.exists() else 0
