@@ -85,6 +85,8 @@ SLOW = (
     "certificate/test_plan.py",
     "simulate/test_loop.py",
     "ray_adapter/test_address.py",
+    "fuzz/test_fuzz.py",
+    "faults/test_spoilt_inputs.py",
 )
 """Slow tests by their path below tests/."""
 
