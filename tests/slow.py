@@ -13,6 +13,7 @@ SLOW = (
     "ray_adapter/test_trials.py",
     "sinks/test_follow.py",
     "faults/test_ray_dies.py",
+    "faults/test_full_disks.py",
     "ray_adapter/test_cluster.py",
     "test_first_light.py",
     "test_docs.py",
