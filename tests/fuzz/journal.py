@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.fuzz.properties import PIECES, check_message, no_hang, scratch
 from tuner.commands.status import RunStatus
+from tuner.core.measurement import Measurement, Status
 from tuner.errors import TunerError
 from tuner.report.files import result_dict, summary
 from tuner.runs.journal import Journal
@@ -115,14 +116,13 @@ def _epochs(events: Sequence[Any], trial_id: str) -> list[int]:
     """The epochs that a trial reported, each once and in order, until it ended or did not go well."""
     epochs: list[int] = []
     for event in events:
-        if event.get("trial_id") != trial_id:
+        if event.get("trial_id") != trial_id or event["event"] not in ("observe", "tell"):
             continue
         if event["event"] == "tell":
             break
-        if event["event"] == "observe":
-            is_ok, epoch = event["measurement"]["status"] == "ok", event["measurement"]["epoch"]
-            if not is_ok or epoch > max(epochs, default=0):
-                epochs.append(epoch)
-            if not is_ok:
-                break
+        report = Measurement.from_dict(event["measurement"])
+        if report.status is not Status.OK or report.epoch > max(epochs, default=0):
+            epochs.append(report.epoch)
+        if report.status is not Status.OK:
+            break
     return epochs
