@@ -44,7 +44,11 @@ def clean_lines(text: str) -> str:
 
     Escape sequences are dropped, and other control characters become spaces.
     """
-    lines = without_escapes(text[: MAX_LINES * MAX_LINE]).split("\n")
-    kept = ["".join(c if c.isprintable() else " " for c in line) for line in lines[:MAX_LINES]]
-    shown = [line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…" for line in kept]
+    lines = printable(text[: MAX_LINES * MAX_LINE]).split("\n")
+    shown = [line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…" for line in lines[:MAX_LINES]]
     return "\n".join([*shown, "…"] if len(lines) > MAX_LINES else shown)
+
+
+def printable(text: str) -> str:
+    """The text without what changes a terminal; only its line breaks and tabs stay as they are."""
+    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in without_escapes(text))

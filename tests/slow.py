@@ -14,6 +14,7 @@ SLOW = (
     "sinks/test_follow.py",
     "faults/test_ray_dies.py",
     "faults/test_full_disks.py",
+    "faults/test_odd_environments.py",
     "ray_adapter/test_cluster.py",
     "test_first_light.py",
     "test_docs.py",

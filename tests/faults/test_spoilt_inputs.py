@@ -1,11 +1,13 @@
 """Inputs that fuzzing found: each ended in a traceback, a hang, or a message that nobody could read."""
 
-from pathlib import PurePath
+import shutil
+from pathlib import Path, PurePath
 
 import pytest
 
 from config_patch import patch
 from tests.fuzz.properties import no_hang
+from tests.processes import call_tuner
 from tests.studies import study_dict
 from trainables.command.objects import names
 from trainables.command.sources import follow_file, follow_tensorboard
@@ -63,6 +65,16 @@ def test_texts_from_outside_are_told_without_escape_codes_and_not_at_any_length(
     assert "\x1b" not in str(told)
     assert "\x07" not in str(told)
     assert len(str(told)) < 5000
+
+
+@pytest.mark.parametrize("words", [["status"], ["report"], ["compare", "{run}"]])
+def test_a_run_of_somebody_else_cannot_write_to_the_terminal(words, tmp_path):
+    run = shutil.copytree(Path(__file__).parents[1] / "runs/format_1/ended", tmp_path / "run")
+    journal = run / "journal.jsonl"
+    journal.write_text(journal.read_text().replace('"reason":"', r'"reason":"\u001b]0;owned\u0007\u001b[2J'))
+    done = call_tuner(*(word.format(run=run) for word in words), run)
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout + done.stderr).replace("\n", "").isprintable()
 
 
 def test_a_line_of_doctor_is_one_line_whatever_it_quotes():
