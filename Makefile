@@ -2,18 +2,20 @@
 # make test                     linters, types, layers and all tests
 # make check                    the same without the slow tests, for while you work
 # make chaos [SEED=0]           50 random kills in a row, and what became of the run
+# make fuzz [SECONDS=600]       looks for inputs that break what reads studies, configurations, outputs and journals
 # make docs                     this documentation as a site, in site/
 # Both make .venv and install into it when needed; nothing else has to be prepared.
 
 PYTHON ?= python3
 SPACE ?= cpu.yaml
 SEED ?= 0
+SECONDS ?= 600
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install tune test check chaos coverage lint types style docs format clean
+.PHONY: help install tune test check chaos fuzz coverage lint types style docs format clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -42,6 +44,10 @@ check: lint ## Linters, types, layers and the tests that are fast
 
 chaos: $(STAMP) ## 50 kills at random moments change neither a run's trials nor its verdict (SEED=0)
 	$(BIN)/python -m tests.chaos --seed $(SEED)
+
+fuzz: $(STAMP) ## Look for inputs that break a reader, SECONDS=600 for each kind
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 coverage: $(STAMP) ## All tests, and which lines of the packages no test ran
 	$(BIN)/python -m coverage erase

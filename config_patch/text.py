@@ -89,7 +89,10 @@ class ConfigText(ABC, Generic[Place]):
             text = whole._with_key(key)
             try:
                 whole = type(self)(text, self.label)
+                is_there = whole.find(key) is not None
             except ConfigPatchError:
+                is_there = False
+            if not is_there:
                 what = f"{self.label}: there is no safe place for the key {key}."
                 raise ConfigPatchError(what, "add it by hand.") from None
         return whole

@@ -6,12 +6,15 @@ Knows block and flow style. Whether the new text says what it should is for othe
 from __future__ import annotations
 
 import json
+import re
 
 import yaml as pyyaml
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 _STEP = 2
 """Spaces that a new mapping is indented by."""
+
+_LINE_END = re.compile(r"\r?\n")
 
 
 def insertion(root: Node, text: str, key: str) -> tuple[int, str]:
@@ -67,8 +70,8 @@ def _is_elsewhere(name: Node, value: Node) -> bool:
 def _block(names: list[str], text: str, behind: int, indent: int) -> tuple[int, str]:
     newline = "\r\n" if "\r\n" in text else "\n"
     lines = [f"{' ' * (indent + _STEP * k)}{_written(name)}:" for k, name in enumerate(names)]
-    end = text.find(newline, behind)
-    return end if end >= 0 else len(text), newline + newline.join(lines) + " 0"
+    end = _LINE_END.search(text, behind)
+    return end.start() if end else len(text), newline + newline.join(lines) + " 0"
 
 
 def _flow(names: list[str]) -> str:

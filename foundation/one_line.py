@@ -1,4 +1,4 @@
-"""Text from outside as one clean line: no control characters, no escape codes, no more than so long."""
+"""Text from outside as clean lines: no control characters, no escape codes, no more than so long."""
 
 from __future__ import annotations
 
@@ -33,3 +33,22 @@ def one_line(text: str, limit: int = 500) -> str:
     clean = "".join(c if c.isprintable() else " " for c in without_escapes(text[: 20 * limit]))
     line = " ".join(clean.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+MAX_LINES, MAX_LINE = 200, 1000
+"""Lines of a message, and characters of each, that people are shown at most."""
+
+
+def clean_lines(text: str) -> str:
+    """The text as a message shows it: its lines and their indentation stay, cut off where they are too long.
+
+    Escape sequences are dropped, and other control characters become spaces.
+    """
+    lines = printable(text[: MAX_LINES * MAX_LINE]).split("\n")
+    shown = [line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…" for line in lines[:MAX_LINES]]
+    return "\n".join([*shown, "…"] if len(lines) > MAX_LINES else shown)
+
+
+def printable(text: str) -> str:
+    """The text without what changes a terminal; only its line breaks and tabs stay as they are."""
+    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in without_escapes(text))

@@ -23,6 +23,8 @@ SLOW = (
     "faults/test_memory_runs_out.py",
     "faults/test_unusable_stages.py",
     "faults/test_unreadable_errors.py",
+    "faults/test_full_disks.py",
+    "faults/test_odd_environments.py",
     "ray_adapter/test_cluster.py",
     "test_first_light.py",
     "test_docs.py",
@@ -100,6 +102,8 @@ SLOW = (
     "certificate/test_plan.py",
     "simulate/test_loop.py",
     "ray_adapter/test_address.py",
+    "fuzz/test_fuzz.py",
+    "faults/test_spoilt_inputs.py",
 )
 """Slow tests by their path below tests/."""
 

@@ -6,9 +6,14 @@ turns a `TunerError` into one message on standard error and its exit code.
 
 from __future__ import annotations
 
+from foundation.one_line import clean_lines
+
 
 class TunerError(Exception):
     """A mistake or an event the user can act on.
+
+    Whatever text from outside it quotes, it is shown without escape codes and control characters, and not at
+    more length than people read.
 
     Args:
         message: Says in one line what is wrong and where.
@@ -18,9 +23,8 @@ class TunerError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message, hint)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = clean_lines(message), clean_lines(hint)
+        super().__init__(self.message, self.hint)
 
     def __str__(self) -> str:
         return f"{self.message} Fix: {self.hint}" if self.hint else self.message

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
+from foundation.one_line import printable
 from tuner.commands import COMMANDS, load
 from tuner.commands.output import Output
 from tuner.ray_adapter.interrupts import Interrupted, Interrupts, leave
@@ -85,7 +86,7 @@ def _wrapped(text: str | None) -> str:
 def _say(line: str) -> None:
     """Prints; a reader that has gone away (`| head`), or a terminal, does not end the run."""
     try:
-        print(line, flush=True)
+        print(printable(line), flush=True)
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.EIO):
             raise
@@ -94,7 +95,7 @@ def _say(line: str) -> None:
 def _note(line: str) -> None:
     """Prints on standard error; if that cannot be written to, the exit code says enough."""
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)
 
 
 def command_line() -> NoReturn:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.memory_words import proves_out_of_memory
+from foundation.one_line import one_line
 from trainables.command import verdict
 from trainables.command.keys import advice, example, find, name_of, told
 from trainables.command.metrics import Metrics, to_metrics
@@ -131,7 +132,7 @@ def _nrmse_of(
 def notice(line: str, at_s: float) -> Iterable[Metrics]:
     """Selects no line of the command's output; raises MemoryError for one that says that memory ran out."""
     if proves_out_of_memory(line):
-        raise MemoryError(f"{WHAT} ran out of memory, as it says: {line.strip()[:MAX_QUOTE]}")
+        raise MemoryError(f"{WHAT} ran out of memory, as it says: {one_line(line, MAX_QUOTE)}")
     return ()
 
 

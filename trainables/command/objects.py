@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from foundation.one_line import one_line
+
 MAX_TRIES = 20
 """Number of braces of a line that are tried as the beginning of an object."""
 MAX_PYTHON = 8_192
@@ -69,7 +71,7 @@ def names(values: Mapping[Any, Any]) -> list[str]:
     for name, value in islice(values.items(), MAX_NAMES):
         inner = islice(value, MAX_NAMES) if isinstance(value, Mapping) else ()
         found += [f"{name}.{key}" for key in inner] or [str(name)]
-    return [name[:MAX_NAME] for name in found[:MAX_NAMES]]
+    return [one_line(name, MAX_NAME) for name in found[:MAX_NAMES]]
 
 
 def number_of(value: object) -> float | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.memory_words import proves_out_of_memory
+from foundation.one_line import one_line
 from trainables.command.epochs import EpochCount, SumOfEpochs
 from trainables.command.keys import CLOCKS, KEYS, METRICS, advice, example, name_of, names_of, told
 from trainables.command.metrics import Metrics, epoch_of, to_metrics
@@ -246,14 +247,14 @@ class OutputWatch:
         if is_source:
             return
         if proves_out_of_memory(line):
-            raise MemoryError(f"the script ran out of memory, as it says: {line.strip()[:MAX_QUOTE]}")
+            raise MemoryError(f"the script ran out of memory, as it says: {one_line(line, MAX_QUOTE)}")
         if says_work_was_skipped(line):
-            raise SkippedWorkError(f"the script skipped work, as it says: {line.strip()[:MAX_QUOTE]}")
+            raise SkippedWorkError(f"the script skipped work, as it says: {one_line(line, MAX_QUOTE)}")
         for regex in self._infeasible_if:
             if regex.search(line):
                 raise SkippedWorkError(
                     f"the script said what option infeasible_if={regex.pattern!r} looks for: "
-                    f"{line.strip()[:MAX_QUOTE]}"
+                    f"{one_line(line, MAX_QUOTE)}"
                 )
 
     def _values(self, line: str) -> Iterator[Mapping[Any, Any]]:
@@ -262,7 +263,7 @@ class OutputWatch:
             if any(values != found[0] for values in found[1:]):
                 raise ValueError(
                     f"option pattern matches this line more than once, with different numbers: "
-                    f"{line.strip()[:MAX_QUOTE]}. Fix: make it match only the right one, for example "
+                    f"{one_line(line, MAX_QUOTE)}. Fix: make it match only the right one, for example "
                     rf"\bval_{self._options.quality_metric}=..."
                 )
             yield from found[:1]

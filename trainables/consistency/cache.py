@@ -46,8 +46,12 @@ def load_or_make(folder: Path, key: str, make: Callable[[], dict[str, Any]]) -> 
         folder: Created if missing; must be on a file system with ``flock``.
         key: From ``cache_key``.
         make: Makes the content: a dict of tensors, numbers, text, lists and dicts.
+
+    Raises:
+        ValueError: The folder cannot be written to, or its disk is full; the message has the fix.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with _told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{key}.pt"
     content = _read(path)
     if content is not None:
@@ -55,7 +59,9 @@ def load_or_make(folder: Path, key: str, make: Callable[[], dict[str, Any]]) -> 
     with _locked(folder / f"{key}.lock"):
         content = _read(path)  # another process may have made it while we waited
         if content is None:
-            _write(path, make())
+            made = make()
+            with _told(folder):
+                _write(path, made)
             content = _read(path)
     if content is None:
         raise OSError(f"{path} cannot be read back just after it was written")
@@ -88,6 +94,20 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Holds an exclusive lock; the kernel frees it when the process ends, however it ends."""
-    with path.open("w") as file:
+    with _told(path.parent):
+        file = path.open("w")
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Says of a cache that cannot be written what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"cannot write to the cache {folder}: {error.strerror}. Fix: free some space, or name another "
+            "folder by the environment variable XDG_CACHE_HOME or the stage option cache_dir."
+        ) from error

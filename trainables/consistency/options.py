@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
-
-import torch
 
 from foundation.quality_name import STAGE_OPTION
 
@@ -123,7 +121,7 @@ class StageOptions:
         reject_unknown("stage option", raw, [f.name for f in fields(cls)])
         given = dict(raw)
         if given.get("problem", "auto") == "auto":
-            on_card = given.get("device", "auto") != "cpu" and torch.cuda.is_available()
+            on_card = given.get("device", "auto") != "cpu" and _has_card()
             given["problem"] = "turbulence2d" if on_card else "burgers"
         sizes = TURBULENCE_SIZES if given["problem"] == "turbulence2d" else {}
         return cls(**(sizes | given))
@@ -144,7 +142,7 @@ class StageOptions:
 
     def resolved_device(self) -> str:
         """Returns what ``device`` means on this machine: ``cuda`` or ``cpu``."""
-        available = torch.cuda.is_available()
+        available = _has_card()
         if self.device == "cuda" and not available:
             raise ValueError(
                 "stage option device='cuda', but torch sees no CUDA device here. "
@@ -155,6 +153,32 @@ class StageOptions:
     def cache_path(self) -> Path:
         """The cache folder, with ``~`` expanded."""
         return Path(self.cache_dir or default_cache_dir()).expanduser()
+
+
+def check_study(options: Mapping[str, Any], varying: Collection[str], fixed: Collection[str]) -> None:
+    """Raises ValueError for options with which no trial could run; asks neither torch nor a card.
+
+    Args:
+        options: The stage's options.
+        varying: Parameters with more than one value; all that a study may have are known to the stage.
+        fixed: Parameters with a single value.
+    """
+    told = options.get("problem", "auto")
+    mistakes = []
+    for problem in PROBLEMS if told == "auto" else (told,):  # which of them auto is, the card decides
+        try:
+            StageOptions.parse({**options, "problem": problem})
+        except ValueError as error:
+            mistakes.append(error)
+        else:
+            return
+    raise mistakes[0]
+
+
+def _has_card() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 _PLACES = ("device", "data_device", "cache_dir")

@@ -19,12 +19,14 @@ from trainables.consistency.engine import DistillationEngine
 from trainables.consistency.evaluation import evaluation_noise, one_step_nrmse
 from trainables.consistency.feeding import stays_on_host
 from trainables.consistency.networks import FieldNet
-from trainables.consistency.options import StageOptions
+from trainables.consistency.options import StageOptions, check_study
 from trainables.consistency.params import DistillParams
 from trainables.consistency.precision import arithmetic
 from trainables.consistency.teacher import DistillationProblem, Split
 from trainables.consistency.units import EpochUnits
 from trainables.trial import EpochCounts, TimeUnit
+
+__all__ = ["ConsistencyStage", "check_study"]
 
 # Every file whose text decides what the cached problem contains.
 _PROBLEM_SOURCES = (burgers, data, networks, precision, schedules, teacher, turbulence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foundation.one_line import MAX_LINE, one_line
 from tuner.errors import TunerError
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -27,6 +28,10 @@ class Diagnosis:
     seen: str
     fix: str = ""
     exit_code: int = CHECK_FAILED
+
+    def __post_init__(self) -> None:
+        for name in ("seen", "fix"):  # both may quote a stage, a script or a library
+            object.__setattr__(self, name, one_line(getattr(self, name), MAX_LINE))
 
     def __str__(self) -> str:
         fix = f" Fix: {self.fix}" if self.fix else ""

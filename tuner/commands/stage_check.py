@@ -1,8 +1,8 @@
 """Checks a study's stage without importing it, so that to plan and to simulate need neither Ray nor torch.
 
-Finds the stage's module and reads its source. It imports the module only if that has a function
-`check_study(options, varying, fixed)`, which promises that importing it is cheap; the function then judges
-the options. What else a stage has to say is asked when it is imported: `tuner.ray_adapter.stages`.
+Finds the stage's module and reads its source. If that has a function `check_study(options, varying, fixed)`,
+or imports one, the function judges the options; the module that has it promises that importing it is cheap.
+What else a stage has to say is asked when it is imported: `tuner.ray_adapter.stages`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ def check_stage(study: StudySpec) -> None:
     """Raises StageError for a stage that is not there, or that refuses the study's options or parameters."""
     class_path = study.stage.class_path
     module, _, class_name = class_path.partition(":")
-    names = _names_of(_find(module, study), class_path)
-    if names is None:
+    tree = _tree_of(_find(module, study), class_path)
+    if tree is None:
         return
+    names = _names_in(tree)
     if class_name not in names and "*" not in names:
         raise StageError(
             f"{study.path}: the stage {class_path!r} cannot be imported: {module} has no {class_name!r}.",
             "correct stage.class.",
         )
     if CHECK in names:
-        _ask(module, study)
+        _ask(_home_of_check(tree) or module, study)
 
 
 def _ask(module: str, study: StudySpec) -> None:
@@ -67,17 +68,28 @@ def _find(module: str, study: StudySpec) -> ModuleSpec | None:
     return spec
 
 
-def _names_of(spec: ModuleSpec | None, class_path: str) -> set[str] | None:
-    """The names that a module binds, "*" among them if there may be others; None if there is no source."""
+def _home_of_check(tree: ast.Module) -> str:
+    """The module from which a module imports its check, where it does: the other one may be cheap."""
+    imports = (statement for statement in tree.body if isinstance(statement, ast.ImportFrom))
+    found = (one.module for one in imports if not one.level and CHECK in [a.name for a in one.names])
+    return next(filter(None, found), "")
+
+
+def _tree_of(spec: ModuleSpec | None, class_path: str) -> ast.Module | None:
+    """The syntax tree of a module; None if there is no source."""
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         return None
     try:
-        tree = ast.parse(Path(spec.origin).read_bytes())
+        return ast.parse(Path(spec.origin).read_bytes())
     except SyntaxError as error:
         raise StageError(
             f"the stage {class_path!r} cannot be imported: {spec.origin}:{error.lineno}: {error.msg}.",
             "correct it.",
         ) from error
+
+
+def _names_in(tree: ast.Module) -> set[str]:
+    """The names that a module binds, "*" among them if there may be others."""
     names = set(_bound(tree.body))
     if "__getattr__" in names:  # what it makes is in __all__, or cannot be known
         names |= _listed(tree) or {"*"}

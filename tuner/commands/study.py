@@ -141,10 +141,10 @@ def run(args: argparse.Namespace, out: Output) -> int:
     )
     trust.check_study(study, args, out)
     if args.plan or args.simulate:
-        from tuner.commands.stage_check import check_stage
+        from tuner.commands.preflight import preflight
 
         _check_runs_nothing(args)
-        check_stage(study)
+        preflight(study)
         return _plan(study, out) if args.plan else _simulate(study, args, out)
 
     from tuner.ray_adapter.session import SessionOptions

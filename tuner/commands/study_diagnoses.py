@@ -1,12 +1,12 @@
-"""What `doctor --space` finds of a study: whether it loads, has a stage and fits this device."""
+"""What `doctor --space` finds of a study: whether it loads, has all that it names, and fits this device."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tuner.commands.diagnosis import OK, WARN, Diagnosis, mistake
-from tuner.commands.stage_check import check_stage
+from tuner.commands.diagnosis import FAIL, OK, WARN, Diagnosis, mistake
+from tuner.commands.preflight import preflight_diagnoses
 from tuner.commands.trial_check import trial_diagnoses
 from tuner.errors import TunerError
 from tuner.spec import load_study
@@ -15,7 +15,7 @@ from tuner.spec import load_study
 def study_diagnoses(
     name: str, device: Mapping[str, Any], try_timeout_s: float | None = None
 ) -> Iterator[Diagnosis]:
-    """Whether a study loads, its stage can be found, and it was written for this device; tries it if asked.
+    """Whether a study loads, fits this device, and its stage and plug-ins can be made; tries it if asked.
 
     Args:
         name: Path of the study, or the name of a shipped one.
@@ -34,11 +34,9 @@ def study_diagnoses(
         yield Diagnosis(name="hardware", level=WARN, seen=f"{mismatch}.", fix=fix)
     else:
         yield Diagnosis(name="hardware", level=OK, seen=f"{study.hardware.description}: {device['name']}")
-    try:
-        check_stage(study)
-    except TunerError as error:
-        yield mistake("stage", error)
-        return
-    yield Diagnosis(name="stage", level=OK, seen=study.stage.class_path)
-    if try_timeout_s is not None:
+    levels = []
+    for diagnosis in preflight_diagnoses(study):
+        levels.append(diagnosis.level)
+        yield diagnosis
+    if try_timeout_s is not None and FAIL not in levels:
         yield from trial_diagnoses(study, try_timeout_s)

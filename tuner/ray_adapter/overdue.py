@@ -69,7 +69,7 @@ class OverdueCallback(Callback):  # type: ignore[misc]  # ray ships no types
                 self._end(worker)
 
     def _end(self, worker: Any) -> None:
-        """Kills a trial's worker; one without a worker waits for resources that do not come, so Tune is ended.
+        """Kills a trial's worker. One without a worker waits for what does not come: then Tune is ended.
 
         Nothing is lost by that: the budget is spent or the stage does not work, and what other workers do is
         run again by `--resume`.

@@ -241,5 +241,6 @@ def recommended_yaml(found: Recommendation, result: RunResult) -> str:
             **result.provenance,
         }
     }
-    head = "".join(f"# {line}\n" for line in (sentence(result), *no_effect_lines(result)))
+    said = "\n".join((sentence(result), *no_effect_lines(result)))
+    head = "".join(f"# {line}\n" for line in said.splitlines())
     return head + write_yaml(body, width=1000, is_block=True)

@@ -86,7 +86,7 @@ def end_run(
                 _write(run, elapsed_s, result, outputs)
     try:
         if no_report := outputs.try_report(run.folder, result.failure):
-            failures.later.append(no_report)
+            failures.add_line(no_report)
     finally:
         run.journal.close()  # the folder is complete once nobody holds its journal
     return EndedRun(result=result, failure=failures.first, troubles=tuple(failures.later))
@@ -110,7 +110,13 @@ class _Failures:
         if self.first is None:
             self.first = told
         else:
-            self.later.append(str(told))
+            self.add_line(str(told))
+
+    def add_line(self, line: str) -> None:
+        """Adds what failed besides, unless the disk is why: the first failure has told that."""
+        cause = None if self.first is None else self.first.__cause__
+        if not (isinstance(cause, OSError) and cause.strerror and cause.strerror in line):
+            self.later.append(line)
 
 
 def _conclude(run: OpenRun, interrupted_by: str, failures: _Failures, outputs: Outputs) -> RunResult:

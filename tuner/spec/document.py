@@ -16,14 +16,14 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from tuner.errors import SpecError
-from tuner.spec.yaml_format import TAG, compose
+from tuner.spec.yaml_format import MAX_DEPTH, MAX_VALUES, TAG, TooLargeError, compose
 
 Path = tuple[str | int, ...]
 
-_MAX_VALUES = 20_000
-_MAX_DEPTH = 100
 _MAX_BYTES = 1 << 20
 _TOO_DEEP = "the YAML is nested too deeply."
+_TOO_MANY = f"the file holds more than {MAX_VALUES:,} values."
+_OTHER_FILE = "check that it is the right file."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def read_document(data: bytes, label: str) -> Document:
     """
     if len(data) > _MAX_BYTES:
         what = f"{label}:1: the file has {len(data) / _MAX_BYTES:.1f} MiB; a study has 1 MiB at most."
-        raise SpecError(what, "check that it is the right file.")
+        raise SpecError(what, _OTHER_FILE)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -100,8 +100,9 @@ def read_document(data: bytes, label: str) -> Document:
             f"{label}:{line}: cannot read the YAML: {error.reason}.",
             "remove the control character.",
         ) from None
-    except RecursionError:
-        raise SpecError(f"{label}:1: {_TOO_DEEP}", "make it flatter.") from None
+    except TooLargeError as error:
+        what, fix = (_TOO_DEEP, "make it flatter.") if error.is_deep else (_TOO_MANY, _OTHER_FILE)
+        raise SpecError(f"{label}:{error.line}: {what}", fix) from None
     document = Document(label=label, value={})
     value = None if node is None else _Reader(document).plain(node, (), ())
     return Document(label=label, value=value, positions=document.positions, mistakes=document.mistakes)
@@ -117,10 +118,10 @@ class _Reader:
     def plain(self, node: Node, path: Path, around: tuple[int, ...]) -> Any:
         """The value of a node; `around` are the ids of the nodes it is inside of."""
         self.num_values += 1
-        if id(node) in around or self.num_values > _MAX_VALUES:
+        if id(node) in around or self.num_values > MAX_VALUES:
             what = "an alias contains itself" if id(node) in around else "its aliases expand without end"
             raise self.document.error([Mistake(path=path, what=f"{what}.", fix="write the value out.")])
-        if len(path) > _MAX_DEPTH:
+        if len(path) > MAX_DEPTH:
             raise self.document.error([Mistake(path=path, what=_TOO_DEEP, fix="make it flatter.")])
         inside = (*around, id(node))
         if isinstance(node, MappingNode) and str(node.tag) == f"{TAG}map":

@@ -60,10 +60,12 @@ class ParameterDocument:
         for name in ("low", "high", "step", "log"):
             if getattr(self, name) is not None:
                 raise mistake(f"both values and {name} are given.", f"drop values or {name}.", name)
+        seen = set()
         for k, value in enumerate(values):
             self._check_value(value, "values", k)
-            if key(value) in [key(earlier) for earlier in values[:k]]:
+            if key(value) in seen:
                 raise mistake(f"the value {value!r} is listed twice.", "remove one.", "values", k)
+            seen.add(key(value))
         try:
             as_column(Discrete(name="the parameter", values=values))
         except SpecError as error:

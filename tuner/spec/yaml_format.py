@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError
 from ruamel.yaml.emitter import Emitter
 from ruamel.yaml.nodes import Node, ScalarNode
 from ruamel.yaml.representer import SafeRepresenter
@@ -21,6 +22,13 @@ from ruamel.yaml.resolver import BaseResolver, implicit_resolvers
 
 TAG = "tag:yaml.org,2002:"
 """The prefix of the tags of YAML's own types."""
+
+MAX_VALUES = 20_000
+"""Most values and keys of a file, those that aliases repeat included."""
+MAX_DEPTH = 100
+"""Most lists and mappings around a value."""
+_MAX_TAG = 1000
+"""Most characters of a tag, which ruamel.yaml decodes in quadratic time."""
 
 _TYPES = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -56,6 +64,43 @@ for _, _tag, _pattern, _first in implicit_resolvers:
 for _name, _text, _first in _TYPES:
     for _class in (_ReadingResolver, _WritingResolver):
         _class.add_implicit_resolver_base(TAG + _name, re.compile(rf"(?:{_text})$"), _first)
+
+
+class TooLargeError(Exception):
+    """A file with more values than `MAX_VALUES`, or one deeper than `MAX_DEPTH`.
+
+    Args:
+        line: The line of the first value that is too much, from 1.
+        is_deep: Whether it is too deep; else there are too many before it.
+    """
+
+    def __init__(self, line: int, *, is_deep: bool) -> None:
+        super().__init__(line, is_deep)
+        self.line, self.is_deep = line, is_deep
+
+
+class _Composer(Composer):
+    """Stops at the first value that is too much: a file of 1 MiB may hold so many that they take minutes."""
+
+    num_values = num_around = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Composes a value, and all that is in it."""
+        self.num_values += 1
+        event = self.parser.peek_event()
+        is_deep = self.num_around > MAX_DEPTH
+        if is_deep or self.num_values > MAX_VALUES:
+            raise TooLargeError(event.start_mark.line + 1, is_deep=is_deep)
+        tag = getattr(event, "ctag", None)
+        if tag is not None and len(tag.suffix or "") > _MAX_TAG:
+            raise ComposerError(
+                None, None, f"found a tag of {len(tag.suffix):,} characters", event.start_mark
+            )
+        self.num_around += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.num_around -= 1
 
 
 class _Emitter(Emitter):
@@ -104,10 +149,10 @@ def compose(text: str) -> Node | None:
 
     Raises:
         ruamel.yaml.error.YAMLError: The text is not YAML, or holds more than one document.
-        RecursionError: It is nested too deeply.
+        TooLargeError: It holds too many values, or is nested too deeply.
     """
     yaml = YAML(typ="safe", pure=True)
-    yaml.Resolver = _ReadingResolver
+    yaml.Resolver, yaml.Composer = _ReadingResolver, _Composer
     yaml.composer.warn_double_anchors = False
     node: Node | None = yaml.compose(text)
     return node

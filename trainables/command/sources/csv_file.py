@@ -6,7 +6,8 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables.command.sources.followed import GrowingFile, Record, Seen, why_unread
+from trainables.command.objects import short
+from trainables.command.sources.followed import GrowingFile, Record, Seen, where, why_unread
 
 
 class CsvFile:
@@ -47,7 +48,13 @@ class CsvFile:
         self._header = [name.strip() for name in self._cells(line)]
 
     def _cells(self, line: str) -> list[str]:
-        return next(csv.reader([line], delimiter=self._separator), [])
+        try:
+            return next(csv.reader([line], delimiter=self._separator), [])
+        except csv.Error as error:
+            raise ValueError(
+                f"{where(self._file.path)} has a line that is no row of a table ({error}): {short(line)}. "
+                "Fix: have the script write its metrics to a file of their own, a line a row."
+            ) from None
 
     def _row(self, line: str) -> dict[str, str]:
         cells = zip(self._header, self._cells(line), strict=False)

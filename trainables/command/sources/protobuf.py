@@ -9,6 +9,8 @@ import struct
 from collections.abc import Iterator
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_MAX_SHIFT = 70
+"""Bits of a number's ten bytes at most, seven a byte. More would take hours to add up in a file of MiBs."""
 
 
 def fields_of(message: bytes) -> Iterator[tuple[int, int | float | bytes]]:
@@ -39,9 +41,10 @@ def fields_of(message: bytes) -> Iterator[tuple[int, int | float | bytes]]:
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
     number = shift = 0
-    while True:
+    while shift < _MAX_SHIFT:
         byte = message[at]
         number |= (byte & 0x7F) << shift
         at, shift = at + 1, shift + 7
         if byte < 0x80:
             return number, at
+    raise IndexError("a number of more than 64 bits")

@@ -54,12 +54,18 @@ class OptunaProposer:
     ) -> None:
         import optuna
 
+        from tuner.search.by_optuna.rehearsal import rehearse
         from tuner.search.by_optuna.samplers import SnappedSampler, make_sampler
 
+        def sampler() -> SnappedSampler:
+            inner = make_sampler(sampler_name, sampler_options or {}, seed)
+            return SnappedSampler(self._encoding, inner, seed=seed)
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        inner = make_sampler(sampler_name, sampler_options or {}, seed)
         self._encoding = Encoding(lattice)
-        self._sampler = SnappedSampler(self._encoding, inner, seed=seed)
+        self._sampler = sampler()
+        if ":" in sampler_name:
+            rehearse(sampler_name, sampler)
         self.study = optuna.create_study(directions=["minimize"] * 2, sampler=self._sampler)
         self._live: dict[str, optuna.Trial | None] = {}
         self._nadir = (-math.inf, -math.inf)

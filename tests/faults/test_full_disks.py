@@ -1,0 +1,107 @@
+"""Disks that are full: what was finished is kept, one message has the file and the fix, and it goes on."""
+
+import json
+import subprocess
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.faults.disks import fill, small_disk
+from tests.processes import call_tuner, run_tuner, wait_until, write_study
+from tests.replay import records_of
+from tests.runs.test_ending import Run
+from tests.studies import study_dict
+from trainables.consistency.cache import load_or_make
+from tuner.core.trial import TrialState
+from tuner.report.files import write_outputs
+from tuner.runs.journal import read_journal
+from tuner.runs.past_run import read_past_run
+
+STAGE = study_dict()["stage"] | {"options": {"epoch_time_s": 0.1}}
+SHORT = {"stage": STAGE, "target": "nrmse < 0.01", "search": {"sampler": "random"}}
+
+
+def test_a_disk_that_fills_up_under_a_run_ends_it_with_one_message_and_space_lets_it_go_on(
+    tmp_path, call_on_ray
+):
+    study = write_study(tmp_path, **SHORT, budget={"trials": 3, "hours": 1})
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        journal = disk / "runs/last/journal.jsonl"
+
+        def fill_it() -> None:
+            wait_until(lambda: journal.exists() and journal.read_text().count('"observe"') >= 8)
+            fill(disk)
+
+        filling = threading.Thread(target=fill_it)
+        filling.start()
+        done = call_on_ray("--space", study, "--runs-dir", disk / "runs")
+        filling.join()
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "journal.jsonl: cannot write the journal: No space left on device" in done.stderr
+        assert "Fix: free some space" in done.stderr
+        assert "No space left" not in done.stdout, "summary.txt and report.html fail for the same reason"
+        before = list(read_journal(journal))
+        kept = [r for r in records_of(before) if r.state is TrialState.COMPLETE]
+        assert len(kept) >= 1
+
+        (disk / "filler").unlink()
+        resumed = call_on_ray("--resume", disk / "runs/last")
+        assert resumed.returncode == 1, resumed.stderr  # no configuration meets the target
+        after = list(read_journal(journal))
+        assert after[: len(before)] == before
+        complete = {(r.config, r.seed) for r in records_of(after) if r.state is TrialState.COMPLETE}
+        assert {(r.config, r.seed) for r in kept} < complete
+
+
+def test_a_report_that_does_not_fit_costs_nothing_else_and_is_made_later(tmp_path, call_on_ray):
+    study = write_study(tmp_path, **SHORT, budget={"trials": 1, "hours": 1})
+    with small_disk(tmp_path / "disk", "128k") as disk:
+        done = call_on_ray("--space", study, "--runs-dir", disk / "runs")
+        assert done.returncode == 1, done.stderr  # no configuration meets the target
+        assert "report.html: cannot write it: No space left on device; the journal" in done.stdout
+        assert json.loads((disk / "runs/last/result.json").read_text())["num_trials"] == 1
+        subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
+        assert call_tuner("report", disk / "runs/last").returncode == 0
+        assert (disk / "runs/last/report.html").is_file()
+
+
+def test_outputs_without_space_are_told_once_and_made_from_the_journal_later(tmp_path):
+    with small_disk(tmp_path / "disk", "4m") as disk:
+        (disk / "run").mkdir()
+        run = Run(disk / "run")
+        filler = fill(disk)
+        ended = run.end()
+        path = disk / "run/summary.txt"
+        assert str(ended.failure).startswith(f"{path}: cannot write it: No space left on device; the journal")
+        assert ended.troubles == ()
+        assert "end" not in run.events
+        filler.unlink()
+        write_outputs(disk / "run", replace(read_past_run(disk / "run"), failure="full").result)
+        assert run.json["num_trials"] == len(run.advisor.records)
+
+
+def test_a_cache_without_space_is_told_with_its_fix_and_leaves_nothing_half(tmp_path):
+    content = {"x": torch.zeros(50_000)}
+    with small_disk(tmp_path / "disk", "256k") as disk:
+        filler = fill(disk)
+        with pytest.raises(
+            ValueError, match=r"cannot write to the cache .*disk: No space left .* Fix: .*XDG_CACHE"
+        ):
+            load_or_make(disk, "key", lambda: content)
+        assert not list(disk.glob("*.pt*"))
+        assert not list(disk.glob("*.partial"))
+        filler.unlink()
+        assert load_or_make(disk, "key", lambda: content)["x"].shape == (50_000,)
+
+
+def test_a_full_temporary_folder_does_not_stop_a_run(tmp_path):
+    study = write_study(tmp_path, **SHORT, budget={"trials": 1, "hours": 1})
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        fill(disk)
+        done = run_tuner("--space", study, "--runs-dir", tmp_path / "runs", TMPDIR=str(disk))
+    assert done.returncode == 1, done.stderr  # no configuration meets the target
+    assert done.stderr == ""
+    assert json.loads((tmp_path / "runs/last/result.json").read_text())["num_trials"] == 1
