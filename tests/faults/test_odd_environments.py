@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 
 import pytest
 
@@ -18,14 +19,14 @@ def nobody(tmp_path):
     if not (unknown := in_namespaces("--map-user=12345")):
         pytest.skip("no user namespaces here")
     environment = {name: value for name, value in os.environ.items() if name not in NAMES}
-    environment |= {"TMPDIR": str(tmp_path / "t"), "PYTHONPATH": str(ROOT)}
-    (tmp_path / "t").mkdir()
 
     def run(*words):
         command = [*unknown, *TUNER, *map(str, words)]
         return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    return run
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:  # a test's own has too long a path for sockets
+        environment |= {"TMPDIR": folder, "PYTHONPATH": str(ROOT)}
+        yield run
 
 
 def test_a_run_under_a_uid_that_nobody_knows_and_without_a_home_works(nobody, tmp_path):

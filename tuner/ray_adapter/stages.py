@@ -215,7 +215,7 @@ def _on_worker(
             num_cpus=study.resources.cpus,
             num_gpus=place.num_gpus,
             resources=place.resources or None,
-            max_retries=0,
+            max_retries=study.resources.retries,  # of one that died; what raises or hangs would again
         )
         answer = declared(function).remote(*arguments)
         _wait_for(answer, study, at_rest, waiting, what)
@@ -228,12 +228,18 @@ def _on_worker(
         raise ray_died(dead_process()) from None
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
+        if isinstance(error, ray.exceptions.WorkerCrashedError):
+            raise StageError(
+                f"{study.stage.class_path}.{what} failed: its worker died, each of "
+                f"{1 + study.resources.retries} times.",
+                "see whether the machine ran out of memory (dmesg), or whether the stage crashes Python.",
+            ) from error
         if isinstance(cause, StageError):  # it cannot be imported there
             raise StageError(f"on a worker, {cause.message}", cause.hint) from error
         if isinstance(cause, ValueError) and _FIX in str(cause):
             raise mistake_of(study, str(cause)) from error
         raise StageError(
-            f"{study.stage.class_path}.{what} failed: {failure_text(error)}",
+            f"{study.stage.class_path}.{what} failed: {failure_text(error).rstrip('.')}.",
             f"check stage.options in {study.path}.",
         ) from error
 
