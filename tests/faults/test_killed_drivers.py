@@ -1,4 +1,4 @@
-"""The driver's own death, again and again, is never counted against the trial that ran."""
+"""The driver's own death is never counted against the trial that ran."""
 
 import os
 import signal
@@ -15,11 +15,12 @@ from tuner.runs.journal import read_journal
 
 pytestmark = pytest.mark.usefixtures("ray_resources")
 
-BEFORE_THE_FIRST_REPORT = AFTER_THE_FIRST_REPORT = [signal.SIGKILL, signal.SIGTERM]
+KILLS = (("ask", signal.SIGTERM), ("observe", signal.SIGKILL))
+"""Once an event of this kind was written, this signal is sent."""
 
 
 @pytest.mark.timeout(400)
-def test_four_deaths_of_the_driver_in_a_row_leave_a_baseline_that_is_measured_in_the_end(tmp_path):
+def test_deaths_of_the_driver_before_and_after_the_first_report_leave_a_baseline_that_is_measured_in_the_end(tmp_path):
     """Every one of them would end the run if it counted: a lost trial is not asked again."""
     study = write_study(
         tmp_path,
@@ -29,9 +30,7 @@ def test_four_deaths_of_the_driver_in_a_row_leave_a_baseline_that_is_measured_in
     )
     last = tmp_path / "runs/last"
     words = ["--space", str(study), "--runs-dir", str(tmp_path / "runs")]
-    kills = [("ask", signum) for signum in BEFORE_THE_FIRST_REPORT]
-    kills += [("observe", signum) for signum in AFTER_THE_FIRST_REPORT]
-    for event, signum in kills:
+    for event, signum in KILLS:
         expected = -signal.SIGKILL if signum == signal.SIGKILL else 143
         assert kill_driver(words, last / "journal.jsonl", event, signum) == expected
         words = ["--resume", str(last)]
@@ -40,7 +39,7 @@ def test_four_deaths_of_the_driver_in_a_row_leave_a_baseline_that_is_measured_in
     assert done.returncode == 1, done.stderr  # nothing but the baseline was tried
     records = records_of(read_journal(last / "journal.jsonl"))
     states = [record.state for record in records if record.purpose is Purpose.BASELINE]
-    assert states == [TrialState.DISCARDED] * len(kills) + [TrialState.COMPLETE]
+    assert states == [TrialState.DISCARDED] * len(KILLS) + [TrialState.COMPLETE]
 
 
 def driver(words):

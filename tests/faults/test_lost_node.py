@@ -36,9 +36,12 @@ advisor = run_on_ray(study, folder)
 print(json.dumps([(r.config.batch_size, r.state, r.reason) for r in advisor.records]), flush=True)
 """
 
+SOON = {"RAY_health_check_period_ms": "500", "RAY_health_check_timeout_ms": "1000"}
+"""Ray asks its nodes more often, so that one which died is missed in seconds."""
+
 
 def test_a_trial_whose_node_was_killed_is_asked_again_even_without_retries(tmp_path):
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | SOON
     command = [sys.executable, "-c", CLUSTER, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,11 @@ from tests.studies import study_dict
 from tuner.core.trial import TrialState
 from tuner.runs.journal import read_journal
 
-SUSPENDED_S = 5.0
+SUSPENDED_S = 3.0
+
+
+def workers_of(driver):
+    return [pid for pid in descendants(driver) if "Trainable" in title(pid)]
 
 
 def suspend(pid):
@@ -22,7 +26,7 @@ def suspend(pid):
 
 
 def test_a_run_whose_driver_and_then_whose_worker_is_suspended_ends_as_if_nothing_had_been(tmp_path):
-    stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.3}}
+    stage = study_dict()["stage"] | {"options": {"epoch_time_s": 0.4}}
     budget, search = {"trials": 3, "hours": 1}, {"sampler": "random"}
     study = write_study(tmp_path, stage=stage, target="nrmse < 0.01", budget=budget, search=search)
     last, output = tmp_path / "runs/last", tmp_path / "output.txt"
@@ -32,8 +36,8 @@ def test_a_run_whose_driver_and_then_whose_worker_is_suspended_ends_as_if_nothin
         run = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
     wait_until(lambda: run.poll() is not None or (journal.exists() and '"observe"' in journal.read_text()))
     suspend(run.pid)
-    (worker,) = (pid for pid in descendants(run.pid) if "Trainable" in title(pid))
-    suspend(worker)
+    wait_until(lambda: run.poll() is not None or bool(workers_of(run.pid)))
+    suspend(workers_of(run.pid)[0])
     assert run.wait(timeout=60) == 1, output.read_text()  # no configuration meets the target
     assert json.loads((last / "result.json").read_text())["status"] == "target_not_met"
     events = list(read_journal(journal))
