@@ -20,7 +20,7 @@ KILLS = (("ask", signal.SIGTERM), ("observe", signal.SIGKILL))
 
 
 @pytest.mark.timeout(400)
-def test_deaths_of_the_driver_before_and_after_the_first_report_leave_a_baseline_that_is_measured_in_the_end(tmp_path):
+def test_a_driver_that_dies_before_and_after_the_first_report_leaves_a_baseline_that_is_measured(tmp_path):
     """Every one of them would end the run if it counted: a lost trial is not asked again."""
     study = write_study(
         tmp_path,
