@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.faults.disks import fill, small_disk
-from tests.processes import call_tuner, run_tuner, wait_until, write_study
+from tests.processes import call_tuner, wait_until, write_study
 from tests.replay import records_of
 from tests.runs.test_ending import Run
 from tests.studies import study_dict
@@ -95,13 +95,3 @@ def test_a_cache_without_space_is_told_with_its_fix_and_leaves_nothing_half(tmp_
         assert not list(disk.glob("*.partial"))
         filler.unlink()
         assert load_or_make(disk, "key", lambda: content)["x"].shape == (50_000,)
-
-
-def test_a_full_temporary_folder_does_not_stop_a_run(tmp_path):
-    study = write_study(tmp_path, **SHORT, budget={"trials": 1, "hours": 1})
-    with small_disk(tmp_path / "disk", "64k") as disk:
-        fill(disk)
-        done = run_tuner("--space", study, "--runs-dir", tmp_path / "runs", TMPDIR=str(disk))
-    assert done.returncode == 1, done.stderr  # no configuration meets the target
-    assert done.stderr == ""
-    assert json.loads((tmp_path / "runs/last/result.json").read_text())["num_trials"] == 1

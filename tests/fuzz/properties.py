@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -37,9 +39,11 @@ PIECES = [
 
 
 def scratch() -> Path:
-    """A new folder, in memory where that can be."""
+    """A new folder, in memory where that can be; it goes when this process ends."""
     memory = Path("/dev/shm")  # noqa: S108  # mkdtemp makes the name
-    return Path(tempfile.mkdtemp(prefix="fuzz-", dir=memory if os.access(memory, os.W_OK) else None))
+    folder = tempfile.mkdtemp(prefix="fuzz-", dir=memory if os.access(memory, os.W_OK) else None)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 class Target(Protocol):

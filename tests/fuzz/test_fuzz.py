@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import Phase, given, settings
 
-from tests.fuzz import script_output, study_file, user_config
+from tests.fuzz import journal, script_output, study_file, user_config
 from tests.fuzz.mutations import spoilt
 from tests.fuzz.properties import Target
 
-NUM_EXAMPLES = {study_file: 80, user_config: 100, script_output: 200}
+NUM_EXAMPLES = {study_file: 80, user_config: 100, script_output: 200, journal: 80}
 
 
 @pytest.mark.parametrize("target", NUM_EXAMPLES, ids=lambda target: target.__name__.rpartition(".")[2])
