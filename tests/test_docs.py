@@ -69,7 +69,7 @@ def test_every_make_target_it_names_is_in_the_makefile():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^ +make (\w+)|`make (\w+)", README, re.M))
     named = {first or second for first, second in targets}
-    assert named == {"tune", "test", "check", "coverage", "docs"}
+    assert named == {"tune", "test", "check", "chaos", "coverage", "docs"}
     assert all(re.search(rf"^{target}:", makefile, re.M) for target in named)
     assert "$(BIN)/python -m tuner.run --space $(SPACE)" in makefile
 

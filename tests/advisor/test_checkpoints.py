@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.advisor.laws import smooth
-from tests.replay import replay
+from tests.replay import START, replay
 from tests.studies import make_study, report
 from tuner.advisor import Advisor, Ending, Run
 from tuner.advisor.messages import ask_as_dict, ask_of_dict, ending_as_dict, ending_of_dict
@@ -103,7 +103,7 @@ def run_with_losses(study, law, folder):
     """A run whose lost trials leave checkpoints behind; the advisor and the events of its journal."""
     clock, advisor = VirtualClock(), Advisor(study)
     journal = Journal(folder / "journal.jsonl")
-    write_start(journal, study, advisor, {}, 1)
+    write_start(journal, study, advisor, START["provenance"], 1)
     kept = AllKept(advisor)
     simulate(JournaledAdvisor(advisor, journal, clock, checkpoints=kept), law, clock)
     journal.close()

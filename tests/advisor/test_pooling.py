@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.advisor.laws import smooth
-from tests.replay import rebuild
+from tests.replay import START, rebuild
 from tests.studies import make_study
 from tuner.advisor import Advisor
 from tuner.core.estimate import estimates
@@ -29,7 +29,7 @@ def played(law, folder):
     study = make_study(budget={"trials": 60, "hours": 20}, target=f"nrmse < {TARGET}")
     clock, advisor = VirtualClock(), Advisor(study, traits=TRAITS)
     journal = Journal(folder / "journal.jsonl")
-    write_start(journal, study, advisor, {}, 1)
+    write_start(journal, study, advisor, START["provenance"], 1)
     simulate(JournaledAdvisor(advisor, journal, clock), law, clock)
     journal.close()
     return advisor, list(read_journal(folder / "journal.jsonl"))

@@ -28,8 +28,14 @@ class Outcome:
         del verdict["recommended"]["trial_id"]
         certificate = run / "certificate.json"
         if certificate.exists():
-            verdict["certificate"] = json.loads(certificate.read_text())["checks"]
+            checks = json.loads(certificate.read_text())["checks"]
+            verdict["certificate"] = {check["key"]: _proved(check) for check in checks}
         return cls([_plain(record) for record in records if not _was_cut_short(record)], verdict)
+
+
+def _proved(check: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What a check found; memory is looked up in the trials that were cut short too."""
+    return check["outcome"], {key: value for key, value in check["figures"].items() if key != "num_runs"}
 
 
 def _was_cut_short(record: TrialRecord) -> bool:

@@ -154,10 +154,7 @@ class Advisor:
 
     def _end(self, record: TrialRecord, ending: Ending) -> None:
         """Takes the last record of a trial, from which nothing is learnt if the trial is asked again."""
-        if self._agenda.ended(record, ending):
-            self.knowledge.withdraw(record)
-        else:
-            self.knowledge.put(record)
+        self.knowledge.end(record, is_due_again=self._agenda.ended(record, ending))
         if self._proposer is not None:
             self._proposer.tell(record, full_budget_values(record, self.knowledge))
 
@@ -200,7 +197,7 @@ class Advisor:
                 case ProbeDone(trial_id=trial_id, results=results):
                     self._agenda.probe_done(trial_id, len(results), heard.elapsed_s)
                 case Ended(trial_id=trial_id, ending=ending) if record:
-                    if self.record(trial_id).state is TrialState.RUNNING:  # no second end of the same trial
+                    if self.knowledge.is_running(trial_id):  # no second end of the same trial
                         self._end(record, ending)
                 case Ended(trial_id=trial_id, ending=ending):
                     self._agenda.probe_lost(trial_id, ending)

@@ -127,6 +127,10 @@ class Knowledge:
             raise KeyError(f"the advisor never asked for a trial {trial_id!r}")
         return self._records[trial_id]
 
+    def is_running(self, trial_id: str) -> bool:
+        """Whether a trial was asked for and its end has not been told."""
+        return trial_id in self.observations.running
+
     def put(self, record: TrialRecord) -> None:
         """Takes a trial's newest record."""
         before = len(self.observations.ended)
@@ -141,8 +145,11 @@ class Knowledge:
         if num != before and record.is_whole and self.problem.traits.quality_invariant_to:
             self._conflict = self._siblings.contradiction_by(record)
 
-    def withdraw(self, record: TrialRecord) -> None:
-        """Takes the last record of a trial that was cut short and will be asked again; nothing is learnt."""
+    def end(self, record: TrialRecord, *, is_due_again: bool) -> None:
+        """Takes the last record of a running trial; nothing is learnt from one that will be asked again."""
+        if not is_due_again:
+            self.put(record)
+            return
         self._records[record.trial_id] = record
         self.observations.withdraw(record.trial_id)
         self._predictions = None
@@ -175,7 +182,7 @@ class Knowledge:
     def recall(self, fact: Fact) -> TrialRecord | None:
         """Takes over a fact heard before, without checking it again; returns the record that it changes.
 
-        The last record of a trial is not taken yet: it is for `put` or for `withdraw`.
+        The last record of a trial is not taken yet: it is for `end`.
         """
         record = record_after(fact, self._records)
         if record is None:

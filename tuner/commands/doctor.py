@@ -10,7 +10,6 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +155,8 @@ def python_diagnosis(version: tuple[int, ...]) -> Diagnosis:
 
 def packages_diagnosis() -> Diagnosis:
     """Checks the packages that the tuner itself imports."""
+    from importlib import metadata
+
     found, missing = [f"distill-tuner {__version__}"], []
     for name in _PACKAGES:
         try:

@@ -29,12 +29,13 @@ def why_not_imported(error: BaseException) -> tuple[str, str]:
 
 
 def _place(error: BaseException) -> str:
-    """Returns file and line of what was raised; empty if no module was found that could raise."""
+    """Returns the last file and line that is not an installed package's, if possible; else empty."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    own = [
+    frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)[1:]
         if not frame.filename.startswith("<frozen") and "/importlib/" not in frame.filename
     ]
+    own = [frame for frame in frames if "/site-packages/" not in frame.filename] or frames
     return f"{own[-1].filename}:{own[-1].lineno}" if own else ""

@@ -7,6 +7,8 @@ there on, and loses nothing.
 from __future__ import annotations
 
 from tuner.advisor import Advisor
+from tuner.advisor.agenda import Agenda, Task
+from tuner.advisor.facts import Asked, Ended, Retried
 from tuner.advisor.knowledge import Knowledge, problem_of
 from tuner.core.study import StudySpec
 from tuner.runs.facts import Facts
@@ -34,6 +36,14 @@ def knowledge_of(study: StudySpec, facts: Facts) -> Knowledge:
         facts: Facts of the run's journal, or of any prefix of it.
     """
     knowledge = Knowledge(problem_of(study, facts.start.traits), facts.start.warm_start)
+    agenda = Agenda(study)
     for heard in facts.heard:
-        knowledge.recall(heard.fact)
+        record = knowledge.recall(heard.fact)
+        match heard.fact:
+            case Asked() if record:
+                agenda.asked(Task.of(record))
+            case Ended(ending=ending) if record and knowledge.is_running(record.trial_id):
+                knowledge.end(record, is_due_again=agenda.ended(record, ending))
+            case Retried():
+                agenda.retry_baseline()
     return knowledge
