@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -84,12 +85,20 @@ def _wrapped(text: str | None) -> str:
 
 
 def _say(line: str) -> None:
-    """Prints; a reader that has gone away (`| head`), or a terminal, does not end the run."""
+    """Prints; a reader or a terminal that has gone away, or a full disk below a log, does not end the run."""
     try:
         print(printable(line), flush=True)
     except OSError as error:
+        _give_up_output()
         if error.errno not in (errno.EPIPE, errno.EIO):
-            raise
+            _note(f"standard output: {error.strerror}; its further lines are lost, the run's files are not")
+
+
+def _give_up_output() -> None:
+    """Sends standard output to nowhere, also what it has kept: Python would fail on that when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _note(line: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.faults.disks import fill, small_disk
-from tests.processes import call_tuner, wait_until, write_study
+from tests.processes import ROOT, TUNER, call_tuner, wait_until, write_study
 from tests.replay import records_of
 from tests.runs.test_ending import Run
 from tests.studies import study_dict
@@ -95,3 +95,14 @@ def test_a_cache_without_space_is_told_with_its_fix_and_leaves_nothing_half(tmp_
         assert not list(disk.glob("*.partial"))
         filler.unlink()
         assert load_or_make(disk, "key", lambda: content)["x"].shape == (50_000,)
+
+
+def test_a_full_disk_below_its_standard_output_does_not_end_a_run(tmp_path):
+    study = write_study(tmp_path, budget={"trials": 2, "hours": 1})
+    command = [*TUNER, "--space", str(study), "--simulate", "--runs-dir", str(tmp_path / "runs")]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("standard output: No space left on device; its further lines are lost")
+    assert json.loads((tmp_path / "runs/last/result.json").read_text())["num_trials"] >= 2

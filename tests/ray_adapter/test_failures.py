@@ -47,7 +47,7 @@ SEVERAL_LINES = RuntimeError("the first line says it\n\tMissing key(s): a\nNotTh
         (SEVERAL_LINES, TrialState.FAILED, False, "RuntimeError: the first line says it"),
         (AssertionError(), TrialState.FAILED, False, "AssertionError"),
         (MemoryError("too large"), TrialState.INFEASIBLE, False, "too large"),
-        (UnreleasedMemoryError("1 GiB"), TrialState.FAILED, True, "the worker was given up: 1 GiB"),
+        (UnreleasedMemoryError("1 GiB"), TrialState.DISCARDED, True, "the worker was given up: 1 GiB"),
         (OtherDeviceError("on a T4"), TrialState.DISCARDED, True, "on a T4"),
     ],
 )

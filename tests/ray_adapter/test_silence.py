@@ -96,7 +96,7 @@ def test_after_the_budgets_end_a_trial_is_given_up_once_it_is_silent_for_longer_
     assert time.why("a", is_budget_spent=True).startswith("given up: no report for 31 s")
 
 
-def test_every_long_silence_gets_one_word(time):
+def test_every_silence_longer_than_a_minute_and_than_usual_gets_one_word(time):
     time.begin()
     time.pass_s(59)
     assert not time.silence.worth_a_word("a")
@@ -105,5 +105,7 @@ def test_every_long_silence_gets_one_word(time):
     time.pass_s(100)
     assert not time.silence.worth_a_word("a")
     time.silence.heard("a")
-    time.pass_s(61)
+    time.pass_s(1.4 * 161)  # as long as is usual, more or less
+    assert not time.silence.worth_a_word("a")
+    time.pass_s(0.2 * 161)
     assert time.silence.worth_a_word("a")

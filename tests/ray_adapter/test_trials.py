@@ -217,7 +217,7 @@ def test_a_worker_whose_last_trial_left_memory_behind_is_given_up_and_the_next_t
 ):
     advisor, _ = run_with_failures
     lost, again, *_ = (r for r in advisor.records if r.purpose is Purpose.GUIDE)
-    assert (lost.state, again.state) == (TrialState.FAILED, TrialState.COMPLETE)
+    assert (lost.state, again.state) == (TrialState.DISCARDED, TrialState.COMPLETE)
     assert lost.reason == LEFT_BEHIND
     assert (lost.config, lost.seed) == (again.config, again.seed)
 
@@ -326,8 +326,8 @@ def test_a_trial_on_another_device_is_no_measurement_and_is_asked_again_until_th
     tmp_path, monkeypatch
 ):
     """No epoch is trained there; and what is refused counts neither as a retry nor as a failure."""
-    assert bridge.MAX_DISCARDED == 5
-    monkeypatch.setattr(bridge, "MAX_DISCARDED", 2)  # each starts a worker
+    assert bridge.MAX_ELSEWHERE == 5
+    monkeypatch.setattr(bridge, "MAX_ELSEWHERE", 2)  # each starts a worker
     study = synthetic(trials=4, resources={"retries": 0})
     with pytest.raises(ClusterError, match="2 trials in a row were started on another device"):
         run_on_ray(study, tmp_path, device="NVIDIA H100")

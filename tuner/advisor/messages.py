@@ -105,6 +105,7 @@ class Ending:
             worth asking again; an exception of the stage itself is not. Always for DISCARDED.
         checkpoint_epoch: Epoch after which a lost trial's newest checkpoint was taken; 0 if there is
             none.
+        is_elsewhere: Whether, for DISCARDED, the trial was started on another device than the run's.
     """
 
     state: TrialState
@@ -113,6 +114,7 @@ class Ending:
     is_lost: bool = False
     is_general: bool = False
     checkpoint_epoch: int = 0
+    is_elsewhere: bool = False
 
     @classmethod
     def complete(cls) -> Ending:
@@ -151,9 +153,9 @@ class Ending:
         return cls(state=TrialState.FAILED, reason=reason, is_lost=is_lost, is_general=is_general)
 
     @classmethod
-    def discarded(cls, reason: str) -> Ending:
-        """The run ended under the trial, or the trial was started on another kind of device."""
-        return cls(state=TrialState.DISCARDED, reason=reason, is_lost=True)
+    def discarded(cls, reason: str, *, is_elsewhere: bool = False) -> Ending:
+        """The run or the node ended under the trial, its worker was unfit, or nobody waits for it."""
+        return cls(state=TrialState.DISCARDED, reason=reason, is_lost=True, is_elsewhere=is_elsewhere)
 
 
 def ask_as_dict(ask: Ask) -> dict[str, Any]:
@@ -224,11 +226,12 @@ def ending_of_dict(values: Mapping[str, Any]) -> Ending:
         is_lost=values["is_lost"],
         is_general=values.get("is_general", False),
         checkpoint_epoch=values.get("checkpoint_epoch", 0),
+        is_elsewhere=values.get("is_elsewhere", False),
     )
 
 
 _RESUMED = ("resumed_from", "from_epoch")
-_RARELY_SAID = ("checkpoint_epoch", "is_general")
+_RARELY_SAID = ("checkpoint_epoch", "is_general", "is_elsewhere")
 _LEFT_OUT = (*_RESUMED, "limit_s")
 _PROBE_FIGURES = ("epoch_time_s", "peak_memory_gib")
 

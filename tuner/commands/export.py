@@ -115,6 +115,7 @@ def _recommended(past: PastRun, *, is_forced: bool) -> Mapping[str, Any]:
     Raises:
         TunerError: There is none, or it has no certificate and is not forced.
     """
+    from tuner.report.changes import changes_caution
     from tuner.report.files import result_dict
 
     result = result_dict(past.result)
@@ -126,6 +127,8 @@ def _recommended(past: PastRun, *, is_forced: bool) -> Mapping[str, Any]:
         doubts.append("it was simulated, nothing was trained")
     if result["status"] != "recommended":
         doubts.append(f"the run is {result['status']}, and what it found so far may not be its answer")
+    if accepted := changes_caution(past.provenance):
+        doubts.append(accepted.rstrip("."))
     if not result["certified"]:
         doubts.append(_why_not_certified(result))
     if doubts and not is_forced:

@@ -18,10 +18,8 @@ from tuner.advisor.pace import expected_report_s
 from tuner.core.config import TrialConfig
 from tuner.core.entrance import admit
 from tuner.core.measurement import Measurement
-from tuner.core.trial import TrialState
 from tuner.core.untrained import starts
 from tuner.errors import ClusterError, MissingFigureError, ReportError, WrongDeviceError
-from tuner.ray_adapter.failures import NODE_LOST
 from tuner.ray_adapter.probes import probe_results
 from tuner.ray_adapter.silence import PATIENCE, Patience, Silence
 from tuner.runs.journaled import JournaledAdvisor
@@ -33,7 +31,7 @@ OnSilence = Callable[[str, float, float | None], None]
 The latter are infinite while nothing but the budget limits them, and None if it still waits for a worker.
 """
 
-MAX_DISCARDED = 5
+MAX_ELSEWHERE = 5
 """Trials in a row that may be started on another device than the run's before the run is given up."""
 
 
@@ -72,7 +70,7 @@ class Bridge:
         self._stopped: set[str] = set()
         self._refused: set[str] = set()
         self._failures: dict[str, Ending] = {}
-        self._num_discarded = 0
+        self._num_elsewhere = 0
         self._lock = threading.RLock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -247,11 +245,11 @@ class Bridge:
                 starts=known,
             )
         except WrongDeviceError as error:
-            ending = Ending.discarded(str(error))
+            ending = Ending.discarded(str(error), is_elsewhere=True)
         except ReportError as error:
             ending = Ending.failed(str(error), is_general=isinstance(error, MissingFigureError))
         else:
-            self._num_discarded = 0
+            self._num_elsewhere = 0
             return report
         self._refused.add(ray_id)
         self._tell(ray_id, ending)
@@ -260,11 +258,10 @@ class Bridge:
     def _tell(self, ray_id: str, ending: Ending) -> None:
         trial_id = self.trial_id(ray_id)
         self.advisor.tell(trial_id, ending)
-        is_elsewhere = ending.state is TrialState.DISCARDED and not ending.reason.startswith(NODE_LOST)
-        self._num_discarded = self._num_discarded + 1 if is_elsewhere else 0
-        if self._num_discarded >= MAX_DISCARDED:
+        self._num_elsewhere = self._num_elsewhere + 1 if ending.is_elsewhere else 0
+        if self._num_elsewhere >= MAX_ELSEWHERE:
             raise ClusterError(
-                f"{MAX_DISCARDED} trials in a row were started on another device: {ending.reason}.",
+                f"{MAX_ELSEWHERE} trials in a row were started on another device: {ending.reason}.",
                 "give the run nodes of one kind (Ray's accelerator types tell them apart), then --resume it.",
             )
 

@@ -35,7 +35,6 @@ _GENERAL = ("MissingMetricError",)
 
 _WORKER_DIED = (RayActorError, WorkerCrashedError, LocalRayletDiedError, OwnerDiedError)
 
-NODE_LOST = "the node was lost"
 """Beginning of the reason of a trial whose whole node went: its end is nobody's fault."""
 
 _NODE_DIED = re.compile(r"\bnode (?:has died|was (?:terminated|preempted))|\bdied by preemption")
@@ -59,7 +58,7 @@ def classify(error: BaseException | None, text: str = "") -> Ending:
     cause = getattr(error, "cause", None) or error
     text = text or _text_of(error)
     if isinstance(cause, NodeDiedError) or (isinstance(cause, _WORKER_DIED) and _NODE_DIED.search(text)):
-        return Ending.discarded(f"{NODE_LOST}: {first_line(_text_of(cause), MAX_REASON)}")
+        return Ending.discarded(f"the node was lost: {first_line(_text_of(cause), MAX_REASON)}")
     if type(cause).__name__ in _LOST or _is_of_a_death(error, cause):
         return _died(_text_of(cause))
     if not text:
@@ -111,9 +110,9 @@ def _ending(name: str, text: str, says_memory: bool) -> Ending:
     if name in _LOST:
         return Ending.failed(f"the worker was lost: {text}", is_lost=True)
     if name in _GIVEN_UP:  # the last trial's memory, not this one's fault
-        return Ending.failed(f"the worker was given up: {text}", is_lost=True)
+        return Ending.discarded(f"the worker was given up: {text}")
     if name in _ELSEWHERE:
-        return Ending.discarded(text)
+        return Ending.discarded(text, is_elsewhere=True)
     if name in _SAYS_IT_ALL:  # judged where it was raised; its text quotes output
         return Ending.failed(text, is_general=name in _GENERAL)
     if says_memory:

@@ -164,9 +164,10 @@ class Silence:
         return ""
 
     def worth_a_word(self, ray_id: str) -> bool:
-        """Whether a trial has been silent for long enough to say so; True once in a silence."""
+        """Whether a trial is silent for a minute, and for longer than is usual; True once in a silence."""
         trial = self._trials.get(ray_id)
-        if trial is None or trial.is_told or self.silent_s(ray_id) < self._patience.word_s:
+        unusual_s = max(self._patience.word_s, self._patience.after_budget_factor * self._longest_s)
+        if trial is None or trial.is_told or self.silent_s(ray_id) < unusual_s:
             return False
         trial.is_told = True
         return True

@@ -103,9 +103,11 @@ def study_changes(past: PastRun) -> list[str]:
 
 
 def free_changes(past: PastRun) -> list[str]:
-    """Describes what has changed of `FREE_KEYS`."""
+    """Describes what has changed of `FREE_KEYS` and of the limit of silence."""
     before, now = past.study_so_far.as_dict(), past.study.as_dict()
-    return [change for key in FREE_KEYS for change in _differences(before[key], now[key], key)]
+    old, new = (study["stage"]["timeout_s"] for study in (before, now))
+    changes = [change for key in FREE_KEYS for change in _differences(before[key], now[key], key)]
+    return [*changes, *_differences(old, new, "stage.timeout_s")]
 
 
 def version_changes(past: PastRun, versions: Mapping[str, str]) -> list[str]:

@@ -263,7 +263,7 @@ _LINES: Mapping[str, Check] = {
     "stop": _record({"trial_id": _text, "reason": _text}),
     "tell": _record(
         {"trial_id": _text, "state": _text, "reason": _text, "constraint": _text, "is_lost": _flag},
-        {"is_general": _flag, "checkpoint_epoch": _whole},
+        {"is_general": _flag, "checkpoint_epoch": _whole, "is_elsewhere": _flag},
     ),
     "probed": _record({"trial_id": _text, "results": _list(_PROBE_RESULT)}),
     "retry": _record({}),
