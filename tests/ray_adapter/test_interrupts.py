@@ -80,8 +80,9 @@ def has_a_partial_result(last, name):
     assert events[-1]["event"] == "end"
     advisor = rebuild(load_study(str(last / "study.yaml")), events)
     assert not advisor.running
-    ended = [r for r in advisor.records if r.state is TrialState.FAILED]
-    assert {r.reason for r in ended} <= {f"interrupted by {name}"}
+    cut_short = [r for r in advisor.records if r.state in (TrialState.FAILED, TrialState.DISCARDED)]
+    assert {r.state for r in cut_short} <= {TrialState.DISCARDED}
+    assert {r.reason for r in cut_short} <= {f"interrupted by {name}"}
     assert result["num_trials"] == len(advisor.records)
 
 

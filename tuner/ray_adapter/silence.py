@@ -171,7 +171,3 @@ class Silence:
             return False
         trial.is_told = True
         return True
-
-    def has_worker(self, ray_id: str) -> bool:
-        """Whether a trial has a worker; else it waits for one."""
-        return self._trials[ray_id].has_worker
