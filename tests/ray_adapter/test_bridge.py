@@ -1,9 +1,12 @@
 """What the bridge makes of many trials that end at once."""
 
+import math
+
 from tests.studies import make_study
 from tuner.advisor import Advisor
 from tuner.core.trial import TrialState
 from tuner.ray_adapter.bridge import MAX_ELSEWHERE, Bridge
+from tuner.ray_adapter.silence import PATIENCE, Silence
 from tuner.runs.journal import Journal
 from tuner.runs.journaled import JournaledAdvisor
 
@@ -45,3 +48,17 @@ def with_baseline(bridge):
         if epoch < 6:
             assert not bridge.report("baseline", report)
     bridge.complete("baseline", report)
+
+
+def test_a_resumed_run_knows_for_how_long_its_trials_may_be_silent(tmp_path):
+    advisor = Advisor(make_study())
+    journal = Journal(tmp_path / "journal.jsonl")
+    told = JournaledAdvisor(advisor, journal, lambda: 0.0)
+    before = Bridge(told, lambda wanted: {}, str)
+    with_baseline(before)
+    resumed, new = Bridge(told, lambda wanted: {}, str), Silence(PATIENCE)
+    assert resumed.next_config("a") is not None
+    new.begun("a")
+    assert resumed._silence.limit_s("a") == PATIENCE.least_start_s
+    assert new.limit_s("a") == math.inf
+    journal.close()

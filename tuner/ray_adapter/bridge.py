@@ -18,6 +18,7 @@ from tuner.advisor.pace import expected_report_s
 from tuner.core.config import TrialConfig
 from tuner.core.entrance import admit
 from tuner.core.measurement import Measurement
+from tuner.core.trial import TrialRecord
 from tuner.core.untrained import starts
 from tuner.errors import ClusterError, MissingFigureError, ReportError, WrongDeviceError
 from tuner.ray_adapter.probes import probe_results
@@ -61,6 +62,8 @@ class Bridge:
         self.error: Exception | None = None
         self.is_finished = False
         self._silence, self._on_silence = Silence(patience), on_silence
+        if whole := [record for record in advisor.advisor.records if record.is_whole]:
+            self._silence.recall(max(map(_longest_wait_s, whole)))
         self._hung: set[tuple[TrialConfig, ...]] = set()
         self._trial_config = trial_config
         self._interrupted_by = interrupted_by
@@ -274,6 +277,13 @@ class Bridge:
         except Exception as error:
             self.error = self.error or error
             self.is_finished = True
+
+
+def _longest_wait_s(record: TrialRecord) -> float:
+    """Returns the most seconds that passed before a report of a trial, as far as it says."""
+    first = record.measurements[0]
+    start_s = first.setup_time_s + first.warmup_time_s + first.time_s + first.evaluate_time_s
+    return max(start_s, *(report.epoch_time_s for report in record.measurements))
 
 
 def _configs(wanted: Run | Probe) -> tuple[TrialConfig, ...]:

@@ -97,6 +97,14 @@ class Silence:
         self._longest_s = 0.0
         self._has_seen_whole = False
 
+    def recall(self, longest_s: float) -> None:
+        """Takes over that whole trials were seen by an earlier process of the run.
+
+        Args:
+            longest_s: Seconds that passed between two reports of theirs, or before the first, at most.
+        """
+        self._has_seen_whole, self._longest_s = True, longest_s
+
     def turn(self) -> None:
         """Takes the end of a turn of Tune's loop."""
         self._time.turn()
