@@ -8,7 +8,7 @@ NUM_KILLS, SEED = 10, 0
 
 
 def test_ten_kills_in_a_row_change_neither_the_trials_nor_the_verdict(tmp_path, call_on_ray):
-    study = write_chaos_study(tmp_path, epoch_time_s=0.2)
+    study = write_chaos_study(tmp_path, epoch_time_s=0.6)
     undisturbed = call_on_ray("--space", study, "--runs-dir", tmp_path / "undisturbed")
     assert undisturbed.returncode == 0, undisturbed.stderr
     kills = plan(NUM_KILLS, SEED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterable
 
 from foundation.one_line import one_line
 
@@ -32,10 +33,16 @@ def _place(error: BaseException) -> str:
     """Returns the last file and line that is not an installed package's, if possible; else empty."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    frames = [
+    frame = last_frame(
         frame
         for frame in traceback.extract_tb(error.__traceback__)[1:]
         if not frame.filename.startswith("<frozen") and "/importlib/" not in frame.filename
-    ]
-    own = [frame for frame in frames if "/site-packages/" not in frame.filename] or frames
-    return f"{own[-1].filename}:{own[-1].lineno}" if own else ""
+    )
+    return f"{frame.filename}:{frame.lineno}" if frame else ""
+
+
+def last_frame(frames: Iterable[traceback.FrameSummary]) -> traceback.FrameSummary | None:
+    """Returns the last frame that is not in an installed package, else the last; None if there is none."""
+    found = list(frames)
+    own = [frame for frame in found if "/site-packages/" not in frame.filename] or found
+    return own[-1] if own else None

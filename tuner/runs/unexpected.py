@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 
 from foundation.one_line import one_line
+from tuner.core.imports import last_frame
 from tuner.errors import InternalError, TunerError
 
 DRIVER_ERRORS = "errors/driver.txt"
@@ -46,8 +47,8 @@ def _in_a_line(error: BaseException) -> str:
     except Exception:  # it is being told as a bug already
         text = ""
     line = one_line(f"{type(error).__name__}: {text}", _MAX_TEXT).rstrip(":.")
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{line} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else line
+    frame = last_frame(traceback.extract_tb(error.__traceback__))
+    return f"{line} ({Path(frame.filename).name}, line {frame.lineno})" if frame else line
 
 
 def _appended(path: Path, text: str) -> str:
