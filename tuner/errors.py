@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from foundation.one_line import clean_lines
 
+_FIX = " Fix: "
+
+
+def split_fix(text: str) -> tuple[str, str]:
+    """Splits what a stage, a script or an error says into what is wrong and the fix; "" where it has none."""
+    said, _, fix = text.partition(_FIX)
+    return said, fix
+
 
 class TunerError(Exception):
     """A mistake or an event the user can act on.
@@ -27,7 +35,7 @@ class TunerError(Exception):
         super().__init__(self.message, self.hint)
 
     def __str__(self) -> str:
-        return f"{self.message} Fix: {self.hint}" if self.hint else self.message
+        return f"{self.message}{_FIX}{self.hint}" if self.hint else self.message
 
 
 class SpecError(TunerError):

@@ -6,11 +6,11 @@ import platform
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.faults.disks import fill, small_disk
 from tests.processes import ROOT, call_tuner
 from tests.studies import make_study
 from tuner.errors import RecordsError
@@ -31,12 +31,8 @@ def mounted(*words):
 
 @pytest.fixture
 def disk(tmp_path):
-    """A small file system in memory."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted("-t", "tmpfs", "-o", "size=400k", "none", folder)
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with small_disk(tmp_path / "disk", "400k") as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -69,12 +65,7 @@ def run_until(happens, runs_dir, after=5):
 
 @needs_mount
 def test_a_full_disk_is_told_of_the_journal_and_no_event_is_lost(disk):
-    def fill(_):
-        with suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(1024))
-
-    said = run_until(fill, disk / "runs")
+    said = run_until(lambda _: fill(disk), disk / "runs")
     folder = (disk / "runs/last").resolve()
     assert f"{folder}/journal.jsonl: cannot write the journal: No space left on device" in said
     assert said.endswith(f"Fix: free some space, then --resume {folder} continues the run.")

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foundation.one_line import MAX_LINE, one_line
-from tuner.errors import TunerError
+from tuner.errors import TunerError, split_fix
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 CHECK_FAILED, MISTAKE = 1, 2
 """Exit codes of a check that fails, and of a study with a mistake."""
-
-_FIX = " Fix: "
-"""Separator in what a stage tells: what is seen stands before it, the fix after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,5 +42,5 @@ def mistake(name: str, error: TunerError) -> Diagnosis:
 
 def told(name: str, text: str) -> Diagnosis:
     """What a stage tells of a trial: ok, unless the text asks for a change."""
-    seen, _, fix = text.partition(_FIX)
+    seen, fix = split_fix(text)
     return Diagnosis(name=name, level=WARN if fix else OK, seen=seen, fix=fix)

@@ -18,7 +18,7 @@ from tuner.commands import machine
 from tuner.commands.diagnosis import FAIL, OK, WARN, Diagnosis
 from tuner.commands.output import Output
 from tuner.commands.paths import RUNS_DIR, default_runs_dir, expanded, user_path
-from tuner.errors import TunerError
+from tuner.errors import TunerError, split_fix
 
 _PACKAGES = ("numpy", "optuna", "pydantic", "PyYAML", "rich", "ruamel.yaml", "jinja2", "matplotlib", "plotly")
 _MIN_DISK_GIB, _LOW_DISK_GIB = 0.5, 5.0
@@ -137,7 +137,7 @@ def home_diagnosis() -> Diagnosis:
     from tuner.ray_adapter.home import ensure_home
 
     try:
-        said, _, fix = ensure_home().partition(" Fix: ")
+        said, fix = split_fix(ensure_home())
     except TunerError as error:
         return Diagnosis(name="home", level=FAIL, seen=error.message, fix=error.hint)
     if said:

@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from tuner.core.study import StudySpec
-from tuner.errors import StageError
+from tuner.errors import StageError, split_fix
 
 CHECK = "check_study"
 """Name of the function by which a stage's module checks a study."""
@@ -44,7 +44,7 @@ def _ask(module: str, study: StudySpec) -> None:
     try:
         getattr(importlib.import_module(module), CHECK)(dict(study.stage.options), varying, fixed)
     except ValueError as error:
-        message, _, hint = str(error).partition(" Fix: ")
+        message, hint = split_fix(str(error))
         raise StageError(f"{study.path}: {message}", hint) from error
 
 

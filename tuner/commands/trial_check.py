@@ -14,7 +14,7 @@ from tuner.commands.diagnosis import FAIL, OK, WARN, Diagnosis, mistake, told
 from tuner.core.entrance import on_scale
 from tuner.core.study import StudySpec
 from tuner.core.untrained import Start, why_not_trained
-from tuner.errors import ReportError, TunerError
+from tuner.errors import ReportError, TunerError, split_fix
 from tuner.report.start import meets_target_text
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _failure_of(
         with at_most(max(1e-3, until_s - time.monotonic())):
             work()
     except OutOfTimeError:
-        missing, _, fix = trial.what_is_missing().partition(" Fix: ")
+        missing, fix = split_fix(trial.what_is_missing())
         seen = f"no report came within {timeout_s:g} s, so it was ended{f': {missing}' if missing else ''}."
         fix = f"{fix.rstrip('.')}; or, if" if fix else "if"
         return Diagnosis(
@@ -127,7 +127,7 @@ def _failure_of(
 
 def _failure(name: str, error: Exception) -> Diagnosis:
     """The failure for what a stage raised; the rest of its text quotes its output."""
-    first, _, fix = (str(error).splitlines() or [""])[0].partition(" Fix: ")
+    first, fix = split_fix((str(error).splitlines() or [""])[0])
     name_of_error = type(error).__name__
     kind = "" if name_of_error in _SAYS_IT_ALL else f"{name_of_error}: "
     return Diagnosis(name=name, level=FAIL, seen=f"{kind}{first}", fix=fix)
@@ -136,7 +136,7 @@ def _failure(name: str, error: Exception) -> Diagnosis:
 def _report_diagnoses(study: StudySpec, report: Mapping[str, Any], source: str) -> Iterator[Diagnosis]:
     status = report.get("status", "ok")
     if status != "ok":
-        why, _, fix = str(report.get("error")).partition(" Fix: ")
+        why, fix = split_fix(str(report.get("error")))
         seen = f"infeasible: {_INFEASIBLE.get(status, status)}: {why.rstrip('.')}."
         fix = fix or "give the study a baseline that can be trained, or mend what its output says."
         yield Diagnosis(name="trial", level=FAIL, seen=seen, fix=fix)

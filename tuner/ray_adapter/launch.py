@@ -16,7 +16,7 @@ from foundation.one_line import first_line
 from tuner.advisor import Probe, Run
 from tuner.core.study import StudySpec
 from tuner.core.trial import Purpose
-from tuner.errors import ClusterError, StageError
+from tuner.errors import ClusterError, StageError, split_fix
 from tuner.ray_adapter.bridge import Bridge, OnSilence
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.overdue import OverdueCallback
@@ -109,14 +109,20 @@ def run_trials(
     finally:
         bridge.interrupt(_interrupted_by(interrupts) or "interrupted")
         folder.remove()
+    _settle(bridge, interrupts)
+
+
+def _settle(bridge: Bridge, interrupts: Interrupts) -> None:
+    """Raises what ended the trials, if it was neither the advisor nor a signal."""
     if (dead := dead_process()) and interrupts.signum is None:
         bridge.error = bridge.error or ray_died(dead)
     if bridge.error is None and interrupts.signum is None:
         bridge.settle()
     if bridge.error is not None:
         raise bridge.error
-    if advisor.advisor.is_broken:
-        raise _stage_error(advisor.advisor.finish_reason)
+    advisor = bridge.advisor.advisor
+    if advisor.is_broken:
+        raise _stage_error(advisor.finish_reason)
 
 
 def _tuner(  # each is one thing that Tune is made of
@@ -154,7 +160,7 @@ def _tuner(  # each is one thing that Tune is made of
 
 def _stage_error(reason: str) -> StageError:
     """The error for a stage that does not work; a cause that has its own fix keeps it."""
-    said, _, fix = reason.partition(" Fix: ")
+    said, fix = split_fix(reason)
     first = f"{fix.rstrip('. ')}. Then start" if fix else "correct it and start"
     return StageError(
         f"the stage does not work: {said.rstrip('. ')}.",

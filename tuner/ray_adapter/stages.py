@@ -20,7 +20,7 @@ from foundation.one_line import first_line, one_line
 from tuner.core.imports import why_not_imported
 from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
-from tuner.errors import StageError
+from tuner.errors import StageError, split_fix
 from tuner.ray_adapter.failures import MAX_REASON, failure_text
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.place import Place
@@ -108,13 +108,9 @@ def evaluates_start(study: StudySpec) -> bool:
     return hasattr(stage, "evaluates_start") and bool(stage.evaluates_start(dict(study.stage.options)))
 
 
-_FIX = " Fix: "
-"""Separator in a stage's message: what is wrong with its options stands before it, the fix after it."""
-
-
 def mistake_of(study: StudySpec, said: str) -> StageError:
     """Returns the error for what a stage says is wrong with its options."""
-    message, hint = (one_line(part, MAX_REASON) for part in (said.partition(_FIX)[::2]))
+    message, hint = (one_line(part, MAX_REASON) for part in split_fix(said))
     return StageError(f"{study.path}: {message}", hint)
 
 
@@ -227,21 +223,22 @@ def _on_worker(
         interrupts.check()
         raise ray_died(dead_process()) from None
     except ray.exceptions.RayError as error:
-        cause = getattr(error, "cause", None) or error
-        if isinstance(error, ray.exceptions.WorkerCrashedError):
-            raise StageError(
-                f"{study.stage.class_path}.{what} failed: its worker died, each of "
-                f"{1 + study.resources.retries} times.",
-                "see whether the machine ran out of memory (dmesg), or whether the stage crashes Python.",
-            ) from error
-        if isinstance(cause, StageError):  # it cannot be imported there
-            raise StageError(f"on a worker, {cause.message}", cause.hint) from error
-        if isinstance(cause, ValueError) and _FIX in str(cause):
-            raise mistake_of(study, str(cause)) from error
-        raise StageError(
-            f"{study.stage.class_path}.{what} failed: {failure_text(error).rstrip('.')}.",
-            f"check stage.options in {study.path}.",
-        ) from error
+        raise _told(error, study, what) from error
+
+
+def _told(error: ray.exceptions.RayError, study: StudySpec, what: str) -> StageError:
+    """Returns the error for a class method of the stage that a worker could not carry out."""
+    cause = getattr(error, "cause", None) or error
+    if isinstance(cause, StageError):  # it cannot be imported there
+        return StageError(f"on a worker, {cause.message}", cause.hint)
+    if isinstance(cause, ValueError) and split_fix(str(cause))[1]:
+        return mistake_of(study, str(cause))
+    if isinstance(error, ray.exceptions.WorkerCrashedError):
+        said = f"its worker died, each of {1 + study.resources.retries} times"
+        fix = "see whether the machine ran out of memory (dmesg), or whether the stage crashes Python."
+    else:
+        said, fix = failure_text(error).rstrip("."), f"check stage.options in {study.path}."
+    return StageError(f"{study.stage.class_path}.{what} failed: {said}.", fix)
 
 
 def _wait_for(
