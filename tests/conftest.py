@@ -38,8 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_auto_num_workers() -> int:
-    """One file more at a time than there are cores: a test on real Ray waits for half of its time."""
-    return (os.cpu_count() or 1) + 1
+    """Two files at a time for each core: tests on real Ray and real processes wait for half of their time."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session", autouse=True)

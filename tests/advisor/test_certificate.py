@@ -8,11 +8,12 @@ import pytest
 
 from tests.advisor.laws import out_of_memory_above, run_study, smooth
 from tests.replay import START, rebuild
-from tests.studies import make_study
+from tests.studies import make_study, report
 from tuner.advisor import Advisor
 from tuner.advisor.hours import Hours
 from tuner.certificate import Verdict
 from tuner.certificate.conclusion import conclude
+from tuner.core.measurement import Status
 from tuner.core.trial import Purpose
 from tuner.report.conclusion import conclusion_text
 from tuner.runs.journal import Journal, read_journal
@@ -127,6 +128,28 @@ def test_an_ended_study_goes_on_until_its_certificate_is_firm_and_its_journal_re
     again = rebuild(spec, [start, *read_journal(path)])
     assert again.records == advisor.records
     assert again.study.certificate.until_firm
+
+
+def test_nothing_new_is_tried_for_the_certificate_of_a_search_that_had_ended(tmp_path):
+    """The winner does not fit any more, so that a search would look for another one."""
+    spec, clock = study(pairs=1), VirtualClock()
+    advisor, journal = Advisor(spec), Journal(tmp_path / "journal.jsonl")
+    told = JournaledAdvisor(advisor, journal, clock)
+    simulate(told, smooth, clock)
+    tried = {record.config for record in advisor.records}
+    winner = advisor.recommend().estimate.config
+
+    def law(run, epoch):
+        if run.config == winner:
+            return report(0, math.nan, 0.0, 0.1, status=Status.OOM, error="CUDA out of memory")
+        return smooth(run, epoch)
+
+    told.certify(None)
+    last = simulate(told, law, clock)
+    journal.close()
+    assert winner not in advisor.admitted
+    assert {record.config for record in advisor.records} == tried
+    assert last.reason == "the search had ended before its certificate went on"
 
 
 def test_more_hours_let_a_certificate_go_on_whose_study_had_spent_its_own(tmp_path):

@@ -96,6 +96,7 @@ class Advisor:
             self._rule = make_rule(study.scheduler.rule, study.scheduler.options)
         self._agenda = Agenda(study)
         self._finished: Finished | None = None
+        self._search_over = ""
 
     def ask(self, elapsed_s: float = 0.0) -> Ask:
         """Returns what to do next. After Wait, ask again once something has happened."""
@@ -167,6 +168,8 @@ class Advisor:
     def certify(self, hours: float | None = None) -> None:
         """Makes the certificate go on until it is firm; an advisor that had finished is asked again.
 
+        A search that had ended stays over: nothing new is tried.
+
         Args:
             hours: Hours of the budget from now on, counted from the beginning; None to keep them.
         """
@@ -174,6 +177,8 @@ class Advisor:
 
     def _certify(self, hours: float | None, looked: int) -> None:
         self.study = self.study.with_overrides(hours=hours, until_firm=True, looked=looked)
+        if self._finished and not self.is_broken:
+            self._search_over = "the search had ended before its certificate went on"
         self._finished = None
 
     def recall(self, facts: Iterable[Heard]) -> None:
@@ -304,7 +309,7 @@ class Advisor:
     def _next(self, elapsed_s: float) -> Run | Probe | str:
         """Returns what to start now, or why there is nothing to start."""
         too_short = self._hours(elapsed_s).too_short_to_search()
-        exhausted = self._all_tried() or too_short
+        exhausted = self._search_over or self._all_tried() or too_short
         due = self._agenda.next
         if due and (not exhausted or self._was_asked(due.config)):
             return self._too_late(due, elapsed_s) or self._start(due)
