@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-from pathlib import Path
 
 import pytest
 from ray import tune
@@ -44,13 +43,16 @@ def test_the_clock_and_the_base_class_are_part_of_the_stages_that_use_them():
 
 
 def test_files_that_a_class_names_itself_are_known_below_their_common_folder(plain, tmp_path):
-    for name in ("data/a.csv", "data/deep/b.csv"):
+    for name in ("data/a.csv", "data/deep/b.csv", "data/law.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
 
     class Own(plain):
         @classmethod
         def source_files(cls, options):
-            return [tmp_path / options["first"], tmp_path / "data/deep/b.csv", Path(tmp_path / "law.py")]
+            names = (options["first"], "data/deep/b.csv", "data/law.py", "law.py")
+            return [tmp_path / name for name in names]
 
-    assert list(fingerprints(Own, {"first": "data/a.csv"}, ())) == ["a.csv", "deep/b.csv", "law.py"]
+    seen = fingerprints(Own, {"first": "data/a.csv"}, ())
+    assert list(seen) == [str(tmp_path / "data/law.py"), "a.csv", "deep/b.csv", "law.py"]
+    assert seen["law.py"] != seen[str(tmp_path / "data/law.py")]

@@ -8,7 +8,9 @@ A stage of one's own is imported for that, with Ray; one of ours is not, so that
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 
 from tuner.commands.diagnosis import OK, WARN, Diagnosis, mistake
@@ -53,7 +55,8 @@ def _check_stage(study: StudySpec) -> None:
     ensure_home()
     from tuner.ray_adapter.stages import check_parameters
 
-    check_parameters(study)
+    with redirect_stdout(sys.stderr):  # of whatever the stage's modules print
+        check_parameters(study)
 
 
 def _check_plug_ins(study: StudySpec) -> None:

@@ -244,7 +244,7 @@ def _go_on(
             num_workers=device.num_workers,
             stage_source=device.source,
         )
-    except Interrupted:
+    except (Interrupted, TunerError):
         raise
     except BaseException as error:
         raise as_tuner_error(error, past.folder) from error

@@ -23,7 +23,7 @@ def fingerprints(stage: type, options: Mapping[str, Any], left_out: Collection[s
     """Returns the SHA-256 of each file of a stage's source, by a name that does not tell where the stage is.
 
     That is the name of its module as a path; of any other file, its path below the folder that all of those
-    are in.
+    are in, or its whole path if a module has that name.
 
     Args:
         stage: The class of the stage.
@@ -35,8 +35,10 @@ def fingerprints(stage: type, options: Mapping[str, Any], left_out: Collection[s
     files = {os.path.abspath(file) for file in said}.difference(left_out)
     others = [Path(file) for file in sorted(files.difference(modules))]
     folder = os.path.commonpath([file.parent for file in others]) if others else ""
-    named = {str(file.relative_to(folder)): file for file in others}
-    named |= {modules[file]: Path(file) for file in files.intersection(modules)}
+    named = {modules[file]: Path(file) for file in files.intersection(modules)}
+    for file in others:
+        below = str(file.relative_to(folder))
+        named[str(file) if below in named else below] = file
     return {name: _fingerprint(named[name]) for name in sorted(named)}
 
 

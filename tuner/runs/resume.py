@@ -82,9 +82,7 @@ def hold(
             depend on is no longer what it began with, and that is not or cannot be accepted.
         TunerError: A process still works on it.
     """
-    changes = _resumable(
-        past, versions, outputs, certify=certify, accept=accept
-    )  # before anything is cut off
+    changes = _resumable(past, versions, outputs, certify=certify, accept=accept)
     journal = Journal(past.folder / "journal.jsonl", reopen=True)
     try:
         if journal.num_lines != len(past.events):
@@ -99,7 +97,10 @@ def hold(
 def _resumable(
     past: PastRun, versions: Mapping[str, str], outputs: Outputs, *, certify: bool, accept: bool
 ) -> list[Change]:
-    """Returns what has changed as far as can be seen without Ray, unless the run cannot go on."""
+    """Returns what has changed as far as can be seen without Ray, unless the run cannot go on.
+
+    Asked before the journal is opened, which cuts off a line that is torn.
+    """
     _check_resumable(past, outputs, certify=certify)
     changes = _changes(past, versions)
     refuse(past, changes, accept=accept)
