@@ -5,11 +5,11 @@ Knows no trial.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from foundation.own_source import own_source
 from trainables.telemetry import device
 
 
@@ -81,13 +81,10 @@ class StudyHooks:
     def source_files(cls, options: Mapping[str, Any]) -> Sequence[Path]:
         """Returns the files that define the stage: once one has changed, a run is not resumed.
 
-        Default: the module of the class, and in a package all ``*.py`` beside it.
+        Default: the module of the class, in a package all ``*.py`` beside it, and all modules of the project
+        that they import; see ``foundation.own_source``.
         """
-        module = sys.modules[cls.__module__]
-        if not getattr(module, "__file__", None):
-            return ()
-        file = Path(str(module.__file__))
-        return sorted(file.parent.glob("*.py")) if module.__package__ else (file,)
+        return sorted(own_source(cls).values())
 
     @classmethod
     def describe_device(cls, options: Mapping[str, Any] | None = None) -> dict[str, Any]:

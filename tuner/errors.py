@@ -6,6 +6,8 @@ turns a `TunerError` into one message on standard error and its exit code.
 
 from __future__ import annotations
 
+import signal
+
 from foundation.one_line import clean_lines
 
 _FIX = " Fix: "
@@ -36,6 +38,10 @@ class TunerError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}{_FIX}{self.hint}" if self.hint else self.message
+
+
+class MachineError(TunerError):
+    """The system refused to read or write: the disk is full or broken, a right is missing, or the like."""
 
 
 class SpecError(TunerError):
@@ -84,3 +90,20 @@ class ResumeError(TunerError):
 
 class InternalError(TunerError):
     """Something failed that no study can be blamed for: a bug, in distill-tuner or in a plug-in."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked for the end. Nothing but our own handler raises it.
+
+    Any other exception that is no `Exception` (KeyboardInterrupt, SystemExit, CancelledError) comes from a
+    plug-in, and is a failure like any other. So what calls plug-ins lets this one pass and holds the others.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.exit_code = exit_code_of(signum)
+
+
+def exit_code_of(signum: int) -> int:
+    """Returns the exit code after a signal: 130 after SIGINT, else 143."""
+    return 128 + (signal.SIGINT if signum == signal.SIGINT else signal.SIGTERM)

@@ -32,7 +32,9 @@ def call(name: str, *words: str | Path) -> Said:
     """Calls a command in this process."""
     said = Said()
     args = make_parser(name).parse_args([str(word) for word in words])
-    said.code = load(name).run(args, Output(say=said.lines.append, note=said.notes.append))
+    said.code = load(name).run(
+        args, Output(say=said.lines.append, log=said.lines.append, note=said.notes.append)
+    )
     return said
 
 

@@ -74,14 +74,14 @@ def _is_kept_by_further_resumes(run):
     *lines, _ = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines))  # as if it had been killed before its end
     (run / "study.yaml").unlink()  # taken from the journal, as it was accepted
-    held = hold(run, real_versions(), ReportOutputs())
+    held = hold(read_past_run(run), real_versions(), ReportOutputs())
     held.journal.close()
     assert held.past.study.stage.options["epoch_time_s"] == 0.05
     assert held.past.provenance["changes"][0]["accepted"] == [CHANGE]
     (run / "study.yaml").write_text(write_yaml(held.past.study.as_dict()))
     edit(run, lambda values: values["stage"]["options"].update(epoch_time_s=0.2))
     with pytest.raises(ResumeError, match=re.escape("stage.options.epoch_time_s: 0.05 -> 0.2")):
-        hold(run, real_versions(), ReportOutputs())
+        hold(read_past_run(run), real_versions(), ReportOutputs())
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_whatever_stands_in_a_sealed_line_it_is_read_or_refused(real, tmp_path_f
         assert "This is a bug" not in done.stderr, done.stderr
     right = read_past_run(real).provenance
     with suppress(TunerError):
-        resume(hold(folder, right["versions"], ReportOutputs()), right).journal.close()
+        resume(hold(read_past_run(folder), right["versions"], ReportOutputs()), right).journal.close()
 
 
 def test_every_prefix_of_a_journal_is_a_valid_earlier_state(run):
@@ -173,7 +173,7 @@ def test_a_run_cut_off_anywhere_goes_on_from_there(real, tmp_path):
         (folder / "journal.jsonl").write_bytes(b"".join(lines[:number]) + lines[number][:50])
         before = read_past_run(folder)
         versions = before.provenance["versions"]
-        opened = resume(hold(folder, versions, ReportOutputs()), dict(before.provenance))
+        opened = resume(hold(read_past_run(folder), versions, ReportOutputs()), dict(before.provenance))
         opened.journal.close()
         after = read_past_run(folder)
         assert after.events[:number] == before.events

@@ -100,7 +100,7 @@ def test_on_a_terminal_somebody_is_asked(run, mark):
 def test_once_resumed_here_it_is_a_run_of_here(run):
     assert why_foreign(read_past_run(run))
     past = read_past_run(run)
-    resume(hold(run, real_versions(), ReportOutputs()), dict(past.provenance)).journal.close()
+    resume(hold(read_past_run(run), real_versions(), ReportOutputs()), dict(past.provenance)).journal.close()
     assert not why_foreign(read_past_run(run))
     assert place_of(run) in read_past_run(run).facts.places
 

@@ -1,9 +1,12 @@
 """Disks that are full: what was finished is kept, one message has the file and the fix, and it goes on."""
 
 import json
+import os
 import subprocess
 import threading
+from contextlib import redirect_stdout
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,10 +19,12 @@ from tests.studies import study_dict
 from trainables.consistency.cache import load_or_make
 from tuner.core.trial import TrialState
 from tuner.report.files import write_outputs
+from tuner.run import main
 from tuner.runs.journal import read_journal
 from tuner.runs.past_run import read_past_run
 
 STAGE = study_dict()["stage"] | {"options": {"epoch_time_s": 0.1}}
+FINISHED = Path(__file__).parent.parent / "runs/format_2/killed"
 SHORT = {"stage": STAGE, "target": "nrmse < 0.01", "search": {"sampler": "random"}}
 
 
@@ -106,3 +111,41 @@ def test_a_full_disk_below_its_standard_output_does_not_end_a_run(tmp_path):
     (line,) = done.stderr.splitlines()
     assert line.startswith("standard output: No space left on device; its further lines are lost")
     assert json.loads((tmp_path / "runs/last/result.json").read_text())["num_trials"] >= 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", FINISHED),
+        ("compare", FINISHED, FINISHED),
+        ("list-spaces",),
+        ("schema",),
+        ("--list-spaces",),
+    ],
+)
+def test_a_command_whose_output_cannot_be_written_has_failed_and_says_so(words, capsys):
+    with open("/dev/full", "w") as full, redirect_stdout(full):
+        code = main([str(word) for word in words])
+    assert code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(
+        "standard output: No space left on device; what the command has to say is lost. Fix: "
+    )
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_that_cannot_be_written_is_told_so_too(option):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*TUNER, option], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("standard output: No space left on device; ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_read_enough_is_no_failure():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe, redirect_stdout(pipe):
+        assert main(["list-spaces"]) == 0

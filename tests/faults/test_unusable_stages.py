@@ -24,14 +24,19 @@ def study_of(folder, monkeypatch, source, name="Stage"):
         ("def f(:\n    pass\n", "SyntaxError: invalid syntax", 1),
         ("x = 1\nclass Stage(Missing):\n    pass\n", "NameError: name 'Missing' is not defined", 2),
         ("import sys\nsys.exit(0)\n", "SystemExit: 0", 2),
+        ("raise KeyboardInterrupt('mine')\n", "KeyboardInterrupt: mine", 1),
+        ("import asyncio\nraise asyncio.CancelledError\n", "CancelledError", 2),
         ("import no_such_package\n", "No module named 'no_such_package'", 1),
         ("text = '\\x1b[31m' + 'x' * 10**6\nraise RuntimeError(text)\n", "RuntimeError: xxx", 2),
     ],
 )
+@pytest.mark.parametrize("way", [(), ("--simulate",)])
 def test_whatever_a_stages_module_raises_is_told_with_file_and_line(
-    source, said, line, tmp_path, monkeypatch
+    source, said, line, way, tmp_path, monkeypatch
 ):
-    done = call_tuner("--space", study_of(tmp_path, monkeypatch, source), "--runs-dir", tmp_path / "runs")
+    """Also where nothing is trained: a plan, a simulation and `doctor` ask the same."""
+    study = study_of(tmp_path, monkeypatch, f"{source}class Stage: ...\n")
+    done = call_tuner("--space", study, "--runs-dir", tmp_path / "runs", *way)
     assert done.returncode == 2
     (message,) = done.stderr.splitlines()
     assert message.startswith(f"error: the stage 'my_stage:Stage' cannot be imported: {said}")
@@ -40,6 +45,21 @@ def test_whatever_a_stages_module_raises_is_told_with_file_and_line(
     assert message.isprintable()
     assert len(message) < 1000
     assert not (tmp_path / "runs/last").exists()
+
+
+@pytest.mark.parametrize("way", ["--plan", "--simulate"])
+def test_a_parameter_that_an_own_stage_refuses_is_refused_by_a_plan_too(way, tmp_path, monkeypatch):
+    source = (
+        f"{STAGE}class Stage(SyntheticStage):\n"
+        "    @classmethod\n"
+        "    def check_parameters(cls, options, varying, fixed):\n"
+        "        raise ValueError(f'no use for {varying[0]}. Fix: leave it out.')\n"
+    )
+    study = study_of(tmp_path, monkeypatch, source)
+    done = call_tuner("--space", study, way)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"error: {study}: no use for batch_size. Fix: leave it out.\n"
 
 
 def test_a_stage_that_cannot_be_pickled_is_told_before_ray_starts(tmp_path, monkeypatch):

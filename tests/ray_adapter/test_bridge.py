@@ -1,6 +1,9 @@
 """What the bridge makes of many trials that end at once."""
 
 import math
+from asyncio import CancelledError
+
+import pytest
 
 from tests.studies import make_study
 from tuner.advisor import Advisor
@@ -62,3 +65,18 @@ def test_a_resumed_run_knows_for_how_long_its_trials_may_be_silent(tmp_path):
     assert resumed._silence.limit_s("a") == PATIENCE.least_start_s
     assert new.limit_s("a") == math.inf
     journal.close()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt("x"), SystemExit(0), GeneratorExit(), CancelledError()])
+def test_what_a_plug_in_raises_is_kept_and_ends_the_trials_though_it_is_no_exception(error, tmp_path):
+    advisor = Advisor(make_study())
+    journal = Journal(tmp_path / "journal.jsonl")
+
+    def raise_it(_):
+        raise error
+
+    bridge = Bridge(JournaledAdvisor(advisor, journal, lambda: 0.0), raise_it, str)
+    assert bridge.next_config("a") is None
+    journal.close()
+    assert bridge.error is error
+    assert bridge.is_finished

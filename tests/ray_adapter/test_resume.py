@@ -18,7 +18,7 @@ from tuner.errors import ResumeError, TunerError
 from tuner.report.outputs import ReportOutputs
 from tuner.runs.changes import device_changes, other_versions, source_changes
 from tuner.runs.past_run import read_past_run
-from tuner.runs.resume import hold
+from tuner.runs.resume import hold, resume
 from tuner.simulate.session import run_simulated, simulated
 from tuner.spec import load_study, study_as_yaml
 from tuner.spec.yaml_format import write_yaml
@@ -42,13 +42,13 @@ def test_a_simulated_run_is_refused_and_left_alone(simulated_folder, tmp_path):
         journal.write("torn")
     before = (copy / "journal.jsonl").read_bytes()
     with pytest.raises(TunerError, match="that run is simulated"):
-        hold(copy, {}, ReportOutputs())
+        hold(read_past_run(copy), {}, ReportOutputs())
     assert (copy / "journal.jsonl").read_bytes() == before
 
 
 def as_if_real(event):
     """The first event of a simulated run as if it had run on a CPU, with versions and source as above."""
-    provenance = event["provenance"] | {"versions": VERSIONS, "stage_source": SOURCE}
+    provenance = event["provenance"] | {"versions": VERSIONS, "stage_source": SOURCE, "stage_source_rule": 2}
     device = {"kind": "cpu", "memory_gib": 80.0, "python": PYTHON, "torch": TORCH}
     return event | {"provenance": provenance | {"device": provenance["device"] | device}}
 
@@ -106,6 +106,10 @@ def run(killed, tmp_path):
     return Path(shutil.copytree(killed, tmp_path / "run"))
 
 
+def told(changes):
+    return list(map(str, changes))
+
+
 def edit_study(folder, change):
     values = load_study(str(folder / "study.yaml")).as_dict()
     change(values)
@@ -116,16 +120,16 @@ def refusal(folder, versions=VERSIONS):
     """Returns the reason for which `hold` refuses a run, once it has left the folder alone."""
     before = (folder / "journal.jsonl").read_bytes()
     with pytest.raises(ResumeError) as refused:
-        hold(folder, versions, ReportOutputs())
+        hold(read_past_run(folder), versions, ReportOutputs())
     assert (folder / "journal.jsonl").read_bytes() == before
     return str(refused.value)
 
 
 def test_a_run_whose_study_is_as_it_was_is_held_and_so_is_one_that_lost_its_study(run):
-    hold(run, VERSIONS, ReportOutputs()).journal.close()
+    hold(read_past_run(run), VERSIONS, ReportOutputs()).journal.close()
     study = load_study(str(run / "study.yaml"))
     (run / "study.yaml").unlink()
-    held = hold(run, VERSIONS, ReportOutputs())
+    held = hold(read_past_run(run), VERSIONS, ReportOutputs())
     held.journal.close()
     assert (held.past.study, held.past.study.name) == (study, study.name)
 
@@ -176,7 +180,7 @@ def with_options(event, options):
 def test_what_no_measurement_depends_on_may_change(run):
     free = {"name": "renamed", "description": "another", "budget": {"trials": 99, "hours": 2}}
     edit_study(run, lambda values: values.update(free, outputs={"parquet": False}))
-    hold(run, VERSIONS, ReportOutputs()).journal.close()
+    hold(read_past_run(run), VERSIONS, ReportOutputs()).journal.close()
 
 
 def test_parameters_in_another_order_are_refused_since_their_order_numbers_the_configurations(run):
@@ -193,16 +197,16 @@ def test_another_version_of_what_computes_the_figures_is_refused(run, name):
 def test_another_version_of_anything_else_is_only_told(run):
     past = read_past_run(run)
     newer = VERSIONS | {"ray": "9.9", "another": "1"}
-    hold(run, newer, ReportOutputs()).journal.close()
-    assert other_versions(past, newer) == ['ray: "2.60.0" -> "9.9"']
+    hold(read_past_run(run), newer, ReportOutputs()).journal.close()
+    assert told(other_versions(past, newer)) == ['ray: "2.60.0" -> "9.9"']
     assert other_versions(past, VERSIONS) == []
 
 
 def test_a_patch_release_of_python_is_only_told(run):
     past, patched = read_past_run(run), f"{PYTHON}9"
     newer = VERSIONS | {"python": patched}
-    hold(run, newer, ReportOutputs()).journal.close()
-    assert other_versions(past, newer) == [f'python: "{PYTHON}" -> "{patched}"']
+    hold(read_past_run(run), newer, ReportOutputs()).journal.close()
+    assert told(other_versions(past, newer)) == [f'python: "{PYTHON}" -> "{patched}"']
     assert device_changes(past, past.provenance["device"] | {"python": patched}, 1) == []
 
 
@@ -212,7 +216,7 @@ def test_a_minor_release_of_python_is_refused_and_not_told_twice(run):
     assert f'versions.python: "{PYTHON}" -> "{minor}"' in refusal(run, newer)
     assert other_versions(past, newer) == []
     changes = device_changes(past, past.provenance["device"] | {"python": minor}, 1)
-    assert changes == [f'device.python: "{PYTHON}" -> "{minor}"']
+    assert told(changes) == [f'device.python: "{PYTHON}" -> "{minor}"']
 
 
 def test_times_of_two_devices_do_not_mix(killed):
@@ -220,7 +224,7 @@ def test_times_of_two_devices_do_not_mix(killed):
     device = past.provenance["device"]
     assert device_changes(past, device | {"num_threads": 1, "memory_gib": 80.1}, 1) == []
     other = {"name": "NVIDIA H100", "memory_gib": 40.0, "torch": "2.14.0"}
-    assert device_changes(past, device | other, 4) == [
+    assert told(device_changes(past, device | other, 4)) == [
         f'device.name: "{device["name"]}" -> "NVIDIA H100"',
         "device.memory_gib: 80.0 -> 40.0",
         f'device.torch: "{TORCH}" -> "2.14.0"',
@@ -231,11 +235,74 @@ def test_times_of_two_devices_do_not_mix(killed):
 def test_every_source_file_that_was_edited_added_or_lost_is_named(killed):
     past = read_past_run(killed)
     assert source_changes(past, SOURCE) == []
-    assert source_changes(past, {"train.py": "3" * 64, "new.py": "64000000 bytes"}) == [
+    assert told(source_changes(past, {"train.py": "3" * 64, "new.py": "64000000 bytes"})) == [
         "stage source model.py: 22222222 -> no such file",
         "stage source new.py: no such file -> 64000000 bytes",
         "stage source train.py: 11111111 -> 33333333",
     ]
+
+
+def test_of_an_early_rules_journal_the_files_that_it_has_are_compared_by_the_end_of_their_names(run):
+    """It knew only the files beside a class, and not their folders."""
+
+    def early(event):
+        del event["provenance"]["stage_source_rule"]
+        return event
+
+    edit_start(run, early)
+    past = read_past_run(run)
+    today = {f"mine/{name}": fingerprint for name, fingerprint in SOURCE.items()} | {"lib/new.py": "4" * 64}
+    assert source_changes(past, today) == []
+    assert told(source_changes(past, today | {"mine/train.py": "3" * 64})) == [
+        "stage source train.py: 11111111 -> 33333333"
+    ]
+    del today["mine/model.py"]
+    assert told(source_changes(past, today)) == ["stage source model.py: 22222222 -> no such file"]
+
+
+@pytest.mark.parametrize("key", ["stage_source", "stage_source_rule"])
+def test_a_source_that_the_journal_lacks_is_kept_by_the_first_resume_and_compared_by_the_next(run, key):
+    def without(event):
+        del event["provenance"][key]
+        return event
+
+    edit_start(run, without)
+    today = {f"mine/{name}": fingerprint for name, fingerprint in SOURCE.items()} | {"lib/new.py": "4" * 64}
+    for _ in range(2):
+        held = hold(read_past_run(run), VERSIONS, ReportOutputs())
+        resume(held, held.past.provenance, stage_source=today).journal.close()
+    past = read_past_run(run)
+    assert "changes" not in past.provenance
+    assert source_changes(past, today) == []
+    assert told(source_changes(past, today | {"lib/new.py": "5" * 64})) == [
+        "stage source lib/new.py: 44444444 -> 55555555"
+    ]
+    first, second = (event["provenance"] for event in past.events if event["event"] == "resume")
+    assert first["stage_source"] == today
+    assert "stage_source" not in second
+
+
+def test_another_torch_of_this_process_and_of_the_device_is_one_change(run):
+    held = hold(read_past_run(run), VERSIONS | {"torch": "9.9"}, ReportOutputs(), accept=True)
+    held.journal.close()
+    device = held.past.provenance["device"]
+    checked = held.checked(device_changes(held.past, device | {"torch": "9.9"}, 2))
+    assert told(checked.accepted) == [
+        f'versions.torch: "{TORCH}" -> "9.9"',
+        "number of workers: 1 -> 2",
+    ]
+    other = held.checked(device_changes(held.past, device | {"torch": "8.8"}, 1))  # a worker's own
+    assert told(other.accepted)[1:] == [f'device.torch: "{TORCH}" -> "8.8"']
+
+
+def test_a_run_that_has_not_gone_on_since_it_was_read_is_not_read_again(run):
+    past, stale = read_past_run(run), read_past_run(run)
+    held = hold(past, VERSIONS, ReportOutputs())
+    assert held.past is past
+    resume(held, past.provenance).journal.close()
+    again = hold(stale, VERSIONS, ReportOutputs())
+    again.journal.close()
+    assert len(again.past.events) > len(stale.events)
 
 
 def test_a_journal_of_before_versions_and_source_were_kept_is_compared_as_far_as_it_goes(run):
@@ -246,7 +313,7 @@ def test_a_journal_of_before_versions_and_source_were_kept_is_compared_as_far_as
         return event | {"provenance": kept | {"device": device}}
 
     edit_start(run, forget)
-    hold(run, VERSIONS, ReportOutputs()).journal.close()
+    hold(read_past_run(run), VERSIONS, ReportOutputs()).journal.close()
     past = read_past_run(run)
     assert source_changes(past, SOURCE) == []
     assert (

@@ -8,6 +8,7 @@ import pytest
 
 from tests.importing import make_importable
 from tests.processes import call_tuner, write_study
+from tests.ray_adapter.brittle import ERRORS
 from tuner.core.trial import TrialState
 from tuner.run import main
 from tuner.runs.journal import read_journal
@@ -102,14 +103,18 @@ def test_a_bug_in_mid_run_is_one_message_and_exit_code_2_and_once_mended_the_run
     assert set(past.facts.start.stage_source) == {"law.py", "train.py"}
 
 
-def test_a_simulated_run_that_ends_so_leaves_the_same(tmp_path, capsys):
+@pytest.mark.parametrize("raises", ERRORS)
+def test_a_simulated_run_that_ends_so_leaves_the_same_whatever_was_raised(raises, tmp_path, capsys):
+    """Only a signal is an interruption: what a plug-in raises is a failure."""
     path = write_study(
         tmp_path,
-        scheduler={"rule": "tests.ray_adapter.brittle:Brittle"},
+        scheduler={"rule": "tests.ray_adapter.brittle:Brittle", "options": {"raises": raises}},
         search={"sampler": "random"},
     )
     assert main(["--space", str(path), "--simulate", "--runs-dir", str(tmp_path), "--quiet"]) == 2
     (message,) = capsys.readouterr().err.splitlines()
+    assert message.startswith(f"error: {raises}: division by zero (brittle.py, line ")
+    assert "end" not in [event["event"] for event in read_journal(tmp_path / "last/journal.jsonl")]
     assert f"Its traceback is in {(tmp_path / 'last').resolve()}/errors/driver.txt" in message
     assert json.loads((tmp_path / "last/result.json").read_text())["status"] == "failed"
 

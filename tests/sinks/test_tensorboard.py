@@ -85,3 +85,14 @@ def test_a_resumed_run_writes_each_epoch_once(tmp_path):
     events = read(tmp_path / "tensorboard" / "0002")
     assert [event.step for event in events.Scalars("epoch/nrmse")] == [1, 2]
     assert hparams(tmp_path / "tensorboard" / "0002")[0]["state"] == "complete"
+
+
+def test_accepted_changes_are_a_text_beside_the_trials(tmp_path):
+    change = {"after_trial": "0003", "accepted": ["stage.options.a: 1 -> 2"], "noted": ["seed: 0 -> 1"]}
+    for _ in range(2):  # a resumed run writes it once
+        TensorBoard().start(make_study(), PROVENANCE | {"changes": [change]}, tmp_path)
+    events = read(tmp_path / "tensorboard" / "accepted-changes")
+    (text,) = events.Tensors("accepted changes")
+    (said,) = text.tensor_proto.string_val
+    assert b"(--accept-changes) after trial 0003: stage.options.a: 1 -> 2." in said
+    assert events.summary_metadata["accepted changes"].plugin_data.plugin_name == "text"

@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 
 from tuner.commands.output import Output, shown
 from tuner.commands.paths import user_path
-from tuner.ray_adapter.interrupts import Interrupted
+from tuner.errors import Interrupted
 from tuner.runs.wanted import NAMES
 
 LOW_PRIORITY = 5

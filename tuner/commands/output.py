@@ -16,11 +16,13 @@ class Output:
     """The two streams of the command line.
 
     Attributes:
-        say: Prints a line on standard output.
+        say: Prints a line on standard output. The command has failed if it cannot be written.
+        log: The same for a line that the files of a run have too: the command goes on without it.
         note: Prints a line on standard error.
     """
 
     say: Callable[[str], None]
+    log: Callable[[str], None]
     note: Callable[[str], None]
 
     def say_json(self, value: Any) -> None:

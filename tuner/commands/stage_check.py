@@ -2,19 +2,21 @@
 
 Finds the stage's module and reads its source. If that has a function `check_study(options, varying, fixed)`,
 or imports one, the function judges the options; the module that has it promises that importing it is cheap.
-What else a stage has to say is asked when it is imported: `tuner.ray_adapter.stages`.
+What else a stage has to say is asked when it is imported: `tuner.ray_adapter.stages`. The stages that come
+with distill-tuner are asked nothing else; see `preflight`.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from foundation.own_source import find_module
+from tuner.core.imports import why_not_imported
 from tuner.core.study import StudySpec
 from tuner.errors import StageError, split_fix
 
@@ -48,24 +50,15 @@ def _ask(module: str, study: StudySpec) -> None:
         raise StageError(f"{study.path}: {message}", hint) from error
 
 
-def _find(module: str, study: StudySpec) -> ModuleSpec | None:
-    """Finds a module without importing its packages; None if that cannot be told."""
-    path, name, spec = None, "", None
-    for part in module.split("."):
-        name = f"{name}.{part}" if name else part
-        try:
-            found = (finder.find_spec(name, path) for finder in sys.meta_path)
-            spec = next((spec for spec in found if spec is not None), None)
-            path = list(spec.submodule_search_locations or ()) if spec else None
-        except KeyError:  # a namespace within a namespace, which is found only once its parent is imported
-            return None
-        if spec is None:
-            raise StageError(
-                f"{study.path}: the stage {study.stage.class_path!r} cannot be imported: there is no module "
-                f"{name!r}.",
-                "correct stage.class, install its module, or run from the folder that holds it.",
-            )
-    return spec
+def _find(module: str, study: StudySpec) -> ModuleSpec:
+    """Finds a module without importing its packages."""
+    try:
+        return find_module(module)
+    except ModuleNotFoundError as error:
+        raise StageError(
+            f"{study.path}: the stage {study.stage.class_path!r} cannot be imported: {error}.",
+            "correct stage.class, install its module, or run from the folder that holds it.",
+        ) from error
 
 
 def _home_of_check(tree: ast.Module) -> str:
@@ -75,17 +68,15 @@ def _home_of_check(tree: ast.Module) -> str:
     return next(filter(None, found), "")
 
 
-def _tree_of(spec: ModuleSpec | None, class_path: str) -> ast.Module | None:
+def _tree_of(spec: ModuleSpec, class_path: str) -> ast.Module | None:
     """The syntax tree of a module; None if there is no source."""
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+    if not spec.origin or not spec.origin.endswith(".py"):
         return None
     try:
-        return ast.parse(Path(spec.origin).read_bytes())
+        return ast.parse(Path(spec.origin).read_bytes(), spec.origin)
     except SyntaxError as error:
-        raise StageError(
-            f"the stage {class_path!r} cannot be imported: {spec.origin}:{error.lineno}: {error.msg}.",
-            "correct it.",
-        ) from error
+        said, fix = why_not_imported(error)
+        raise StageError(f"the stage {class_path!r} cannot be imported: {said}.", fix) from error
 
 
 def _names_in(tree: ast.Module) -> set[str]:

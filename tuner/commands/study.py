@@ -182,7 +182,7 @@ def _resume(args: argparse.Namespace, out: Output) -> int:
         address=args.address,
         dashboard=args.dashboard,
         require_hardware=args.require_hardware,
-        resume=past.folder,
+        resume=past,
         accept_changes=args.accept_changes,
         certify=args.certify,
         more_hours=args.hours,
@@ -210,7 +210,7 @@ def _screen(
     """Returns where the run shows itself: standard error, if standard output is for a program."""
     from tuner.report.screens import open_screen
 
-    say = out.note if args.json else out.say
+    say = out.note if args.json else out.log
     return open_screen(title, say, prefix=prefix, is_quiet=args.quiet, on_stderr=args.json)
 
 
@@ -222,9 +222,9 @@ def _say_outputs(result: RunResult, folder: Path, args: argparse.Namespace, out:
         out.say_json(result_dict(result))
     if args.quiet:
         if not args.json:
-            out.say(sentence(result))
+            out.log(sentence(result))
         return
-    tell = out.note if args.json else out.say
+    tell = out.note if args.json else out.log
     tell(f"\n{summary(result)}")
     for path in sorted(folder.iterdir()):
         tell(f"  {shown(path)}")

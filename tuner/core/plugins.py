@@ -13,7 +13,7 @@ from typing import Any
 
 from foundation.one_line import one_line
 from tuner.core.imports import MAX_REASON, why_not_imported
-from tuner.errors import SpecError
+from tuner.errors import Interrupted, SpecError
 
 
 def make(
@@ -58,7 +58,9 @@ def _import(kind: str, name: str, known: Mapping[str, Any]) -> Callable[..., Any
         )
     try:
         module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
+    except Interrupted:
+        raise
+    except BaseException as error:
         said, fix = why_not_imported(error)
         raise SpecError(f"the {kind} {name!r} cannot be imported: {said}.", fix) from error
     factory = getattr(module, class_name, None)

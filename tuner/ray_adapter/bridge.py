@@ -59,7 +59,7 @@ class Bridge:
         on_silence: OnSilence = lambda *_: None,
     ) -> None:
         self.advisor = advisor
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.is_finished = False
         self._silence, self._on_silence = Silence(patience), on_silence
         if whole := [record for record in advisor.advisor.records if record.is_whole]:
@@ -274,7 +274,7 @@ class Bridge:
         try:
             with self._lock:
                 yield
-        except Exception as error:
+        except BaseException as error:  # Tune would pass one that is no Exception on, or end without a word
             self.error = self.error or error
             self.is_finished = True
 

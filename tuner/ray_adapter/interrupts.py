@@ -20,22 +20,11 @@ from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
+from tuner.errors import Interrupted, exit_code_of
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STANDARD_STREAMS = (0, 1, 2)
 _is_at_once = False
-
-
-def exit_code_of(signum: int) -> int:
-    """Returns the exit code after a signal: 130 after SIGINT, else 143."""
-    return 128 + (signal.SIGINT if signum == signal.SIGINT else signal.SIGTERM)
-
-
-class Interrupted(KeyboardInterrupt):
-    """Raised by `check`, whatever the signal; no `except Exception` holds it."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signal.Signals(signum).name)
-        self.exit_code = exit_code_of(signum)
 
 
 class Interrupts:
@@ -96,7 +85,7 @@ class Interrupts:
         self._raises = True
         try:
             yield
-        except Exception:
+        except BaseException:
             self.check()
             raise
         finally:

@@ -21,11 +21,11 @@ from tuner.core.study import StudySpec
 from tuner.core.study_sections import SURROGATE
 from tuner.core.trial import TrialRecord
 from tuner.core.warm_start import WarmStart
-from tuner.errors import TunerError
+from tuner.errors import Interrupted, TunerError
 from tuner.ray_adapter.address import cluster_address
 from tuner.ray_adapter.cluster import ClusterOptions, connect, prepare_environment
 from tuner.ray_adapter.device import Device, look_at_device
-from tuner.ray_adapter.interrupts import Interrupted, Interrupts
+from tuner.ray_adapter.interrupts import Interrupts
 from tuner.report.changes import resumed_lines
 from tuner.report.notices import Notices
 from tuner.report.outputs import ReportOutputs
@@ -34,6 +34,7 @@ from tuner.report.warm_start import warm_start_line
 from tuner.runs.changes import device_changes, source_changes
 from tuner.runs.journaled import JournaledAdvisor
 from tuner.runs.open_run import OpenRun, begin
+from tuner.runs.past_run import PastRun
 from tuner.runs.progress import Progress
 from tuner.runs.provenance import provenance_of, real_versions
 from tuner.runs.result import RunResult
@@ -53,7 +54,7 @@ class SessionOptions:
         dashboard: Whether to start the dashboard; see `ClusterOptions`.
         require_hardware: Whether a device that the study was not written for is an error.
         warm_start: Folder of an earlier run, whose NRMSE is kept; None to keep nothing.
-        resume: Folder of the run of this study to continue; None to begin a new one.
+        resume: The run of this study to continue; None to begin a new one.
         accept_changes: Whether it continues though what it measures has changed, as far as that can be.
         certify: Whether the certificate of the resumed run is to become firm.
         more_hours: Hours that the certificate may take; None for what is left of its budget.
@@ -64,7 +65,7 @@ class SessionOptions:
     dashboard: bool = False
     require_hardware: bool = False
     warm_start: Path | None = None
-    resume: Path | None = None
+    resume: PastRun | None = None
     accept_changes: bool = False
     certify: bool = False
     more_hours: float | None = None
@@ -243,9 +244,9 @@ def _go_on(
             num_workers=device.num_workers,
             stage_source=device.source,
         )
-    except TunerError:
+    except (Interrupted, TunerError):
         raise
-    except Exception as error:
+    except BaseException as error:
         raise as_tuner_error(error, past.folder) from error
     screen.say(
         f"resumed {run.folder.name}: {len(run.advisor.records)} trials so far, {run.elapsed_s:.0f} s of the "

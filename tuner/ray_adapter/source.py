@@ -1,30 +1,45 @@
-"""The source of a stage as fingerprints, which `--resume` compares. Reads files; knows no ray."""
+"""The source of a stage as fingerprints, which `--resume` compares. Reads files; knows no ray.
+
+Which files those are, the stage says (`source_files`); of one that does not, it is `foundation.own_source`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os.path
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
+from foundation.own_source import own_source
 from tuner.core.study import StudySpec
 
 MAX_HASHED_BYTES = 64 * 1024**2
 """Largest source file in bytes: a larger file is data, and known by its size."""
 
 
-def fingerprints(source_files: Iterable[Path], left_out: Collection[str]) -> dict[str, str]:
-    """The SHA-256 of each source file, by its name relative to the folder that all of them are in.
+def fingerprints(stage: type, options: Mapping[str, Any], left_out: Collection[str]) -> dict[str, str]:
+    """Returns the SHA-256 of each file of a stage's source, by a name that does not tell where the stage is.
+
+    That is the name of its module as a path; of any other file, its path below the folder that all of those
+    are in, or its whole path if a module has that name.
 
     Args:
-        source_files: The files that the stage names.
-        left_out: Absolute paths of those that measure nothing.
+        stage: The class of the stage.
+        options: The stage's options.
+        left_out: Absolute paths of files that measure nothing.
     """
-    named = {os.path.abspath(file) for file in source_files}
-    files = [Path(name) for name in sorted(named.difference(left_out))]
-    folder = os.path.commonpath([file.parent for file in files]) if files else ""
-    return {str(file.relative_to(folder)): _fingerprint(file) for file in files}
+    modules = {os.path.abspath(file): name for name, file in own_source(stage).items()}
+    said = stage.source_files(options) if hasattr(stage, "source_files") else modules
+    files = {os.path.abspath(file) for file in said}.difference(left_out)
+    others = [Path(file) for file in sorted(files.difference(modules))]
+    folder = os.path.commonpath([file.parent for file in others]) if others else ""
+    named = {modules[file]: Path(file) for file in files.intersection(modules)}
+    for file in others:
+        below = str(file.relative_to(folder))
+        named[str(file) if below in named else below] = file
+    return {name: _fingerprint(named[name]) for name in sorted(named)}
 
 
 def plugin_files(study: StudySpec) -> list[str]:

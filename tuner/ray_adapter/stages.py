@@ -20,7 +20,7 @@ from foundation.one_line import first_line, one_line
 from tuner.core.imports import why_not_imported
 from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
-from tuner.errors import StageError, split_fix
+from tuner.errors import Interrupted, StageError, split_fix
 from tuner.ray_adapter.failures import MAX_REASON, failure_text
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.place import Place
@@ -39,7 +39,9 @@ def load_stage(class_path: str) -> type[tune.Trainable]:
     module_name, _, class_name = class_path.partition(":")
     try:
         stage = getattr(importlib.import_module(module_name), class_name)
-    except (Exception, SystemExit) as error:
+    except Interrupted:
+        raise
+    except BaseException as error:
         said, fix = why_not_imported(error)
         raise StageError(f"the stage {class_path!r} cannot be imported: {said}.", fix) from error
     if not (inspect.isclass(stage) and issubclass(stage, tune.Trainable)):
@@ -274,8 +276,7 @@ def _class_says(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The traits of a stage that do not depend on the device, and its source."""
     stage = load_stage(class_path)
-    files = stage.source_files(options) if hasattr(stage, "source_files") else ()
-    return _class_traits(stage, options), fingerprints(files, left_out)
+    return _class_traits(stage, options), fingerprints(stage, options, left_out)
 
 
 def _class_traits(stage: type[tune.Trainable], options: dict[str, Any]) -> dict[str, Any]:

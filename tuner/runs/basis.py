@@ -26,6 +26,12 @@ PLACE = "place"
 STAGE_SOURCE = "stage_source"
 """Key of the provenance in a journal's first line. No output repeats it: it may name thousands of files."""
 
+SOURCE_RULE = "stage_source_rule"
+"""Key beside it: the rule by which the files were found. Early versions knew only those beside a class."""
+
+RULE = 2
+"""The rule of today; see `foundation.own_source`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
@@ -35,6 +41,7 @@ class Start:
         study: The resolved study, as plain values; None if the line lacks it.
         provenance: The origin of the figures, as plain JSON values.
         stage_source: The fingerprints of the stage's source files; None where the line lacks them.
+        knows_whole_source: Whether they are those of today's rule.
         place: Fingerprint of where the run's folder was; empty where the line lacks it.
         traits: Properties that the stage and its device stated of themselves.
         num_workers: Trials at once.
@@ -44,6 +51,7 @@ class Start:
     study: Mapping[str, Any] | None
     provenance: Mapping[str, Any]
     stage_source: Mapping[str, str] | None
+    knows_whole_source: bool
     place: str
     traits: StageTraits
     num_workers: int
@@ -59,6 +67,7 @@ class Basis:
         versions: Versions of packages, by name.
         device: Description of the device.
         stage_source: The fingerprints of the stage's source files; None where the journal lacks them.
+        knows_whole_source: Whether they are those of today's rule.
         num_workers: Trials at once.
     """
 
@@ -66,6 +75,7 @@ class Basis:
     versions: Mapping[str, str]
     device: Mapping[str, Any]
     stage_source: Mapping[str, str] | None
+    knows_whole_source: bool
     num_workers: int
 
     @classmethod
@@ -76,20 +86,26 @@ class Basis:
             versions=start.provenance["versions"],
             device=start.provenance["device"],
             stage_source=start.stage_source,
+            knows_whole_source=start.knows_whole_source,
             num_workers=start.num_workers,
         )
 
     def after(self, event: Event) -> Basis:
-        """Returns it after the run was resumed, as that line of its journal says."""
-        study = replace(self, study=event.get("study") or self.study)
-        provenance = event.get("provenance")
+        """Returns it after the run was resumed, as that line of its journal says.
+
+        The line has the stage's source if changes were accepted, and if the journal did not have it before.
+        """
+        provenance = event.get("provenance") or {}
+        after = replace(self, study=event.get("study") or self.study)
+        if provenance.get(STAGE_SOURCE) is not None:
+            is_whole = provenance.get(SOURCE_RULE) == RULE
+            after = replace(after, stage_source=provenance[STAGE_SOURCE], knows_whole_source=is_whole)
         if not event.get("accepted") or not provenance:
-            return study
+            return after
         return replace(
-            study,
+            after,
             versions=provenance.get("versions", {}),
             device=provenance["device"],
-            stage_source=provenance.get(STAGE_SOURCE, self.stage_source),
             num_workers=event.get("num_workers", self.num_workers),
         )
 
@@ -130,10 +146,12 @@ def start_of(events: Sequence[Event]) -> Start:
         check_shape(first)
         provenance = dict(first["provenance"])
         source, place = provenance.pop(STAGE_SOURCE, None), provenance.pop(PLACE, "")
+        rule = provenance.pop(SOURCE_RULE, None)
         return Start(
             study=first.get("study"),
             provenance=provenance | {k: v for k, v in _NOT_KEPT_EARLIER.items() if k not in provenance},
             stage_source=source,
+            knows_whole_source=source is not None and rule == RULE,
             place=place,
             traits=StageTraits.from_dict(first["traits"]),
             num_workers=first["num_workers"],
@@ -162,6 +180,11 @@ def located_line(number: int) -> Iterator[None]:
     except (TunerError, ValueError) as error:
         what = error.message if isinstance(error, TunerError) else str(error)
         raise RecordsError(f"line {number}: {what.rstrip('.')}.", how_to_mend(number)) from error
+
+
+def kept_source(stage_source: Mapping[str, str] | None) -> dict[str, Any]:
+    """Returns what a line's provenance keeps of the stage's source; nothing where nobody has looked."""
+    return {} if stage_source is None else {STAGE_SOURCE: dict(stage_source), SOURCE_RULE: RULE}
 
 
 def place_of(folder: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tuner.errors import ResumeError
@@ -29,25 +30,51 @@ A patch release of Python counts as the same version, and is only reported too.
 MEMORY_TOLERANCE = 0.01
 """Relative tolerance of memory: a kernel's or driver's own share differs from version to version."""
 
-NEVER_ACCEPTED = (
-    "parameters",
-    "constraints",
-    "order of parameters",
-    "baseline",
-    "metric",
-    "stage.class",
-    "stage.num_epochs",
-    "device.kind",
-    "device.name",
-    "device.memory_gib",
+NEVER_ACCEPTED: tuple[tuple[str, ...], ...] = (
+    ("parameters",),
+    ("constraints",),
+    ("order of parameters",),
+    ("baseline",),
+    ("metric",),
+    ("stage", "class"),
+    ("stage", "num_epochs"),
+    ("device", "kind"),
+    ("device", "name"),
+    ("device", "memory_gib"),
 )
 """Keys that make the trials so far mean something else, or nothing, beside those to come."""
+
+_Path = tuple[str | int, ...]
 
 _SHA256_DIGITS = 64
 _MAX_CHANGES, _MAX_TEXT, _CONTEXT = 20, 60, 12
 
 
-def refuse(past: PastRun, changes: Sequence[str], *, accept: bool = False) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One value that has changed since a run began; as text, what people read of it.
+
+    Attributes:
+        path: Keys and indices that lead to the value: `("stage", "options", "width")`.
+        before: The value when the run began, in words.
+        now: The value now, in words.
+    """
+
+    path: _Path
+    before: str
+    now: str
+
+    @property
+    def key(self) -> str:
+        """The path as people write it: `constraints[1]`."""
+        parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
+        return "".join(parts).removeprefix(".")
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.before} -> {self.now}"
+
+
+def refuse(past: PastRun, changes: Sequence[Change], *, accept: bool = False) -> None:
     """Refuses to go on with a run when there are changes.
 
     Args:
@@ -76,19 +103,28 @@ def refuse(past: PastRun, changes: Sequence[str], *, accept: bool = False) -> No
         )
 
 
-def _named(changes: Sequence[str]) -> str:
+def _named(changes: Sequence[Change]) -> str:
     more = f"; and {len(changes) - _MAX_CHANGES} more" if len(changes) > _MAX_CHANGES else ""
-    return "; ".join(changes[:_MAX_CHANGES]) + more
+    return "; ".join(map(str, changes[:_MAX_CHANGES])) + more
 
 
-def _is_never_accepted(past: PastRun, change: str) -> bool:
+def _is_never_accepted(past: PastRun, change: Change) -> bool:
     """Whether a change is of `NEVER_ACCEPTED`; of the target too where figures are on a scale about it."""
-    key = change.partition(": ")[0]
-    never = (*NEVER_ACCEPTED, *(() if past.study.metric.is_identity else ("target",)))
-    return any(key == name or key.startswith((f"{name}.", f"{name}[")) for name in never)
+    never = (*NEVER_ACCEPTED, *(() if past.study.metric.is_identity else (("target",),)))
+    return any(change.path[: len(path)] == path for path in never)
 
 
-def study_changes(past: PastRun) -> list[str]:
+def with_more(known: Sequence[Change], more: Sequence[Change]) -> tuple[Change, ...]:
+    """Returns changes and those of the others that they do not say already.
+
+    Another Python or torch of this process is usually that of the device too: it is one change.
+    """
+    said = {(change.path[-1], change.before, change.now) for change in known if change.path[0] == "versions"}
+    new = [one for one in more if one.path[0] != "device" or (one.path[-1], one.before, one.now) not in said]
+    return tuple(dict.fromkeys([*known, *new]))
+
+
+def study_changes(past: PastRun) -> list[Change]:
     """Describes what has changed in the folder's study.yaml, except `FREE_KEYS`."""
     before, now = past.study_so_far.as_dict(), past.study.as_dict()
     for key in FREE_KEYS:
@@ -98,26 +134,26 @@ def study_changes(past: PastRun) -> list[str]:
     changes = list(_differences(before, now))
     if before["parameters"] == now["parameters"]:  # their order numbers the configurations
         order, other = (", ".join(study["parameters"]) for study in (before, now))
-        changes += _differences(order, other, "order of parameters")
+        changes += _differences(order, other, ("order of parameters",))
     return changes
 
 
-def free_changes(past: PastRun) -> list[str]:
+def free_changes(past: PastRun) -> list[Change]:
     """Describes what has changed of `FREE_KEYS` and of the limit of silence."""
     before, now = past.study_so_far.as_dict(), past.study.as_dict()
     old, new = (study["stage"]["timeout_s"] for study in (before, now))
-    changes = [change for key in FREE_KEYS for change in _differences(before[key], now[key], key)]
-    return [*changes, *_differences(old, new, "stage.timeout_s")]
+    changes = [change for key in FREE_KEYS for change in _differences(before[key], now[key], (key,))]
+    return [*changes, *_differences(old, new, ("stage", "timeout_s"))]
 
 
-def version_changes(past: PastRun, versions: Mapping[str, str]) -> list[str]:
+def version_changes(past: PastRun, versions: Mapping[str, str]) -> list[Change]:
     """Describes which of `STRICT_VERSIONS` have another version than the run began with."""
     before = past.facts.basis.versions
     names = [name for name in STRICT_VERSIONS if not _is_python_patch(name, before, versions)]
-    return list(_common_differences(before, versions, names, "versions"))
+    return list(_common_differences(before, versions, names, ("versions",)))
 
 
-def other_versions(past: PastRun, versions: Mapping[str, str]) -> list[str]:
+def other_versions(past: PastRun, versions: Mapping[str, str]) -> list[Change]:
     """Describes which other versions, Python's patch release too, differ from those the run began with."""
     before = past.facts.basis.versions
     names = [
@@ -134,14 +170,14 @@ def _is_python_patch(name: str, before: Mapping[str, Any], now: Mapping[str, Any
     return old == new
 
 
-def device_changes(past: PastRun, device: Mapping[str, Any], num_workers: int) -> list[str]:
+def device_changes(past: PastRun, device: Mapping[str, Any], num_workers: int) -> list[Change]:
     """Describes what has changed about the device."""
     before, now = dict(past.facts.basis.device), dict(device)
     if _are_alike(before.get("memory_gib"), now.get("memory_gib")):
         now["memory_gib"] = before["memory_gib"]
     keys = [key for key in DEVICE_KEYS if not _is_python_patch(key, before, now)]
-    changes = _common_differences(before, now, keys, "device")
-    return [*changes, *_differences(past.num_workers, num_workers, "number of workers")]
+    changes = _common_differences(before, now, keys, ("device",))
+    return [*changes, *_differences(past.num_workers, num_workers, ("number of workers",))]
 
 
 def _are_alike(before: Any, now: Any) -> bool:
@@ -150,63 +186,78 @@ def _are_alike(before: Any, now: Any) -> bool:
     return are_numbers and math.isclose(before, now, rel_tol=MEMORY_TOLERANCE)
 
 
-def source_changes(past: PastRun, source: Mapping[str, str]) -> list[str]:
-    """Describes which of the stage's source files have changed; nothing if the journal does not say."""
-    before = past.facts.basis.stage_source
+def source_changes(past: PastRun, source: Mapping[str, str]) -> list[Change]:
+    """Describes which of the stage's source files have changed; nothing if the journal does not say.
+
+    An early version knew fewer files of a class, by shorter names: of such a run, only those are compared.
+    """
+    basis = past.facts.basis
+    before, now = basis.stage_source, dict(source)
     if before is None:
         return []
+    if not basis.knows_whole_source:
+        now = {name: _like(name, before[name], source) for name in before}
     return [
-        f"stage source {name}: {_short(before.get(name))} -> {_short(source.get(name))}"
-        for name in sorted({*before, *source})
-        if before.get(name) != source.get(name)
+        Change(
+            path=(f"stage source {name}",), before=_short(before.get(name, "")), now=_short(now.get(name, ""))
+        )
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
     ]
 
 
-def _short(fingerprint: str | None) -> str:
+def _like(name: str, fingerprint: str, source: Mapping[str, str]) -> str:
+    """Returns the fingerprint of a file by the end of its name; the same as before, if several have it."""
+    found = [one for path, one in source.items() if path == name or path.endswith(f"/{name}")]
+    return fingerprint if fingerprint in found else next(iter(found), "")
+
+
+def _short(fingerprint: str) -> str:
     """Returns as much of a SHA-256 as tells two apart; what else stands for a file stays as it is."""
-    if fingerprint is None:
+    if not fingerprint:
         return "no such file"
     return fingerprint[:8] if len(fingerprint) == _SHA256_DIGITS else fingerprint
 
 
 def _common_differences(
-    before: Mapping[str, Any], now: Mapping[str, Any], names: Sequence[str], key: str = ""
-) -> Iterator[str]:
+    before: Mapping[str, Any], now: Mapping[str, Any], names: Sequence[str], path: _Path = ()
+) -> Iterator[Change]:
     """Yields the differences for those of the names that both sides know."""
     for name in names:
         if name in before and name in now:
-            yield from _differences(before[name], now[name], f"{key}.{name}" if key else name)
+            yield from _differences(before[name], now[name], (*path, name))
 
 
-def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
-    """A line for each value that differs, under its dotted key; lists of equal length item by item."""
-    return _walk(json.loads(json.dumps(before)), json.loads(json.dumps(now)), key)
+def _differences(before: Any, now: Any, path: _Path = ()) -> Iterator[Change]:
+    """A change for each value that differs, under its path; lists of equal length item by item."""
+    return _walk(json.loads(json.dumps(before)), json.loads(json.dumps(now)), path)
 
 
 _ABSENT = object()
 
 
-def _walk(before: Any, now: Any, key: str) -> Iterator[str]:
+def _walk(before: Any, now: Any, path: _Path) -> Iterator[Change]:
     if isinstance(before, dict) and isinstance(now, dict):
         for name in dict.fromkeys([*before, *now]):
-            below = f"{key}.{name}" if key else name
-            yield from _walk(before.get(name, _ABSENT), now.get(name, _ABSENT), below)
+            yield from _walk(before.get(name, _ABSENT), now.get(name, _ABSENT), (*path, name))
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         for index, (one, other) in enumerate(zip(before, now, strict=True)):
-            yield from _walk(one, other, f"{key}[{index}]")
+            yield from _walk(one, other, (*path, index))
     elif before != now or isinstance(before, bool) != isinstance(now, bool):
-        yield f"{key}: {_pair(before, now)}"
+        old, new = _pair(before, now)
+        yield Change(path=path, before=old, now=new)
 
 
-def _pair(before: Any, now: Any) -> str:
-    """Shows two values side by side; long ones from a little before the first difference."""
+def _pair(before: Any, now: Any) -> tuple[str, str]:
+    """Shows two values; long ones from a little before the first difference."""
     texts = ["not given" if v is _ABSENT else json.dumps(v, ensure_ascii=False) for v in (before, now)]
     if all(len(text) <= _MAX_TEXT for text in texts):
-        return " -> ".join(texts)
+        return texts[0], texts[1]
     shortest = min(map(len, texts))
     num_alike = next((k for k in range(shortest) if texts[0][k] != texts[1][k]), shortest)
     first = max(0, num_alike - _CONTEXT)
-    return " -> ".join(_cut(f"...{text[first:]}" if first else text) for text in texts)
+    old, new = (_cut(f"...{text[first:]}" if first else text) for text in texts)
+    return old, new
 
 
 def _cut(text: str) -> str:

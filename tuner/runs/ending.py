@@ -13,7 +13,7 @@ from typing import Protocol
 
 from tuner.certificate import Certificate
 from tuner.core.recommend import Admitted
-from tuner.errors import TunerError
+from tuner.errors import Interrupted, TunerError
 from tuner.runs.open_run import OpenRun
 from tuner.runs.past_run import write_end
 from tuner.runs.result import RunResult
@@ -78,7 +78,9 @@ def end_run(
     result = _conclude(run, interrupted_by, failures, outputs)
     try:
         _write(run, elapsed_s, result, outputs)
-    except Exception as trouble:
+    except Interrupted:
+        raise
+    except BaseException as trouble:
         failures.add(trouble)
         if not result.failure:
             result = replace(result, failure=failures.text)
@@ -137,7 +139,9 @@ def _conclude(run: OpenRun, interrupted_by: str, failures: _Failures, outputs: O
         try:
             result = of(admitted)
             outputs.sentence(result)  # drawn now, where it may fail
-        except Exception as error:
+        except Interrupted:
+            raise
+        except BaseException as error:
             failures.add(error)
         else:
             return result

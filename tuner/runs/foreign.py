@@ -29,6 +29,11 @@ def why_foreign(past: PastRun) -> str:
     return ""
 
 
+def is_shipped(class_path: str) -> bool:
+    """Whether a stage comes with distill-tuner."""
+    return class_path.startswith(_SHIPPED_STAGES)
+
+
 def own_code(study: StudySpec) -> list[str]:
     """Names the code of a study that is none of ours."""
     named = {
@@ -36,11 +41,7 @@ def own_code(study: StudySpec) -> list[str]:
         "the stopping rule": study.scheduler.rule,
         "the stage": study.stage.class_path,
     }
-    return [
-        f"{what} {name}"
-        for what, name in named.items()
-        if ":" in name and not name.startswith(_SHIPPED_STAGES)
-    ]
+    return [f"{what} {name}" for what, name in named.items() if ":" in name and not is_shipped(name)]
 
 
 def code_that_runs(past: PastRun) -> list[str]:

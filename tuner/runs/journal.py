@@ -27,6 +27,9 @@ class Journal:
         path: A file that must not exist yet.
         reopen: Whether the file exists and is continued; a torn last line is then cut off.
 
+    Attributes:
+        num_lines: Number of whole lines in it.
+
     Raises:
         RecordsError: The file exists already or cannot be created; or, to reopen, there is none, it cannot be
             written to, or a process still writes to it.
@@ -44,8 +47,12 @@ class Journal:
                 _fix_of_reopening(error) if reopen else "choose another --runs-dir.",
             ) from error
         self._lock()
-        before = path.read_bytes()
-        self._size, self._num_lines = before.rfind(b"\n") + 1, before.count(b"\n")
+        try:
+            before = path.read_bytes()
+        except OSError as error:
+            self.close()
+            raise _unreadable(path, error) from error
+        self._size, self.num_lines = before.rfind(b"\n") + 1, before.count(b"\n")
         self._is_torn = self._size < len(before)
         if self._is_torn:
             self._take_back()
@@ -72,7 +79,7 @@ class Journal:
                 and the line is in its journal all the same.
         """
         entry = {"event": event, "elapsed_s": elapsed_s, **fields}
-        line = sealed(entry, self._num_lines + 1)
+        line = sealed(entry, self.num_lines + 1)
         try:
             self._write(line)
         except OSError as error:
@@ -83,7 +90,7 @@ class Journal:
                 f"{_remedy(error)}, then --resume {self.path.parent} continues the run.",
             ) from error
         self._size += len(line)
-        self._num_lines += 1
+        self.num_lines += 1
         self._check_in_place()
 
     def _write(self, line: bytes) -> None:
@@ -149,6 +156,16 @@ def _fix_of_reopening(error: OSError) -> str:
     return "name the folder of a run."
 
 
+def _unreadable(path: Path, error: OSError) -> RecordsError:
+    is_forbidden = isinstance(error, PermissionError)
+    return RecordsError(
+        f"{path}: cannot read the journal: {error.strerror}.",
+        "read it as the user who began the run."
+        if is_forbidden
+        else "mend the disk, or read a copy of the run.",
+    )
+
+
 def _remedy(error: OSError) -> str:
     """Says what makes a journal writable again."""
     if error.errno in _FULL:
@@ -166,7 +183,7 @@ def read_journal(path: Path) -> Iterator[Event]:
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise RecordsError(f"{path}: cannot read the journal: {error.strerror}.") from error
+        raise _unreadable(path, error) from error
     yield from LineReader(path).events(text)
 
 
@@ -191,7 +208,7 @@ class Tail:
                 file.seek(self._at)
                 text = file.read()
         except OSError as error:
-            raise RecordsError(f"{self._path}: cannot read the journal: {error.strerror}.") from error
+            raise _unreadable(self._path, error) from error
         whole = text[: text.rfind(b"\n") + 1]
         self._at += len(whole)
         return list(self._lines.events(whole))
@@ -208,7 +225,7 @@ def is_held(path: Path) -> bool | None:
     try:
         fd = os.open(path, os.O_RDONLY)
     except OSError as error:
-        raise RecordsError(f"{path}: cannot read the journal: {error.strerror}.") from error
+        raise _unreadable(path, error) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tuner.advisor import Advisor
 from tuner.core.study import StudySpec
-from tuner.runs.basis import PLACE, STAGE_SOURCE, place_of
+from tuner.runs.basis import PLACE, kept_source, place_of
 from tuner.runs.folder import create_run_folder, write_study
 from tuner.runs.journal import Journal
 from tuner.runs.journaled import write_start
@@ -63,8 +63,6 @@ def begin(
     folder = create_run_folder(runs_dir, study.name, datetime.fromisoformat(own["started"]))
     write_study(folder, study)
     journal = Journal(folder / "journal.jsonl")
-    kept = own | {PLACE: place_of(folder)}
-    if stage_source is not None:
-        kept |= {STAGE_SOURCE: dict(stage_source)}
+    kept = own | {PLACE: place_of(folder)} | kept_source(stage_source)
     write_start(journal, study, advisor, kept, num_workers)
     return OpenRun(folder=folder, advisor=advisor, journal=journal, provenance=own)

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from tuner.advisor import Ending
 from tuner.certificate import Verdict, next_run
 from tuner.errors import ResumeError
-from tuner.runs.basis import PLACE, STAGE_SOURCE, place_of
-from tuner.runs.changes import free_changes, other_versions, refuse, study_changes, version_changes
+from tuner.runs.basis import PLACE, kept_source, place_of
+from tuner.runs.changes import (
+    Change,
+    free_changes,
+    other_versions,
+    refuse,
+    study_changes,
+    version_changes,
+    with_more,
+)
 from tuner.runs.checkpoints import Checkpoints
 from tuner.runs.ending import Outputs
 from tuner.runs.folder import write_study
@@ -41,20 +48,20 @@ class Held:
     past: PastRun
     journal: Journal
     accept: bool = False
-    accepted: tuple[str, ...] = ()
+    accepted: tuple[Change, ...] = ()
 
-    def checked(self, changes: Sequence[str]) -> Held:
+    def checked(self, changes: Sequence[Change]) -> Held:
         """Returns it with further changes accepted.
 
         Raises:
             ResumeError: They are not, or cannot be.
         """
         refuse(self.past, changes, accept=self.accept)
-        return replace(self, accepted=tuple(dict.fromkeys([*self.accepted, *changes])))
+        return replace(self, accepted=with_more(self.accepted, changes))
 
 
 def hold(
-    folder: Path,
+    past: PastRun,
     versions: Mapping[str, str],
     outputs: Outputs,
     *,
@@ -64,7 +71,7 @@ def hold(
     """Takes a run, and refuses what can be seen before Ray is started.
 
     Args:
-        folder: Folder of the run.
+        past: The run; it is read again if it has gone on since it was read.
         versions: Versions of this process's packages.
         outputs: Says what the run found, where that is why it is refused.
         certify: Whether its certificate is to become firm: then it may have come to its end.
@@ -73,22 +80,34 @@ def hold(
     Raises:
         ResumeError: The run has come to its end, it was simulated, or its study or a version that its figures
             depend on is no longer what it began with, and that is not or cannot be accepted.
-        TunerError: The folder is not a run's, or a process still works on it.
+        TunerError: A process still works on it.
     """
-    past = read_past_run(folder)
-    _check_resumable(past, outputs, certify=certify)  # before anything is cut off
-    refuse(past, _changes(past, versions), accept=accept)
-    journal = Journal(folder / "journal.jsonl", reopen=True)
+    changes = _resumable(past, versions, outputs, certify=certify, accept=accept)
+    journal = Journal(past.folder / "journal.jsonl", reopen=True)
     try:
-        past = read_past_run(folder)  # again: it may have gone on until it was held
-        _check_resumable(past, outputs, certify=certify)
-        return Held(past=past, journal=journal, accept=accept).checked(_changes(past, versions))
+        if journal.num_lines != len(past.events):
+            past = read_past_run(past.folder)
+            changes = _resumable(past, versions, outputs, certify=certify, accept=accept)
+        return Held(past=past, journal=journal, accept=accept).checked(changes)
     except BaseException:
         journal.close()
         raise
 
 
-def _changes(past: PastRun, versions: Mapping[str, str]) -> list[str]:
+def _resumable(
+    past: PastRun, versions: Mapping[str, str], outputs: Outputs, *, certify: bool, accept: bool
+) -> list[Change]:
+    """Returns what has changed as far as can be seen without Ray, unless the run cannot go on.
+
+    Asked before the journal is opened, which cuts off a line that is torn.
+    """
+    _check_resumable(past, outputs, certify=certify)
+    changes = _changes(past, versions)
+    refuse(past, changes, accept=accept)
+    return changes
+
+
+def _changes(past: PastRun, versions: Mapping[str, str]) -> list[Change]:
     return [*study_changes(past), *version_changes(past, versions)]
 
 
@@ -155,14 +174,16 @@ def resume(
     """
     past, journal = held.past, held.journal
     kept = {**provenance, PLACE: place_of(past.folder)}
-    if held.accepted and stage_source is not None:
-        kept[STAGE_SOURCE] = dict(stage_source)
+    if held.accepted or not past.facts.basis.knows_whole_source:
+        kept |= kept_source(stage_source)
     event: dict[str, Any] = {
         "provenance": kept,
         "study": past.study.as_dict(),
         "num_workers": num_workers or past.num_workers,
-        "accepted": list(held.accepted),
-        "noted": [*free_changes(past), *other_versions(past, provenance.get("versions", {}))],
+        "accepted": [str(change) for change in held.accepted],
+        "noted": [
+            str(one) for one in (*free_changes(past), *other_versions(past, provenance.get("versions", {})))
+        ],
     }
     facts = past.facts_after({"event": "resume", "elapsed_s": past.elapsed_s, **event})
     advisor = advisor_of(past.study, facts)

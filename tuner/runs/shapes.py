@@ -196,6 +196,7 @@ _PROVENANCE = _record(
         "platform": _text,
         "versions": _mapping(_text),
         "stage_source": _maybe(_mapping(_text)),
+        "stage_source_rule": _whole,
         "place": _text,
         "warm_start": _WARM_START,
     },

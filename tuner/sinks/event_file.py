@@ -1,4 +1,4 @@
-"""TensorBoard's event files, as far as scalars and hyperparameters need them.
+"""TensorBoard's event files, as far as scalars, texts and hyperparameters need them.
 
 Written here because tensorboardX, which Ray brings, imports torch where it is installed: seconds and hundreds
 of MB in a driver that needs none of it, and in simulations that must not. Nothing is buffered, so what a
@@ -21,6 +21,8 @@ HParam = int | float | str | bool
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SUCCESS, _FAILURE = 1, 2
+_STRING = 7
+"""A DataType of `tensorflow/core/framework/types.proto`."""
 
 
 class EventFile:
@@ -40,6 +42,14 @@ class EventFile:
         """Writes scalars of one step."""
         summary = b"".join(_message(1, _text(1, tag) + _float(2, value)) for tag, value in values.items())
         self._write_event(_int(2, step) + _message(5, summary))
+
+    def text(self, tag: str, text: str) -> None:
+        """Writes a text, which TensorBoard shows under Text."""
+        tensor = _int(1, _STRING) + _message(2, b"") + _text(8, text)
+        metadata = _message(1, _text(1, "text"))
+        self._write_event(
+            _message(5, _message(1, _text(1, tag) + _message(8, tensor) + _message(9, metadata)))
+        )
 
     def hparams(self, values: Mapping[str, HParam], metrics: Iterable[str], *, is_success: bool) -> None:
         """Writes hyperparameters, and which scalars are their outcome."""

@@ -1,6 +1,7 @@
 """A run for TensorBoard: a folder a trial with its curves by epoch, its parameters, and where it ended.
 
-Readable after the run was killed. A trial that did not run to its full budget has no final figures.
+Readable after the run was killed. A trial that did not run to its full budget has no final figures. Changes
+that somebody accepted are said in a text, in a folder beside the trials.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from typing import Any
 
 from tuner.core.study import StudySpec
 from tuner.core.trial import TrialRecord, TrialState
+from tuner.report.changes import changes_caution
 from tuner.runs.result import RunResult
 from tuner.sinks.event_file import EventFile
 from tuner.sinks.per_trial import PerTrial
 
-FOLDER_NAME = "tensorboard"
+FOLDER_NAME, CHANGES = "tensorboard", "accepted-changes"
 
 
 class TensorBoard(PerTrial[EventFile]):
@@ -26,9 +28,15 @@ class TensorBoard(PerTrial[EventFile]):
         self._study, self._root = study, folder / FOLDER_NAME
         self._begin(study.goal, set())  # what a run wrote before it was killed, the resumed one writes again
         self._root.mkdir(exist_ok=True)
+        if caution := changes_caution(provenance):
+            self._new(CHANGES).text("accepted changes", caution)
 
     def _open(self, record: TrialRecord) -> EventFile:
-        folder = self._root / record.trial_id
+        return self._new(record.trial_id)
+
+    def _new(self, name: str) -> EventFile:
+        """Returns the only event file of a folder below that of the run."""
+        folder = self._root / name
         for earlier in folder.glob("events.out.tfevents.*"):
             earlier.unlink()
         return EventFile(folder)
