@@ -34,8 +34,8 @@ _GENERAL = ("MissingMetricError",)
 """Names of exceptions, since those of a stage live in a package that the tuner does not import."""
 
 _WORKER_DIED = (RayActorError, WorkerCrashedError, LocalRayletDiedError, OwnerDiedError)
-
-"""Beginning of the reason of a trial whose whole node went: its end is nobody's fault."""
+_ADDRESS = re.compile(r"^\s*ip: (?P<address>\S+)$", re.MULTILINE)
+"""Where Ray says on which machine a worker was."""
 
 _NODE_DIED = re.compile(r"\bnode (?:has died|was (?:terminated|preempted))|\bdied by preemption")
 _FRAME = '  File "'
@@ -68,6 +68,22 @@ def classify(error: BaseException | None, text: str = "") -> Ending:
         return _ending(name, said, name in MEMORY_ERRORS or _says_memory(_own_part(text)))
     says_memory = memory_error(cause) is not None or _says_memory(text)
     return _ending(type(cause).__name__, first_line(_text_of(cause), MAX_REASON), says_memory)
+
+
+def died_on(error: BaseException | None, text: str = "") -> str:
+    """Returns the address of the machine on which a trial's worker died without a word; empty if it did not.
+
+    Args:
+        error: As for `classify`.
+        text: As for `classify`.
+    """
+    cause = getattr(error, "cause", None) or error
+    said = text or _text_of(cause)
+    is_of_worker = isinstance(cause, RayActorError) and type(cause).__name__ not in _LOST
+    if not is_of_worker or not _is_of_a_death(error, cause) or _NODE_DIED.search(said):
+        return ""
+    found = _ADDRESS.search(said)
+    return found["address"] if found else ""
 
 
 def failure_text(error: BaseException) -> str:
