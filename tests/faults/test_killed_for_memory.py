@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import ray
 
 from foundation.oom_kills import count_oom_kills
 from tests.faults.test_hangs import ends, study_of
@@ -16,6 +17,7 @@ from tests.stages import SyntheticStage
 from tuner.core.trial import TrialState
 from tuner.ray_adapter.bridge import KILLED_FOR_MEMORY
 from tuner.ray_adapter.memory_kills import MemoryKills
+from tuner.ray_adapter.overdue import Actors
 
 pytestmark = pytest.mark.usefixtures("ray_resources")
 
@@ -99,3 +101,30 @@ def test_a_kill_before_a_trial_began_says_nothing_of_it():
     count[0] = 6
     kills.begun("a")
     assert not kills.explain("a", lambda: 0)
+
+
+class Worker:
+    """Does nothing."""
+
+
+def test_the_death_of_a_worker_is_seen_whether_or_not_somebody_waits_for_it():
+    worker = ray.remote(num_cpus=0)(Worker).remote()
+    ray.get(worker.__ray_ready__.remote())
+    actors = Actors()
+    assert actors.num_dead("a trial") == 0  # Tune has not shown itself
+    actors.controller = TuneWith({"one": worker, "other": None})
+    assert actors.num_dead("other") == 0
+    ray.kill(worker)
+    wait_until(lambda: actors.num_dead("other") == 1)
+    assert actors.num_dead("one") == 0
+
+
+class TuneWith:
+    """What is read of Tune's controller: which trial has which worker."""
+
+    def __init__(self, workers):
+        self._trial_to_actor = {trial: trial for trial in workers}
+        self._actor_manager = self
+        self._live_actors_to_ray_actors_resources = {
+            trial: (worker, None) for trial, worker in workers.items() if worker is not None
+        }

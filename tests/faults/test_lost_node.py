@@ -48,7 +48,7 @@ study = str(write_study(joined, stage=STAGE, outputs=NO_SINKS, **SHORT))
 command = [*TUNER, "--space", study, "--runs-dir", str(joined), "--address", cluster.address]
 run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 journal = joined / "last/journal.jsonl"
-while not (journal.exists() and journal.read_text().count('"observe"') >= 3):
+while not (journal.exists() and journal.read_text().count('"observe"') >= 1):
     time.sleep(0.1)
 head = cluster.head_node
 head.all_processes["gcs_server"][0].process.kill()

@@ -43,7 +43,7 @@ class MemoryKills:
             num_dead: Counts the other trials under way whose workers are dead by now.
         """
         now = self._count()
-        num_kills = now - max(self._before[ray_id], self._num_used)
+        num_kills = now - max(self._before.get(ray_id, now), self._num_used)
         if num_kills <= 0:
             return False
         num_others = num_dead()

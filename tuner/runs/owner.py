@@ -22,8 +22,10 @@ from foundation.whole_file import whole_file
 
 _PREFIX = ".writer-"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_START = 22 - 3
-"""Index of a process's start in its `stat`, after its name; the fields before are its PID and its name."""
+_STATE, _START = 3 - 3, 22 - 3
+"""Indices in what follows a process's name in its `stat`, whose fields 1 and 2 are its PID and its name."""
+_DEAD = "ZX"
+"""States of a process that is dead, though its parent has not heard of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,9 @@ class Process:
         here = Process.own()
         if not here.boot or (self.boot, self.namespace) != (here.boot, here.namespace):
             return None
-        return _start_of(self.pid) == self.start
+        if start := _start_of(self.pid):
+            return start == self.start
+        return None if _is_hidden(self.pid) else False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +123,17 @@ def _read(file: Path) -> Process | None:
 
 
 def _start_of(pid: int) -> str:
-    """Returns when a process of this PID namespace began; empty if there is none, or nobody can tell."""
+    """Returns when a process of this PID namespace began; empty if it is dead, or hidden from this user."""
     with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[_START]
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return "" if fields[_STATE] in _DEAD else fields[_START]
     return ""
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether there is a process whose `stat` this user may not be able to read: another user's."""
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return False
