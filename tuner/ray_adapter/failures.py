@@ -37,7 +37,11 @@ _WORKER_DIED = (RayActorError, WorkerCrashedError, LocalRayletDiedError, OwnerDi
 _ADDRESS = re.compile(r"^\s*ip: (?P<address>\S+)$", re.MULTILINE)
 """Where Ray says on which machine a worker was."""
 
-_NODE_DIED = re.compile(r"\bnode (?:has died|was (?:terminated|preempted))|\bdied by preemption")
+_NODE_DIED = re.compile(
+    r"\bnode (?:has died|was (?:terminated|preempted))|\bdied by preemption|\bits owner has died"
+)
+"""Of a node. A worker's owner is this driver, which lives: Ray says so when the driver's node has died."""
+
 _FRAME = '  File "'
 _HANDLING = "During handling of the above exception, another exception occurred:"
 _IN_RAY = ("in skip_exceptions\n", "in ray._raylet.store_task_errors\n")
