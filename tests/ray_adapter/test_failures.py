@@ -149,8 +149,8 @@ def test_only_a_worker_that_died_without_a_word_is_asked_about_where_it_died():
 def test_a_worker_whose_driver_is_said_to_have_died_has_lost_the_drivers_node():
     """Word for word what Ray says on another node when the raylet beside the driver was killed."""
     said = (
-        "The actor is dead because its owner has died. Owner Id: 02ff Owner Ip address: 127.0.0.1 Owner worker "
-        "exit type: SYSTEM_ERROR Worker exit detail: Owner's node has crashed."
+        "The actor is dead because its owner has died. Owner Id: 02ff Owner Ip address: 127.0.0.1 "
+        "Owner worker exit type: SYSTEM_ERROR Worker exit detail: Owner's node has crashed."
     )
     ending = classify(RayActorError(error_msg=f"{DIED.removesuffix('The')}{said}"))
     assert (ending.state, ending.reason.partition(":")[0]) == (TrialState.DISCARDED, "the node was lost")
