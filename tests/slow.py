@@ -51,6 +51,7 @@ SLOW = (
     "optuna_sampler/test_lattice_sampler.py",
     "commands/test_run_output.py",
     "commands/test_docs.py",
+    "faults/test_killed_for_memory.py",
     "ray_adapter/test_own_metric.py",
     "commands/test_doctor_try.py",
     "ray_adapter/test_script_probe.py",

@@ -42,18 +42,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: The words ask for help, or cannot be parsed; argparse has said so.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    with Interrupts() as interrupts:
+        return _carry_out(sys.argv[1:] if argv is None else argv, interrupts)
+
+
+def _carry_out(argv: Sequence[str], interrupts: Interrupts) -> int:
+    words = list(argv)
     is_named = bool(words) and not words[0].startswith("-")
     name = words.pop(0) if is_named else ""
-    with Interrupts() as interrupts:
-        try:
-            with interrupts.at_once():
-                return _call(name, make_parser(name).parse_args(words))
-        except Interrupted as interrupted:
-            _note(NOTHING_RUN if name in ("", "run") else "interrupted")
-            return interrupted.exit_code
-        except Exception as error:
-            return _tell(error)
+    try:
+        with interrupts.at_once():
+            return _call(name, make_parser(name).parse_args(words))
+    except Interrupted as interrupted:
+        _note(NOTHING_RUN if name in ("", "run") else "interrupted")
+        return interrupted.exit_code
+    except Exception as error:
+        return _tell(error)
 
 
 def _call(name: str, args: argparse.Namespace) -> int:
@@ -165,7 +169,9 @@ def _note(line: str) -> None:
 
 def command_line() -> NoReturn:
     """Runs the command line and ends the process."""
-    leave(main())
+    interrupts = Interrupts()
+    interrupts.take()  # until `leave` does
+    leave(_carry_out(sys.argv[1:], interrupts))
 
 
 if __name__ == "__main__":

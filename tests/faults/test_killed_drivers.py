@@ -15,7 +15,12 @@ from tuner.runs.journal import read_journal
 
 pytestmark = pytest.mark.usefixtures("ray_resources")
 
-KILLS = (("ask", signal.SIGTERM), ("observe", signal.SIGKILL))
+KILLS = (
+    ("ask", signal.SIGTERM),
+    ("ask", signal.SIGKILL),
+    ("ask", signal.SIGKILL),
+    ("observe", signal.SIGKILL),
+)
 """Once an event of this kind was written, this signal is sent."""
 
 

@@ -160,22 +160,83 @@ killed, ended = sys.argv[1:]
 follow = ["follow", killed, "--to", "parquet"]
 for words in (["status", killed, "--json"], ["status", ended, "--json"], follow):
     assert main(words) == 0
+
+import json, os, signal, time
+from pathlib import Path
+from tuner.errors import RecordsError
+from tuner.runs.journal import Journal, is_held
+
+journal = Path(killed) / "journal.jsonl"
+
+def writers():
+    return list(journal.parent.glob(".writer-*"))
+
+def refused():
+    try:
+        Journal(journal, reopen=True)
+    except RecordsError as error:
+        return str(error)
+
+writer = os.fork()
+if not writer:
+    Journal(journal, reopen=True)
+    time.sleep(600)
+while not writers():
+    time.sleep(0.01)
+told = {"second": refused(), "while it writes": is_held(journal)}
+os.kill(writer, signal.SIGKILL)
+os.waitid(os.P_PID, writer, os.WEXITED | os.WNOWAIT)  # dead, though its parent has not heard of it
+(left,) = writers()
+told["left"] = json.loads(left.read_text())
+told["once it was killed"] = is_held(journal)
+Journal(journal, reopen=True).close()
+told["at the end"] = [file.name for file in writers()]
+left.write_text(json.dumps(told["left"] | {"boot": "another", "host": "node-7"}))
+told["elsewhere"], told["while nobody knows"] = refused(), is_held(journal)
+left.write_text("torn")
+told["torn"] = refused()
+told["file"], told["before the end"] = str(left), [file.name for file in writers()]
+print(json.dumps(told))
 """
 """Calls commands where the kernel answers flock as a file system without locks does (seccomp, x86-64)."""
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter has the numbers of x86-64")
-def test_without_locks_status_does_not_say_running_for_ever_and_follow_ends(tmp_path):
-    killed, ended = (Path(shutil.copytree(KILLED.parent / n, tmp_path / n)) for n in ("killed", "ended"))
+@pytest.fixture(scope="module")
+def without_locks(tmp_path_factory):
+    """What the commands print there, and what is told of a journal that two processes want to write to."""
+    if platform.machine() != "x86_64":
+        pytest.skip("the filter has the numbers of x86-64")
+    folder = tmp_path_factory.mktemp("without-locks")
+    killed, ended = (Path(shutil.copytree(KILLED.parent / n, folder / n)) for n in ("killed", "ended"))
     command = [sys.executable, "-c", WITHOUT_LOCKS, killed, ended]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    first, second, written = _three(done.stdout)
+    printed, _, told = done.stdout.rstrip().rpartition("\n")
+    return printed, json.loads(told)
+
+
+def test_without_locks_status_does_not_say_running_for_ever_and_follow_ends(without_locks):
+    first, second, written = _three(without_locks[0])
     assert first["state"] == "unknown"
     assert "this file system knows no locks, so that nobody can tell" in first["why"]
     assert second["state"] == "ended"
-    assert written.endswith("written to parquet\n")
+    assert written.endswith("written to parquet")
+
+
+def test_without_locks_a_second_process_does_not_write_to_a_journal_while_the_first_may_live(without_locks):
+    told = without_locks[1]
+    writer = f"process {told['left']['pid']} on {told['left']['host']}"
+    assert f"{writer} still writes to it: the run has not ended. Fix: wait for its end" in told["second"]
+    assert told["while it writes"] is True
+    assert told["once it was killed"] is False
+    assert told["at the end"] == []
+    elsewhere = f"process {told['left']['pid']} on node-7 still writes to it, as far as can be told here"
+    assert elsewhere in told["elsewhere"]
+    assert told["elsewhere"].endswith(f"Fix: see that it has ended, then remove {told['file']}.")
+    assert told["while nobody knows"] is None
+    assert "the process that .writer-" in told["torn"]
+    assert told["before the end"] == [Path(told["file"]).name]
 
 
 def _three(text):

@@ -12,6 +12,7 @@ import pytest
 from tests.processes import ROOT, TUNER, call_tuner, run_tuner, wait_until, write_study
 from tests.studies import study_dict
 from tuner.runs.journal import read_journal
+from tuner.runs.result import exit_code
 
 NOTHING_RUN = "interrupted before the first trial; nothing was run\n"
 
@@ -63,6 +64,19 @@ def test_a_second_ctrl_c_while_ray_starts_ends_at_once(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, check=False)
     assert done.returncode == -signal.SIGINT
     assert b"Traceback" not in done.stderr
+
+
+def test_a_signal_once_all_is_printed_changes_neither_the_exit_code_nor_what_is_said(
+    tmp_path, call_on_ray, monkeypatch
+):
+    def at_the_last_moment(result):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return exit_code(result)
+
+    monkeypatch.setattr("tuner.runs.result.exit_code", at_the_last_moment)
+    study = write_study(tmp_path, budget={"trials": 1, "hours": 1}, target="nrmse < 0.01")
+    done = call_on_ray("--space", study, "--runs-dir", tmp_path / "runs")
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 class Run:

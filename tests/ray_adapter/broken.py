@@ -60,6 +60,12 @@ class MemoryInWords(Reports):
     changes: ClassVar[dict[str, Any]] = {"peak_memory_gib": "80 GiB"}
 
 
+class EndsBeforeItReports(Reports):
+    changes: ClassVar[dict[str, Any]] = dict.fromkeys(
+        ("status", "epoch", "nrmse", "time_s", "epoch_time_s")
+    ) | {"done": True}
+
+
 class RaisesInSetup(Reports):
     def setup(self, config):
         open("/no/such/file.npz")  # noqa: SIM115

@@ -15,7 +15,7 @@ from trainables.telemetry.device import OtherDeviceError
 from trainables.telemetry.failures import MissingMetricError, ScriptError
 from trainables.telemetry.memory import UnreleasedMemoryError
 from tuner.core.trial import TrialState
-from tuner.ray_adapter.failures import classify
+from tuner.ray_adapter.failures import classify, died_on
 
 
 def while_starting(error: Exception) -> ActorDiedError:
@@ -125,3 +125,32 @@ def test_a_node_that_was_lost_is_the_machines_end_and_counts_against_nothing():
         ending = classify(error)
         assert (ending.state, ending.is_lost) == (TrialState.DISCARDED, True)
         assert ending.reason.startswith("the node was lost: The actor died because its node has died.")
+
+
+DIED = (
+    "The actor died unexpectedly before finishing this task.\n\tclass_name: A\n\tpid: 7\n\tip: 10.0.0.7\nThe"
+)
+
+
+def test_only_a_worker_that_died_without_a_word_is_asked_about_where_it_died():
+    assert died_on(RayActorError(error_msg=DIED)) == "10.0.0.7"
+    assert died_on(RayActorError(error_msg="The actor died")) == ""
+    for error in (
+        None,
+        NodeDiedError(DIED),
+        RayActorError(error_msg=f"{DIED} node has died"),
+        while_starting(ValueError("\n\tip: 10.0.0.7\n")),
+        while_training(ScriptLostError("the script was killed\n\tip: 10.0.0.7\n")),
+        while_training(ValueError("\n\tip: 10.0.0.7\n")),
+    ):
+        assert died_on(error, str(error or "")) == ""
+
+
+def test_a_worker_whose_driver_is_said_to_have_died_has_lost_the_drivers_node():
+    """Word for word what Ray says on another node when the raylet beside the driver was killed."""
+    said = (
+        "The actor is dead because its owner has died. Owner Id: 02ff Owner Ip address: 127.0.0.1 "
+        "Owner worker exit type: SYSTEM_ERROR Worker exit detail: Owner's node has crashed."
+    )
+    ending = classify(RayActorError(error_msg=f"{DIED.removesuffix('The')}{said}"))
+    assert (ending.state, ending.reason.partition(":")[0]) == (TrialState.DISCARDED, "the node was lost")

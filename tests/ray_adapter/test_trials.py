@@ -243,6 +243,7 @@ def failing(name, folder, **changes):
     ("name", "cause"),
     [
         ("NoTime", "the stage's report lacks time_s, epoch_time_s."),
+        ("EndsBeforeItReports", "the stage's report lacks status, epoch, time_s, epoch_time_s."),
         ("NegativeNrmse", "the stage reported nrmse=-1.0, which must be more than 0."),
         ("SameEpochTwice", "the stage reported epoch 1 again."),
         ("EnergyOfAStar", "the stage reported energy_j=1.7e+308, which must be at most 1e+15."),

@@ -16,12 +16,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from foundation.oom_kills import count_oom_kills
 from trainables.command import ending
 from trainables.command.mistakes import mistake
 from trainables.command.reader import Event, OutputReader, Poll, See, nowhere
 from trainables.command.suspension import Suspension
 from trainables.command.usage import read_usage
-from trainables.command.verdict import count_oom_kills
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

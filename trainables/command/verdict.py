@@ -1,6 +1,7 @@
 """Tells why a script ended: out of memory (with evidence), ended from outside, or at fault itself.
 
-Knows exit codes, and the kernel's count of processes that it killed for memory. Does not know the stage.
+Knows exit codes, and what a rise of the kernel's count of processes that it killed for memory means. Does not
+know the stage.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Sequence
-from pathlib import Path
 
 from ray.exceptions import RayActorError
 
@@ -93,26 +93,3 @@ def unusable(error: Exception, log: str, *, what: str = SCRIPT) -> Exception:
 def last_lines(tail: Sequence[str]) -> str:
     """Returns the last lines of output, which a failure quotes below its first line."""
     return "\n".join(tail[-20:])
-
-
-def count_oom_kills(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int:
-    """Counts the processes killed for memory so far: in our own cgroup (v2, v1), else on the whole machine.
-
-    The count is 0 where the kernel keeps none; only a rise means anything.
-    """
-    for line in _read(proc / "self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers in ("", "memory"):
-            folder = cgroups / controllers / path.lstrip("/")
-            text = _read(folder / ("memory.oom_control" if controllers else "memory.events"))
-            if match := re.search(r"^oom_kill (\d+)$", text, re.MULTILINE):
-                return int(match[1])
-    match = re.search(r"^oom_kill (\d+)$", _read(proc / "vmstat"), re.MULTILINE)
-    return int(match[1]) if match else 0
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

@@ -195,11 +195,12 @@ def _run_for_real(study: StudySpec, options: SessionOptions, args: argparse.Name
     from tuner.ray_adapter.session import run_study
     from tuner.runs.result import exit_code
 
-    with Interrupts() as interrupts:  # until all is printed: the exit code is to be that of the result
-        with _screen(study.name, args, out) as screen:
-            screen.say(_headline(study))
-            result, folder = run_study(study, options, screen, interrupts)
-        _say_outputs(result, folder, args, out)
+    interrupts = Interrupts()
+    interrupts.take()  # for good: up to the end of the process, its exit code is that of the result
+    with _screen(study.name, args, out) as screen:
+        screen.say(_headline(study))
+        result, folder = run_study(study, options, screen, interrupts)
+    _say_outputs(result, folder, args, out)
     signal_code = interrupts.exit_code if result.interrupted_by else None
     return exit_code(result) if signal_code is None else signal_code
 

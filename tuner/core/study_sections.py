@@ -46,7 +46,7 @@ class StageSpec:
         default=None,
         metadata=study_key(
             "Seconds without a report, from its start on, after which a trial has failed; learnt from the "
-            "first whole trial if left out.",
+            "first whole trial if left out. Does not bound prepare, which may take the budget's hours.",
             gt=0,
         ),
     )

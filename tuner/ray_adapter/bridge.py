@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from foundation.oom_kills import count_oom_kills
 from tuner.advisor import Ending, Finished, Probe, Run, Wait
 from tuner.advisor.pace import expected_report_s
 from tuner.core.config import TrialConfig
@@ -21,6 +22,7 @@ from tuner.core.measurement import Measurement
 from tuner.core.trial import TrialRecord
 from tuner.core.untrained import starts
 from tuner.errors import ClusterError, MissingFigureError, ReportError, WrongDeviceError
+from tuner.ray_adapter.memory_kills import Count, MemoryKills
 from tuner.ray_adapter.probes import probe_results
 from tuner.ray_adapter.silence import PATIENCE, Patience, Silence
 from tuner.runs.journaled import JournaledAdvisor
@@ -34,6 +36,8 @@ The latter are infinite while nothing but the budget limits them, and None if it
 
 MAX_ELSEWHERE = 5
 """Trials in a row that may be started on another device than the run's before the run is given up."""
+
+KILLED_FOR_MEMORY = "the host's memory ran out: the kernel killed the worker"
 
 
 class Bridge:
@@ -62,6 +66,7 @@ class Bridge:
         self.error: BaseException | None = None
         self.is_finished = False
         self._silence, self._on_silence = Silence(patience), on_silence
+        self._kills = MemoryKills(count_oom_kills)
         if whole := [record for record in advisor.advisor.records if record.is_whole]:
             self._silence.recall(max(map(_longest_wait_s, whole)))
         self._hung: set[tuple[TrialConfig, ...]] = set()
@@ -90,6 +95,7 @@ class Bridge:
                 case Run() | Probe() as wanted:
                     self._asked[ray_id] = wanted
                     self._asked_s[ray_id] = self.advisor.elapsed_s
+                    self._kills.begun(ray_id)
                     self._begin_silence(ray_id, wanted)
                     return self._trial_config(wanted)
                 case Finished():
@@ -119,6 +125,16 @@ class Bridge:
     def note_failure(self, ray_id: str, ending: Ending) -> None:
         """Remembers how a trial failed; Tune then calls `fail` without saying it. The first cause counts."""
         self._failures.setdefault(ray_id, ending)
+
+    def note_death(self, ray_id: str, num_dead: Count) -> None:
+        """Takes that a trial's worker died on this machine without a word; `fail` follows.
+
+        Args:
+            ray_id: Id of the trial.
+            num_dead: Counts the other trials under way whose workers are dead by now.
+        """
+        if not self._interrupted_by() and self._kills.explain(ray_id, num_dead):
+            self.note_failure(ray_id, Ending.out_of_memory(KILLED_FOR_MEMORY))
 
     def turn(self) -> None:
         """Called at every turn of Tune's loop."""
@@ -182,6 +198,7 @@ class Bridge:
             if ray_id in self._refused:
                 return
             self._silence.heard(ray_id)
+            self._kills.ended(ray_id)
             self._silence.ended(ray_id, is_whole=isinstance(wanted, Run) and ray_id not in self._stopped)
             if isinstance(wanted, Probe):
                 self._complete_probe(wanted, result)
@@ -198,6 +215,7 @@ class Bridge:
         """
         with self.guarded():
             self._silence.ended(ray_id)
+            self._kills.ended(ray_id)
             lost = Ending.failed("the worker was lost", is_lost=True)
             ending = self._failures.pop(ray_id, lost)
             if ending.is_lost and (reason := self._interrupted_by()):

@@ -152,10 +152,12 @@ def connect(options: ClusterOptions, interrupts: Interrupts) -> Iterator[Resourc
     with _existing(address) if address else _private(options) as dashboard:
         import ray
 
-        from tuner.ray_adapter.supervision import shut_down
+        from tuner.ray_adapter.supervision import shut_down, watch_cluster
 
         total = ray.cluster_resources()
         try:
+            if address:
+                watch_cluster()
             interrupts.listen()
             interrupts.check()
             yield Resources(

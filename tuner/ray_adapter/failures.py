@@ -34,10 +34,14 @@ _GENERAL = ("MissingMetricError",)
 """Names of exceptions, since those of a stage live in a package that the tuner does not import."""
 
 _WORKER_DIED = (RayActorError, WorkerCrashedError, LocalRayletDiedError, OwnerDiedError)
+_ADDRESS = re.compile(r"^\s*ip: (?P<address>\S+)$", re.MULTILINE)
+"""Where Ray says on which machine a worker was."""
 
-"""Beginning of the reason of a trial whose whole node went: its end is nobody's fault."""
+_NODE_DIED = re.compile(
+    r"\bnode (?:has died|was (?:terminated|preempted))|\bdied by preemption|\bits owner has died"
+)
+"""Of a node. A worker's owner is this driver, which lives: Ray says so when the driver's node has died."""
 
-_NODE_DIED = re.compile(r"\bnode (?:has died|was (?:terminated|preempted))|\bdied by preemption")
 _FRAME = '  File "'
 _HANDLING = "During handling of the above exception, another exception occurred:"
 _IN_RAY = ("in skip_exceptions\n", "in ray._raylet.store_task_errors\n")
@@ -68,6 +72,22 @@ def classify(error: BaseException | None, text: str = "") -> Ending:
         return _ending(name, said, name in MEMORY_ERRORS or _says_memory(_own_part(text)))
     says_memory = memory_error(cause) is not None or _says_memory(text)
     return _ending(type(cause).__name__, first_line(_text_of(cause), MAX_REASON), says_memory)
+
+
+def died_on(error: BaseException | None, text: str = "") -> str:
+    """Returns the address of the machine on which a trial's worker died without a word; empty if it did not.
+
+    Args:
+        error: As for `classify`.
+        text: As for `classify`.
+    """
+    cause = getattr(error, "cause", None) or error
+    said = text or _text_of(cause)
+    is_of_worker = isinstance(cause, RayActorError) and type(cause).__name__ not in _LOST
+    if not is_of_worker or not _is_of_a_death(error, cause) or _NODE_DIED.search(said):
+        return ""
+    found = _ADDRESS.search(said)
+    return found["address"] if found else ""
 
 
 def failure_text(error: BaseException) -> str:

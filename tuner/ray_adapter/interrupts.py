@@ -52,12 +52,16 @@ class Interrupts:
             raise Interrupted(self.signum)
 
     def __enter__(self) -> Self:
+        self.take()
+        return self
+
+    def take(self) -> None:
+        """Takes the signals, for as long as nobody gives them back: until the end of a `with` block."""
         self._before = {signum: signal.getsignal(signum) for signum in _SIGNALS}
         ignored = self._before[signal.SIGHUP] is signal.SIG_IGN
         self._taken = tuple(signum for signum in _SIGNALS if signum != signal.SIGHUP or not ignored)
         self._terminals = tuple(fd for fd in _STANDARD_STREAMS if os.isatty(fd))
         self.listen()
-        return self
 
     def listen(self) -> None:
         """Takes the signals; once more after `ray.init`, whose C++ part prints its stack on SIGTERM."""

@@ -37,6 +37,16 @@ class Actors:
         known = self.controller._actor_manager._live_actors_to_ray_actors_resources
         return known[actor][0] if actor in known else None
 
+    def num_dead(self, but: Trial) -> int:
+        """Counts the trials, one left out, whose workers are dead, whether or not Tune knows it by now."""
+        trials = [] if self.controller is None else list(self.controller._trial_to_actor)
+        workers = [self.of(trial) for trial in trials if trial is not but]
+        return sum(_is_dead(worker) for worker in workers if worker is not None)
+
+
+def _is_dead(worker: Any) -> bool:
+    return bool(ray._private.state.actors(worker._actor_id.hex()).get("State") == "DEAD")
+
 
 class OverdueCallback(Callback):  # type: ignore[misc]  # ray ships no types
     """Kills the worker of a trial that is to be given up; its script ends with it, and the run goes on.

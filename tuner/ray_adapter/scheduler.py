@@ -10,10 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tuner.ray_adapter.bridge import Bridge
-from tuner.ray_adapter.failures import classify
+from tuner.ray_adapter.failures import classify, died_on
 from tuner.ray_adapter.overdue import Actors
 
 
@@ -48,8 +49,10 @@ class AdvisorScheduler(FIFOScheduler):  # type: ignore[misc]  # ray ships no typ
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Classifies the failure before Tune tells the searcher that there was one."""
         with self._bridge.guarded():
-            text = _text_of(trial)
-            self._bridge.note_failure(trial.trial_id, classify(_error_of(trial), text))
+            error, text = _error_of(trial), _text_of(trial)
+            if died_on(error, text) == ray.util.get_node_ip_address():
+                self._bridge.note_death(trial.trial_id, lambda: self.actors.num_dead(trial))
+            self._bridge.note_failure(trial.trial_id, classify(error, text))
             self._keep(trial, text)
 
     def _keep(self, trial: Any, text: str) -> None:

@@ -23,6 +23,7 @@ import ray
 
 from tuner.errors import ClusterError
 from tuner.ray_adapter.interrupts import Interrupts, leave_at_once
+from tuner.ray_adapter.watch import Watch
 
 INTERVAL_S = 0.2
 
@@ -34,6 +35,7 @@ PATIENCE_WITH_THE_DEAD_S = 3.0
 
 _NEEDED = ("raylet", "gcs_server")
 _THREAD = "waits for Ray"
+_watch: Watch | None = None
 
 T = TypeVar("T")
 
@@ -42,13 +44,29 @@ class LeftBehindError(Exception):
     """The thread did not come to rest, and may still go on at any time."""
 
 
+def watch_cluster() -> None:
+    """Begins to watch the processes of a cluster that was joined, without which no trial can run.
+
+    Those are the head's gcs_server and the raylet of the node that this driver is on.
+    """
+    global _watch  # noqa: PLW0603  # a process joins one cluster at a time
+    node = ray._private.worker._global_node
+    here = ray.get_runtime_context().get_node_id()
+    (own,) = (one for one in ray.nodes() if one["NodeID"] == here)
+    raylet = f"{own['NodeManagerAddress']}:{own['NodeManagerPort']}"
+    _watch = Watch({"gcs_server": str(node.gcs_address), "raylet": raylet})
+
+
 def dead_process() -> str:
-    """Name of a process of this driver's own Ray that has died; empty if none has, or Ray is not its own."""
+    """Name of a process that this driver's Ray needs and that has died; empty if none has.
+
+    Of a cluster that was joined, it has died or is out of reach, and the name comes with its address.
+    """
     processes = _own_processes()
     for name in _NEEDED:
         if any(process.poll() is not None for process in processes.get(name, ())):
             return name
-    return ""
+    return "" if _watch is None else _watch.gone
 
 
 def _own_processes() -> dict[str, list[subprocess.Popen[bytes]]]:
@@ -59,10 +77,20 @@ def _own_processes() -> dict[str, list[subprocess.Popen[bytes]]]:
 
 
 def ray_died(process: str) -> ClusterError:
-    """Returns the error for a private Ray that ended in mid-run, by whoever killed it."""
+    """Returns the error for a Ray that ended in mid-run, by whoever killed it.
+
+    Args:
+        process: As `dead_process` names it.
+    """
+    if process in _NEEDED:
+        return ClusterError(
+            f"Ray's process {process} died, so that no trial can run any more.",
+            "continue with --resume RUN; if it happens again, see whether the machine ran out of memory "
+            "(dmesg).",
+        )
     return ClusterError(
-        f"Ray's process {process} died, so that no trial can run any more.",
-        "continue with --resume RUN; if it happens again, see whether the machine ran out of memory (dmesg).",
+        f"Ray's process {process} died or is out of reach, so that no trial can run any more.",
+        "see that the cluster is up, then continue with --resume RUN.",
     )
 
 
@@ -107,7 +135,11 @@ def shut_down() -> None:
     Ray's own way would wait for what does not answer. What its processes have started is in their process
     groups, and ends with them.
     """
+    global _watch  # noqa: PLW0603  # see `watch_cluster`
     if not dead_process() and not any(thread.name == _THREAD for thread in threading.enumerate()):
+        if _watch is not None:
+            _watch.stop()
+            _watch = None
         ray.shutdown()
         return
     leave_at_once()

@@ -11,10 +11,12 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tuner.errors import RecordsError
+from tuner.runs import owner
 from tuner.runs.lines import Event, LineReader, sealed
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -37,6 +39,7 @@ class Journal:
 
     def __init__(self, path: Path, *, reopen: bool = False) -> None:
         self.path = path
+        self._own_file: Path | None = None
         try:
             self._fd = os.open(
                 path, os.O_RDWR | os.O_APPEND | (0 if reopen else os.O_CREAT | os.O_EXCL), 0o644
@@ -66,8 +69,28 @@ class Journal:
                 f"{self.path}: a process still writes to it: the run has not ended.",
                 "wait for its end, or stop it.",
             ) from error
-        except OSError:
-            return  # a file system without locks, where two processes cannot be told apart
+        except OSError:  # a file system without locks
+            self._enter()
+
+    def _enter(self) -> None:
+        """Keeps all others out by a file of this process; see `owner`."""
+        try:
+            self._own_file, others = owner.enter(self.path.parent)
+        except OSError as error:
+            self.close()
+            raise RecordsError(
+                f"{self.path.parent}: cannot make a file here: {error.strerror}.", f"{_remedy(error)}."
+            ) from error
+        if not others:
+            return
+        self.close()
+        first, said = others[0], f"{self.path}: {others[0]} still writes to it"
+        if first.lives():
+            raise RecordsError(f"{said}: the run has not ended.", "wait for its end, or stop it.")
+        raise RecordsError(
+            f"{said}, as far as can be told here: the run has not ended.",
+            f"see that it has ended, then remove {first.file}.",
+        )
 
     def append(self, event: str, /, *, elapsed_s: float, **fields: Any) -> None:
         """Writes one event and returns once it is on disk.
@@ -131,6 +154,10 @@ class Journal:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+        if self._own_file is not None:
+            with suppress(OSError):  # on a disk that is gone or read-only; the next one finds it dead
+                self._own_file.unlink()
+            self._own_file = None
 
 
 def journal_of(folder: Path) -> Path:
@@ -217,7 +244,8 @@ class Tail:
 def is_held(path: Path) -> bool | None:
     """Whether a process of this machine has the journal open: the run goes on.
 
-    None where that cannot be told, because the file system knows no locks.
+    None where that cannot be told: the file system knows no locks, and no process has left its name there,
+    or one of another machine (see `owner`).
 
     Raises:
         RecordsError: The file cannot be read.
@@ -231,7 +259,8 @@ def is_held(path: Path) -> bool | None:
     except BlockingIOError:
         return True
     except OSError:
-        return None
+        lives = {writer.lives() for writer in owner.writers(path.parent)} or {None}
+        return True if True in lives else None if None in lives else False
     finally:
         os.close(fd)
     return False
