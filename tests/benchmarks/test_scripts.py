@@ -139,6 +139,17 @@ def test_stopped_trials_counts_what_is_on_the_front(
     assert summary["on_the_front"] >= 1
 
 
+def test_faults_alone_quick_sees_a_failed_import_a_silent_nan_and_a_dead_worker() -> None:
+    printed, summary = last_line("benchmarks.faults_alone", "--quick")
+    assert summary.keys() == {
+        *("faults", "waiting", "silent", "exit_0", "lost_results", "steps_again", "ray", "optuna")
+    }
+    assert summary["faults"] == 3
+    assert printed.count("exit 0 after") == summary["exit_0"]
+    assert "exit 1 after" in printed
+    assert "still waiting" not in printed
+
+
 def test_sinks_quick_times_runs_with_and_without_them() -> None:
     printed, summary = last_line("benchmarks.sinks", "--quick", "--arms", "all")
     assert set(summary) == {
