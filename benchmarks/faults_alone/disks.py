@@ -58,7 +58,7 @@ def folder_is_moved() -> Seen:
 
 def folder_is_deleted() -> Seen:
     """The folder of the results is deleted in mid-run."""
-    seen, program_files = _with_folder(lambda program: shutil.rmtree(program.storage))
+    seen, program_files = _with_folder(lambda program: shutil.rmtree(program.storage, ignore_errors=True))
     return seen.also(**program_files)
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,13 +129,19 @@ def trainable(options: dict[str, Any]) -> Any:
     return Training
 
 
+def say(text: str) -> None:
+    """Prints a line for whoever watches; where standard output is full, only Ray is to stumble over that."""
+    with suppress(OSError):
+        print(text, flush=True)
+
+
 def main() -> None:
     """Searches, or goes on, and prints what there is in the end."""
     options = DEFAULTS | json.loads(sys.argv[1])
     OPTIONS.update(options)
-    print("STARTS", flush=True)
+    say("STARTS")
     ray.init(**options["init"])
-    print("STARTED", flush=True)
+    say("STARTED")
     storage = options["storage"]
     if options["restore"]:
         folder = os.path.join(os.path.expanduser(storage), "alone")
@@ -148,11 +155,11 @@ def main() -> None:
         set_clock_back()
     results = tuner.fit()
     told = [
-        {"trial": (r.metrics or {}).get("trial_id"), "epoch": (r.metrics or {}).get("epoch"),
-         "error": str(r.error)[:200] if r.error else None}
-        for r in results
-    ]  # fmt: skip
-    print("RESULTS " + json.dumps(told), flush=True)
+        {name: (result.metrics or {}).get(key) for name, key in (("trial", "trial_id"), ("loss", "loss"))}
+        | {"error": str(result.error)[:200] if result.error else None}
+        for result in results
+    ]
+    say("RESULTS " + json.dumps(told))
 
 
 if __name__ == "__main__":

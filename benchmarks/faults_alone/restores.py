@@ -31,7 +31,8 @@ def _restored(change: Callable[[Path], None], **options: Any) -> Seen:
         change(program.storage / "alone")
         program.start(restore=True, **options)
         seen = watch(program, from_start=True)
-        return seen.also(number_of_results=len(program.results or []))
+        losses = [round(one["loss"] or 0.0, 2) for one in program.results or []]
+        return seen.also(losses=losses)
 
 
 def _state(folder: Path) -> Path:
@@ -79,11 +80,10 @@ def state_has_another_value() -> Seen:
 
 
 def _with_loss(part: str, loss: float) -> str:
-    """Returns a trial's JSON in the state with another loss, wherever it is."""
+    """Returns a part of a trial's state, as JSON, with another loss if it has the last result."""
     data = json.loads(part)
-    for result in (data.get("last_result"), data):
-        if isinstance(result, dict) and "loss" in result:
-            result["loss"] = loss
+    if "loss" in data.get("last_result", {}):
+        data["last_result"]["loss"] = loss
     return json.dumps(data)
 
 
@@ -133,6 +133,7 @@ def training_is_changed() -> Seen:
 def restored_twice_at_once() -> Seen:
     """Two processes restore one experiment at the same time."""
     with _killed() as program, Program(**_same_place(program)) as other:
+        other.notes_file = program.notes_file
         program.start(restore=True)
         other.start(restore=True)
         seen = watch(program, from_start=True)

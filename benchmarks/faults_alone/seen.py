@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from typing import Any
 
 from benchmarks.faults_alone.watched import LIMIT_S, POLL_S, Program, first_word_of_trouble
@@ -100,9 +101,6 @@ def steps_again(program: Program) -> int:
 
 def headline(all_seen: Sequence[Seen]) -> dict[str, Any]:
     """Returns the headline figures."""
-    import optuna
-    import ray
-
     return {
         "faults": len(all_seen),
         "waiting": sum(seen.is_waiting for seen in all_seen),
@@ -110,8 +108,8 @@ def headline(all_seen: Sequence[Seen]) -> dict[str, Any]:
         "exit_0": sum(seen.code == 0 for seen in all_seen),
         "lost_results": sum(seen.is_lost for seen in all_seen),
         "steps_again": sum(seen.again for seen in all_seen),
-        "ray": ray.__version__,
-        "optuna": optuna.__version__,
+        "ray": version("ray"),
+        "optuna": version("optuna"),
     }
 
 

@@ -66,13 +66,13 @@ def error_of_5_mb() -> Seen:
 
 def odd_texts() -> Seen:
     """The second trial reports 5 MB of text, escape codes, line breaks and a formula."""
-    choices = ["yes", "1e5", "a: b", "one\ntwo", "\x1b[31mred", "y" * 50_000]
-    with Program(fault="odd texts", choices=choices, trials=6).start() as program:
+    choices = ["yes", "1e5: a\nb", "\x1b[31mred", "y" * 50_000]
+    with Program(fault="odd texts", choices=choices, trials=10, steps=2, step_s=0.1).start() as program:
         seen = watch(program, from_start=True)
         tables = list(program.storage.rglob("progress.csv"))
         return seen.also(
             printed_bytes=len(program.said),
-            escape_code="\x1b[31mred" in program.said or "\x1b[31mname" in program.said,
+            printed_escape_codes=[text for text in ("red", "name") if f"\x1b[31m{text}" in program.said],
             result_json_bytes=max(
                 (p.stat().st_size for p in program.storage.rglob("result.json")), default=0
             ),
