@@ -1,8 +1,8 @@
 """Puts real faults into a plain Ray Tune and OptunaSearch program, and says what an operator sees.
 
-    python -m benchmarks.faults_alone                      # every fault, about 25 minutes on 2 cores
+    python -m benchmarks.faults_alone                      # every fault, about 35 minutes on 2 cores
     python -m benchmarks.faults_alone raylet_dies ctrl_c   # some of them
-    python -m benchmarks.faults_alone --quick              # three of them, under a minute
+    python -m benchmarks.faults_alone --quick              # three of them, in about a minute
     python -m benchmarks.faults_alone --list               # their names
 
 The program (program.py) has no line of ours: a class that trains, OptunaSearch, tune.Tuner, one trial at a

@@ -60,13 +60,14 @@ def cannot_be_pickled(kind: type) -> type:
     return type("Training", (kind,), {"lock": threading.Lock()})
 
 
-def set_clock_back(after_s: float = 2.0, by_s: float = HOURS_S) -> None:
-    """Lets this process see a clock that is set back, as an administrator or NTP does."""
+def set_clock_back(notes: Path) -> None:
+    """Lets this process see a clock that is set back by an hour, once a first step was noted."""
     now = time.time
 
     def set_back() -> None:
-        time.sleep(after_s)
-        time.time = lambda: now() - by_s
+        while not (notes.exists() and "step" in notes.read_text()):
+            time.sleep(0.1)
+        time.time = lambda: now() - HOURS_S
         print("SET BACK", flush=True)
 
     threading.Thread(target=set_back, daemon=True).start()

@@ -7,7 +7,7 @@ import signal
 import time
 
 from benchmarks.faults_alone.seen import Seen, watch
-from benchmarks.faults_alone.watched import Program
+from benchmarks.faults_alone.watched import LIMIT_S, Program
 
 
 def gcs_dies_in_setup() -> Seen:
@@ -135,7 +135,7 @@ def four_kills_in_a_row() -> Seen:
     rng = random.Random(0)
     with Program(trials=12) as undisturbed:
         undisturbed.start()
-        watch(undisturbed)
+        watch(undisturbed, 2 * LIMIT_S)
         expected = _configurations(undisturbed)
     with Program(trials=12).start() as program:
         waits_s = []
@@ -150,7 +150,7 @@ def four_kills_in_a_row() -> Seen:
             waits_s.append(round(watch(program, 30.0).ended_s))
             program.end()
             program.start(restore=True)
-        seen = watch(program)
+        seen = watch(program, 2 * LIMIT_S)
         found = _configurations(program)
         return seen.also(waits_s=waits_s, same_configurations=found == expected, configurations=len(found))
 

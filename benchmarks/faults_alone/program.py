@@ -33,7 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "time_budget_s": None,
     "gpus": 0,
     "sqlite": None,  # Optuna's storage: a file; None for memory
-    "choices": None,  # values of a second parameter
+    "choices": None,  # values of a second parameter, or how many
     "low": 0.0,  # of the first parameter
     "wandb": False,
     "restore": False,
@@ -88,7 +88,8 @@ def new_tuner(options: dict[str, Any], storage: str) -> tune.Tuner:
     """Returns the search that begins."""
     space: dict[str, Any] = {"x": tune.uniform(options["low"], 1.0)}
     if options["choices"]:
-        space["choice"] = tune.choice(options["choices"])
+        choices = options["choices"]
+        space["choice"] = tune.choice(choices if isinstance(choices, list) else list(range(choices)))
     file = options["sqlite"]
     search = OptunaSearch(
         metric="loss",
@@ -152,7 +153,7 @@ def main() -> None:
     else:
         tuner = new_tuner(options, storage)
     if options["fault"] == "clock is set back":
-        set_clock_back()
+        set_clock_back(Path(options["notes"]))
     results = tuner.fit()
     told = [
         {name: (result.metrics or {}).get(key) for name, key in (("trial", "trial_id"), ("loss", "loss"))}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults_alone.seen import Seen, watch
-from benchmarks.faults_alone.watched import Program
+from benchmarks.faults_alone.watched import LIMIT_S, Program
 
 ELSEWHERE = """
 def needed_by(kind):
@@ -68,7 +68,7 @@ def odd_texts() -> Seen:
     """The second trial reports 5 MB of text, escape codes, line breaks and a formula."""
     choices = ["yes", "1e5: a\nb", "\x1b[31mred", "y" * 50_000]
     with Program(fault="odd texts", choices=choices, trials=10, steps=2, step_s=0.1).start() as program:
-        seen = watch(program, from_start=True)
+        seen = watch(program, 2 * LIMIT_S, from_start=True)
         tables = list(program.storage.rglob("progress.csv"))
         return seen.also(
             printed_bytes=len(program.said),
