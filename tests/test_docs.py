@@ -94,7 +94,7 @@ def test_every_flag_of_the_command_line_is_explained_in_its_help():
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_every_relative_link_leads_somewhere(page: Path):
-    for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
+    for target in re.findall(r"\]\((?!https?://)([^)#\s]+)", page.read_text()):
         assert (page.parent / target).exists(), target
 
 

@@ -139,6 +139,27 @@ def test_stopped_trials_counts_what_is_on_the_front(
     assert summary["on_the_front"] >= 1
 
 
+def test_faults_alone_tells_what_it_saw_of_a_program_that_cannot_import_a_module(
+    last_line_here: Call,
+) -> None:
+    """One that needs no Ray."""
+    printed, summary = last_line_here("benchmarks.faults_alone", "module_raises")
+    assert summary.pop("ray").startswith("2.60.")
+    assert summary.pop("optuna").startswith("5.")
+    none = dict.fromkeys(("waiting", "silent", "exit_0", "lost_results", "steps_again"), 0)
+    assert summary == none | {"faults": 1}
+    assert "exit 1 after" in printed
+    assert "raise RuntimeError('at import')" in printed
+
+
+def test_faults_alone_names_a_fault_that_it_does_not_know(
+    last_line_here: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        last_line_here("benchmarks.faults_alone", "no_such_fault")
+    assert "no such fault: no_such_fault. Fix: --list shows their names" in capsys.readouterr().err
+
+
 def test_sinks_quick_times_runs_with_and_without_them() -> None:
     printed, summary = last_line("benchmarks.sinks", "--quick", "--arms", "all")
     assert set(summary) == {

@@ -1,5 +1,6 @@
 """The driver's own death is never counted against the trial that ran."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,12 +17,12 @@ from tuner.runs.journal import read_journal
 pytestmark = pytest.mark.usefixtures("ray_resources")
 
 KILLS = (
-    ("ask", signal.SIGTERM),
+    ("ask", signal.SIGHUP),
     ("ask", signal.SIGKILL),
     ("ask", signal.SIGKILL),
     ("observe", signal.SIGKILL),
 )
-"""Once an event of this kind was written, this signal is sent."""
+"""Once an event of this kind was written, this signal is sent; SIGHUP when a terminal goes away."""
 
 
 @pytest.mark.timeout(400)
@@ -38,6 +39,10 @@ def test_a_driver_that_dies_before_and_after_the_first_report_leaves_a_baseline_
     for event, signum in KILLS:
         expected = -signal.SIGKILL if signum == signal.SIGKILL else 143
         assert kill_driver(words, last / "journal.jsonl", event, signum) == expected
+        if signum == signal.SIGHUP:
+            assert json.loads((last / "result.json").read_text())["sentence"].startswith(
+                "Interrupted by SIGHUP"
+            )
         words = ["--resume", str(last)]
     more = {"cwd": ROOT, "env": environment(), "capture_output": True, "text": True}
     done = subprocess.run(driver(words), **more, check=False)

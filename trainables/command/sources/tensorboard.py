@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from trainables.command.sources.followed import Record
 from trainables.command.sources.protobuf import fields_of
+from trainables.command.sources.stamps import Stamps
 
 MAX_EVENT = 2**20
 """Bytes of the longest event that is looked at: longer ones are pictures and histograms."""
@@ -59,9 +60,11 @@ class EventFolder:
         self._last_step: int | None = None
         self._tags: dict[str, float] = {}
         self._has_read = False
+        self._stamps = Stamps()
 
     def poll(self, *, is_end: bool) -> Iterator[Record]:
         """See ``Source``."""
+        self._stamps.poll()
         if is_end or time.monotonic() - self._scanned_s >= _RESCAN_S:
             self._offsets = dict.fromkeys(self._files(), 0) | self._offsets
             self._scanned_s = time.monotonic()
@@ -120,7 +123,7 @@ class EventFolder:
                 return
             self._last_step = step
             self._steps = {other: rest for other, rest in self._steps.items() if other > step}
-            age_s = max(0.0, time.time() - max(found[tag].wall_s for tag in self._nrmse))
+            age_s = self._stamps.age_s(max(found[tag].wall_s for tag in self._nrmse))
             yield {tag: scalar.value for tag, scalar in found.items()}, age_s
 
 

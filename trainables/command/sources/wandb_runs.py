@@ -18,6 +18,7 @@ from trainables.command.objects import MAX_NAMES
 from trainables.command.sources.followed import Record
 from trainables.command.sources.protobuf import fields_of
 from trainables.command.sources.record_file import RecordFile
+from trainables.command.sources.stamps import Stamps
 
 _RESCAN_S = 1.0
 _HISTORY, _SUMMARY = 2, 3  # fields of W&B's message Record; items are field 1 of each
@@ -45,9 +46,11 @@ class RunFolder:
         self._run_id = ""
         self._seen: dict[str, Any] = {}
         self._summary: dict[str, Any] = {}
+        self._stamps = Stamps()
 
     def poll(self, *, is_end: bool) -> Iterator[Record]:
         """See ``Source``."""
+        self._stamps.poll()
         if is_end or time.monotonic() - self._scanned_s >= _RESCAN_S:
             new = sorted(set(self._found()) - self._before - set(self._files), key=_begin_of)
             self._files |= {path: RecordFile(path) for path in new}
@@ -86,7 +89,7 @@ class RunFolder:
             if self._has_wanted(values):
                 self._require_one_run(path)
             logged_s = values.get(_TIME)
-            yield values, max(0.0, time.time() - logged_s) if isinstance(logged_s, float) else 0.0
+            yield values, self._stamps.age_s(logged_s) if isinstance(logged_s, float) else 0.0
 
     def _note(self, values: dict[str, Any]) -> None:
         """Keeps names for a message: one that says that the wanted ones are missing."""
