@@ -143,7 +143,7 @@ def _settle(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error(f"no arm is called {', '.join(unknown)}; there are {', '.join(known)}")
     if there is None and (args.quick or is_whole):
         print(
-            f"The reference search is not compared with: give its folder with --reference or {FOLDER_VARIABLE}.",
+            f"No reference search is compared with: give its folder with --reference or {FOLDER_VARIABLE}.",
             file=sys.stderr,
         )
 

@@ -81,9 +81,8 @@ class ArmRun:
     def charged(self) -> float:
         """What the run adds to the cost of a success.
 
-        It is the full budget if it failed, and what was spent until it had succeeded for good if it succeeded:
-        a search that goes on to be surer, or to find something still faster, is not charged for that, and one
-        that ends early with a wrong answer is not let off.
+        It is the full budget if it failed, and what was spent until it had succeeded for good if it did. So
+        nobody is charged for going on to be surer, and nobody let off for ending early with a wrong answer.
         """
         if not self.is_success:
             return self.budget or self.cost

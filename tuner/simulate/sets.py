@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 from tuner.errors import TunerError
 from tuner.simulate import harder, instances
@@ -30,8 +31,10 @@ def make_instance(name: str, seed: int, *, budget_units: float = 50.0, num_worke
     """
     set_name = next((set_name for set_name, names in SETS.items() if name in names), None)
     if set_name is None:
-        known = ", ".join(name for names in SETS.values() for name in names)
-        raise TunerError(f"there is no simulated instance {name!r}.", f"use one of {known}.")
+        known = [name for names in SETS.values() for name in names]
+        near = ", ".join(get_close_matches(name, known, n=3, cutoff=0.4))
+        hint = f"you may mean {near}." if near else "use a name of tuner.simulate.SETS."
+        raise TunerError(f"there is no simulated instance {name!r}.", hint)
     if set_name in HARDER_SETS:
         instance = harder.draw(set_name, name, seed, budget_units)
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from foundation.arrays import Floats
-from tuner.simulate.curves import CURVES, Curve, regular
+from tuner.simulate.curves import CURVES, Curve
 from tuner.simulate.harder.shapes import scales
 from tuner.simulate.hardware import Columns
 from tuner.simulate.quality import Rng
@@ -16,9 +16,11 @@ from tuner.simulate.quality import Rng
 
 def crossing_late(columns: Columns, excess: Floats, num_epochs: int, rng: Rng) -> Floats:
     """What ends better looks worse for two thirds of the training, and overtakes at its end."""
-    left = np.minimum((1 - np.arange(1, num_epochs + 1) / num_epochs) / 0.3, 1.0)
-    against = rng.uniform(1.2, 2.0) * (excess - np.median(excess))[:, None] * left
-    factors: Floats = regular(columns, excess, num_epochs, rng) - np.clip(against, -0.15, 0.15)
+    epochs = np.arange(1, num_epochs + 1)
+    decay = np.exp(-epochs / rng.uniform(1.2, 2.2))
+    left = np.clip((0.95 - epochs / num_epochs) / 0.35, 0.0, 1.0)
+    against = rng.uniform(1.6, 2.4) * (excess - np.median(excess))[:, None] * left
+    factors: Floats = 1 + rng.uniform(0.5, 1.0) * (decay - decay[-1]) - np.clip(against, -0.15, 0.15)
     return factors
 
 

@@ -31,6 +31,8 @@ from tuner.simulate.noise import generator
 from tuner.simulate.quality import QualityLaw, Rng
 from tuner.simulate.truth import Truth
 
+Groups = npt.NDArray[np.intp]
+
 LAWS: dict[str, dict[str, QualityLaw]] = {
     "develop": DEVELOP_LAWS,
     "select": SELECT_LAWS,
@@ -50,8 +52,9 @@ RATES = 3.0
 """Doublings from the lowest learning rate to the highest."""
 
 
-NUM_DRAWS = 20
-"""Draws of the laws, until one has the margin and the share of feasible points that are wanted."""
+NUM_DRAWS, NUM_POINTS = 20, 30_000
+"""Draws of the laws, until one has the margin and the share of feasible points that are wanted, and points of
+all draws together: a large lattice is so dense that further draws hardly help."""
 
 MOST_SHORT = 0.01
 """What is wanted of a draw may be missed by so much; see `thin_threshold`."""
@@ -66,13 +69,14 @@ def draw(set_name: str, name: str, seed: int, budget_units: float) -> Instance:
     recipe = HARDER_SETS[set_name][name]
     margin = drawn_margin(generator("harder", name, seed))
     study = replace(_study(recipe.card, recipe.num_rates, recipe.num_precisions), seed=seed)
+    groups = _groups(study, is_declared=recipe.is_declared)
     best, least = None, np.inf
     for attempt in range(NUM_DRAWS):
         rng = generator("harder", name, seed, attempt)
-        found = _drawn(set_name, recipe, study, margin, rng)
+        found = _drawn(set_name, recipe, study, groups, margin, rng)
         if found and found.short < least:
             best, least = (found, rng), found.short
-        if least <= MOST_SHORT:
+        if least <= MOST_SHORT or (best and (attempt + 1) * len(study.lattice) >= NUM_POINTS):
             break
     if best is None:
         raise TunerError(f"no draw of {name} has a baseline that {recipe.baseline}.", "use another seed.")
@@ -102,13 +106,16 @@ class _Drawn:
     short: float
 
 
-def _drawn(set_name: str, recipe: HarderRecipe, study: StudySpec, margin: float, rng: Rng) -> _Drawn | None:
+def _drawn(
+    set_name: str, recipe: HarderRecipe, study: StudySpec, groups: Groups, margin: float, rng: Rng
+) -> _Drawn | None:
     """A truth with its threshold and baseline; None if no point is such a baseline."""
     columns, usual = study.lattice.columns, study.lattice.index(study.baseline)
     assert usual is not None  # the loader has checked it
     excess = LAWS[set_name][recipe.law](columns, rng)
     excess = recipe.scale * (excess - excess[usual])
-    nrmse = _nrmse(excess, SHAPES[set_name][recipe.curve], recipe, columns, study.stage.num_epochs, rng)
+    factors = SHAPES[set_name][recipe.curve](columns, excess, study.stage.num_epochs, rng)
+    nrmse = _nrmse(excess, factors, groups, rng)
     law = law_of(study, loader=recipe.loader)
     truth = _with_time(truth_of(law, study, nrmse), recipe, columns, rng)
     threshold, short = thin_threshold(truth, recipe.regime, margin, rng)
@@ -141,14 +148,17 @@ def _study(card: str, num_rates: int, num_precisions: int) -> StudySpec:
     return replace(study, lattice=lattice, baseline=extended(study.baseline), guide=guide)
 
 
-def _nrmse(
-    excess: Floats, curve: Curve, recipe: HarderRecipe, columns: Columns, num_epochs: int, rng: Rng
-) -> Floats:
+def _groups(study: StudySpec, *, is_declared: bool) -> Groups:
+    """The number of the group of points that cannot differ in NRMSE, for every point, shape (points,)."""
+    return quality_groups(study.lattice.columns) if is_declared else np.arange(len(study.lattice))
+
+
+def _nrmse(excess: Floats, factors: Floats, groups: Groups, rng: Rng) -> Floats:
     """Mean NRMSE after every epoch, shape (points, epochs)."""
-    groups: npt.NDArray[np.intp] = quality_groups(columns) if recipe.is_declared else np.arange(len(excess))
+    num_epochs = factors.shape[1]
     private = rng.normal(size=(groups.max() + 1, num_epochs))[groups] * settling(num_epochs)
-    factors = curve(columns, excess, num_epochs, rng) * np.exp(private)
-    drawn: Floats = BASELINE_NRMSE * np.maximum(1 + excess, 0.5)[:, None] * factors
+    final = BASELINE_NRMSE * np.maximum(1 + excess, 0.5)
+    drawn: Floats = final[:, None] * factors * np.exp(private)
     return drawn
 
 
