@@ -35,7 +35,11 @@ from tuner.errors import TunerError  # noqa: E402
 from tuner.simulate import SETS  # noqa: E402
 
 QUICK_ARMS = ("ours", "heuristic", "reference")
-QUICK_INSTANCES = ("unseen-cliff-a100-padded", "other-voronoi-a100")
+QUICK_INSTANCES = (
+    *("unseen-saturation-rtx4090", "unseen-critical-h100-outliers"),
+    *("other-voronoi-a100", "other-divisors-h100"),
+)
+QUICK_SEEDS = 3
 QUICK_LATENCY = ("100",)
 LATENCY = ("100", "1000", "5000", "1000_of_12816_points")
 
@@ -79,7 +83,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--quick", action="store_true", help="an instance of each reported set, two seeds, three arms")
+    add("--quick", action="store_true", help="two instances of each reported set, three seeds, three arms")
     add("--arms", nargs="*", metavar="ARM", help="all that are there, if not given")
     add(
         "--sets",
@@ -134,7 +138,7 @@ def _settle(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     is_whole = args.arms is None and not args.instances
     if args.quick:
         args.arms = [arm for arm in QUICK_ARMS if arm in known]
-        args.seeds, args.sets, args.instances = 2, list(REPORTED), QUICK_INSTANCES
+        args.seeds, args.sets, args.instances = QUICK_SEEDS, list(REPORTED), QUICK_INSTANCES
     elif args.arms is None:
         args.arms = list(known)
     if args.latency is None:
