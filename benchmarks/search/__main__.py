@@ -39,7 +39,7 @@ QUICK_INSTANCES = (
     *("unseen-saturation-rtx4090", "unseen-critical-h100-outliers"),
     *("other-voronoi-a100", "other-divisors-h100"),
 )
-QUICK_SEEDS = 3
+QUICK_SEEDS = 2
 QUICK_LATENCY = ("100",)
 LATENCY = ("100", "1000", "5000", "1000_of_12816_points")
 
@@ -83,7 +83,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--quick", action="store_true", help="two instances of each reported set, three seeds, three arms")
+    add("--quick", action="store_true", help="two instances of each reported set, two seeds, three arms")
     add("--arms", nargs="*", metavar="ARM", help="all that are there, if not given")
     add(
         "--sets",

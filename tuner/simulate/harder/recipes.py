@@ -67,7 +67,9 @@ DEVELOP: dict[str, HarderRecipe] = {
     "develop-bumps-a100-misses": _R(law="bumps", card="a100", baseline="misses", curve="misleading"),
     "develop-chunks-a100-micro": _R(law="small_chunks", card="a100", is_declared=False),
     "develop-tuned-3204-points": _R(law="tuned_hinges", card="rtx4090", num_rates=3, num_precisions=2),
-    "develop-tuned-30456-points": _R(law="tuned_hinges", card="a100", num_rates=27, num_precisions=2),
+    "develop-tuned-30456-points": _R(
+        law="tuned_hinges", card="a100", scale=1.5, regime="tight", num_rates=27, num_precisions=2
+    ),
 }
 
 SELECT: dict[str, HarderRecipe] = {
@@ -104,7 +106,13 @@ HELD_OUT: dict[str, HarderRecipe] = {
         law="chunk_statistics", card="a100", curve="power_decay", is_declared=False
     ),
     "unseen-tuned-30456-points": _R(
-        law="tuned_saturation", card="a100", curve="power_decay", num_rates=27, num_precisions=2
+        law="tuned_saturation",
+        card="a100",
+        curve="power_decay",
+        scale=1.5,
+        regime="tight",
+        num_rates=27,
+        num_precisions=2,
     ),
 }
 
