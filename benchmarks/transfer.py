@@ -27,7 +27,7 @@ from benchmarks.search.arms import Ours  # noqa: E402
 from benchmarks.search.play import Task, play  # noqa: E402
 from benchmarks.search.results import (  # noqa: E402
     ArmRun,
-    cost_of_success,
+    cost_as_spent,
     grouped,
     interval,
     lies_pct,
@@ -52,6 +52,7 @@ INSTANCES = (
 )
 QUICK_INSTANCES = ("dev-logarithmic-a100",)
 OFFSET_PCT = 0.5
+BUDGET_UNITS = 50.0
 ARMS = ("cold", "warm", "warm +0.5 %", "warm, other law")
 
 
@@ -95,7 +96,7 @@ class _Kept:
 
 def play_pair(pair: Pair) -> list[ArmRun]:
     """Plays the study on the first card, then each arm on the second, and returns the arms' outcomes."""
-    there, here = transfer_pair(pair.instance, CARD, pair.seed)
+    there, here = transfer_pair(pair.instance, CARD, pair.seed, budget_units=BUDGET_UNITS)
     found = []
     warm_starts = {"warm": _learnt_on(there, pair), "cold": None}
     for arm in pair.arms:
@@ -115,7 +116,9 @@ def _learnt_on(instance: Instance, pair: Pair) -> WarmStart:
 
 
 def _task(pair: Pair, arm: str) -> Task:
-    return Task(arm=arm, set_name="transfer", instance=pair.instance, seed=pair.seed)
+    return Task(
+        arm=arm, set_name="transfer", instance=pair.instance, seed=pair.seed, budget_units=BUDGET_UNITS
+    )
 
 
 def main() -> None:
@@ -172,7 +175,7 @@ def _table(outcomes: Sequence[ArmRun]) -> str:
 def _line(name: str, runs: Sequence[ArmRun]) -> str:
     mean_cost = sum(o.cost for o in runs) / len(runs)
     return (
-        f"{name:<34}{len(runs):>6}{success_pct(runs):>11.0f}{mean_cost:>8.1f}{cost_of_success(runs):>14.1f}"
+        f"{name:<34}{len(runs):>6}{success_pct(runs):>11.0f}{mean_cost:>8.1f}{cost_as_spent(runs):>14.1f}"
         f"{lies_pct(runs):>8.1f}"
     )
 
@@ -182,9 +185,9 @@ def summary(outcomes: Sequence[ArmRun]) -> dict[str, object]:
     by_arm = grouped(outcomes, lambda o: o.arm)
     cold, warm = by_arm.get("cold"), by_arm.get("warm")
     return {
-        "transfer_cost_ratio": ratio(cold, warm).as_list() if cold and warm else None,
-        "cold_cost": interval(cold, cost_of_success).as_list() if cold else None,
-        "warm_cost": interval(warm, cost_of_success).as_list() if warm else None,
+        "transfer_cost_ratio": ratio(cold, warm, cost_as_spent).as_list() if cold and warm else None,
+        "cold_cost": interval(cold, cost_as_spent).as_list() if cold else None,
+        "warm_cost": interval(warm, cost_as_spent).as_list() if warm else None,
         "lies_pct": {arm: interval(runs, lies_pct).as_list() for arm, runs in by_arm.items()},
     }
 

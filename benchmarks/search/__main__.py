@@ -2,9 +2,9 @@
 
 Every arm gets the same instances, seeds and budgets.
 
-    python -m benchmarks.search --quick                         # under a minute: shows that it works, no more
-    python -m benchmarks.search --arms ours --sets dev          # what a search is developed on
-    python -m benchmarks.search                                 # everything, hours
+    python -m benchmarks.search --quick                           # minutes: shows that it works, no more
+    python -m benchmarks.search --arms ours --sets develop        # what a search is developed on
+    python -m benchmarks.search                                   # what is reported, hours
 
 All figures are simulated, except those of real runs that were loaded. The last line is one line of JSON. A
 figure in it is [value, low, high] with a 95 % bootstrap interval, or null if it was not measured.
@@ -26,13 +26,22 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 from benchmarks.search.arms import arms  # noqa: E402
 from benchmarks.search.latency import LOADS, measure  # noqa: E402
 from benchmarks.search.peers import quiet  # noqa: E402
-from benchmarks.search.play import Task, play  # noqa: E402
+from benchmarks.search.play import BUDGET_UNITS, Task, play  # noqa: E402
 from benchmarks.search.public import names as public_names  # noqa: E402
+from benchmarks.search.reference import FOLDER_VARIABLE, folder  # noqa: E402
 from benchmarks.search.results import ArmRun, grouped, load, save  # noqa: E402
-from benchmarks.search.tables import summary, table  # noqa: E402
+from benchmarks.search.tables import REPORTED, summary, table  # noqa: E402
+from tuner.errors import TunerError  # noqa: E402
 from tuner.simulate import SETS  # noqa: E402
 
-QUICK_INSTANCES = ("dev-logarithmic-a100", "dev-plateau-rtx4090")
+QUICK_ARMS = ("ours", "heuristic", "reference")
+QUICK_INSTANCES = (
+    *("unseen-saturation-rtx4090", "unseen-critical-h100-outliers"),
+    *("other-voronoi-a100", "other-divisors-h100"),
+)
+QUICK_SEEDS = 2
+QUICK_LATENCY = ("100",)
+LATENCY = ("100", "1000", "5000", "1000_of_12816_points")
 
 
 def main() -> None:
@@ -74,23 +83,28 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--quick", action="store_true", help="two instances, two seeds, three arms")
-    add("--arms", nargs="*", default=list(arms()), metavar="ARM", help=f"of {', '.join(arms())}")
+    add("--quick", action="store_true", help="two instances of each reported set, two seeds, three arms")
+    add("--arms", nargs="*", metavar="ARM", help="all that are there, if not given")
     add(
         "--sets",
         nargs="+",
-        default=list(sets()),
+        default=list(REPORTED),
         choices=list(sets()),
-        help="development, held-out, alien, public",
+        help="or held_out and alien",
     )
     add("--instances", nargs="+", metavar="NAME", help="only these")
     add("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N-1")
     add("--first-seed", type=int, default=0, metavar="N", help="start at another seed")
     add(
-        "--budget", type=float, default=50.0, metavar="UNITS", help="GPU-seconds, in trainings of the optimum"
+        "--budget",
+        type=float,
+        default=BUDGET_UNITS,
+        metavar="UNITS",
+        help="GPU-seconds, in trainings of the reference optimum",
     )
     add("--workers", type=int, default=1, metavar="N", help="trials at once")
-    add("--against-workers", type=int, default=4, metavar="N", help="ours with N workers too, but on dev")
+    add("--against-workers", type=int, default=4, metavar="N", help="ours with N workers too, if reported")
+    add("--reference", metavar="DIR", help=f"the folder of the reference search, or set {FOLDER_VARIABLE}")
     add(
         "--table",
         type=Path,
@@ -100,7 +114,6 @@ def _arguments() -> argparse.Namespace:
     add(
         "--latency",
         nargs="*",
-        default=[],
         choices=list(LOADS),
         help="time suggestions after so many trials, of one worker",
     )
@@ -109,17 +122,34 @@ def _arguments() -> argparse.Namespace:
     add("--load", type=Path, nargs="+", default=[], metavar="FILE", help="join outcomes saved before")
     add("--processes", type=int, default=os.cpu_count(), metavar="N", help="runs at once, here")
     args = parser.parse_args()
-    if args.quick:
-        args.arms, args.seeds, args.sets, args.instances = (
-            ["ours", "random", "heuristic"],
-            2,
-            ["dev"],
-            QUICK_INSTANCES,
-        )
-    unknown = [name for name in args.arms if name not in arms()]
-    if unknown:
-        parser.error(f"no arm is called {', '.join(unknown)}; there are {', '.join(arms())}")
+    _settle(args, parser)
     return args
+
+
+def _settle(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Fills in what was not given, and ends with a message if an arm or the reference is not there."""
+    if args.reference is not None:
+        os.environ[FOLDER_VARIABLE] = args.reference
+    try:
+        there = folder()
+    except TunerError as error:
+        parser.error(str(error))
+    known = arms()
+    is_whole = args.arms is None and not args.instances
+    if args.quick:
+        args.arms = [arm for arm in QUICK_ARMS if arm in known]
+        args.seeds, args.sets, args.instances = QUICK_SEEDS, list(REPORTED), QUICK_INSTANCES
+    elif args.arms is None:
+        args.arms = list(known)
+    if args.latency is None:
+        args.latency = QUICK_LATENCY if args.quick else LATENCY if is_whole else ()
+    if unknown := [name for name in args.arms if name not in known]:
+        parser.error(f"no arm is called {', '.join(unknown)}; there are {', '.join(known)}")
+    if there is None and (args.quick or is_whole):
+        print(
+            f"No reference search is compared with: give its folder with --reference or {FOLDER_VARIABLE}.",
+            file=sys.stderr,
+        )
 
 
 def _tasks(args: argparse.Namespace) -> list[Task]:
@@ -160,14 +190,14 @@ def without(tasks: Sequence[Task], saved: Sequence[ArmRun]) -> list[Task]:
 
 
 def _workers(arm: str, set_name: str, args: argparse.Namespace) -> list[int]:
-    """Returns the numbers of workers an arm plays with; ours has two of them on the reporting sets."""
-    is_compared = arm == "ours" and set_name != "dev" and args.against_workers != args.workers
+    """Returns the numbers of workers an arm plays with; ours has two of them on the reported sets."""
+    is_compared = arm == "ours" and set_name in REPORTED and args.against_workers != args.workers
     return [args.workers, args.against_workers] if is_compared else [args.workers]
 
 
 def sets() -> dict[str, list[str]]:
     """Returns the instances of every set; public ones only if their package is installed."""
-    return {name: list(recipes) for name, recipes in SETS.items()} | {"public": public_names()}
+    return {name: list(names) for name, names in SETS.items()} | {"public": public_names()}
 
 
 def _play(task: Task) -> list[ArmRun]:

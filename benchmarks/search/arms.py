@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from benchmarks.search import reference
 from benchmarks.search.contract import Tuner
 from benchmarks.search.play import MARGINS_PCT, ArmFactory
 from tuner.advisor import Advisor, Ask, Ending, Finished, Run, Wait
@@ -39,7 +40,9 @@ class Ours(JournaledAdvisor):
         # No arm runs the guide's row, nor seeds beyond those it wants itself.
         study = replace(study, guide=None, certificate=Terms(pairs=0))
         traits = StageTraits(
-            quality_invariant_to=("micro_batch",), can_probe=True, capacity_gib=instance.truth.memory_gib
+            quality_invariant_to=instance.quality_invariant_to,
+            can_probe=True,
+            capacity_gib=instance.truth.memory_gib,
         )
         advisor = Advisor(study, num_workers=num_workers, traits=traits, warm_start=warm_start)
         super().__init__(advisor, Unwritten(), clock)
@@ -180,9 +183,11 @@ def control(make_tuner: TunerFactory) -> ArmFactory:
 
 
 def arms() -> dict[str, ArmFactory]:
-    """Returns every arm by its name, without the peers that are not installed."""
+    """Returns every arm by its name, without peers and a reference that are not there."""
     from benchmarks.search import peers, tuners
 
     known: dict[str, Any] = {"ours": Ours}
+    if reference.folder():
+        known["reference"] = reference.Reference
     makers = tuners.TUNERS | peers.installed()
     return known | {name: control(make) for name, make in makers.items()}

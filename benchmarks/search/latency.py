@@ -42,7 +42,7 @@ class Load:
     Attributes:
         num_trials: Number of completed trials.
         num_distinct: Number of configurations that are tried in turn, each round with the next seed.
-        instance: Name of an instance of the development set.
+        instance: Name of an instance that no search is reported on.
         quality_invariant_to: See `StageTraits`. If it is empty, each configuration has its own quality.
         is_mixed: Whether learning rate, precision and compilation vary too: 180 points for each one.
     """
@@ -61,9 +61,12 @@ LOADS = {
     "2000_distinct": Load(
         num_trials=2000, num_distinct=2000, instance="dev-learning-rate-a100", quality_invariant_to=()
     ),
+    "1000_of_12816_points": Load(
+        num_trials=1000, num_distinct=1000, instance="select-tuned-12816-points", quality_invariant_to=()
+    ),
     "100_of_101520_points": Load(num_trials=100, is_mixed=True),
 }
-"""The loads by their names in the line of JSON. The first three have 132 qualities; the fourth has one for
+"""The loads by their names in the line of JSON. The first three have 132 qualities; the next two have one for
 every trial."""
 
 

@@ -1,4 +1,4 @@
-"""Makes tuners of other projects' searches, if they are installed: SMAC3, Ax, Syne Tune (the extra `peers`).
+"""Makes tuners of other projects' searches, if installed (extra `peers`): SMAC3, Ax, Syne Tune, BoTorch.
 
 Their proposals are moved to the nearest unused legal point. If a search knows no constraint, the time it is
 told grows with the violation. The acquisition functions of Syne Tune's BoTorch and of Ax are not climbed from
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.search.contract import Tuner
+from benchmarks.search.peers_botorch import BotorchTuner
 from benchmarks.search.snapped import SnappedTuner, exactly_optimised, penalised_s, values_of
 from tuner.core.config import TrialConfig
 from tuner.core.measurement import Status
@@ -258,6 +259,7 @@ PEERS: dict[str, tuple[str, Callable[[Instance], Tuner]]] = {
     "ax": ("ax", AxTuner),
     "syne-botorch": ("syne_tune", lambda instance: SyneTuneTuner(instance, "botorch")),
     "syne-moasha": ("syne_tune", lambda instance: SyneTuneTuner(instance, "moasha")),
+    "botorch-qlognei": ("botorch", BotorchTuner),
 }
 """The peers by name, each with the module that must be installed and a function that makes its tuner."""
 

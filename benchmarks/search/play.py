@@ -31,6 +31,9 @@ TABLE_STARTUP_S, TABLE_PROBE_S = 0.3, 0.8
 """Seconds that the CPU stage takes to set up a trial in a reused process, and to probe a configuration
 (docs/stage.md, "Probe")."""
 
+BUDGET_UNITS = 60.0
+"""The budget of every run, in trainings of the reference optimum."""
+
 MARGINS_PCT = (0.0, 0.5, 1.0)
 """The safety margins that an arm's recommendations are judged with, in percent of the target."""
 
@@ -85,7 +88,7 @@ class Task:
     set_name: str
     instance: str
     seed: int
-    budget_units: float = 50.0
+    budget_units: float = BUDGET_UNITS
     num_workers: int = 1
     table: Path | None = None
 
@@ -117,27 +120,70 @@ def instance_of(task: Task) -> Instance:
     return instance.shared_by(task.num_workers)
 
 
-class _Judged:
-    """Wraps an arm, and notes after every trial what it would have answered."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An answer, and since when it stands.
 
-    def __init__(self, arm: Arm, instance: Instance, clock: VirtualClock, num_workers: int) -> None:
-        self.arm, self._instance, self._clock, self._num_workers = arm, instance, clock, num_workers
+    Attributes:
+        config: The recommended configuration, or None.
+        since: Cost at which it was given.
+        right_since: Cost since when every answer has been a success; None if this one is not.
+    """
+
+    config: TrialConfig | None = None
+    since: float = 0.0
+    right_since: float | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the answer is a success."""
+        return self.right_since is not None
+
+
+class _Judged:
+    """Wraps an arm, and notes after every trial and probe what it would have answered."""
+
+    def __init__(self, arm: Arm, instance: Instance, account: Account) -> None:
+        self.arm, self._instance, self._account = arm, instance, account
         self.answers: dict[float, list[tuple[float, bool, bool, bool]]] = {m: [] for m in arm.margins_pct}
+        self._standing = {m: Standing() for m in arm.margins_pct}
         self.ask, self.observe = arm.ask, arm.observe
 
     def probed(self, trial_id: str, results: Sequence[ProbeResult]) -> None:
-        """Passes the results of a probe on."""
+        """Passes the results of a probe on, and notes the arm's answers."""
         self.arm.probed(trial_id, results)
+        self._note()
 
     def tell(self, trial_id: str, ending: Ending) -> None:
         """Passes the end of a trial on, and notes the arm's answers."""
         self.arm.tell(trial_id, ending)
-        if self.arm.is_anytime:
-            spent = self._clock.now_s * self._num_workers / self._instance.unit_s
-            for margin_pct, answers in self.answers.items():
-                config = self.arm.answer(margin_pct)
+        self._note()
+
+    def _note(self) -> None:
+        for margin_pct, answers in self.answers.items():
+            config = self._settle(margin_pct)
+            if self.arm.is_anytime:
                 is_success, is_lie = self._instance.is_success(config), self._instance.is_lie(config)
-                answers.append((spent, is_success, is_lie, config is not None))
+                answers.append((self._spent, is_success, is_lie, config is not None))
+
+    def _settle(self, margin_pct: float) -> TrialConfig | None:
+        """Returns the answer now, and keeps since when it stands."""
+        config = self.arm.answer(margin_pct)
+        before = self._standing[margin_pct]
+        if config != before.config:
+            is_success = self._instance.is_success(config)
+            right_since = (before.right_since if before.is_success else self._spent) if is_success else None
+            self._standing[margin_pct] = Standing(config, self._spent, right_since)
+        return config
+
+    def final(self, margin_pct: float) -> Standing:
+        """Returns the answer at the end."""
+        self._settle(margin_pct)
+        return self._standing[margin_pct]
+
+    @property
+    def _spent(self) -> float:
+        return self._account.total_s / self._instance.unit_s
 
 
 def play(task: Task, factory: ArmFactory, instance: Instance | None = None) -> list[ArmRun]:
@@ -151,7 +197,7 @@ def play(task: Task, factory: ArmFactory, instance: Instance | None = None) -> l
     instance = instance or instance_of(task)
     clock, account, started, judged, error = VirtualClock(), Account(), time.perf_counter(), None, ""
     try:
-        judged = _Judged(factory(instance, clock, task.num_workers), instance, clock, task.num_workers)
+        judged = _Judged(factory(instance, clock, task.num_workers), instance, account)
         instance.play(judged, clock, account, num_workers=task.num_workers)
     except Exception:  # an arm may fail in any way; the others go on
         error = traceback.format_exc()
@@ -174,7 +220,8 @@ def _outcome(
     wall_s: float,
     error: str,
 ) -> ArmRun:
-    config = played[0].arm.answer(played[1]) if played and not error else None
+    final = played[0].final(played[1]) if played and not error else Standing()
+    config = final.config
     best = instance.truth.optimum
     unit_s = instance.unit_s
     is_known = config is not None and best is not None
@@ -188,6 +235,9 @@ def _outcome(
         is_lie=instance.is_lie(config),
         has_answer=config is not None,
         cost=account.total_s / unit_s,
+        budget=task.budget_units,
+        settled=None if config is None else final.since,
+        right_since=final.right_since,
         baseline_cost=account.total_s / float(instance.truth.time_s[instance.baseline]),
         shares=_shares(account, unit_s),
         time_ratio=float(instance.truth.time_s[instance.row(config)] / unit_s) if is_known else None,

@@ -14,6 +14,9 @@ import numpy as np
 
 from benchmarks.bootstrap import Interval, bootstrap
 
+NEAR = 1.10
+"""A near success takes at most so many times as long as the optimum."""
+
 LEAST_BUDGET = 10.0
 """The least budget that an arm's best budget is chosen from."""
 
@@ -25,11 +28,16 @@ class ArmRun:
     Attributes:
         arm, instance, set_name, seed: Names and seed of the run.
         is_solvable: Whether the instance has a feasible configuration.
-        is_success: Whether the final answer is truly feasible and within 5 % of the optimum's time; or, if
-            nothing is feasible, whether there is no answer.
+        is_success: Whether the final answer is truly feasible and takes at most 5 % longer than the optimum;
+            it may be faster. If nothing is feasible, whether there is no answer.
         is_lie: Whether the answer is truly infeasible.
         has_answer: Whether the arm recommends anything.
-        cost: GPU-seconds of all kinds, in trainings of the optimum.
+        cost: GPU-seconds of all kinds until the run ended, in trainings of the optimum.
+        budget: The budget in the same unit; 0 if it has none that others share.
+        settled: Cost at which the final answer was first given and kept from then on; None if that was not
+            noted, or nothing is recommended.
+        right_since: Cost since when every answer was a success; None if that was not noted, or the final one
+            is none.
         baseline_cost: GPU-seconds of all kinds, in trainings of the baseline.
         shares: Cost by kind.
         time_ratio: True time of the answer over the optimum's, or None without an answer or an optimum.
@@ -51,6 +59,9 @@ class ArmRun:
     is_lie: bool
     has_answer: bool
     cost: float
+    budget: float = 0.0
+    settled: float | None = None
+    right_since: float | None = None
     baseline_cost: float = 0.0
     shares: Mapping[str, float] = field(default_factory=dict)
     time_ratio: float | None = None
@@ -59,6 +70,23 @@ class ArmRun:
     wall_s: float = 0.0
     answers: tuple[tuple[float, bool, bool, bool], ...] = ()
     error: str = ""
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the final answer is truly feasible and takes at most 10 % longer than the optimum."""
+        is_in_time = self.time_ratio is not None and self.time_ratio <= NEAR
+        return self.is_success or (is_in_time and not self.is_lie)
+
+    @property
+    def charged(self) -> float:
+        """What the run adds to the cost of a success.
+
+        It is the full budget if it failed, and what was spent until it had succeeded for good if it did. So
+        nobody is charged for going on to be surer, and nobody let off for ending early with a wrong answer.
+        """
+        if not self.is_success:
+            return self.budget or self.cost
+        return self.cost if self.right_since is None else self.right_since
 
     def ended_at(self, cost: float) -> ArmRun:
         """Returns the outcome with a budget of `cost`. Arms that end by themselves keep their outcome."""
@@ -76,14 +104,28 @@ Figure = Callable[[Sequence[ArmRun]], float]
 
 
 def cost_of_success(outcomes: Sequence[ArmRun]) -> float:
-    """Returns the mean cost of a run over the share of runs that succeed: the expected cost of a success."""
-    share = np.mean([o.is_success for o in outcomes])
-    return float(np.mean([o.cost for o in outcomes]) / share) if share else float("inf")
+    """Returns what the runs are charged (`ArmRun.charged`) over the number of successes."""
+    return _per_success([o.charged for o in outcomes], outcomes)
+
+
+def cost_as_spent(outcomes: Sequence[ArmRun]) -> float:
+    """Returns what the runs spent until they ended over the number of successes."""
+    return _per_success([o.cost for o in outcomes], outcomes)
+
+
+def _per_success(costs: Sequence[float], outcomes: Sequence[ArmRun]) -> float:
+    num_successes = sum(o.is_success for o in outcomes)
+    return float(sum(costs) / num_successes) if num_successes else float("inf")
 
 
 def success_pct(outcomes: Sequence[ArmRun]) -> float:
     """Returns the share of runs that succeed, in percent."""
     return 100 * float(np.mean([o.is_success for o in outcomes]))
+
+
+def near_success_pct(outcomes: Sequence[ArmRun]) -> float:
+    """Returns the share of runs that succeed within 10 %, in percent."""
+    return 100 * float(np.mean([o.is_near for o in outcomes]))
 
 
 def lies_pct(outcomes: Sequence[ArmRun]) -> float:
@@ -108,7 +150,7 @@ def at_best_budget(outcomes: Sequence[ArmRun]) -> Sequence[ArmRun]:
     if not solvable or not all(o.answers for o in solvable):
         return solvable
     budgets = np.geomspace(LEAST_BUDGET, max(o.cost for o in solvable), 16)
-    return min(([o.ended_at(budget) for o in solvable] for budget in budgets), key=cost_of_success)
+    return min(([o.ended_at(budget) for o in solvable] for budget in budgets), key=cost_as_spent)
 
 
 def interval(outcomes: Sequence[ArmRun], figure: Figure, seed: int = 0) -> Interval:
@@ -117,17 +159,17 @@ def interval(outcomes: Sequence[ArmRun], figure: Figure, seed: int = 0) -> Inter
     return bootstrap(figure(outcomes), lambda rng: figure(_resampled(by_instance, rng)), seed)
 
 
-def ratio(others: Sequence[ArmRun], ours: Sequence[ArmRun], seed: int = 0) -> Interval:
+def ratio(
+    others: Sequence[ArmRun], ours: Sequence[ArmRun], figure: Figure = cost_of_success, seed: int = 0
+) -> Interval:
     """Returns the ratio of others' cost of a success to ours, with its interval; 0 if ours never succeeds."""
     both = _by_instance(others), _by_instance(ours)
-    return bootstrap(
-        _ratio(others, ours), lambda rng: _ratio(*(_resampled(runs, rng) for runs in both)), seed
-    )
 
+    def of(top: Sequence[ArmRun], bottom: Sequence[ArmRun]) -> float:
+        cost = figure(bottom)
+        return figure(top) / cost if np.isfinite(cost) else 0.0
 
-def _ratio(others: Sequence[ArmRun], ours: Sequence[ArmRun]) -> float:
-    bottom = cost_of_success(ours)
-    return cost_of_success(others) / bottom if np.isfinite(bottom) else 0.0
+    return bootstrap(of(others, ours), lambda rng: of(*(_resampled(runs, rng) for runs in both)), seed)
 
 
 def _by_instance(outcomes: Sequence[ArmRun]) -> list[list[ArmRun]]:

@@ -5,8 +5,8 @@ simulated and must be called so wherever it is shown.
 """
 
 from tuner.simulate.instance import Instance
-from tuner.simulate.instances import SETS, make_instance
 from tuner.simulate.loop import Account, Costs, Law, ProbeLaw, Unwritten, VirtualClock, simulate
+from tuner.simulate.sets import SETS, make_instance
 
 __all__ = [
     "SETS",

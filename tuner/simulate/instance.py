@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr
 
 from foundation.arrays import Floats
 from tuner.advisor.messages import Finished, Probe, ProbeResult, Run
@@ -41,6 +42,9 @@ class Noise:
         time_pct: Time of a run.
         probe_pct: Time predicted by a probe.
         lost_share: Probability that a trial loses its worker.
+        outlier_share: Probability that a seed goes wrong with a configuration: its NRMSE is then worse.
+        outlier_pct: By how much it is then worse, the mean of an exponential distribution, percent. All
+            factors are divided by their mean, so that the truth stays the mean over seeds.
     """
 
     shared_pct: float = 0.45
@@ -48,6 +52,8 @@ class Noise:
     time_pct: float = 0.7
     probe_pct: float = 3.0
     lost_share: float = 0.0
+    outlier_share: float = 0.0
+    outlier_pct: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,6 +71,8 @@ class Instance:
         device: Name of the device in reports.
         curves: Measured NRMSE, shape (points, seeds, epochs), replayed instead of truth and noise; None to
             draw.
+        spread: Factor of every point on the private part of the noise, shape (points,); None if all are 1.
+        quality_invariant_to: Parameters of which the stage says that they cannot change NRMSE.
     """
 
     name: str
@@ -76,6 +84,8 @@ class Instance:
     seed: int = 0
     device: str = "simulated"
     curves: Floats | None = None
+    spread: Floats | None = None
+    quality_invariant_to: tuple[str, ...] = ("micro_batch",)
     _luck: dict[tuple[object, ...], Floats] = field(default_factory=dict, repr=False)
 
     @property
@@ -104,8 +114,8 @@ class Instance:
 
     @property
     def optimum(self) -> int | None:
-        """The best feasible point; None when there is none."""
-        return best_of(self.objective, self.is_feasible)
+        """The best feasible point that has the margin wanted of an optimum; None when there is none."""
+        return best_of(self.objective, self.is_feasible & self.truth.has_margin)
 
     def row(self, config: TrialConfig) -> int:
         """Returns the index of a configuration in the lattice.
@@ -218,18 +228,30 @@ class Instance:
         if self.curves is not None:
             seen: Floats = self.curves[row, run.seed % self.curves.shape[1]]
             return seen
-        drawn: Floats = self.truth.nrmse[row] * self._seed_luck(run.config, run.seed)
+        drawn: Floats = self.truth.nrmse[row] * self._seed_luck(run.config, run.seed, row)
         return drawn
 
-    def _seed_luck(self, config: TrialConfig, seed: int) -> Floats:
-        """A seed's factors on the NRMSE of a configuration, whatever its micro_batch, shape (epochs,)."""
+    def _seed_luck(self, config: TrialConfig, seed: int, row: int) -> Floats:
+        """A seed's factors on the NRMSE of a configuration and of all like it, shape (epochs,)."""
         num_epochs = self.study.stage.num_epochs
-        group = (config.batch_size, config.num_taus, config.accum_steps, config.extra)
+        group: tuple[object, ...] = (config.batch_size, config.num_taus, config.accum_steps, config.extra)
+        if "micro_batch" not in self.quality_invariant_to:
+            group = (*group, config.micro_batch)
         shared = self._luck_of("seed", seed, size=1)
         private = self._luck_of("group", seed, group, size=1 + num_epochs)
-        stray = self.noise.shared_pct * shared + self.noise.private_pct * private[0]
+        spread = 1.0 if self.spread is None else float(self.spread[row])
+        stray = self.noise.shared_pct * shared + self.noise.private_pct * spread * private[0]
         factors: Floats = np.exp(stray / 100 + settling(num_epochs) / 2 * private[1:])
-        return factors
+        return factors * self._outlier(seed, group)
+
+    def _outlier(self, seed: int, group: tuple[object, ...]) -> float:
+        """By which factor a seed goes wrong with a group of configurations; its mean over seeds is 1."""
+        share, size = self.noise.outlier_share, self.noise.outlier_pct / 100
+        if not share:
+            return 1.0
+        happens, how_much = ndtr(self._luck_of("outlier", seed, group, size=2))
+        worse = -math.log(how_much) * size if happens < share else 0.0
+        return float((1 + worse) / (1 + share * size))
 
     def _trial_luck(self, trial_id: str) -> Floats:
         """Draws a normal number for a trial's time, and two uniform ones for whether and when it is lost."""

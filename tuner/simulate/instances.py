@@ -1,7 +1,7 @@
 """Studies to compare searches on: quality laws x cards x regimes, drawn anew for every seed.
 
-Three sets, kept apart: DEVELOPMENT may be looked at and tuned on; HELD_OUT and ALIEN are for reporting alone.
-They share no quality law and no drawn coefficient.
+It draws the instances of the first three sets (`recipes`), and has the parts that the harder ones are drawn
+with too.
 
 The target is put over a point of the front of time and NRMSE, so that the optimum is decidable: its margin
 is drawn between 0.6 and 2 % times the factor on the noise, as far as the front allows.
@@ -9,7 +9,7 @@ is drawn between 0.6 and 2 % times the factor on the noise, as far as the front 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -30,6 +30,7 @@ from tuner.simulate.instance import Instance, Noise, quality_groups
 from tuner.simulate.loop import Costs
 from tuner.simulate.noise import generator
 from tuner.simulate.quality import DEVELOPMENT_LAWS, HELD_OUT_LAWS, Rng
+from tuner.simulate.recipes import FIRST_SETS, Recipe
 from tuner.simulate.truth import Truth
 from tuner.spec import load_study
 
@@ -53,87 +54,8 @@ _EXTRA_BASELINE: dict[str, ParameterValue] = {"lr_scale": 1.0, "precision": "fp3
 _PRECISION_TIME = {"fp32": 1.0, "bf16": 0.85, "fp16": 0.83}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """The recipe from which an instance is drawn.
-
-    Attributes:
-        law: Law of the final NRMSE, one of `LAWS`.
-        card: The shipped study whose lattice and hardware it takes.
-        curve: One of `CURVES`.
-        regime: usual; tight (few points are feasible, and the fastest of them is no easy one); rare (a
-            handful is feasible); impossible (none is).
-        noise: Factor on the noise of NRMSE.
-        is_relative: Whether the target is relative to the baseline.
-        lost_share: Share of trials that are lost; see `Noise`.
-        loader: The loader's floor as a share of the baseline's batch; 0 for none.
-        tile_rows: Rows of a tile; see `HardwareLaw`.
-    """
-
-    law: str
-    card: str
-    curve: str = "regular"
-    regime: str = "usual"
-    noise: float = 1.0
-    is_relative: bool = False
-    lost_share: float = 0.0
-    loader: float = 0.0
-    tile_rows: int = 1
-
-
-DEVELOPMENT: dict[str, Recipe] = {
-    "dev-logarithmic-a100": Recipe(law="logarithmic", card="a100"),
-    "dev-logarithmic-cpu": Recipe(law="logarithmic", card="cpu", is_relative=True),
-    "dev-logarithmic-h100-noisy": Recipe(law="logarithmic", card="h100", noise=2.0),
-    "dev-polynomial-h100": Recipe(law="polynomial", card="h100", curve="crossing"),
-    "dev-polynomial-a100-rare": Recipe(law="polynomial", card="a100", regime="rare"),
-    "dev-plateau-rtx4090": Recipe(law="plateau", card="rtx4090", lost_share=0.03),
-    "dev-plateau-a100-misleading": Recipe(law="plateau", card="a100", curve="misleading", tile_rows=8),
-    "dev-middle-a100": Recipe(law="best_in_the_middle", card="a100", loader=0.4),
-    "dev-middle-h100-tight": Recipe(law="best_in_the_middle", card="h100", regime="tight"),
-    "dev-learning-rate-a100": Recipe(law="learning_rate", card="a100"),
-    "dev-quotient-a100": Recipe(law="quotient", card="a100"),
-    "dev-quotient-cpu-misleading": Recipe(law="quotient", card="cpu", curve="misleading", is_relative=True),
-    "dev-staircase-h100": Recipe(law="staircase", card="h100", curve="crossing"),
-    "dev-staircase-rtx4090-noisy": Recipe(law="staircase", card="rtx4090", noise=2.0),
-    "dev-category-a100": Recipe(law="category", card="a100"),
-    "dev-impossible-rtx4090": Recipe(law="logarithmic", card="rtx4090", regime="impossible"),
-}
-
-HELD_OUT: dict[str, Recipe] = {
-    "held-power-h100": Recipe(law="power", card="h100"),
-    "held-power-cpu-misleading": Recipe(law="power", card="cpu", curve="misleading", is_relative=True),
-    "held-power-rtx4090-tight": Recipe(law="power", card="rtx4090", regime="tight"),
-    "held-interaction-a100": Recipe(law="interaction", card="a100", lost_share=0.03),
-    "held-interaction-h100-crossing": Recipe(law="interaction", card="h100", curve="crossing"),
-    "held-sigmoid-a100-noisy": Recipe(law="sigmoid", card="a100", noise=2.0),
-    "held-sigmoid-rtx4090": Recipe(law="sigmoid", card="rtx4090", tile_rows=4),
-    "held-larger-is-better-a100": Recipe(law="larger_is_better", card="a100", loader=0.5),
-    "held-larger-is-better-h100-rare": Recipe(law="larger_is_better", card="h100", regime="rare"),
-    "held-precision-a100": Recipe(law="precision", card="a100"),
-    "held-impossible-h100": Recipe(law="interaction", card="h100", regime="impossible"),
-}
-
-ALIEN: dict[str, Recipe] = {
-    "alien-lookup-a100": Recipe(law="lookup", card="a100"),
-    "alien-lookup-h100-crossing": Recipe(law="lookup", card="h100", curve="crossing"),
-    "alien-waves-rtx4090": Recipe(law="waves", card="rtx4090"),
-    "alien-parity-a100": Recipe(law="parity", card="a100"),
-    "alien-residues-h100": Recipe(law="residues", card="h100", loader=0.4),
-    "alien-ridge-a100": Recipe(law="ridge", card="a100"),
-}
-
-SETS: dict[str, dict[str, Recipe]] = {"dev": DEVELOPMENT, "held_out": HELD_OUT, "alien": ALIEN}
-
-
-def make_instance(name: str, seed: int, *, budget_units: float = 50.0, num_workers: int = 1) -> Instance:
-    """Draws an instance; the same name and seed always give the same one.
-
-    Args:
-        name: Name of one of `SETS`.
-        seed: Seed of coefficients and of all noise.
-        budget_units: GPU-seconds, in trainings of the optimum.
-        num_workers: Trials at once: they share the budget (`Instance.shared_by`).
+def draw(name: str, seed: int, budget_units: float) -> Instance:
+    """Draws an instance of the first sets; the same name and seed always give the same one.
 
     Raises:
         TunerError: There is no instance of that name.
@@ -144,37 +66,51 @@ def make_instance(name: str, seed: int, *, budget_units: float = 50.0, num_worke
     columns, row = study.lattice.columns, study.lattice.index(study.baseline)
     assert row is not None  # the loader has checked it
     nrmse = draw_nrmse(recipe, columns, row, study.stage.num_epochs, rng)
-    law, truth = truth_of(recipe, study, nrmse)
+    law = law_of(study, loader=recipe.loader, tile_rows=recipe.tile_rows)
+    truth = truth_of(law, study, nrmse)
     truth = replace(truth, threshold=threshold_over_front(truth, recipe, row, rng))
-    instance = drawn_instance(name, recipe, study, (law, truth), rng, budget_units)
-    return instance.shared_by(num_workers)
+    noise = noise_of(recipe, rng)
+    return drawn_instance(
+        name, study, (law, truth), noise, rng, is_relative=recipe.is_relative, budget_units=budget_units
+    )
 
 
 def recipe_of(name: str) -> Recipe:
-    """The recipe of an instance.
+    """The recipe of an instance of the first sets.
 
     Raises:
         TunerError: There is no instance of that name.
     """
-    recipe = next((recipes[name] for recipes in SETS.values() if name in recipes), None)
+    recipe = next((recipes[name] for recipes in FIRST_SETS.values() if name in recipes), None)
     if recipe is None:
-        known = ", ".join(name for recipes in SETS.values() for name in recipes)
+        known = ", ".join(name for recipes in FIRST_SETS.values() for name in recipes)
         raise TunerError(f"there is no simulated instance {name!r}.", f"use one of {known}.")
     return recipe
 
 
-def drawn_instance(
-    name: str, recipe: Recipe, study: StudySpec, so: tuple[HardwareLaw, Truth], rng: Rng, budget_units: float
-) -> Instance:
-    """An instance of which all but noise and costs is known; its budget is in trainings of the optimum."""
-    law, truth = so
-    full_s = 333 * _batch_s(law) * study.stage.num_epochs  # the guide's baseline: 35 min on an A100
-    noise = Noise(
+def noise_of(recipe: Recipe, rng: Rng) -> Noise:
+    """The noise of a recipe's reports, with a drawn one on time."""
+    return Noise(
         shared_pct=0.45 * recipe.noise,
         private_pct=0.75 * recipe.noise,
         time_pct=rng.uniform(0.5, 2.0),
         lost_share=recipe.lost_share,
     )
+
+
+def drawn_instance(
+    name: str,
+    study: StudySpec,
+    so: tuple[HardwareLaw, Truth],
+    noise: Noise,
+    rng: Rng,
+    *,
+    is_relative: bool,
+    budget_units: float,
+) -> Instance:
+    """An instance of which all but the costs is known; its budget is in trainings of the optimum."""
+    law, truth = so
+    full_s = 333 * _batch_s(law) * study.stage.num_epochs  # the guide's baseline: 35 min on an A100
     instance = Instance(
         name=name,
         study=study,
@@ -192,19 +128,20 @@ def drawn_instance(
     )
     hours = budget_units * instance.unit_s / 3600
     budget = BudgetSpec(trials=100_000, hours=hours)
-    target = _target(instance, recipe)
+    target = _target(instance, is_relative)
     alone = replace(study, target=target, budget=budget, certificate=Terms(pairs=0))  # the search's cost
     return replace(instance, study=alone, _luck={})
 
 
 @cache
-def _shipped(card: str) -> StudySpec:
+def shipped(card: str) -> StudySpec:
+    """The study that is shipped for a card."""
     return load_study(f"{card}.yaml")
 
 
 @cache
 def _lattice(card: str, law: str) -> Lattice:
-    study = _shipped(card)
+    study = shipped(card)
     if law not in _EXTRA:
         return study.lattice
     return Lattice((*study.parameters, _EXTRA[law]), study.rules, required=study.lattice.required)
@@ -212,14 +149,14 @@ def _lattice(card: str, law: str) -> Lattice:
 
 def study_of(recipe: Recipe, seed: int) -> StudySpec:
     """The shipped study of a recipe's card, with the further parameter of its law."""
-    shipped, lattice = _shipped(recipe.card), _lattice(recipe.card, recipe.law)
+    study, lattice = shipped(recipe.card), _lattice(recipe.card, recipe.law)
     extra = {name: value for name, value in _EXTRA_BASELINE.items() if name in lattice.columns}
 
     def extended(config: TrialConfig) -> TrialConfig:
         return TrialConfig.from_dict(config.as_dict() | extra)
 
-    guide = None if shipped.guide is None else extended(shipped.guide)
-    return replace(shipped, lattice=lattice, baseline=extended(shipped.baseline), guide=guide, seed=seed)
+    guide = None if study.guide is None else extended(study.guide)
+    return replace(study, lattice=lattice, baseline=extended(study.baseline), guide=guide, seed=seed)
 
 
 def _batch_s(law: HardwareLaw) -> float:
@@ -238,12 +175,16 @@ def draw_nrmse(recipe: Recipe, columns: Columns, baseline: int, num_epochs: int,
     return drawn
 
 
-def truth_of(recipe: Recipe, study: StudySpec, nrmse: Floats) -> tuple[HardwareLaw, Truth]:
-    """Returns the truth of a study of known NRMSE: time and memory by its card; without a threshold yet."""
+def law_of(study: StudySpec, *, loader: float = 0.0, tile_rows: int = 1) -> HardwareLaw:
+    """The law of a study's card, with a recipe's floor of the loader and rows of a tile."""
     law = hardware_law(study.hardware)
-    law = replace(law, tile_rows=recipe.tile_rows, loader_s=recipe.loader * _batch_s(law))
+    return replace(law, tile_rows=tile_rows, loader_s=loader * _batch_s(law))
+
+
+def truth_of(law: HardwareLaw, study: StudySpec, nrmse: Floats) -> Truth:
+    """Returns the truth of a study of known NRMSE: time and memory by its law; without a threshold yet."""
     columns, num_epochs = study.lattice.columns, study.stage.num_epochs
-    truth = Truth(
+    return Truth(
         time_s=law.epoch_time_s(columns, study.stage.num_samples, study.stage.rows_per_sample)
         * num_epochs
         * _stretch(columns),
@@ -252,7 +193,6 @@ def truth_of(recipe: Recipe, study: StudySpec, nrmse: Floats) -> tuple[HardwareL
         threshold=0.0,
         memory_gib=law.memory_gib,
     )
-    return law, truth
 
 
 def _stretch(columns: Columns) -> Floats:
@@ -295,9 +235,9 @@ _SHARES = {"usual": (0.12, 0.65), "tight": (0.03, 0.12), "rare": (0.0, 0.03)}
 """Share of the points that fit the card which meet the target, lowest and highest, by regime."""
 
 
-def _target(instance: Instance, recipe: Recipe) -> Target:
+def _target(instance: Instance, is_relative: bool) -> Target:
     threshold = instance.truth.threshold
-    if not recipe.is_relative:
+    if not is_relative:
         return Target.parse(f"nrmse < {threshold!r}")
     factor = float(threshold / instance.truth.nrmse[instance.baseline, -1])
     return Target.parse(f"nrmse <= {factor!r} * baseline")

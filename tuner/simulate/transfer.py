@@ -19,6 +19,8 @@ from tuner.simulate.instance import Instance
 from tuner.simulate.instances import (
     draw_nrmse,
     drawn_instance,
+    law_of,
+    noise_of,
     recipe_of,
     study_of,
     threshold_over_front,
@@ -50,23 +52,25 @@ def transfer_pair(
     baseline = union.index(studies[1].baseline)
     assert baseline is not None  # a point of both studies
     nrmse = draw_nrmse(first, union.columns, baseline, studies[1].stage.num_epochs, rng)
-    so = [
-        truth_of(recipe, study, factor * _restricted(nrmse, union, study))
-        for recipe, study, factor in zip(recipes, studies, (1.0, 1 + offset_pct / 100), strict=True)
+    laws = [law_of(study, loader=first.loader, tile_rows=first.tile_rows) for study in studies]
+    truths = [
+        truth_of(law, study, factor * _restricted(nrmse, union, study))
+        for law, study, factor in zip(laws, studies, (1.0, 1 + offset_pct / 100), strict=True)
     ]
     row = studies[1].lattice.index(studies[1].baseline)
     assert row is not None  # the loader has checked it
-    threshold = threshold_over_front(so[1][1], recipes[1], row, rng)
+    threshold = threshold_over_front(truths[1], recipes[1], row, rng)
     there, here = (
         drawn_instance(
             f"{name}-on-{recipe.card}",
-            recipe,
             study,
             (law, replace(truth, threshold=threshold)),
+            noise_of(recipe, rng),
             rng,
-            budget_units,
+            is_relative=recipe.is_relative,
+            budget_units=budget_units,
         )
-        for recipe, study, (law, truth) in zip(recipes, studies, so, strict=True)
+        for recipe, study, law, truth in zip(recipes, studies, laws, truths, strict=True)
     )
     return there, here
 

@@ -24,6 +24,8 @@ class Truth:
         threshold: NRMSE that must be undercut.
         memory_gib: Memory of the device in GiB.
         energy_j: Joules at full budget, shape (points,); None where the device reports none.
+        least_margin: Share of the threshold by which a point's NRMSE must lie below it to be the optimum. A
+            point with less is feasible, and may be faster than the optimum.
     """
 
     time_s: Floats
@@ -32,6 +34,7 @@ class Truth:
     threshold: float
     memory_gib: float = math.inf
     energy_j: Floats | None = None
+    least_margin: float = 0.0
 
     @property
     def fits(self) -> Bools:
@@ -44,9 +47,14 @@ class Truth:
         return self.fits & (self.nrmse[:, -1] < self.threshold)
 
     @property
+    def has_margin(self) -> Bools:
+        """Whether each point lies `least_margin` below the threshold, shape (points,)."""
+        return self.nrmse[:, -1] < self.threshold * (1 - self.least_margin)
+
+    @property
     def optimum(self) -> int | None:
-        """The fastest feasible point; None when there is none."""
-        return best_of(self.time_s, self.is_feasible)
+        """The fastest feasible point that has the margin; None when there is none."""
+        return best_of(self.time_s, self.is_feasible & self.has_margin)
 
     def objective(self, name: Objective) -> Floats:
         """Returns the study's objective at every point, (points,); a time to the target at most all of it.

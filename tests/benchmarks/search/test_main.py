@@ -27,14 +27,15 @@ def test_a_resumed_comparison_leaves_out_what_was_saved():
 def test_the_command_prints_a_table_and_ends_with_a_line_of_json(tmp_path):
     saved = tmp_path / "o.jsonl"
     command = [sys.executable, "-m", "benchmarks.search", "--processes", "1", "--sets", "held_out"]
-    options = ["--instances", "held-sigmoid-rtx4090", "--seeds", "1", "--budget", "6"]
+    options = ["--instances", "unseen-cliff-a100-padded", "--seeds", "1", "--budget", "6"]
     done = subprocess.run(
         [*command, *options, "--arms", "ours", "random", "--save", str(saved)],
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     assert "Simulated, set held_out, 1 seeds, 1 worker(s), budget 6" in done.stdout
     line = json.loads(done.stdout.splitlines()[-1])
-    assert line["lies_pct"] is not None
+    assert line["held_out"]["lies_pct"] is not None
+    assert line["alien"]["lies_pct"] is None
     assert line["suggest_p95_ms"] is None
     assert {o.arm for o in load(saved)} == {"ours", "ours x4", "random -0%", "random -0.5%", "random -1%"}
     again = subprocess.run(

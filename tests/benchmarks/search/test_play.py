@@ -21,6 +21,8 @@ def test_an_arm_plays_to_its_end_within_its_budget_and_never_fails(arm):
     longest = 6.0  # in trainings of the optimum: the slowest trial may just have begun
     for o in runs:
         assert 0 < o.cost < 12 + longest
+        assert (o.right_since is not None) == o.is_success
+        assert o.settled is None or (o.right_since or 0) <= o.settled <= o.cost + 1e-9
         assert sum(o.shares.values()) == pytest.approx(o.cost)
         assert 0 <= o.hypervolume <= 1
 

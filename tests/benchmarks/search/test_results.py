@@ -7,10 +7,12 @@ import pytest
 from benchmarks.search.results import (
     LEAST_BUDGET,
     at_best_budget,
+    cost_as_spent,
     cost_of_success,
     interval,
     lies_pct,
     load,
+    near_success_pct,
     ratio,
     save,
     success_pct,
@@ -18,11 +20,26 @@ from benchmarks.search.results import (
 from tests.benchmarks.search.outcomes import outcome
 
 
-def test_the_expected_cost_of_a_success_is_mean_cost_over_success_share():
+def test_the_cost_of_a_success_as_spent_is_mean_cost_over_success_share():
     runs = [outcome(cost=10), outcome(cost=30, success=False)]
-    assert cost_of_success(runs) == 40.0
+    assert cost_as_spent(runs) == 40.0
     assert success_pct(runs) == 50.0
-    assert cost_of_success([outcome(success=False)]) == math.inf
+    assert cost_as_spent([outcome(success=False)]) == math.inf
+
+
+def test_a_failure_costs_the_budget_and_a_success_what_was_spent_until_it_stood():
+    runs = [
+        outcome(cost=50, budget=60, settled=20, right_since=15),
+        outcome(cost=4, budget=60, success=False),
+    ]
+    assert cost_of_success(runs) == 75.0
+    assert cost_as_spent(runs) == 54.0
+
+
+def test_a_near_success_is_feasible_and_within_a_tenth():
+    near, slow = (outcome(success=False, time_ratio=ratio) for ratio in (1.09, 1.11))
+    lie = outcome(success=False, lie=True, time_ratio=0.9)
+    assert near_success_pct([outcome(), near, slow, lie]) == 50.0
 
 
 def test_lies_are_a_share_of_the_recommendations_not_of_the_runs():

@@ -49,7 +49,7 @@ def test_the_line_counts_a_study_without_a_recommendation_as_a_miss():
 def test_real_runs_fill_the_key_of_the_search_benchmark():
     line = search_summary(judged(study_run(BEST), study_run(BEST, seed=1)))
     assert line["real_stage_cost_in_baseline_trainings"] == [5.0, 5.0, 5.0]
-    assert line["lies_pct"] is None, "real runs are not of the simulated sets"
+    assert line["held_out"]["lies_pct"] is None, "real runs are not of the simulated sets"
 
 
 def test_contenders_are_feasible_and_close_to_the_best():
