@@ -17,7 +17,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -53,6 +53,8 @@ INSTANCES = (
 QUICK_INSTANCES = ("dev-logarithmic-a100",)
 OFFSET_PCT = 0.5
 BUDGET_UNITS = 50.0
+TRAININGS = 1000.0
+"""So few trainings that a search ends by itself and not by its budget, of which nothing would be saved."""
 ARMS = ("cold", "warm", "warm +0.5 %", "warm, other law")
 
 
@@ -97,16 +99,25 @@ class _Kept:
 def play_pair(pair: Pair) -> list[ArmRun]:
     """Plays the study on the first card, then each arm on the second, and returns the arms' outcomes."""
     there, here = transfer_pair(pair.instance, CARD, pair.seed, budget_units=BUDGET_UNITS)
+    there, here = _ending_by_itself(there), _ending_by_itself(here)
     found = []
     warm_starts = {"warm": _learnt_on(there, pair), "cold": None}
     for arm in pair.arms:
         instance, warm_start = here, warm_starts["cold" if arm == "cold" else "warm"]
         if arm == "warm +0.5 %":
-            instance = transfer_pair(pair.instance, CARD, pair.seed, offset_pct=OFFSET_PCT)[1]
+            instance = _ending_by_itself(
+                transfer_pair(pair.instance, CARD, pair.seed, offset_pct=OFFSET_PCT)[1]
+            )
         elif arm == "warm, other law":
-            warm_start = _learnt_on(transfer_pair(pair.instance, CARD, pair.seed + 1000)[0], pair)
+            other = transfer_pair(pair.instance, CARD, pair.seed + 1000)[0]
+            warm_start = _learnt_on(_ending_by_itself(other), pair)
         found += play(_task(pair, arm), _Kept(warm_start), instance)
     return found
+
+
+def _ending_by_itself(instance: Instance) -> Instance:
+    study = instance.study
+    return replace(instance, study=replace(study, decision=replace(study.decision, trainings=TRAININGS)))
 
 
 def _learnt_on(instance: Instance, pair: Pair) -> WarmStart:

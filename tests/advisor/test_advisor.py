@@ -55,13 +55,23 @@ def test_the_baseline_is_asked_first_and_the_guides_row_second():
     assert (second.config, second.purpose) == (study.guide, Purpose.GUIDE)
 
 
-def test_all_configurations_share_one_seed_and_replicates_count_up_from_it(journal_path):
-    advisor, _, _ = run_study(make_study(seed=7, budget={"trials": 12, "hours": 10}), smooth, journal_path)
-    seeds = {}
-    for record in advisor.records:
-        seeds.setdefault(record.config, []).append(record.seed)
-    assert all(found == list(range(7, 7 + len(found))) for found in seeds.values())
-    assert max(map(len, seeds.values())) >= 2
+def test_seeds_count_up_from_the_studys_by_configuration_if_the_target_is_relative_and_else_by_run(
+    journal_path,
+):
+    target = {"relative": "nrmse <= 1.05 * baseline", "absolute": "nrmse < 0.095"}
+    runs = {}
+    for kind, text in target.items():
+        study = make_study(seed=7, budget={"trials": 12, "hours": 10}, target=text)
+        runs[kind] = run_study(study, smooth, journal_path.with_name(kind))[0].records
+    of_config = {}
+    for record in runs["relative"]:
+        of_config.setdefault(record.config, []).append(record.seed)
+    assert all(found == list(range(7, 7 + len(found))) for found in of_config.values())
+    assert max(map(len, of_config.values())) >= 2
+    by_run = [record.seed for record in runs["absolute"]]
+    num_shared = len(by_run) - len(set(by_run))  # of the guide's row, and of two pairs for each parameter
+    assert set(by_run) == set(range(7, 7 + len(set(by_run))))
+    assert 0 < num_shared <= 1 + 2 * 4
 
 
 @pytest.mark.parametrize("sampler", ["surrogate", "tpe", "nsga2", "random"])
@@ -123,10 +133,23 @@ def test_the_search_ends_by_itself_when_nothing_can_beat_what_was_found(journal_
     assert truly_faster == []
 
 
+def test_the_rarer_a_recommendation_is_used_the_sooner_the_search_ends_and_says_so(journal_path):
+    ends = {}
+    for trainings in (10, 5000):
+        study = make_study(budget={"trials": 500, "hours": 100}, decision={"trainings": trainings})
+        advisor, last, _ = run_study(study, smooth, journal_path.with_name(str(trainings)))
+        assert last.reason.endswith(f"for another run to pay off in {trainings} trainings")
+        ends[trainings] = len(advisor.records), advisor.recommend().estimate.time_s
+    assert ends[10][0] < ends[5000][0]
+    assert ends[10][1] >= ends[5000][1]
+
+
 def test_the_search_ends_soon_when_nothing_can_be_feasible(journal_path):
     study = make_study(budget={"trials": 500, "hours": 100}, target="nrmse < 0.08")
     advisor, last, _ = run_study(study, smooth, journal_path)
-    assert last.reason.startswith("nothing faster than the baseline meets nrmse < 0.08")
+    assert last.reason.startswith(
+        "no candidate that could be faster than the baseline and meet nrmse < 0.08 is promising enough"
+    )
     assert advisor.num_counted < 30
     assert advisor.recommend() is None
 

@@ -38,12 +38,15 @@ def certifying(advisor):
 
 
 @pytest.mark.parametrize("num_workers", [1, 4])
-@pytest.mark.parametrize("sampler", ["surrogate", "random"])
-def test_it_comes_last_runs_alone_and_proves_the_recommendation(sampler, num_workers, tmp_path):
+@pytest.mark.parametrize(
+    ("sampler", "trainings"), [("surrogate", 5000), ("surrogate", 200), ("random", 5000)]
+)
+def test_it_comes_last_runs_alone_and_proves_the_recommendation(sampler, trainings, num_workers, tmp_path):
     spec = study(pairs=3)
     spec = make_study(
         budget={"trials": 20, "hours": 20},
         search={"sampler": sampler},
+        decision={"trainings": trainings},
         certificate={"pairs": 3, "nrmse_margin_pct": 20},
         target=spec.target.text,
     )

@@ -1,5 +1,6 @@
 """The advisor's use of a checkpoint that a lost trial left behind."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from tuner.runs.facts import fold
 from tuner.runs.journal import Journal, read_journal
 from tuner.runs.journaled import JournaledAdvisor, write_start
 from tuner.runs.restore import advisor_of
+from tuner.search.policy.acquisition import MAX_RESUMED
 from tuner.simulate import VirtualClock, simulate
 
 
@@ -133,6 +135,8 @@ def test_where_every_trial_is_resumed_nothing_wins_and_the_run_ends(sampler, tmp
     assert advisor.recommend() is None
     assert advisor.admitted == {}
     assert advisor.finish_reason
+    runs = Counter(record.config for record in whole)
+    assert max(runs.values()) <= MAX_RESUMED, "nor does one of them run for ever"
     assert replay(events, Advisor(study)).records == advisor.records
     restored = advisor_of(study, fold(events))
     assert restored.records == advisor.records

@@ -12,26 +12,31 @@ from tuner.core.trial import Purpose
 from tuner.scheduling import Continue
 
 
-def lucky_with_seed_0(run: Run, epoch: int):
-    """`smooth`, but with three noise levels or fewer it is 6 % worse than it looks with seed 0."""
-    measured = smooth(run, epoch)
-    is_lucky = run.config.num_taus <= 3
-    return replace(measured, nrmse=measured.nrmse * (1.06 if is_lucky and run.seed else 1.0))
+def lucky_at_first():
+    """`smooth`, but with three noise levels or fewer it is 6 % worse than it looks with its first seed."""
+    first = {}
+
+    def law(run: Run, epoch: int):
+        measured = smooth(run, epoch)
+        is_lucky = first.setdefault(run.config, run.seed) == run.seed or run.config.num_taus > 3
+        return replace(measured, nrmse=measured.nrmse * (1.0 if is_lucky else 1.06))
+
+    return law
 
 
 @pytest.fixture(scope="module", params=["surrogate", "random"])
 def lucky(request, tmp_path_factory):
-    budget = {"trials": 60, "hours": 20}
+    budget = {"trials": 30, "hours": 20}
     study = make_study(
         budget=budget, certificate={"pairs": 2}, target="nrmse < 0.0945", search={"sampler": request.param}
     )
-    advisor, _, _ = run_study(study, lucky_with_seed_0, tmp_path_factory.mktemp("run") / "journal.jsonl")
+    advisor, _, _ = run_study(study, lucky_at_first(), tmp_path_factory.mktemp("run") / "journal.jsonl")
     return advisor
 
 
 def test_a_configuration_that_was_only_lucky_is_not_recommended(lucky):
     """With one seed it would have been recommended: that is the control."""
-    with_one_seed = [r for r in lucky.records if r.seed == 0]
+    with_one_seed = list({r.config: r for r in reversed(lucky.records)}.values())[::-1]
     control = conclude(with_one_seed, lucky.study.goal).recommendation
     found = lucky.recommend()
     assert control is not None
@@ -49,9 +54,11 @@ def test_what_is_recommended_meets_the_target_with_the_probability_the_study_ask
 def test_every_replicate_repeats_a_configuration_with_a_seed_of_its_own(lucky):
     pairs = [(record.config, record.seed) for record in lucky.records]
     assert len(pairs) == len(set(pairs))
-    first = {Purpose.BASELINE, Purpose.GUIDE, Purpose.SEARCH}
+    first = {Purpose.BASELINE, Purpose.GUIDE}
     assert {r.seed for r in lucky.records if r.purpose in first} == {0}
-    assert 0 not in {r.seed for r in lucky.records if r.purpose is Purpose.REPLICATE}
+    replicates = [r.seed for r in lucky.records if r.purpose is Purpose.REPLICATE]
+    assert len(replicates) == len(set(replicates)), "nor is it another configuration's"
+    assert 0 not in replicates
 
 
 def test_replicates_do_not_count_against_the_trials_of_the_budget(tmp_path):

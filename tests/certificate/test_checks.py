@@ -106,6 +106,20 @@ def test_a_slower_winner_fails_and_a_noisy_one_is_undecided():
     assert (slower.outcome, noisy.outcome) == (Outcome.FAILED, Outcome.UNDECIDED)
 
 
+@pytest.mark.parametrize("ratios", [(0.7, 0.71, 0.7, 0.69), (0.8, 1.4, 0.9, 1.3)], ids=["slower", "noisy"])
+def test_against_a_baseline_that_misses_the_target_there_is_no_time_to_beat(ratios):
+    check = check_objective(pairs_of(paired([-5.0] * 4, ratios=ratios, base=0.096)), GOAL, LEVEL)
+    assert (check.outcome, check.pairs_needed) == (Outcome.NOT_MEASURABLE, None)
+    assert "the baseline misses the target: there is nothing to beat" in said(check)
+
+
+def test_what_is_faster_than_a_baseline_that_misses_the_target_is_still_shown_to_be():
+    check = check_objective(
+        pairs_of(paired([-5.0] * 4, ratios=(2.9, 3.0, 3.1, 3.0), base=0.096)), GOAL, LEVEL
+    )
+    assert check.outcome is Outcome.PASSED
+
+
 def test_drift_of_the_device_cancels_within_pairs():
     records = []
     for k, slow in enumerate((1.0, 1.3, 1.7, 2.2)):

@@ -185,6 +185,36 @@ def test_a_baseline_that_never_reached_the_target_makes_the_speed_up_a_least_one
     assert "stays under the target after 8.00 s, at least 2.50x sooner than the baseline's over" in told
 
 
+OUT = make_record("0001", curve=(0.2, 0.0970), epoch_time_s=2.0, purpose=Purpose.BASELINE)
+"""A baseline that misses the target in 4 s."""
+
+
+def test_a_baseline_that_misses_the_target_is_beaten_by_the_fastest_that_meets_it_though_it_is_slower():
+    slower = replace(candidate(epoch_time_s=6.0), trial_id="0003", config=replace(FAST, num_taus=5))
+    conclusion = conclude([OUT, slower, candidate()], TARGET)
+    assert conclusion.outcome is StudyOutcome.RECOMMENDED
+    assert conclusion.recommendation is not None
+    assert conclusion.recommendation.estimate.config == FAST
+    assert conclusion.recommendation.speedup == pytest.approx(0.5)
+    told = conclusion_text(conclusion)
+    against = "0.50x against the baseline's 4.00 s (one run of each; it misses the target at NRMSE 0.0970)"
+    assert f"takes 8.00 s, {against}, at NRMSE 0.0940" in told
+    assert "faster" not in told
+
+
+def test_what_is_faster_than_a_baseline_that_misses_the_target_is_told_to_be():
+    told = conclusion_text(conclude([OUT, candidate(epoch_time_s=1.0)], TARGET))
+    assert "2.00x faster than the baseline's 4.00 s (one run of each; it misses the target at" in told
+
+
+def test_a_baseline_that_misses_the_target_is_not_kept_where_what_meets_it_is_not_yet_certain():
+    conclusion = conclude([OUT, candidate()], TARGET, admitted={})
+    assert conclusion.recommendation is None
+    told = conclusion_text(conclusion)
+    assert told.startswith(f"Nothing is recommended: {FAST} met nrmse < 0.095 at NRMSE 0.0940 (8.00 s), but")
+    assert told.endswith("not yet certain to; the baseline misses the target at NRMSE 0.0970.")
+
+
 def test_a_faster_configuration_that_breaks_a_limit_is_passed_over():
     limited = replace(TARGET, limits=(Limit.parse("energy_j <= 0.8 * baseline"),))
     baseline = with_energy(BASELINE, 500.0)

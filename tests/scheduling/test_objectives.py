@@ -11,7 +11,7 @@ from tuner.core.trial import TrialRecord
 from tuner.scheduling import Asha, Continue, Evidence, FeasibleAndFaster, Moasha, Rival, Stop, StoppingRule
 
 BEST = record([0.2, 0.09], [4.0, 4.0], config=TrialConfig(batch_size=12, micro_batch=4, num_taus=4))
-RULE = FeasibleAndFaster()
+RULE = FeasibleAndFaster(rungs=True)
 
 
 def trial(curve: list[float], *totals_j: float) -> TrialRecord:

@@ -57,12 +57,12 @@ def test_a_trial_too_slow_for_the_incumbent_is_stopped_with_the_numbers() -> Non
 
 def test_a_trial_too_poor_for_the_target_is_stopped_with_the_numbers() -> None:
     trial = record([0.2, 0.1400], [1, 1], num_epochs=3)
-    decision = FeasibleAndFaster().decide(trial, Evidence(probability=0.0123, threshold=0.095))
-    assert decision == Stop("NRMSE 0.1400 after epoch 2: it meets the target 0.0950 with 1.2 % probability")
+    decision = FeasibleAndFaster().decide(trial, Evidence(probability=0.0082, threshold=0.095))
+    assert decision == Stop("NRMSE 0.1400 after epoch 2: it meets the target 0.0950 with 0.8 % probability")
 
 
 def test_feasibility_is_judged_before_time() -> None:
-    trial = record([0.2], [9.0], num_epochs=6)
+    trial = record([0.2] * 3, [9.0] * 3, num_epochs=6)
     evidence = Evidence(incumbent=incumbent(1.0), probability=0.0, threshold=0.095)
     decision = FeasibleAndFaster().decide(trial, evidence)
     assert isinstance(decision, Stop)
@@ -84,6 +84,30 @@ def test_nrmse_stops_only_what_is_known_to_be_improbable(probability: float | No
     trial = record([9.0, 9.0], [1, 1], num_epochs=3)
     evidence = Evidence(finished=curves(9), threshold=0.1, probability=probability)
     assert is_stopped(FeasibleAndFaster(min_probability=0.1), trial, evidence) is stopped
+
+
+@pytest.mark.parametrize(("probability", "stopped"), [(0.0101, False), (0.0099, True)])
+def test_one_in_a_hundred_is_improbable_unless_the_study_says_otherwise(
+    probability: float, stopped: bool
+) -> None:
+    trial = record([9.0, 9.0], [1, 1], num_epochs=3)
+    evidence = Evidence(threshold=0.1, probability=probability)
+    assert is_stopped(FeasibleAndFaster(), trial, evidence) is stopped
+
+
+@pytest.mark.parametrize(
+    ("options", "first_epoch"),
+    [({}, 3), ({"min_share": 0.0}, 1), ({"min_share": 0.5}, 3), ({"min_share": 0.6}, 4)],
+)
+def test_a_probability_stops_no_trial_before_its_share_of_epochs_and_time_does(
+    options: dict[str, float], first_epoch: int
+) -> None:
+    """Curves that cross late look hopeless at first; a third of six epochs are two and a bit."""
+    rule = FeasibleAndFaster(**options)  # type: ignore[arg-type]
+    seen = [record([9.0] * epoch, [1.0] * epoch, num_epochs=6) for epoch in range(1, 6)]
+    hopeless = [is_stopped(rule, trial, Evidence(threshold=0.1, probability=0.0)) for trial in seen]
+    assert hopeless == [epoch >= first_epoch for epoch in range(1, 6)]
+    assert is_stopped(rule, seen[0], Evidence(incumbent=incumbent(1.0)))
 
 
 @pytest.mark.parametrize(("time_margin", "stopped"), [(0.0, True), (0.19, True), (0.21, False)])
@@ -186,6 +210,7 @@ def test_a_rule_from_elsewhere_gets_its_options() -> None:
         ("feasible_and_faster", {"min_probability": -0.1}, "min_probability=-0.1 is not a number"),
         ("feasible_and_faster", {"min_probability": "5%"}, "min_probability='5%' is not a number"),
         ("feasible_and_faster", {"min_probability": True}, "min_probability=True"),
+        ("feasible_and_faster", {"min_share": -0.1}, "min_share=-0.1 is not a number of at least 0"),
         ("feasible_and_faster", {"time_margin": -0.1}, "write for example time_margin: 0.05"),
         ("feasible_and_faster", {"time_margin": float("nan")}, "time_margin=nan"),
         ("feasible_and_faster", {"time_margin": "5%"}, "time_margin='5%' is not a number"),

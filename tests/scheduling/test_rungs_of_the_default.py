@@ -12,6 +12,7 @@ from tuner.errors import SpecError
 from tuner.scheduling import Continue, Decision, Evidence, FeasibleAndFaster, Rival, Stop, make_rule
 
 LIMIT = 0.1
+AT_RUNGS = FeasibleAndFaster(rungs=True)
 FIGURES = st.tuples(st.floats(0.5, 5), st.floats(0.01, 1), st.none() | st.floats(0, 1))
 
 
@@ -33,7 +34,7 @@ def decide(
 ) -> Decision:
     rivals = tuple(Rival(record=other, probability=others_chance) for other in others)
     evidence = Evidence(rivals=rivals, probability=chance, threshold=threshold, finished=finished)
-    return (rule or FeasibleAndFaster()).decide(mine, evidence)
+    return (rule or AT_RUNGS).decide(mine, evidence)
 
 
 BETTER = trial(0.2, 1.0, num=2)
@@ -102,6 +103,10 @@ def test_without_a_threshold_or_between_rungs_nobody_is_compared() -> None:
     assert decide(trial(0.3, 2.0, epoch=3), trial(0.2, 1.0, num=2, epoch=3)) == Continue()
 
 
+def test_without_the_option_nobody_is_compared_at_rungs() -> None:
+    assert decide(trial(0.3, 2.0), BETTER, rule=FeasibleAndFaster()) == Continue()
+
+
 @pytest.mark.parametrize(
     ("options", "stopped"),
     [
@@ -113,14 +118,14 @@ def test_without_a_threshold_or_between_rungs_nobody_is_compared() -> None:
     ],
 )
 def test_every_option_of_the_rungs_counts(options: dict[str, float], stopped: bool) -> None:
-    rule = FeasibleAndFaster(**options)  # type: ignore[arg-type]
+    rule = replace(AT_RUNGS, **options)  # type: ignore[arg-type]
     assert isinstance(decide(trial(0.3, 2.0), BETTER, rule=rule), Stop) is stopped
 
 
 def test_the_reduction_factor_says_how_many_of_a_class_are_kept_and_where_rungs_are() -> None:
     others = [BETTER, *(trial(0.4 + k, 3.0, num=3 + k) for k in range(2))]
     for factor, stopped in ((2, False), (4, True)):
-        rule = FeasibleAndFaster(reduction_factor=factor)
+        rule = replace(AT_RUNGS, reduction_factor=factor)
         assert isinstance(decide(trial(0.3, 2.0), *others, rule=rule), Stop) is stopped
 
 
@@ -133,7 +138,7 @@ def test_only_what_another_beats_by_the_margins_is_stopped_and_the_order_of_aski
             Rival(record=trial(nrmse, time_s, num=2 + k), probability=p) for k, (time_s, nrmse, p) in figures
         )
         evidence = Evidence(rivals=rivals, threshold=LIMIT, probability=mine[2])
-        rule = FeasibleAndFaster(min_probability=0)
+        rule = replace(AT_RUNGS, min_probability=0)
         return rule.decide(trial(mine[1], mine[0]), evidence)
 
     numbered = list(enumerate(others))
@@ -146,7 +151,7 @@ def test_only_what_another_beats_by_the_margins_is_stopped_and_the_order_of_aski
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"rungs": 1}, "rungs=1 is not one of true, false. Fix: write for example rungs: true."),
+        ({"rungs": 1}, "rungs=1 is not one of true, false. Fix: write for example rungs: false."),
         ({"reduction_factor": 1}, "reduction_factor=1 is not a whole number of at least 2"),
         ({"grace_period": 0.5}, "grace_period=0.5 is not a whole number of at least 1"),
         ({"nrmse_margin": -1}, "nrmse_margin=-1 is not a number of at least 0"),

@@ -69,7 +69,7 @@ def incumbent(knowledge: Knowledge) -> Estimate | None:
 
 def _qualified(knowledge: Knowledge) -> Admitted:
     predictions = knowledge.predictions
-    return {config: predictions.probability(config) for config in Admission(predictions).admitted}
+    return {config: predictions.probability(config) for config in Admission(predictions).qualified}
 
 
 def _recommended(knowledge: Knowledge, found: Admitted) -> Recommendation | None:

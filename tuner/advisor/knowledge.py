@@ -219,6 +219,7 @@ def problem_of(study: StudySpec, traits: StageTraits) -> Problem:
         traits=traits,
         seed=study.seed,
         max_error=study.decision.max_error,
+        trainings=study.decision.trainings,
         objective=study.objective,
         limits=study.limits,
     )

@@ -68,12 +68,13 @@ def next_step(
     """
     if any(record.purpose is Purpose.CERTIFY for record in knowledge.running):
         return Decided(reason="")
-    strategy = Strategy(knowledge.predictions, knowledge.running, probe_cost_s)
+    is_certifying = any(record.purpose is Purpose.CERTIFY for record in knowledge.records)
+    strategy = Strategy(knowledge.predictions, knowledge.running, probe_cost_s, is_certifying=is_certifying)
     step: RunStep | ProbeStep | Decided | None
     if is_searching:
         step = _searched(strategy, proposer, trial_id, knowledge.problem.seed)
     else:
-        step = (strategy.verification() if has_time else None) or strategy.confirmation()
+        step = strategy.verification() if has_time else None
     if isinstance(step, RunStep):
         is_new = step.config not in knowledge.observations.num_asked
         return Task(Purpose.SEARCH if is_new else Purpose.REPLICATE, step.config, step.seed)
@@ -97,7 +98,7 @@ def _searched(
         return step
     config = proposer.propose(trial_id)
     if config is None:
-        return strategy.confirmation() or Decided(reason="every legal configuration has been tried")
+        return Decided(reason="every legal configuration has been tried")
     return RunStep(config=config, seed=seed)
 
 

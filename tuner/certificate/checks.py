@@ -34,6 +34,7 @@ from tuner.core.estimate import Estimate
 from tuner.core.goal import Goal, Objective
 from tuner.core.limits import reported
 from tuner.core.paired_mean import PairedMean
+from tuner.core.recommend import misses_target
 from tuner.core.trial import TrialRecord, TrialState
 
 MIN_HEADROOM_PCT = 5.0
@@ -113,7 +114,10 @@ def undecided(key: str, seen: Seen) -> Check:
 def check_objective(
     pairs: Sequence[Pair], goal: Goal, level: float, next_level: float | None = None
 ) -> Check:
-    """Whether the study's objective decreased: the training time, unless the study wants something else."""
+    """Whether the study's objective decreased: the training time, unless the study wants something else.
+
+    It need not where the baseline misses the target: what meets it may take longer.
+    """
     is_energy = goal.objective is Objective.ENERGY  # other work does not disturb it
     clean = [pair for pair in pairs if (not pair.is_resumed if is_energy else pair.is_clean)]
     logs = [log for pair in clean if (log := _log_gain(pair, goal)) is not None]
@@ -126,7 +130,18 @@ def check_objective(
     if num_censored:
         outcome, needed = Outcome.UNDECIDED, None
     ratio = math.exp(gain.mean)
-    seen = Gain(ratio=ratio, low=low, high=high, level=level, num_censored=num_censored, num_pairs=len(clean))
+    is_out = misses_target(Estimate(records=tuple(pair.baseline for pair in pairs)), goal.target)
+    if is_out and outcome is not Outcome.PASSED:
+        outcome, needed = Outcome.NOT_MEASURABLE, None
+    seen = Gain(
+        ratio=ratio,
+        low=low,
+        high=high,
+        level=level,
+        num_censored=num_censored,
+        num_pairs=len(clean),
+        is_baseline_out=is_out,
+    )
     return Check(
         key="time",
         outcome=outcome,

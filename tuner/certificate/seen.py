@@ -62,6 +62,7 @@ class Gain:
         level: Error level; the confidence of the interval is 1 - `level`.
         num_censored: Pairs in which it is an upper bound: the run never reached the target.
         num_pairs: All of them.
+        is_baseline_out: Whether the baseline's runs miss the target, so that there is nothing to beat.
     """
 
     ratio: float
@@ -70,6 +71,7 @@ class Gain:
     level: float
     num_censored: int
     num_pairs: int
+    is_baseline_out: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

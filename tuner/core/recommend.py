@@ -108,6 +108,11 @@ def _admissible(
     return [estimate for *_, estimate in sorted(found)]
 
 
+def misses_target(baseline: Estimate, target: Target) -> bool:
+    """Whether the baseline's mean misses the target: then it is nothing to beat, however fast it is."""
+    return not target.is_met(baseline.nrmse, baseline.nrmse)
+
+
 def is_better(estimate: Estimate, baseline: Estimate, goal: Goal) -> bool:
     """Whether a configuration's mean is better than the baseline's, by more than the search's error of both.
 
@@ -136,8 +141,9 @@ def recommend(
 ) -> Recommendation | None:
     """The best configuration that is better than the baseline, see `is_better`; None without one.
 
-    A baseline that ran out of memory or diverged is beaten by anything that runs; one that was lost, stopped
-    or not asked, or did not report the objective, leaves nothing to compare with, and nothing is recommended.
+    A baseline that ran out of memory, diverged or misses the target is beaten by anything that meets it; one
+    that was lost, stopped or not asked, or did not report the objective, leaves nothing to compare with, and
+    nothing is recommended.
     """
     known = estimates(records) if known is None else known
     bound, trial = threshold(records, goal.target, known), reference(records, Purpose.BASELINE)
@@ -147,7 +153,8 @@ def recommend(
     if baseline is None and trial.state is not TrialState.INFEASIBLE:
         return None
     found = _admissible(known, goal, admitted, baseline)
-    best = next((e for e in found if baseline is None or is_better(e, baseline, goal)), None)
+    rival = None if baseline is None or misses_target(baseline, goal.target) else baseline
+    best = next((e for e in found if rival is None or is_better(e, rival, goal)), None)
     if best is None:
         return None
     value = goal.value(best, baseline)

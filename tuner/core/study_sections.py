@@ -94,6 +94,14 @@ class DecisionSpec:
             "The margin by which NRMSE must stay under the target's bound, percent of the bound.", ge=0, lt=50
         ),
     )
+    trainings: float = field(
+        default=5000.0,
+        metadata=study_key(
+            "How many trainings the recommendation will be used for. The search ends, before its budget is "
+            "spent, when one more run would cost more seconds than all of them could save.",
+            gt=0,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,7 +115,9 @@ def _objective_text(seen: DisturbedPairs | Gain) -> str:
     if isinstance(seen, Gain):
         interval = f"{100 * (1 - seen.level):.4g} % interval {seen.low:.2f} to {seen.high:.2f}"
         censored = f" at most: {seen.num_censored} of {seen.num_pairs} runs never reached the target"
-        return f"{seen.ratio:.2f}x ({interval})" + (censored if seen.num_censored else "")
+        out = ", and the baseline misses the target: there is nothing to beat"
+        said = f"{seen.ratio:.2f}x ({interval})" + (censored if seen.num_censored else "")
+        return said + (out if seen.is_baseline_out else "")
     share = f"{seen.num_disturbed} of {seen.num_pairs} pairs"
     if seen.is_any_resumed:
         return f"{share} were disturbed or continued from a checkpoint"

@@ -7,7 +7,7 @@ from tuner.certificate.speedup import Speedup
 from tuner.core.amount import amount
 from tuner.core.estimate import Estimate
 from tuner.core.goal import Objective
-from tuner.core.recommend import Recommendation, is_better
+from tuner.core.recommend import Recommendation, is_better, misses_target
 from tuner.report.certificate import findings_text, verdict_sentence
 from tuner.report.changes import changes_caution
 from tuner.report.check import breach_text
@@ -125,8 +125,14 @@ def _against_baseline(conclusion: Conclusion, found: Recommendation) -> str:
     least = "at least " if is_censored else ""
     theirs = amount(found.speedup * found.value, goal.objective, is_censored=is_censored)
     against = f"{least}{speedup_text(speedup)} {_AGAINST[goal.objective]}"
-    basis = speedup_basis(speedup)
-    return against + (f" on {basis}" if speedup.is_paired else f"'s {theirs} ({basis})")
+    basis, out = speedup_basis(speedup), ""
+    if misses_target(baseline, goal.target):
+        out = f"it misses the target at {quality(baseline, goal.metric)}"
+        if speedup.ratio <= 1.0:
+            against = f"{least}{speedup_text(speedup)} against the baseline"
+    if speedup.is_paired:
+        return f"{against} on {basis}" + (f" ({out})" if out else "")
+    return f"{against}'s {theirs} ({basis}{'; ' if out else ''}{out})"
 
 
 def _keep_baseline(conclusion: Conclusion) -> str:
@@ -136,6 +142,13 @@ def _keep_baseline(conclusion: Conclusion) -> str:
     value, to_beat = goal.value(best, baseline), goal.value(baseline, baseline)
     assert to_beat is not None
     theirs = amount(to_beat, goal.objective, is_censored=goal.is_censored(baseline, baseline))
+    if misses_target(baseline, goal.target):
+        mine = "" if value is None else f" ({amount(value, goal.objective)})"
+        return (
+            f"Nothing is recommended: {best.config} met {goal.text} at {quality(best, goal.metric)}{mine}, "
+            "but it is not yet certain to; "
+            f"the baseline misses the target at {quality(baseline, goal.metric)}."
+        )
     if best.config != baseline.config and value is not None and value < to_beat:
         verb = "took" if goal.objective is Objective.TIME else _VERB[goal.objective]
         counts = [len(goal.values(estimate, baseline)) for estimate in (baseline, best)]

@@ -38,6 +38,7 @@ class FeasibleAndFaster:
 
     Attributes:
         min_probability: Probability of meeting the target below which a trial is stopped.
+        min_share: Share of its epochs that a trial runs before its probability may stop it.
         time_margin: Share by which it must be slower than the incumbent (or worse in another objective), at
             best, before that may stop it; and by which another must be faster at a rung.
         rungs: Whether trials are compared at rungs.
@@ -49,15 +50,17 @@ class FeasibleAndFaster:
         SpecError: An option is out of its range.
     """
 
-    min_probability: float = 0.05
+    min_probability: float = 0.01
+    min_share: float = 0.34
     time_margin: float = 0.05
-    rungs: bool = True
+    rungs: bool = False
     reduction_factor: int = 2
     grace_period: int = 1
     nrmse_margin: float = 0.05
 
     def __post_init__(self) -> None:
         check_number(self, "min_probability", at_least=0)
+        check_number(self, "min_share", at_least=0)
         check_number(self, "time_margin", at_least=0)
         check_choice(self, "rungs", (True, False))
         check_number(self, "reduction_factor", at_least=2, is_whole=True)
@@ -78,7 +81,8 @@ class FeasibleAndFaster:
     def _too_poor(self, trial: TrialRecord, evidence: Evidence) -> str:
         if evidence.probability is None or evidence.threshold is None:
             return ""
-        if evidence.probability >= self.min_probability:
+        is_early = trial.epoch < self.min_share * trial.num_epochs
+        if is_early or evidence.probability >= self.min_probability:
             return ""
         return (
             f"{shown(evidence.metric, trial.nrmse)} after epoch {trial.epoch}: it meets the target "

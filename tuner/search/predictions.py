@@ -74,8 +74,16 @@ class Predictions:
         time_s, spread = found[0] * self.problem.num_epochs, found[1].copy()
         for config, estimate in self.measured.items():
             row = candidates.index[config]
-            time_s[row], spread[row] = estimate.time_s, 0.0
+            time_s[row], spread[row] = estimate.time_s, self._time_error / len(estimate.timed) ** 0.5
         return time_s, spread
+
+    @cached_property
+    def _time_error(self) -> float:
+        """Standard deviation of the logarithm of a run's time, from repeated runs; 0 before there are any."""
+        times = [np.log([r.time_s for r in e.timed]) for e in self.measured.values() if len(e.timed) > 1]
+        squares = sum(float(((t - t.mean()) ** 2).sum()) for t in times)
+        degrees = sum(len(t) - 1 for t in times)
+        return math.sqrt(squares / degrees) if degrees else 0.0
 
     @property
     def modelled_time(self) -> tuple[Floats, Floats] | None:
@@ -130,10 +138,10 @@ class Predictions:
     @cached_property
     def fits(self) -> Floats:
         """Probability that a candidate runs and keeps the limits; none where it failed (candidates,)."""
-        return self._runs * self.goal.keeping
+        return self.runs * self.goal.keeping
 
     @cached_property
-    def _runs(self) -> Floats:
+    def runs(self) -> Floats:
         """Probability that a candidate runs at all (candidates,)."""
         found = self._memory.probability_of_fitting(self.candidates.extents)
         for config in self.observations.failed:

@@ -26,6 +26,7 @@ class Problem:
         traits: Properties that the stage states of itself.
         seed: Seed of the first run of every configuration, and of all randomness here.
         max_error: Probability accepted that a recommended configuration misses the target.
+        trainings: Number of trainings for which the recommendation will be used: what a run may cost.
         objective: The figure to minimise.
         limits: The bounds that figures other than NRMSE must keep.
     """
@@ -39,6 +40,7 @@ class Problem:
     traits: StageTraits = field(default_factory=StageTraits)
     seed: int = 0
     max_error: float = 0.05
+    trainings: float = 5000.0
     objective: Objective = Objective.TIME
     limits: tuple[Limit, ...] = ()
 

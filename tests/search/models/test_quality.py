@@ -8,7 +8,14 @@ from scipy.special import ndtr
 
 from tuner.core.objectives import Target
 from tuner.search.models.gp import Posterior, Runs
-from tuner.search.models.quality import JITTER, NUM_PARTICLES, GrowingQualityModel, Observation, QualityModel
+from tuner.search.models.quality import (
+    JITTER,
+    NUM_PARTICLES,
+    GrowingQualityModel,
+    Margins,
+    Observation,
+    QualityModel,
+)
 
 ABSOLUTE = Target.parse("nrmse < 0.095")
 RELATIVE = Target.parse("nrmse <= 1.04 * baseline")
@@ -209,3 +216,32 @@ def test_a_model_that_grows_draws_as_one_that_does_not(target):
     growing = GrowingQualityModel(GRID, ORDERED, observations, GRID, BASELINE)
     wanted = dense.draws(GRID[rows], target, GRID[BASELINE], 64)
     assert growing.draws(rows, target, 64) == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize("num_runs", [1, 5])
+def test_runs_of_the_baseline_lower_a_margins_variance_as_conditioning_on_their_mean_does(num_runs):
+    """A second implementation: the joint covariance of candidate and baseline, given the mean of new runs."""
+    joint, noise = np.array([[2.0, 0.6], [0.6, 3.0]]), 0.5  # candidate, baseline
+    to_margin = np.array([-1.0, 1.0])
+    margins = Margins(
+        mean=np.zeros((1, 1)),
+        variance=np.array([[to_margin @ joint @ to_margin]]),
+        own_variance=joint[:1, :1],
+        own_covariance=np.array([[joint[0] @ -to_margin]]),
+        noise_variance=np.array([noise]),
+        private_variance=np.array([noise]),
+    )
+    for seen, reduction in ((1, margins.baseline_reduction), (0, margins.reduction)):
+        gain = joint[:, seen] / (joint[seen, seen] + noise / num_runs)
+        after = joint - np.outer(gain, joint[seen])
+        expected = margins.variance[0, 0] - to_margin @ after @ to_margin
+        assert reduction(num_runs)[0, 0] == pytest.approx(expected)
+
+
+def test_runs_of_the_baseline_tell_of_a_relative_target_alone_and_most_where_it_ran_once():
+    runs = [Observation(BASELINE, 0, math.log(0.09)), *(Observation(7, s, math.log(0.092)) for s in range(9))]
+    model = QualityModel(GRID, ORDERED, runs)
+    assert model.margins(GRID, ABSOLUTE, GRID[BASELINE]).baseline_reduction(3).max() < 1e-9
+    relative = model.margins(GRID, RELATIVE, GRID[BASELINE])
+    assert (relative.baseline_reduction(3)[:, 7] > relative.reduction(3)[:, 7]).all()
+    assert relative.baseline_reduction(3)[:, BASELINE].max() < 1e-9

@@ -1,7 +1,7 @@
 """Whether runs bear out what a stage says its NRMSE does not depend on.
 
 Runs that differ only there are pooled, and a configuration may be qualified by those of its siblings.
-Siblings begin with the same seeds, so that each pair of them verifies the claim: what they differ by beyond
+Each two siblings verify the claim, with the same seeds if they have any in common: what they differ by beyond
 the luck of a seed contradicts it.
 """
 
@@ -19,7 +19,7 @@ SEED_SD = 0.01
 """Relative deviation of NRMSE between seeds while runs say no more; docs/stage.md has .9 %."""
 
 MAX_DEVIATIONS = 4.0
-"""Standard errors of a mean paired difference beyond which the claim is not believed."""
+"""Standard errors of a mean difference beyond which the claim is not believed."""
 
 Rest = tuple[tuple[str, object], ...]
 Runs = dict[int, float]
@@ -49,12 +49,15 @@ class Siblings:
             self._freedom += 1
         mine[record.seed] = value
         for other, theirs in group.items():
-            gaps = [mine[seed] - theirs[seed] for seed in sorted(mine.keys() & theirs.keys())]
-            if gaps and abs(fmean(gaps)) > MAX_DEVIATIONS * self._seed_sd * math.sqrt(2 / len(gaps)):
-                change_pct = self._metric.change_pct(100 * math.expm1(fmean(gaps)))
+            shared = sorted(mine.keys() & theirs.keys())
+            ours, others = ([runs[s] for s in shared or sorted(runs)] for runs in (mine, theirs))
+            gap, scale = fmean(ours) - fmean(others), math.sqrt(1 / len(ours) + 1 / len(others))
+            if abs(gap) > MAX_DEVIATIONS * self._seed_sd * scale:
+                change_pct = self._metric.change_pct(100 * math.expm1(gap))
+                seeds = "the same seeds" if shared else "other seeds"
                 return (
-                    f"{self._metric.label} depends on {', '.join(self._claimed)} after all: with the same "
-                    f"seeds, {record.config} has {change_pct:+.1f} %{self._metric.of_what} against {other}, "
+                    f"{self._metric.label} depends on {', '.join(self._claimed)} after all: with {seeds}, "
+                    f"{record.config} has {change_pct:+.1f} %{self._metric.of_what} against {other}, "
                     "so their runs are not pooled any more"
                 )
         return ""

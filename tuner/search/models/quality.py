@@ -31,7 +31,7 @@ PRIOR = Prior(
     interaction=(0.012, 0.8),
     noise=(0.009, 0.5),
     luck=(0.004, 0.5),
-    own=(0.003, 0.8),
+    own=(0.0015, 1.0),
     level=0.5,
 )
 """Prior of log NRMSE, so that 0.03 is 3 %. Noise: as of two stages (docs/stage.md), with some room."""
@@ -98,6 +98,13 @@ class Margins:
         """Computes by how much so many more runs of a configuration would lower its `variance` (P, M)."""
         noise = self.noise_variance[:, None] / num_runs
         lowered: Floats = self.own_covariance**2 / (self.own_variance + noise)
+        return lowered
+
+    def baseline_reduction(self, num_runs: int) -> Floats:
+        """Computes the reduction by so many more runs of the baseline alone; 0 without a relative target."""
+        of_baseline = np.maximum(self.variance + self.own_variance - 2.0 * self.own_covariance, 0.0)
+        noise = self.noise_variance[:, None] / num_runs
+        lowered: Floats = (self.variance - self.own_covariance) ** 2 / (of_baseline + noise)
         return lowered
 
     def paired_reduction(self, num_runs: int) -> Floats:

@@ -9,6 +9,7 @@ of a known one compete alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 from functools import cached_property
 
 import numpy as np
@@ -18,19 +19,34 @@ from foundation.arrays import Bools, Floats
 from tuner.core.trial import TrialRecord
 from tuner.search.models.expected_improvement import improvement
 from tuner.search.models.quality import Margins
-from tuner.search.policy.admission import MAX_RUNS, MIN_RUNS, Admission
+from tuner.search.policy.admission import MIN_RUNS, Admission, accepted_error
 from tuner.search.policy.probability_best import probability_best
 from tuner.search.policy.sparing import spared
 from tuner.search.predictions import Predictions
 
-LOOKAHEAD = (1, 2, 3, 5, 8)
-"""Numbers of further runs considered at once: some things take more than one run to qualify."""
+LOOKAHEAD = (1, 2, 3, 5, 8, 13, 21)
+"""Numbers of further runs considered at once: a thin margin takes many runs to show."""
 
-MIN_GAIN = 0.03
-"""Share by which a candidate must be faster than the best qualified one to be worth looking for."""
+DECIDED = 0.01
+"""Probability of being clearly better, below which a candidate is not run any more."""
+
+MIN_GAIN = 0.005
+"""Share by which a candidate is clearly better than what is to beat."""
 
 LIKELY = 0.8
 """Probability of meeting the target from which two runs of equal quality may be under way at once."""
+
+
+MAX_RESUMED = 3
+"""Runs of a configuration, none in one go, after which no more is hoped for: only such a one may win."""
+
+
+class Runs(Enum):
+    """The runs that tell more of a candidate. Only a relative target asks for more than its own."""
+
+    OWN = "its own"
+    BASELINE = "the baseline's"
+    BOTH = "both"
 
 
 class Acquisition:
@@ -47,33 +63,45 @@ class Acquisition:
     ) -> None:
         self._predictions, self._running = predictions, tuple(running)
         self._problem, self._to_beat = predictions.problem, admission.to_beat
+        self._is_rival = np.zeros(len(predictions.candidates.configs), dtype=np.bool_)
+        self._is_rival[[predictions.candidates.index[config] for config in admission.rivals]] = True
 
     @cached_property
     def promise(self) -> Floats:
         """Probability that a candidate runs, meets target and limits and is clearly better (candidates,)."""
         predictions = self._predictions
-        if np.isinf(self._to_beat):
-            better = np.ones(len(predictions.candidates.configs))
-        else:
-            spread = np.maximum(predictions.objective_spread, 1e-6)
-            better = ndtr(np.log(self._to_beat * (1 - MIN_GAIN) / predictions.objective) / spread)
-        exhausted = (predictions.num_asked >= MAX_RUNS) | spared(predictions)
-        found: Floats = np.where(exhausted, 0.0, predictions.feasible * predictions.fits * better)
+        spread = np.maximum(predictions.objective_spread, 1e-6)
+        better = ndtr(np.log(self._to_beat * (1 - MIN_GAIN) / predictions.objective) / spread)
+        found: Floats = predictions.feasible * predictions.fits * better
         return found
 
     @cached_property
     def values(self) -> Floats:
-        """Expected seconds saved per second spent (candidates,)."""
-        predictions = self._predictions
-        rates = np.where(self._is_occupied, 0.0, np.maximum(*self._rates))
-        best = probability_best(predictions, self._to_beat)
-        found: Floats = predictions.fits * self._gain_s * rates * best
+        """Expected seconds saved per second spent, 0 of what is `DECIDED` (candidates,)."""
+        found: Floats = np.where(self.promise < DECIDED, 0.0, self._predictions.fits * self.values_if_it_fits)
         return found
 
-    def is_baseline_wanted(self, row: int) -> bool:
-        """Whether it is the baseline's runs, too, that make the decision on a candidate hard."""
-        own, paired = self._rates
-        return bool(paired[row] > own[row])
+    @cached_property
+    def values_if_it_fits(self) -> Floats:
+        """Expected seconds saved per second spent by what runs and keeps the limits (candidates,)."""
+        predictions = self._predictions
+        is_idle = self._is_rival | self._is_occupied | self._is_never_whole | spared(predictions)
+        rates = np.where(is_idle, 0.0, self._rates.max(axis=0))
+        found: Floats = self._gain_s * rates * probability_best(predictions, self._to_beat)
+        return found
+
+    def wanted_runs(self, row: int) -> Runs:
+        """The runs that decide on a candidate soonest."""
+        return tuple(Runs)[int(np.argmax(self._rates[:, row]))]
+
+    @property
+    def _is_never_whole(self) -> Bools:
+        """Whether so many runs of a candidate were all resumed that the next will be too (candidates,)."""
+        found: Bools = np.zeros(len(self._is_rival), dtype=np.bool_)
+        for config, estimate in self._predictions.measured.items():
+            is_never = estimate.is_resumed and len(estimate.records) >= MAX_RESUMED
+            found[self._predictions.candidates.index[config]] = is_never
+        return found
 
     @property
     def _is_occupied(self) -> Bools:
@@ -106,31 +134,44 @@ class Acquisition:
         """Computes E[max(0, limit - objective)] of each candidate."""
         predictions = self._predictions
         sd = np.maximum(predictions.objective * predictions.objective_spread, 1e-9)
-        return sd * improvement((limit * (1 - MIN_GAIN) - predictions.objective) / sd)
+        return sd * improvement((limit - predictions.objective) / sd)
 
     @cached_property
-    def _rates(self) -> tuple[Floats, Floats]:
-        """Chance per second that some number of runs qualifies a candidate, each (candidates,).
-
-        First by runs of its own; then, where the target is relative, by runs of the baseline as well.
-        """
+    def _rates(self) -> Floats:
+        """Chance per second that some number of runs qualifies a candidate (kinds of runs, candidates)."""
         predictions = self._predictions
         margins = predictions.margins_given(self._running)
         needed = np.maximum(MIN_RUNS - predictions.num_runs, 1)
-        own: Floats = np.zeros(len(needed))
-        paired: Floats = np.zeros(len(needed))
+        found: Floats = np.zeros((len(Runs), len(needed)))
         if margins is None:
-            return own + 0.5 / needed / predictions.cost_s, paired
+            found[0] = 0.5 / needed / predictions.cost_s
+            return found
         baseline_s = predictions.cost_s[predictions.candidates.index[self._problem.baseline]]
-        pair_cost_s = predictions.cost_s + baseline_s
+        cost_s = (predictions.cost_s, baseline_s, predictions.cost_s + baseline_s)
+        reductions = (margins.reduction, margins.baseline_reduction, margins.paired_reduction)
+        kinds = range(len(Runs) if self._problem.target.is_relative else 1)
+        known = self._known_chance(margins)
         for num in LOOKAHEAD:
-            enough = num >= needed
-            chance = _chance_to_qualify(margins, margins.reduction(num), self._problem.max_error)
-            own = np.maximum(own, np.where(enough, chance / (num * predictions.cost_s), 0.0))
-            if self._problem.target.is_relative:
-                chance = _chance_to_qualify(margins, margins.paired_reduction(num), self._problem.max_error)
-                paired = np.maximum(paired, np.where(enough, chance / (num * pair_cost_s), 0.0))
-        return own, paired
+            for kind in kinds:
+                is_enough = num >= needed if kind != 1 else needed == 1
+                chance = _chance_to_qualify(margins, reductions[kind](num), accepted_error(self._problem))
+                rate = np.where(is_enough, np.maximum(chance - known, 0.0) / (num * cost_s[kind]), 0.0)
+                found[kind] = np.maximum(found[kind], rate)
+        return found
+
+    def _known_chance(self, margins: Margins) -> Floats:
+        """The part of the chance to qualify that no run brings: of particles sure already (candidates,).
+
+        Of a relative target, what is not qualified by now needs runs of the baseline. While particles
+        disagree, one more of its own would seem to do, however many it had. 0 of what needs one in any case.
+        """
+        predictions, index = self._predictions, self._predictions.candidates.index
+        if not self._problem.target.is_relative:
+            return np.zeros(len(index))
+        sure = _chance_to_qualify(margins, np.zeros_like(margins.variance), accepted_error(self._problem))
+        found: Floats = np.where(predictions.num_runs < MIN_RUNS, 0.0, sure)
+        found[[index[c] for c, estimate in predictions.measured.items() if estimate.is_resumed]] = 0.0
+        return found
 
 
 def _chance_to_qualify(margins: Margins, reduction: Floats, max_error: float) -> Floats:

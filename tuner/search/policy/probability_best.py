@@ -11,8 +11,10 @@ of being the best).
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtri
 
 from foundation.arrays import Bools, Floats, Ints
+from tuner.search.policy.admission import accepted_error
 from tuner.search.predictions import Predictions
 
 WITHIN = 1.05
@@ -30,23 +32,30 @@ MIN_PROMISE = 0.02
 MAX_JOINT = 128
 """Candidates whose margins are drawn together, the best; their cube is the cost."""
 
+NUM_RUNS = 12
+"""Runs within which a margin must show: what hardly meets the target takes more, and nothing waits for it."""
+
 NUM_DRAWS = 512
 MIN_DRAWS = 8
 """Draws in which a candidate meets the target, below which it is judged by all draws."""
 
 
 def probability_best(predictions: Predictions, to_beat: float) -> Floats:
-    """Probability that no candidate that meets the target is better by more than `WITHIN` (candidates,).
+    """Probability that no candidate that can be shown to meet the target is better by more than `WITHIN`.
 
     Args:
         predictions: About the candidates.
         to_beat: Value of the study's objective to beat; candidates beyond do not matter.
+
+    Returns:
+        The probability for every candidate (candidates,).
     """
     rows = _contenders(predictions, to_beat)
     margins = predictions.drawn_margins(rows, NUM_DRAWS) if len(rows) > 1 else None
-    if margins is None:
+    if margins is None or predictions.margins is None:
         return np.ones(len(predictions.objective))
-    meets = margins > 0
+    noise = float(np.sqrt(predictions.margins.noise_variance.mean()))
+    meets = margins > ndtri(1 - accepted_error(predictions.problem)) * noise / NUM_RUNS**0.5
     best = np.where(meets, predictions.objective[rows], np.inf).min(axis=1)  # (draws,)
     found = _share_at_least(best, predictions.objective / WITHIN)
     group = predictions.candidates.quality_group

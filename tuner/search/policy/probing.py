@@ -13,6 +13,12 @@ from tuner.search.models.coordinates import spread_out
 from tuner.search.predictions import Predictions
 
 PROBES_AT_ONCE = 8
+MEMORY_PROBES_AT_ONCE = 3
+"""Probes of what may not fit: the first answers tell most of the others."""
+DEAR = 0.1
+"""Share of a training that a probe of one configuration may cost."""
+FITS = 0.9
+"""Probability of running at all from which no probe has to ask."""
 WELL_KNOWN = 0.05
 """Standard deviation of the logarithm of a time that needs no probe."""
 MAX_COMPARED = 2
@@ -71,6 +77,32 @@ def _is_dear(cost_s: float, baseline: Estimate) -> bool:
     return PROBES_AT_ONCE * cost_s >= 0.5 * baseline.time_s
 
 
+def memory_probe(
+    predictions: Predictions, values: Floats, values_if_it_fits: Floats, cost_s: float
+) -> ProbeStep | None:
+    """A probe of candidates that would be worth more than any other if they fitted, which is not known.
+
+    Args:
+        predictions: About the candidates.
+        values: Their acquisition (candidates,).
+        values_if_it_fits: The same of a candidate that runs and keeps the limits (candidates,).
+        cost_s: Seconds that a probed configuration takes.
+    """
+    configs, known = predictions.candidates.configs, predictions.probes
+    is_unknown = (predictions.runs > 0.0) & (predictions.runs < FITS)
+    is_better = values_if_it_fits * predictions.goal.keeping > max(values.max(), 1e-12)
+    order = np.argsort(-values_if_it_fits)
+    wanted = [
+        configs[row]
+        for row in order[: 4 * PROBES_AT_ONCE]
+        if is_unknown[row]
+        and is_better[row]
+        and configs[row] not in known
+        and cost_s <= DEAR * predictions.cost_s[row]
+    ]
+    return ProbeStep(configs=tuple(wanted[:MEMORY_PROBES_AT_ONCE])) if wanted else None
+
+
 def useful_probe(predictions: Predictions, values: Floats, best: int, cost_s: float) -> ProbeStep | None:
     """A probe of the most promising candidates whose time is not known well, if it is cheap.
 
@@ -83,7 +115,7 @@ def useful_probe(predictions: Predictions, values: Floats, best: int, cost_s: fl
     if predictions.time_spread[best] <= WELL_KNOWN or predictions.probe_error > USELESS:
         return None
     configs, known = predictions.candidates.configs, predictions.probes
-    if configs[best] in known or cost_s > 0.1 * predictions.cost_s[best]:
+    if configs[best] in known or cost_s > DEAR * predictions.cost_s[best]:
         return None
     order = np.argsort(-values)[:PROBES_AT_ONCE]
     wanted = [
