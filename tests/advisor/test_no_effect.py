@@ -100,7 +100,7 @@ def never_anything(run, epoch):
 
 
 def test_where_no_parameter_changes_anything_nothing_is_recommended(tmp_path):
-    advisor = played(tmp_path, never_anything, decision={"trainings": 50})
+    advisor = played(tmp_path, never_anything)
     assert advisor.recommend() is None
     quickest = min(advisor.knowledge.observations.measured.values(), key=lambda found: found.time_s)
     assert quickest.config != advisor.study.baseline

@@ -37,9 +37,16 @@ def test_the_best_of_twelve_runs_is_not_faster_than_the_one_run_of_the_baseline(
 
 
 def test_a_difference_within_the_error_of_several_runs_is_not_recommended_and_says_so():
-    found = conclude([*searched(BASELINE, 4.0, 4.3, 3.9), *searched(WINNER, 4.1, 3.7, 4.0, 3.9)], GOAL)
+    found = conclude([*searched(BASELINE, 4.0, 4.3, 3.9), *searched(WINNER, 4.1, 3.6, 4.0, 3.9)], GOAL)
     assert found.outcome is StudyOutcome.KEEP_BASELINE
     assert "but the difference is within the error of 3 and 4 runs." in conclusion_text(found)
+
+
+def test_a_difference_of_less_than_a_percent_is_no_reason_to_change_however_sure_it_is():
+    runs = [*searched(BASELINE, *[4.0, 4.001] * 5), *searched(WINNER, *[3.965, 3.966] * 5)]
+    found = conclude(runs, GOAL)
+    assert found.outcome is StudyOutcome.KEEP_BASELINE
+    assert "but less than 1 % may be luck, and is no reason to change." in conclusion_text(found)
 
 
 def test_one_run_of_either_has_no_error_and_the_certificate_decides():

@@ -31,6 +31,10 @@ has a single run there is no error to hold the difference against: the certifica
 """
 
 
+LEAST_GAIN = 0.01
+"""Share by which it must be better at least: of many that are alike, the luckiest seems a little better."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
     """A configuration to run instead of the baseline.
@@ -114,13 +118,13 @@ def misses_target(baseline: Estimate, target: Target) -> bool:
 
 
 def is_better(estimate: Estimate, baseline: Estimate, goal: Goal) -> bool:
-    """Whether a configuration's mean is better than the baseline's, by more than the search's error of both.
+    """Whether a configuration's mean is better than the baseline's, by `LEAST_GAIN` and the search's error.
 
     The runs of a certificate count for the means alone: they are paired, and have a test of their own, which
     a drift of the device does not disturb as it disturbs this one.
     """
     value, to_beat = goal.value(estimate, baseline), goal.value(baseline, baseline)
-    if value is None or to_beat is None or value >= to_beat:
+    if value is None or to_beat is None or value >= to_beat * (1 - LEAST_GAIN):
         return False
     mine, theirs = _searched(estimate), _searched(baseline)
     ratio = goal.ratio(theirs, mine) if mine and theirs else None

@@ -7,7 +7,7 @@ from tuner.certificate.speedup import Speedup
 from tuner.core.amount import amount
 from tuner.core.estimate import Estimate
 from tuner.core.goal import Objective
-from tuner.core.recommend import Recommendation, is_better, misses_target
+from tuner.core.recommend import LEAST_GAIN, Recommendation, is_better, misses_target
 from tuner.report.certificate import findings_text, verdict_sentence
 from tuner.report.changes import changes_caution
 from tuner.report.check import breach_text
@@ -153,6 +153,8 @@ def _keep_baseline(conclusion: Conclusion) -> str:
         verb = "took" if goal.objective is Objective.TIME else _VERB[goal.objective]
         counts = [len(goal.values(estimate, baseline)) for estimate in (baseline, best)]
         within = f"but the difference is within the error of {counts[0]} and {counts[1]} runs."
+        if value >= to_beat * (1 - LEAST_GAIN):
+            within = f"but less than {100 * LEAST_GAIN:.0f} % may be luck, and is no reason to change."
         unsure = f"but it is not yet certain to meet {goal.target.text}."
         return (
             f"Keep the baseline ({baseline.config}): {best.config} {verb} "
