@@ -37,6 +37,11 @@ class OtherCard(World):
     warm_start: WarmStart | None = None
     factor: float = 1.0
 
+    def study(self):
+        """A study whose recommendation is for so few trainings that it ends before its budget is spent."""
+        study = super().study()
+        return replace(study, decision=replace(study.decision, trainings=500.0))
+
     def advisor(self):
         return Advisor(self.study(), num_workers=self.num_workers, traits=TRAITS, warm_start=self.warm_start)
 
