@@ -25,7 +25,7 @@ def main() -> int:
 
 
 def _compare(folder: Path, num_kills: int, seed: int) -> int:
-    study = write_chaos_study(folder, epoch_time_s=1.5)
+    study = write_chaos_study(folder, epoch_time_s=1.5, trials=14)  # long enough for 50 kills
     undisturbed, killed = (Chaos(study, folder / name) for name in ("undisturbed", "killed"))
     print("an undisturbed run ...", flush=True)
     code = undisturbed.carry_out([])
