@@ -36,7 +36,6 @@ MIN_GAIN = 0.005
 LIKELY = 0.8
 """Probability of meeting the target from which two runs of equal quality may be under way at once."""
 
-
 MAX_RESUMED = 3
 """Runs of a configuration, none in one go, after which no more is hoped for: only such a one may win."""
 
@@ -147,16 +146,20 @@ class Acquisition:
             found[0] = 0.5 / needed / predictions.cost_s
             return found
         baseline_s = predictions.cost_s[predictions.candidates.index[self._problem.baseline]]
-        cost_s = (predictions.cost_s, baseline_s, predictions.cost_s + baseline_s)
-        reductions = (margins.reduction, margins.baseline_reduction, margins.paired_reduction)
-        kinds = range(len(Runs) if self._problem.target.is_relative else 1)
+        kinds = {
+            Runs.OWN: (margins.reduction, predictions.cost_s),
+            Runs.BASELINE: (margins.baseline_reduction, baseline_s),
+            Runs.BOTH: (margins.paired_reduction, predictions.cost_s + baseline_s),
+        }
         known = self._known_chance(margins)
-        for num in LOOKAHEAD:
-            for kind in kinds:
-                is_enough = num >= needed if kind != 1 else needed == 1
-                chance = _chance_to_qualify(margins, reductions[kind](num), accepted_error(self._problem))
-                rate = np.where(is_enough, np.maximum(chance - known, 0.0) / (num * cost_s[kind]), 0.0)
-                found[kind] = np.maximum(found[kind], rate)
+        for row, (kind, (reduction, cost_s)) in enumerate(kinds.items()):
+            if kind is not Runs.OWN and not self._problem.target.is_relative:
+                break
+            for num in LOOKAHEAD:
+                is_enough = needed == 1 if kind is Runs.BASELINE else num >= needed
+                chance = _chance_to_qualify(margins, reduction(num), accepted_error(self._problem))
+                rate = np.where(is_enough, np.maximum(chance - known, 0.0) / (num * cost_s), 0.0)
+                found[row] = np.maximum(found[row], rate)
         return found
 
     def _known_chance(self, margins: Margins) -> Floats:

@@ -101,15 +101,13 @@ class Strategy:
 
         It must at least pay if it is as good as is hoped.
         """
-        predictions, trainings = self._predictions, self._problem.trainings
-        num_tried = len(predictions.observations.num_asked)
-        is_new = predictions.num_asked == 0
-        saving_s = (self._admission.to_beat - predictions.objective) * predictions.goal.seconds_per_unit
-        is_hoped = is_new & (saving_s * trainings > predictions.cost_s)
-        chance = np.where(is_hoped, predictions.feasible * predictions.fits, 0.0)
-        if self._is_certifying or num_tried >= MIN_TRIED or not chance.any():
+        predictions = self._predictions
+        if self._is_certifying or len(predictions.observations.num_asked) >= MIN_TRIED:
             return None
-        return self._run(int(np.argmax(chance / predictions.cost_s)))
+        saving_s = (self._admission.to_beat - predictions.objective) * predictions.goal.seconds_per_unit
+        is_hoped = (predictions.num_asked == 0) & (saving_s * self._trainings > predictions.cost_s)
+        chance = np.where(is_hoped, predictions.feasible * predictions.fits, 0.0)
+        return self._run(int(np.argmax(chance / predictions.cost_s))) if chance.any() else None
 
     def _probe(self, values: Floats, best: int, cost_s: float) -> ProbeStep | None:
         """A probe that may change what is run next: of what fits for all that is known, or of its time."""
