@@ -28,6 +28,10 @@ from tuner.search.observations import Observations, Probed
 from tuner.search.problem import Problem
 
 
+MIN_OWN_TIME = 0.005
+"""Least standard deviation by which measured times are believed to differ from the model's, relative."""
+
+
 class Predictions:
     """The predictions for the candidates; a function of its arguments alone.
 
@@ -72,9 +76,15 @@ class Predictions:
         if found is None:
             return np.ones(len(candidates.configs)), np.ones(len(candidates.configs))
         time_s, spread = found[0] * self.problem.num_epochs, found[1].copy()
-        for config, estimate in self.measured.items():
-            row = candidates.index[config]
-            time_s[row], spread[row] = estimate.time_s, self._time_error / len(estimate.timed) ** 0.5
+        rows = np.array([self.candidates.index[config] for config in self.measured], dtype=np.intp)
+        if rows.size:
+            measured = np.array([estimate.time_s for estimate in self.measured.values()])
+            num_timed = np.array([len(estimate.timed) for estimate in self.measured.values()])
+            off, error = np.log(measured / time_s[rows]), self._time_error**2 / num_timed
+            own = max(float((off**2 - error).mean()), MIN_OWN_TIME**2)
+            weight = own / (own + error)
+            time_s[rows] *= np.exp(weight * off)
+            spread[rows] = np.sqrt(weight * error)
         return time_s, spread
 
     @cached_property
