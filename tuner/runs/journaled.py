@@ -130,8 +130,9 @@ class JournaledAdvisor:
 
     def certify(self, hours: float | None) -> None:
         """Continues the certificate; see `Advisor.certify`."""
-        looked = self.advisor.num_judged
-        self._journal.append("certify", elapsed_s=self.elapsed_s, hours=hours, looked=looked)
+        looked, runs = self.advisor.num_judged
+        alone = {"looked_runs": runs} if runs else {}
+        self._journal.append("certify", elapsed_s=self.elapsed_s, hours=hours, looked=looked, **alone)
         self.advisor.certify(hours)
 
     def _drop_checkpoints(self) -> None:
