@@ -1,4 +1,4 @@
-"""Selects the runs that a certificate is judged on, and the looks: at the pairs, and at an absolute target."""
+"""Selects the runs that a certificate is judged on, and at which looks: the pairs, and for the target."""
 
 from __future__ import annotations
 

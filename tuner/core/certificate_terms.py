@@ -1,16 +1,15 @@
 """Defines what a certificate is asked to prove, after how many runs it is judged, and at which levels.
 
 Every time it is judged is a chance to be wrong. A false certificate needs one of its claims (faster, NRMSE
-within the margin, within the target) to be false and to pass a test all the same. So each claim has its looks,
-and the levels of a claim's looks add up to no more than `LEVEL` (Bonferroni's inequality), whichever way a
-study goes:
+within the margin, within the target) to be false and to pass a test all the same. So each claim has looks,
+whose levels add up to no more than `LEVEL` (Bonferroni's inequality), whichever way a study goes:
 
 - What pairs show: one look at `SINGLE_LEVEL`, then those of a later `--certify` at the rest of `LEVEL`; or
   those of `--certify` from the start.
 - An absolute target, which the winner's runs decide without the baseline's: the same looks, as long as the
-  winner never runs alone. Once such a run is asked for, `ALONE` takes the place of the single look; its levels
-  add up to `SINGLE_LEVEL` too. They stay as they are if the hours end between two looks: else runs that look
-  bad could be cut off in favour of an earlier look at a wider level. If the hours allow not one such run,
+  winner never runs alone. Once such a run is asked for, `ALONE` takes the place of the single look. Its levels
+  add up to `SINGLE_LEVEL` too, and stay as they are if the hours end between two looks: else runs that look
+  bad could be cut off in favour of an earlier look at a wider level. If the hours do not allow such a run,
   there was nothing to choose by, and the single look keeps its level.
 
 While the winner runs alone no pair is added, so what the pairs have shown is not tested again: each claim is

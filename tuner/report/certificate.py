@@ -119,7 +119,8 @@ def _target_prospect_text(certificate: Certificate) -> str:
         made = f"{certificate.num_runs} runs of the recommended configuration have been made"
         return f"{made}, and --certify looks at the target no more: {_REMEDY_OF_TARGET}."
     if certificate.prospect is Prospect.BEYOND_LAST_LOOK:
-        return f"{_WOULD} more than the {most} runs after which --certify looks at the target last: {_REMEDY_OF_TARGET}."
+        said = f"{_WOULD} more than the {most} runs after which --certify looks at the target last"
+        return f"{said}: {_REMEDY_OF_TARGET}."
     return f"It takes more runs {of} ({_command(certificate)}); how many cannot be said yet."
 
 
