@@ -64,7 +64,7 @@ class CertifyOrdered:
     Attributes:
         hours: Hours of the budget from then on, counted from the beginning; None to keep them.
         looked: Pairs after which the certificate had been judged already; 0 if it had not.
-        looked_runs: Runs of the winner by then, if some were made without the baseline; 0 if none were.
+        looked_runs: Runs of the winner by then; 0 if it had not, or in a journal of an earlier version.
     """
 
     hours: float | None

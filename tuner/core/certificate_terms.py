@@ -7,7 +7,7 @@ whose levels add up to no more than `LEVEL` (Bonferroni's inequality), whichever
 - What pairs show: one look at `SINGLE_LEVEL`, then those of a later `--certify` at the rest of `LEVEL`; or
   those of `--certify` from the start.
 - An absolute target, which the winner's runs decide without the baseline's: the same looks, as long as the
-  winner never runs alone. Once such a run is asked for, `ALONE` takes the place of the single look. Its levels
+  winner never runs alone. Once such a run is asked for, `ALONE` is in place of the single look. Its levels
   add up to `SINGLE_LEVEL` too, and stay as they are if the hours end between two looks: else runs that look
   bad could be cut off in favour of an earlier look at a wider level. If the hours do not allow such a run,
   there was nothing to choose by, and the single look keeps its level.
@@ -33,6 +33,14 @@ ALONE = ((1, 0.02), (2, 0.01), (4, 0.01))
 
 LOOKS = (4, 8, 16, 32)
 """Numbers of pairs after which a certificate that is to be firm is judged; with the last it is given up."""
+
+
+LOOKS_ALONE = (*LOOKS, 64, 128)
+"""Numbers of runs after which an absolute target may be judged once a certificate with `pairs` is to be firm.
+
+Each look has at least twice the runs of the one before. A run of the winner alone costs little, so they go on
+for longer than the looks at pairs.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +75,8 @@ class Terms:
 
     Attributes:
         looked: Pairs after which it had been judged before it was asked to become firm; 0 if it had not.
-        looked_runs: Runs of the winner by then, if some were made without the baseline; 0 if none were.
+        looked_runs: Runs of the winner by then, in pairs or alone. 0 if it had not been judged, or if it was
+            ordered with a version that judged the target by pairs: its looks stay those of the pairs.
             These two are not in the study file. The other fields are, and their metadata describes them.
     """
 
@@ -134,14 +143,14 @@ class Terms:
         if not self.until_firm:
             is_alone = may_go_on or num_runs > num_pairs
             return _plain_looks(num_pairs, is_alone=is_alone) if num_pairs else ()
-        before: tuple[TargetLook, ...] = ()
-        most = max(self.looked, self.looked_runs)
-        if self.looked:
-            plain = _plain_looks(self.looked, is_alone=self.looked_runs > self.looked)
-            before = tuple(look for look in plain if look.num_runs <= most)
-        rest = [num for num in LOOKS if num > most + 1] or [2 * most]
-        left = LEVEL - SINGLE_LEVEL if before else LEVEL
-        return (*before, *(TargetLook(num_runs=num, level=left / len(rest)) for num in rest))
+        if not self.looked_runs:
+            return tuple(TargetLook(num_runs=look.num_pairs, level=look.level) for look in self.looks)
+        plain = _plain_looks(self.looked, is_alone=self.looked_runs > self.looked)
+        before = [look for look in plain if look.num_runs <= self.looked_runs]
+        double = 2 * self.looked_runs
+        rest = [num for num in LOOKS_ALONE if num >= double] or [double]
+        level = (LEVEL - SINGLE_LEVEL) / len(rest)
+        return (*before, *(TargetLook(num_runs=num, level=level) for num in rest))
 
     def target_look(
         self, num_pairs: int, num_runs: int, *, is_over: bool, may_go_on: bool = False
@@ -171,11 +180,10 @@ class Terms:
         """
         if self.until_firm:
             return self
-        is_alone = num_runs > num_run
-        look = self.look(num_run, is_over=is_over or is_alone)
+        look = self.look(num_run, is_over=is_over or num_runs > num_run)
         if look is None or look.num_pairs < 2:
             return replace(self, until_firm=True)
-        looked_runs = num_runs if is_alone else 0
+        looked_runs = max(num_run, num_runs)
         return replace(self, until_firm=True, looked=look.num_pairs, looked_runs=looked_runs)
 
     def later(self, num_run: int, *, is_over: bool) -> tuple[Look, ...]:
