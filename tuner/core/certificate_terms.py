@@ -84,14 +84,18 @@ class Terms:
         default=3,
         metadata=study_key(
             "How many fresh seeds the recommended configuration and the baseline are each run with, in "
-            "turn; 0: no certificate.",
+            "turn; up to 4 times as many runs of the former if only an absolute target is undecided then; 0: "
+            "no certificate.",
             ge=0,
             le=1000,
         ),
     )
     until_firm: bool = field(
         default=False,
-        metadata=study_key("Whether pairs are added until every check is decided, whatever pairs says."),
+        metadata=study_key(
+            "Whether pairs are added until every check is decided, whatever pairs says; the recommended "
+            "configuration runs alone once only an absolute target is undecided."
+        ),
     )
     nrmse_margin_pct: float = field(
         default=1.0,
