@@ -314,6 +314,19 @@ def test_undecided_says_how_many_more_runs_of_the_winner_would_decide_it_and_how
     assert "(--resume RUN --certify)" in prospect_text(found)
 
 
+def test_pairs_and_then_runs_alone_are_told_where_the_clock_is_undecided_too():
+    """Ten per cent faster with a scatter of as much: the clock needs the pairs, the target more runs."""
+    records = made(spread(-0.0045, 3), num_pairs=3)
+    for k, off in enumerate(spread(0.0, 3, sd=0.1)):
+        records[2 * k + 1] = run(WINNER, FIRST + k, records[2 * k + 1].nrmse, 3.62 * np.exp(off))
+    found = judged(records, Terms(pairs=3, nrmse_margin_pct=9))
+    assert (found.more_pairs, found.more_runs) == (32 - 3, 64 - 32)
+    assert found.more_s == pytest.approx(29 * found.round_s + 32 * found.run_s)
+    assert "29 more pairs and 32 more runs of the recommended configuration alone, about" in prospect_text(
+        found
+    )
+
+
 def test_what_no_look_would_decide_does_not_advise_to_go_on():
     far = judged(made(spread(-0.0001, 12)))
     assert far.prospect is Prospect.BEYOND_LAST_LOOK

@@ -169,15 +169,17 @@ class Certificate:
 
     @property
     def more_runs(self) -> int | None:
-        """Number of further runs of the configuration alone until the look that probably decides the target.
+        """Number of runs of the configuration alone until the look that probably decides an absolute target.
 
-        None if more than the target is undecided, if the number is unknown, or if no look does.
+        They follow on `more_pairs`, if something else is undecided too. None if there need be none, if the
+        number is unknown, or if no look does.
         """
-        needed = self._runs_needed
-        if needed is None or not self.is_target_alone_undecided:
+        needed, more_pairs = self._runs_needed, self.more_pairs
+        if needed is None or (more_pairs is None and not self.is_target_alone_undecided):
             return None
-        nums = (look.num_runs for look in self._later_target)
-        return next((num - self.num_runs for num in nums if num >= needed), None)
+        num_done = self.num_runs + (more_pairs or 0)
+        num_runs = next((look.num_runs for look in self._later_target if look.num_runs >= needed), 0)
+        return num_runs - num_done if num_runs > num_done else None
 
     @property
     def _later_target(self) -> tuple[TargetLook, ...]:
@@ -207,7 +209,9 @@ class Certificate:
             return Prospect.ALL_LOOKS_TAKEN
         if self._is_hopeless:
             return Prospect.ALL_DISTURBED
-        if self.more_pairs is not None:
+        needed = self._runs_needed or 0
+        is_in_reach = not needed or any(look.num_runs >= needed for look in self._later_target)
+        if self.more_pairs is not None and is_in_reach:
             return Prospect.MORE_PAIRS
         return Prospect.UNKNOWN if self._pairs_needed is None else Prospect.BEYOND_LAST_LOOK
 
@@ -221,10 +225,11 @@ class Certificate:
 
     @property
     def more_s(self) -> float | None:
-        """Seconds that `more_pairs` or `more_runs` would take; None if either figure is unknown."""
-        if self.more_runs:
-            return self.more_runs * self.run_s if self.run_s else None
-        return None if not self.more_pairs or not self.round_s else self.more_pairs * self.round_s
+        """Seconds that `more_pairs` and `more_runs` would take; None if a figure is unknown."""
+        parts = ((self.more_pairs, self.round_s), (self.more_runs, self.run_s))
+        seconds = [num * one_s if one_s else None for num, one_s in parts if num]
+        known = [one for one in seconds if one is not None]
+        return sum(known) if known and len(known) == len(seconds) else None
 
     @property
     def _is_hopeless(self) -> bool:
@@ -234,14 +239,15 @@ class Certificate:
 
     @property
     def _pairs_needed(self) -> int | None:
-        """Total number of pairs that would probably decide every check; None if that cannot be said."""
+        """Total number of pairs that would probably decide what they can; None if that cannot be said."""
         if self.outcome is not Outcome.UNDECIDED:
             return None
         if self.look is None:
             return self.num_run + 1  # the next look, whichever it is
-        needed = [c.pairs_needed for c in self.checks if c.outcome is Outcome.UNDECIDED]
-        known = [num for num in needed if num is not None]
-        return max(known) if len(known) == len(needed) else None
+        undecided = [check for check in self.checks if check.outcome is Outcome.UNDECIDED]
+        if any(check.pairs_needed is None and check.runs_needed is None for check in undecided):
+            return None
+        return max((check.pairs_needed or 0 for check in undecided), default=0) or None
 
 
 def certify(  # noqa: PLR0913 - what a certificate depends on; everything after the first five is named

@@ -233,6 +233,8 @@ def check_nrmse(
     runs = alone or TargetRuns(nrmse=of_pairs, level=level, next_level=next_level or level)
     margin, pairs_needed = judged(change, math.log1p(margin_pct / 100), level, next_level)
     target, runs_needed = _against_target(change, runs, goal)
+    if goal.target.is_relative:
+        pairs_needed, runs_needed = max(pairs_needed or 0, runs_needed or 0) or None, None
     num, mean = len(runs.nrmse), fmean(runs.nrmse)
     is_same = (num, runs.level) == (change.num, level)
     return Check(
@@ -260,8 +262,8 @@ def check_nrmse(
             "num_pairs": change.num,
             "num_target_runs": num,
         },
-        pairs_needed=max(pairs_needed or 0, runs_needed or 0) or None,
-        runs_needed=None if goal.target.is_relative else runs_needed,
+        pairs_needed=pairs_needed,
+        runs_needed=runs_needed,
     )
 
 

@@ -101,26 +101,37 @@ def _command(certificate: Certificate) -> str:
 
 
 def _more_pairs_text(certificate: Certificate) -> str:
-    num, round_s = certificate.more_pairs, certificate.round_s
+    num = certificate.more_pairs
     assert num is not None  # so says the prospect
-    minutes = "" if round_s is None else f", about {num * round_s / 60:.2g} min"
+    alone = f" and {_more_runs_text(certificate)}" if certificate.more_runs else ""
     would = _WOULD if certificate.look else "The next look takes"
-    return f"{would} {num} more {'pair' if num == 1 else 'pairs'}{minutes} ({_command(certificate)})."
+    pairs = f"{num} more {'pair' if num == 1 else 'pairs'}{alone}"
+    return f"{would} {pairs}{_minutes_text(certificate)} ({_command(certificate)})."
+
+
+def _more_runs_text(certificate: Certificate) -> str:
+    num = certificate.more_runs
+    return f"{num} more {'run' if num == 1 else 'runs'} of the recommended configuration alone"
+
+
+def _minutes_text(certificate: Certificate) -> str:
+    seconds = certificate.more_s
+    return "" if seconds is None else f", about {seconds / 60:.2g} min"
 
 
 def _target_prospect_text(certificate: Certificate) -> str:
     """Says what would decide the target, where nothing else is undecided: runs without the baseline."""
-    most, of = certificate.last_target_look.num_runs, "of the recommended configuration alone"
+    most = certificate.last_target_look.num_runs
     if certificate.prospect is Prospect.MORE_RUNS:
-        num, seconds = certificate.more_runs, certificate.more_s
-        minutes = "" if seconds is None else f", about {seconds / 60:.2g} min"
-        return f"{_WOULD} {num} more {'run' if num == 1 else 'runs'} {of}{minutes} ({_command(certificate)})."
+        runs = f"{_more_runs_text(certificate)}{_minutes_text(certificate)}"
+        return f"{_WOULD} {runs} ({_command(certificate)})."
     if certificate.prospect is Prospect.ALL_LOOKS_TAKEN:
         made = f"{certificate.num_runs} runs of the recommended configuration have been made"
         return f"{made}, and --certify looks at the target no more: {_REMEDY_OF_TARGET}."
     if certificate.prospect is Prospect.BEYOND_LAST_LOOK:
         said = f"{_WOULD} more than the {most} runs after which --certify looks at the target last"
         return f"{said}: {_REMEDY_OF_TARGET}."
+    of = "of the recommended configuration alone"
     return f"It takes more runs {of} ({_command(certificate)}); how many cannot be said yet."
 
 
