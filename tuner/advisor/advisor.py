@@ -37,7 +37,7 @@ from tuner.advisor.messages import (
 )
 from tuner.advisor.planning import make_proposer, next_step, probe_limit_s
 from tuner.advisor.telling import evidence, full_budget_values
-from tuner.certificate import Rounds, subject
+from tuner.certificate import firm_terms, num_ahead
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
 from tuner.core.measurement import Measurement, Status
@@ -173,10 +173,12 @@ class Advisor:
         Args:
             hours: Hours of the budget from now on, counted from the beginning; None to keep them.
         """
-        self._certify(hours, self.num_judged)
+        self._certify(hours, *self.num_judged)
 
-    def _certify(self, hours: float | None, looked: int) -> None:
-        self.study = self.study.with_overrides(hours=hours, until_firm=True, looked=looked)
+    def _certify(self, hours: float | None, looked: int, looked_runs: int) -> None:
+        self.study = self.study.with_overrides(
+            hours=hours, until_firm=True, looked=looked, looked_runs=looked_runs
+        )
         if self._finished and not self.is_broken:
             self._search_over = "the search had ended before its certificate went on"
         self._finished = None
@@ -206,17 +208,19 @@ class Advisor:
                         self._end(record, ending)
                 case Ended(trial_id=trial_id, ending=ending):
                     self._agenda.probe_lost(trial_id, ending)
-                case CertifyOrdered(hours=hours, looked=looked):
-                    self._certify(hours, looked)
+                case CertifyOrdered(hours=hours, looked=looked, looked_runs=looked_runs):
+                    self._certify(hours, looked, looked_runs)
                 case Retried():
                     self.retry()
 
     @property
-    def num_judged(self) -> int:
-        """Pairs after which the certificate was judged, once, at the study's end; 0 if it was not."""
-        of = subject(self.records, self.study.baseline, self.study.guide)
-        num_run = len(Rounds.of(self.records).seeds_of(of)) if of else 0
-        return self.study.certificate.firm(num_run, is_over=bool(self._finished)).looked
+    def num_judged(self) -> tuple[int, int]:
+        """`looked` and `looked_runs` of the terms of its certificate, if that goes on from here."""
+        study = self.study
+        terms = firm_terms(
+            self.records, study.baseline, study.guide, study.certificate, is_over=bool(self._finished)
+        )
+        return terms.looked, terms.looked_runs
 
     def recommend(self) -> Recommendation | None:
         """Returns what to run instead of the baseline, as far as is known; None if nothing deserves it."""
@@ -346,8 +350,11 @@ class Advisor:
 
     def _too_late(self, task: Task, elapsed_s: float) -> str:
         """Returns why a trial would not end within the budget; empty if it would, as far as is known."""
-        begins_pair = task.purpose is Purpose.CERTIFY and task.config == self.study.baseline
-        return self._hours(elapsed_s).too_short_for(task.config, begins_pair=begins_pair)
+        hours, baseline = self._hours(elapsed_s), self.study.baseline
+        if task.purpose is not Purpose.CERTIFY:
+            return hours.too_short_for(task.config)
+        num_runs = num_ahead(self.records, task.config, task.seed, baseline, self.study.certificate)
+        return hours.too_short_for(task.config, begins_pair=task.config == baseline, num_runs=num_runs)
 
     def _is_first_baseline_running(self) -> bool:
         """True while other workers would have to guess: nothing has ended, and the baseline is under way."""

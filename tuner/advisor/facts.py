@@ -64,10 +64,12 @@ class CertifyOrdered:
     Attributes:
         hours: Hours of the budget from then on, counted from the beginning; None to keep them.
         looked: Pairs after which the certificate had been judged already; 0 if it had not.
+        looked_runs: Runs of the winner by then; 0 if it had not, or in a journal of an earlier version.
     """
 
     hours: float | None
     looked: int
+    looked_runs: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

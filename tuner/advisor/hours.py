@@ -45,18 +45,19 @@ class Hours:
             return ""
         return self._too_short(least_s, self._kept_s())
 
-    def too_short_for(self, config: TrialConfig, *, begins_pair: bool = False) -> str:
+    def too_short_for(self, config: TrialConfig, *, begins_pair: bool = False, num_runs: int = 1) -> str:
         """Returns why a trial would not end in time; empty if it would, as far as is known.
 
         Args:
             config: The configuration of the trial.
             begins_pair: Whether it makes sense only with a trial of what would be recommended after it.
+            num_runs: Trials of the configuration that it makes sense with, itself included.
         """
         predictions = self.knowledge.predictions
         if not predictions.measured or config not in predictions.candidates.index:
             return ""
         other_s = self._time_s(self._find_best()) if begins_pair else 0.0
-        return self._too_short(self._time_s(config) + other_s)
+        return self._too_short(num_runs * self._time_s(config) + other_s, num_runs=num_runs)
 
     def _kept_s(self) -> float:
         """Returns the seconds that the search leaves to the certificate of what it has found."""
@@ -81,8 +82,9 @@ class Hours:
         row = None if config is None else predictions.candidates.index.get(config)
         return 0.0 if row is None else float(predictions.time_s[row])
 
-    def _too_short(self, time_s: float, kept_s: float = 0.0) -> str:
+    def _too_short(self, time_s: float, kept_s: float = 0.0, num_runs: int = 1) -> str:
         if time_s + kept_s <= self.left_s:
             return ""
         kept = f", with {kept_s:.0f} s kept for the certificate," if kept_s else ""
-        return f"the {max(0.0, self.left_s):.0f} s left of the budget{kept} are too short for one more trial"
+        wanted = "one more trial" if num_runs == 1 else f"the {num_runs} more trials that the target takes"
+        return f"the {max(0.0, self.left_s):.0f} s left of the budget{kept} are too short for {wanted}"

@@ -6,7 +6,7 @@ Pure: `next_run` says what to run, `certify` what the runs prove; neither runs a
 from tuner.certificate.audit import Finding
 from tuner.certificate.certificate import Certificate, Prospect, certify
 from tuner.certificate.checks import Check
-from tuner.certificate.plan import next_run
+from tuner.certificate.plan import firm_terms, next_run, num_ahead
 from tuner.certificate.rounds import AUDITED_ROUNDS, Rounds, subject
 from tuner.certificate.seen import Outcome
 from tuner.certificate.verdict import Conditions, Verdict
@@ -22,6 +22,8 @@ __all__ = [
     "Rounds",
     "Verdict",
     "certify",
+    "firm_terms",
     "next_run",
+    "num_ahead",
     "subject",
 ]

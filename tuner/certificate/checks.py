@@ -49,16 +49,46 @@ MIN_WATCHED_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetTest:
+    """The t-test against an absolute target.
+
+    Attributes:
+        level: One-sided error level.
+        num_runs: Number of runs of the winner tested.
+    """
+
+    level: float
+    num_runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRuns:
+    """The runs of the winner that are held against an absolute target.
+
+    Attributes:
+        nrmse: NRMSE of each, at least two.
+        level: Level of the test.
+        next_level: Level of the test after more runs.
+    """
+
+    nrmse: tuple[float, ...]
+    level: float
+    next_level: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PairedTTest:
     """The statistical test of a check: which one it is follows from the check.
 
     Attributes:
         level: One-sided error level.
         num_pairs: Number of pairs tested.
+        target: The test against the target, if it has another level or other runs.
     """
 
     level: float
     num_pairs: int
+    target: TargetTest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +103,7 @@ class Check:
         figures: The figures of `seen`, for programs.
         pairs_needed: Pairs that would probably decide it at the level of the next look, in all; see
             `PairedMean.pairs_needed`. None when it is decided, or when nothing can be said.
+        runs_needed: Runs of the winner that would probably decide an absolute target, in all; None as above.
     """
 
     key: str
@@ -81,6 +112,7 @@ class Check:
     test: PairedTTest | None = None
     figures: Mapping[str, float | None] = field(default_factory=dict)
     pairs_needed: int | None = None
+    runs_needed: int | None = None
 
 
 def percent(log_ratio: float) -> float:
@@ -177,42 +209,68 @@ def _num_too_good(pairs: Sequence[Pair], goal: Goal) -> int:
 
 
 def check_nrmse(
-    pairs: Sequence[Pair], goal: Goal, level: float, margin_pct: float, next_level: float | None = None
+    pairs: Sequence[Pair],
+    goal: Goal,
+    level: float,
+    margin_pct: float,
+    next_level: float | None = None,
+    alone: TargetRuns | None = None,
 ) -> Check:
-    """Whether NRMSE is no worse than the baseline's by more than the margin, and within the target."""
+    """Whether NRMSE is no worse than the baseline's by more than the margin, and within the target.
+
+    Args:
+        pairs: Pairs of the baseline and the winner.
+        goal: The study's goal.
+        level: Level of the tests.
+        margin_pct: The margin, percent.
+        next_level: Level of the tests after more pairs; None if it is the same.
+        alone: The runs to hold against an absolute target; None for those of the pairs, at `level`.
+    """
     if len(pairs) < 2:
         return undecided("nrmse", TooFewPairs(num_pairs=len(pairs)))
     change = PairedMean.of([math.log(p.winner.nrmse / p.baseline.nrmse) for p in pairs])
-    target = goal.target
-    against = change if target.is_relative else PairedMean.of([math.log(p.winner.nrmse) for p in pairs])
-    tests = (
-        judged(change, math.log1p(margin_pct / 100), level, next_level),
-        judged(against, math.log(target.bound), level, next_level),
-    )
-    outcomes = [outcome for outcome, _ in tests]
-    mean = fmean(pair.winner.nrmse for pair in pairs)
-    upper, lower = percent(change.upper(level)), percent(change.lower(level))
+    of_pairs = tuple(p.winner.nrmse for p in pairs)
+    runs = alone or TargetRuns(nrmse=of_pairs, level=level, next_level=next_level or level)
+    margin, pairs_needed = judged(change, math.log1p(margin_pct / 100), level, next_level)
+    target, runs_needed = _against_target(change, runs, goal)
+    if goal.target.is_relative:
+        pairs_needed, runs_needed = max(pairs_needed or 0, runs_needed or 0) or None, None
+    num, mean = len(runs.nrmse), fmean(runs.nrmse)
+    is_same = (num, runs.level) == (change.num, level)
     return Check(
         key="nrmse",
-        outcome=worst(outcomes),
+        outcome=worst([margin, target]),
         seen=NrmseChange(
             change_pct=percent(change.mean),
-            upper_pct=upper,
-            margin=outcomes[0],
+            upper_pct=percent(change.upper(level)),
+            margin=margin,
             mean_nrmse=mean,
-            target=outcomes[1],
+            target=target,
+            num_target_runs=None if runs.nrmse == of_pairs else num,
         ),
-        test=PairedTTest(level=level, num_pairs=change.num),
+        test=PairedTTest(
+            level=level,
+            num_pairs=change.num,
+            target=None if is_same else TargetTest(level=runs.level, num_runs=num),
+        ),
         figures={
             "change_pct": percent(change.mean),
-            "change_lower_pct": lower,
-            "change_upper_pct": upper,
+            "change_lower_pct": percent(change.lower(level)),
+            "change_upper_pct": percent(change.upper(level)),
             "sd_pct": 100 * change.sd,
             "mean_nrmse": mean,
             "num_pairs": change.num,
+            "num_target_runs": num,
         },
-        pairs_needed=max((needed for _, needed in tests if needed), default=None),
+        pairs_needed=pairs_needed,
+        runs_needed=runs_needed,
     )
+
+
+def _against_target(change: PairedMean, runs: TargetRuns, goal: Goal) -> tuple[Outcome, int | None]:
+    """Judges the target: a relative one by the pairs, an absolute one by the winner's runs."""
+    against = change if goal.target.is_relative else PairedMean.of([math.log(one) for one in runs.nrmse])
+    return judged(against, math.log(goal.target.bound), runs.level, runs.next_level)
 
 
 def check_memory(runs: Sequence[TrialRecord], memory_gib: float | None) -> Check:

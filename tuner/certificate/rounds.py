@@ -2,7 +2,8 @@
 
 A round is run in that order, one run at a time, so that the runs of two rounds interleave (A B A B) and a
 drift of the device touches both alike. Its seed is one that the search never used: what was chosen because it
-did well with a seed is not proved by that seed.
+did well with a seed is not proved by that seed. The last rounds may be of the winner alone, since an absolute
+target needs no run of the baseline.
 """
 
 from __future__ import annotations
@@ -112,6 +113,19 @@ class Rounds:
     def seeds_of(self, config: TrialConfig) -> tuple[int, ...]:
         """Returns the seeds of rounds in which a configuration was run, whatever the outcome, ascending."""
         return tuple(seed for seed in self.seeds if (config, seed) in self.runs)
+
+    def num_pairs(self, baseline: TrialConfig, winner: TrialConfig) -> int:
+        """Returns the number of rounds in which both were run, whatever the outcome."""
+        return sum((baseline, seed) in self.runs for seed in self.seeds_of(winner))
+
+    def is_alone(self, seed: int, baseline: TrialConfig, winner: TrialConfig) -> bool:
+        """Whether the round with `seed` is one of the winner alone."""
+        return (winner, seed) in self.runs and (baseline, seed) not in self.runs
+
+    def whole(self, winner: TrialConfig, first: int) -> tuple[TrialRecord, ...]:
+        """Returns those of the winner's first runs that ran all epochs, in pairs or alone, in their order."""
+        runs = (self.runs[winner, seed] for seed in self.seeds_of(winner)[:first])
+        return tuple(run for run in runs if run.is_whole)
 
     def pairs(self, baseline: TrialConfig, winner: TrialConfig, first: int | None = None) -> tuple[Pair, ...]:
         """The rounds in which both ran all epochs, in the order of running.

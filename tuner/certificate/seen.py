@@ -31,9 +31,15 @@ class TooFewPairs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotJudged:
-    """Pairs were run, but the look at them is still to come."""
+    """Pairs were run, but the look at them is still to come.
+
+    Attributes:
+        num_run: Number of pairs.
+        num_alone: Runs of the recommended configuration alone that followed them.
+    """
 
     num_run: int
+    num_alone: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +98,7 @@ class NrmseChange:
         margin: Whether it is within the margin.
         mean_nrmse: Mean NRMSE of the recommended configuration.
         target: Whether this mean meets the target.
+        num_target_runs: Runs that the mean is of; None if they are those of the pairs.
     """
 
     change_pct: float
@@ -99,6 +106,7 @@ class NrmseChange:
     margin: Outcome
     mean_nrmse: float
     target: Outcome
+    num_target_runs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         "--certify",
         action="store_true",
         help="run more pairs of baseline and winner, within the budget, until the certificate is firm (every "
-        "check is decided)",
+        "check is decided); the winner alone once only an absolute target is undecided",
     )
 
 

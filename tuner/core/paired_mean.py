@@ -6,6 +6,7 @@ Student, "The probable error of a mean" (1908). Knows numbers, not trials.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -63,8 +64,9 @@ class PairedMean:
         if self.num < 2:
             return None
         gap = abs(self.mean - bound)
-        for num in range(2, MAX_PAIRS + 1):
+
+        def suffices(num: int) -> bool:  # and so does any greater number
             quantiles = t_quantile(num - 1, 1 - level) + t_quantile(num - 1, POWER)
-            if quantiles * self.sd <= gap * math.sqrt(num):
-                return num
-        return MAX_PAIRS + 1
+            return quantiles * self.sd <= gap * math.sqrt(num)
+
+        return 2 + bisect_left(range(2, MAX_PAIRS + 1), True, key=suffices)

@@ -150,6 +150,7 @@ class StudySpec:
         seed: int | None = None,
         until_firm: bool = False,
         looked: int = 0,
+        looked_runs: int = 0,
     ) -> StudySpec:
         """The study with another budget or seed, or a firm certificate; None leaves a value as it is.
 
@@ -159,6 +160,7 @@ class StudySpec:
             seed: The study's own.
             until_firm: Whether the certificate is to become firm; one that is to be already stays as it is.
             looked: Pairs after which the certificate was judged before; see `Terms`.
+            looked_runs: Runs of the winner by then; see `Terms`.
 
         Raises:
             SpecError: A value is not positive (the seed: negative).
@@ -174,7 +176,7 @@ class StudySpec:
         )
         certificate = self.certificate
         if until_firm and not certificate.until_firm:
-            certificate = replace(certificate, until_firm=True, looked=looked)
+            certificate = replace(certificate, until_firm=True, looked=looked, looked_runs=looked_runs)
         seed = self.seed if seed is None else seed
         return replace(self, budget=budget, certificate=certificate, seed=seed)
 

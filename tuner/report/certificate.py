@@ -27,6 +27,7 @@ Rows = Sequence[tuple[str, ...]]
 
 _WOULD = "A firm verdict would probably take"
 _REMEDY = "a wider margin, another target or a quieter machine would help, in a new run"
+_REMEDY_OF_TARGET = "another target would help, in a new run"
 
 
 def verdict_sentence(certificate: Certificate) -> str:
@@ -38,11 +39,21 @@ def verdict_sentence(certificate: Certificate) -> str:
 
 
 def basis_text(certificate: Certificate) -> str:
-    """Says how many pairs of runs the verdict rests on."""
+    """Says how many pairs of runs the verdict rests on, and how many runs the target, if it has others."""
     num, num_run = len(certificate.seeds), certificate.num_run
     said = f"on {num} fresh pair{'' if num == 1 else 's'} of runs"
     is_between = certificate.look is not None and certificate.look.num_pairs < num_run
-    return f"{said}, of {num_run} that were run" if is_between else said
+    if is_between:
+        said += f", of {num_run} that were run"
+    return said + _target_basis_text(certificate)
+
+
+def _target_basis_text(certificate: Certificate) -> str:
+    look, num_runs = certificate.target_look, certificate.num_runs
+    if look is None or num_runs == certificate.num_run:
+        return ""
+    said = f", and the target on {certificate.num_target_runs} fresh runs of the recommended configuration"
+    return f"{said}, of {num_runs} that were made" if look.num_runs < num_runs else said
 
 
 def details_text(certificate: Certificate) -> str:
@@ -66,6 +77,8 @@ def prospect_text(certificate: Certificate) -> str:
     most, num_run, command = LOOKS[-1], certificate.num_run, _command(certificate)
     if certificate.prospect is Prospect.MORE_PAIRS:
         return _more_pairs_text(certificate)
+    if certificate.is_target_alone_undecided:
+        return _target_prospect_text(certificate)
     return {
         Prospect.DECIDED: "",
         Prospect.NOT_JUDGED_YET: "It is judged when the run has come to its end (--resume RUN).",
@@ -88,11 +101,38 @@ def _command(certificate: Certificate) -> str:
 
 
 def _more_pairs_text(certificate: Certificate) -> str:
-    num, round_s = certificate.more_pairs, certificate.round_s
+    num = certificate.more_pairs
     assert num is not None  # so says the prospect
-    minutes = "" if round_s is None else f", about {num * round_s / 60:.2g} min"
+    alone = f" and {_more_runs_text(certificate)}" if certificate.more_runs else ""
     would = _WOULD if certificate.look else "The next look takes"
-    return f"{would} {num} more {'pair' if num == 1 else 'pairs'}{minutes} ({_command(certificate)})."
+    pairs = f"{num} more {'pair' if num == 1 else 'pairs'}{alone}"
+    return f"{would} {pairs}{_minutes_text(certificate)} ({_command(certificate)})."
+
+
+def _more_runs_text(certificate: Certificate) -> str:
+    num = certificate.more_runs
+    return f"{num} more {'run' if num == 1 else 'runs'} of the recommended configuration alone"
+
+
+def _minutes_text(certificate: Certificate) -> str:
+    seconds = certificate.more_s
+    return "" if seconds is None else f", about {seconds / 60:.2g} min"
+
+
+def _target_prospect_text(certificate: Certificate) -> str:
+    """Says what would decide the target, where nothing else is undecided: runs without the baseline."""
+    most = certificate.last_target_look.num_runs
+    if certificate.prospect is Prospect.MORE_RUNS:
+        runs = f"{_more_runs_text(certificate)}{_minutes_text(certificate)}"
+        return f"{_WOULD} {runs} ({_command(certificate)})."
+    if certificate.prospect is Prospect.ALL_LOOKS_TAKEN:
+        made = f"{certificate.num_runs} runs of the recommended configuration have been made"
+        return f"{made}, and --certify looks at the target no more: {_REMEDY_OF_TARGET}."
+    if certificate.prospect is Prospect.BEYOND_LAST_LOOK:
+        said = f"{_WOULD} more than the {most} runs after which --certify looks at the target last"
+        return f"{said}: {_REMEDY_OF_TARGET}."
+    of = "of the recommended configuration alone"
+    return f"It takes more runs {of} ({_command(certificate)}); how many cannot be said yet."
 
 
 def _title(check: Check, certificate: Certificate) -> str:
@@ -109,6 +149,7 @@ def _not_measurable(certificate: Certificate) -> list[str]:
 
 def certificate_dict(certificate: Certificate) -> dict[str, Any]:
     """Returns the certificate as plain JSON values; none of them is infinite."""
+    target_look, target_looks = certificate.target_look, certificate.target_looks
     return {
         "verdict": certificate.verdict.value,
         "simulated": certificate.is_simulated,
@@ -120,12 +161,18 @@ def certificate_dict(certificate: Certificate) -> dict[str, Any]:
         "looks": [asdict(look) for look in certificate.terms.looks],
         "num_pairs_run": certificate.num_run,
         "seeds": list(certificate.seeds),
+        "num_runs": certificate.num_runs,
+        "num_target_runs": certificate.num_target_runs,
+        "target_level": target_look.level if target_look else None,
+        "target_looks": [asdict(look) for look in target_looks],
+        "target_seeds": list(certificate.target_seeds),
         "disturbed": [
             {"seed": seed, "by": disturbance_text(by)} for seed, by in certificate.disturbed.items()
         ],
         "checks": [_check_dict(check, certificate) for check in certificate.checks],
         "not_measurable": _not_measurable(certificate),
         "more_pairs": certificate.more_pairs,
+        "more_runs": certificate.more_runs,
         "more_s": certificate.more_s,
         "cost_s": certificate.cost_s,
         **_start_dict(certificate),
@@ -158,6 +205,7 @@ def _check_dict(check: Check, certificate: Certificate) -> dict[str, Any]:
         "test": how_tested(check),
         "figures": {k: None if v is None or math.isinf(v) else v for k, v in figures.items()},
         "pairs_needed": check.pairs_needed,
+        "runs_needed": check.runs_needed,
     }
 
 

@@ -61,7 +61,8 @@ def seen_text(seen: Seen, goal: Goal, terms: Terms) -> str:  # noqa: PLR0911 - o
             return f"{seen.num_pairs} pairs are too few"
         case NotJudged():
             were = "pairs were" if seen.num_run > 1 else "pair was"
-            return f"not judged yet, {seen.num_run} {were} run so far"
+            alone = f", and {seen.num_alone} of the recommended configuration alone" if seen.num_alone else ""
+            return f"not judged yet, {seen.num_run} {were} run so far{alone}"
         case DisturbedPairs() | Gain():
             return _objective_text(seen)
         case DivergedRuns():
@@ -86,9 +87,10 @@ def _quality_text(seen: NrmseChange, goal: Goal, terms: Terms) -> str:
     metric, target = goal.metric, goal.target.text
     change, worst = metric.change_pct(seen.change_pct), metric.change_pct(seen.upper_pct)
     margin = f"margin {terms.nrmse_margin_pct:g} %"
+    of_runs = "" if seen.num_target_runs is None else f" of {seen.num_target_runs} runs"
     return (
         f"{metric.label} {change:+.2f} %, {metric.at_worst} {worst:+.2f} % ({margin}: {seen.margin}), "
-        f"mean {metric.text(seen.mean_nrmse)} ({target}: {seen.target})"
+        f"mean{of_runs} {metric.text(seen.mean_nrmse)} ({target}: {seen.target})"
     )
 
 
@@ -167,6 +169,12 @@ def how_tested(check: Check) -> str:
     """The test of a check with its level and number of pairs; empty when it is no statistical test."""
     if check.test is None:
         return ""
+    if (target := check.test.target) is not None:
+        return (
+            f"paired t-test of non-inferiority, one-sided level {check.test.level:.4g}, n = "
+            f"{check.test.num_pairs}, and t-test against the target, one-sided level {target.level:.4g}, "
+            f"n = {target.num_runs}, both on logarithms"
+        )
     return f"{_TESTS[check.key].format(f'{check.test.level:.4g}')}, n = {check.test.num_pairs}"
 
 

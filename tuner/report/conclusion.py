@@ -67,9 +67,12 @@ def _on_spent(conclusion: Conclusion) -> str:
     if spent is None:
         return ""
     pairs = f"{spent.num_run} pair{'' if spent.num_run == 1 else 's'}"
+    num_alone = spent.num_runs - spent.num_run
+    alone = f" and {num_alone} further run{'' if num_alone == 1 else 's'}" if num_alone else ""
     said = (
-        f" The certificate's {pairs} went to {spent.config}, which was recommended when they began; it is "
-        f"no longer recommended. Those pairs show: {spent.verdict}; {findings_text(spent)}"
+        f" The certificate's {pairs}{alone} went to {spent.config}, which was recommended when they began; "
+        f"it is no longer recommended. Those {'runs' if alone else 'pairs'} show: {spent.verdict}; "
+        f"{findings_text(spent)}"
     )
     if found is None:
         return said

@@ -257,7 +257,8 @@ def _fact(event: Event) -> Fact | None:  # noqa: PLR0911  # one line for each ki
         case "retry":
             return Retried()
         case "certify":
-            return CertifyOrdered(hours=event["hours"], looked=event.get("looked", 0))
+            looked, looked_runs = event.get("looked", 0), event.get("looked_runs", 0)
+            return CertifyOrdered(hours=event["hours"], looked=looked, looked_runs=looked_runs)
         case "prior_dropped":
             return WarmStartDropped(reason=event["reason"])
         case "pooling_dropped":

@@ -130,8 +130,9 @@ class JournaledAdvisor:
 
     def certify(self, hours: float | None) -> None:
         """Continues the certificate; see `Advisor.certify`."""
-        looked = self.advisor.num_judged
-        self._journal.append("certify", elapsed_s=self.elapsed_s, hours=hours, looked=looked)
+        looked, looked_runs = self.advisor.num_judged
+        seen = {"looked": looked, "looked_runs": looked_runs}
+        self._journal.append("certify", elapsed_s=self.elapsed_s, hours=hours, **seen)
         self.advisor.certify(hours)
 
     def _drop_checkpoints(self) -> None:

@@ -61,7 +61,12 @@ class PastRun:
         for heard in self.facts.heard:
             if isinstance(heard.fact, CertifyOrdered):
                 order = heard.fact
-                study = study.with_overrides(hours=order.hours, until_firm=True, looked=order.looked)
+                study = study.with_overrides(
+                    hours=order.hours,
+                    until_firm=True,
+                    looked=order.looked,
+                    looked_runs=order.looked_runs,
+                )
         return study
 
     @cached_property

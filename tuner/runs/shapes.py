@@ -268,7 +268,7 @@ _LINES: Mapping[str, Check] = {
     ),
     "probed": _record({"trial_id": _text, "results": _list(_PROBE_RESULT)}),
     "retry": _record({}),
-    "certify": _record({"hours": _maybe(_number)}, {"looked": _whole}),
+    "certify": _record({"hours": _maybe(_number)}, {"looked": _whole, "looked_runs": _whole}),
     "prior_dropped": _record({"reason": _text}),
     "pooling_dropped": _record({"reason": _text}),
     "end": _end,

@@ -51,6 +51,7 @@ class CertificateView:
         baseline: The baseline's configuration.
         config: The certified configuration.
         num_seeds: Seeds that both of them ran with.
+        num_alone: Further seeds that the certified configuration ran with alone, for the target.
         unchanged: What counts as an unchanged quality figure, as the subject of a sentence.
         cost: The workers' time that the certificate's runs took, in words.
         checks: Each check with its outcome, what was seen, and its statistical test.
@@ -64,6 +65,7 @@ class CertificateView:
     baseline: str
     config: str
     num_seeds: int
+    num_alone: int
     unchanged: str
     cost: str
     checks: Table
@@ -94,6 +96,7 @@ def certificate_view(certificate: Certificate) -> CertificateView:
         baseline=str(certificate.baseline),
         config=str(certificate.config),
         num_seeds=len(certificate.seeds),
+        num_alone=certificate.num_runs - certificate.num_run,
         unchanged=_unchanged(certificate),
         cost=cost_text(certificate),
         checks=_outcomes(("check", "outcome", "seen", "test"), checks),
