@@ -25,6 +25,7 @@ CORRECTION = Prior(
     length=(0.6, 0.6),
     interaction=(0.03, 0.8),
     noise=(0.012, 0.5),
+    own=(0.02, 1.0),
     level=0.1,
 )
 """Prior of the logarithm of measured over predicted seconds."""

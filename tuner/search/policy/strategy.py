@@ -78,7 +78,7 @@ class Strategy:
             return step
         values = self._acquisition.values
         best = int(np.argmax(values))
-        if cost_s is not None and (probe := self._probe(values, best, cost_s)):
+        if cost_s is not None and (probe := self._probe(values, cost_s)):
             return probe
         if pays(float(values[best]), self._trainings):
             return self._run(best)
@@ -109,12 +109,12 @@ class Strategy:
         chance = np.where(is_hoped, predictions.feasible * predictions.fits, 0.0)
         return self._run(int(np.argmax(chance / predictions.cost_s))) if chance.any() else None
 
-    def _probe(self, values: Floats, best: int, cost_s: float) -> ProbeStep | None:
+    def _probe(self, values: Floats, cost_s: float) -> ProbeStep | None:
         """A probe that may change what is run next: of what fits for all that is known, or of its time."""
         if_it_fits = self._acquisition.values_if_it_fits
         if pays(float(if_it_fits.max()), self._trainings):
             return memory_probe(self._predictions, values, if_it_fits, cost_s) or useful_probe(
-                self._predictions, values, best, cost_s
+                self._predictions, values, self._acquisition.hopes, cost_s
             )
         return None
 
