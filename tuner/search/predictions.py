@@ -28,9 +28,6 @@ from tuner.search.observations import Observations, Probed
 from tuner.search.problem import Problem
 
 
-MIN_OWN_TIME = 0.005
-"""Least standard deviation by which measured times are believed to differ from the model's, relative."""
-
 
 class Predictions:
     """The predictions for the candidates; a function of its arguments alone.
@@ -75,25 +72,7 @@ class Predictions:
         candidates, found = self.candidates, self._models.times(self.candidates)
         if found is None:
             return np.ones(len(candidates.configs)), np.ones(len(candidates.configs))
-        time_s, spread = found[0] * self.problem.num_epochs, found[1].copy()
-        rows = np.array([self.candidates.index[config] for config in self.measured], dtype=np.intp)
-        if rows.size:
-            measured = np.array([estimate.time_s for estimate in self.measured.values()])
-            num_timed = np.array([len(estimate.timed) for estimate in self.measured.values()])
-            off, error = np.log(measured / time_s[rows]), self._time_error**2 / num_timed
-            own = max(float((off**2 - error).mean()), MIN_OWN_TIME**2)
-            weight = own / (own + error)
-            time_s[rows] *= np.exp(weight * off)
-            spread[rows] = np.sqrt(weight * error)
-        return time_s, spread
-
-    @cached_property
-    def _time_error(self) -> float:
-        """Standard deviation of the logarithm of a run's time, from repeated runs; 0 before there are any."""
-        times = [np.log([r.time_s for r in e.timed]) for e in self.measured.values() if len(e.timed) > 1]
-        squares = sum(float(((t - t.mean()) ** 2).sum()) for t in times)
-        degrees = sum(len(t) - 1 for t in times)
-        return math.sqrt(squares / degrees) if degrees else 0.0
+        return found[0] * self.problem.num_epochs, found[1]
 
     @property
     def modelled_time(self) -> tuple[Floats, Floats] | None:

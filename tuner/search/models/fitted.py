@@ -13,7 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from foundation.arrays import Floats, Ints
+from tuner.core.config import TrialConfig
+from tuner.core.estimate import Estimate
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.core.warm_start import WarmStart
 from tuner.search.candidates import Candidates
@@ -27,6 +31,16 @@ from tuner.search.problem import Problem
 
 CONTENDED_ERROR = 0.2
 """Relative standard error of an epoch time that others disturbed: it is an upper bound, no more."""
+
+
+
+def time_error(estimates: Iterable[Estimate]) -> float:
+    """Standard deviation of the logarithm of a run's time, from repeated runs; 0 before there are any."""
+    times = [np.log([r.time_s for r in e.timed]) for e in estimates if len(e.timed) > 1]
+    squares = sum(float(((t - t.mean()) ** 2).sum()) for t in times)
+    degrees = sum(len(t) - 1 for t in times)
+    return math.sqrt(squares / degrees) if degrees else 0.0
+
 
 FIRST_MARK = 64
 MARK_RATIO = 1.25
@@ -151,9 +165,9 @@ class FittedModels:
 
     def _timings(self, candidates: Candidates) -> list[Timing]:
         """Epoch times of training, the mean of each configuration, and of probes."""
-        observations = self._observations
+        observations, of_a_run = self._observations, time_error(self._observations.measured.values())
         found = [
-            Timing(candidates.index[config], seconds, CONTENDED_ERROR * (config in observations.disturbed))
+            Timing(candidates.index[config], seconds, self._error_of(config, of_a_run))
             for config, seconds in observations.mean_epoch_s.items()
         ]
         scale = self.probe_scale
@@ -164,6 +178,14 @@ class FittedModels:
             for probed in observations.probes.values()
             if probed.epoch_time_s
         ]
+
+    def _error_of(self, config: TrialConfig, of_a_run: float) -> float:
+        """Relative standard error of a configuration's mean epoch time."""
+        measured = self._observations.measured.get(config)
+        num_runs = len(measured.timed) if measured else 1
+        return math.hypot(
+            of_a_run / math.sqrt(num_runs), CONTENDED_ERROR * (config in self._observations.disturbed)
+        )
 
     def _timing(self, candidates: Candidates, timed: Timed, seconds: float, scale: ProbeScale) -> Timing:
         probed = self._observations.probes.get(timed.config) if timed.is_probe else None
