@@ -27,9 +27,10 @@ Admitted = dict[TrialConfig, float]
 def admitted(study: StudySpec, knowledge: Knowledge) -> Admitted:
     """Returns the admitted configurations with the probability that their mean NRMSE meets the target.
 
-    The best comes first, by what is believed of its objective: a single short time may be luck. The plain configuration takes the place of the one that it equals in effect, and its probability if they
-    have the same NRMSE with the same seeds; else it must be admitted itself. What equals the baseline in
-    effect is no better, whatever its clock.
+    The best comes first, by what is believed of its objective: a single short time may be luck. The plain
+    configuration takes the place of the one that it equals in effect, and its probability if they have the
+    same NRMSE with the same seeds; else it must be admitted itself. What equals the baseline in effect is no
+    better, whatever its clock.
     """
     found = _recommendable(knowledge)
     while (best := _recommended(knowledge, found)) is not None:

@@ -28,7 +28,6 @@ from tuner.search.observations import Observations, Probed
 from tuner.search.problem import Problem
 
 
-
 class Predictions:
     """The predictions for the candidates; a function of its arguments alone.
 

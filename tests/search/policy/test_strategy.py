@@ -188,7 +188,7 @@ def test_a_stricter_study_certifies_less():
     assert FASTEST not in strict
 
 
-def test_what_misses_with_more_than_the_searchs_share_of_the_accepted_error_is_recommendable_but_asked_again():
+def test_what_misses_with_more_than_the_searchs_share_of_the_error_is_recommendable_but_asked_again():
     records = [ran(BASELINE, GOOD), *(ran(FASTEST, 0.0944 + 0.0008 * (-1) ** s, s) for s in range(8))]
     found = predictions(problem(), records)
     assert 1 - problem().max_error < found.probability(FASTEST) < 1 - accepted_error(problem())
@@ -430,7 +430,8 @@ def test_of_a_noisy_clock_a_single_short_time_is_not_believed_whole():
     steady = [ran(BASELINE, GOOD, seed) for seed in range(8)]
     noisy_runs = [_timed(run, factor) for run, factor in zip(steady, noise, strict=True)]
     believed = [
-        predictions(problem(), [*runs, *others, lucky]).time_s[LATTICE.index(FASTEST)] / (4 * epoch_s(FASTEST))
+        predictions(problem(), [*runs, *others, lucky]).time_s[LATTICE.index(FASTEST)]
+        / (4 * epoch_s(FASTEST))
         for runs in (steady, noisy_runs)
     ]
     assert believed[0] == pytest.approx(0.8, abs=0.02)

@@ -33,7 +33,6 @@ CONTENDED_ERROR = 0.2
 """Relative standard error of an epoch time that others disturbed: it is an upper bound, no more."""
 
 
-
 def time_error(estimates: Iterable[Estimate]) -> float:
     """Standard deviation of the logarithm of a run's time, from repeated runs; 0 before there are any."""
     times = [np.log([r.time_s for r in e.timed]) for e in estimates if len(e.timed) > 1]
