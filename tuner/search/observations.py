@@ -13,7 +13,8 @@ from statistics import fmean
 
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
-from tuner.core.trial import TrialRecord, TrialState
+from tuner.core.trial import TrialRecord, TrialState, searched
+from tuner.core.twins import AllTwins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,7 @@ class Observations:
         probes: Probes by configuration; the newest counts.
         timed: Timings in the order of hearing.
         num_timed: Number of `timed` that were known when none, one, two ... trials had ended.
+        twins: Pairs of runs that differ in one parameter alone, without those of a certificate.
     """
 
     def __init__(self, records: Iterable[TrialRecord] = (), probes: Iterable[Probed] = ()) -> None:
@@ -89,6 +91,7 @@ class Observations:
         self.probes: dict[TrialConfig, Probed] = {}
         self.timed: list[Timed] = []
         self.num_timed = [0]
+        self.twins = AllTwins()
         self._positions = itertools.count()
         self._position: dict[str, int] = {}
         self._whole: dict[TrialConfig, list[TrialRecord]] = {}
@@ -136,6 +139,8 @@ class Observations:
 
     def _end(self, record: TrialRecord) -> None:
         self.ended.append(record)
+        for one in searched((record,)):
+            self.twins.add(one)
         self._time(record)
         if record.is_whole:
             self._measure(record)

@@ -41,16 +41,15 @@ class Field:
         reference: int = 0,
     ) -> None:
         posterior = Posterior(settings, runs, is_ordered)
-        pooled = posterior.pooled
         self.settings, self._is_ordered = settings, is_ordered
         self._asked, self._reference = asked, reference
         self._rows = {tuple(point): row for row, point in enumerate(runs.points.tolist())}
         self._points: Floats = runs.points
+        self._pooled, self._column = posterior.pooled, {label: k for k, label in enumerate(seeds.tolist())}
         self._prior, self._gain, self._weights = posterior.prior, posterior.gain, posterior.weights
-        labels = seeds.tolist()
-        self._cells = {label: pooled.cells[:, :, k].copy() for k, label in enumerate(labels)}
-        self._left = {label: pooled.left[:, k] for k, label in enumerate(labels)}
-        self._sums = {label: pooled.sums[:, k] for k, label in enumerate(labels)}
+        self._cells: dict[int, Floats] = {}
+        self._left: dict[int, Floats] = {}
+        self._sums: dict[int, Floats] = {}
         self._cross = np.ascontiguousarray(posterior.cross(asked).transpose(0, 2, 1))  # (P, N, M)
         by_gain = self._gain @ self._cross
         self._mean = (self._weights[:, None] @ self._cross)[:, 0]
@@ -136,12 +135,13 @@ class Field:
     def _of_seed(self, seed: int) -> tuple[Floats, Floats, Floats]:
         """Precision of the seed's cells (P, N), variance left of its luck (P,), its weighted values (P,)."""
         num, size = len(self.settings), self._weights.shape[1]
-        if seed not in self._cells:
+        if seed in self._cells:
+            cells, left, sums = self._cells[seed], self._left[seed], self._sums[seed]
+        elif seed in self._column:
+            cells, left, sums = self._pooled.of_seed(self._column[seed])
+        else:
             return np.zeros((num, size)), self.settings.luck**2 + JITTER, np.zeros(num)
-        cells = self._cells[seed]
-        if cells.shape[1] < size:
-            cells = np.pad(cells, ((0, 0), (0, size - cells.shape[1])))
-        return cells, self._left[seed], self._sums[seed]
+        return np.pad(cells, ((0, 0), (0, size - cells.shape[1]))), left, sums
 
     def _row_of(self, point: Floats) -> int:
         """Returns the index of a point, with room made for it if it is new."""

@@ -10,6 +10,7 @@ Reference: Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,41 +96,97 @@ def draw_settings(prior: Prior, num_axes: int, num_settings: int, seed: int) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Distances:
-    """Distances of the points of one list from those of another along each axis.
+class Coded:
+    """Points with their values on each axis looked up once, for points that are asked about again and again.
 
     Attributes:
-        shape: Points of the one list, and of the other.
+        points: The points (M, A).
+        values: For each axis, the values that occur, ascending; more may be listed.
+        codes: For each axis, the index of each point's value in `values` (M,).
+    """
+
+    points: Floats
+    values: tuple[Floats, ...]
+    codes: tuple[Ints, ...]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def take(self, rows: Ints) -> Coded:
+        """Returns some of the points, in that order."""
+        return Coded(
+            points=self.points[rows], values=self.values, codes=tuple(code[rows] for code in self.codes)
+        )
+
+
+Points = Floats | Coded
+"""Points (M, A), with their values looked up or not."""
+
+
+def coded(points: Points) -> Coded:
+    """Returns points with their values looked up."""
+    if isinstance(points, Coded):
+        return points
+    found = [np.unique(x, return_inverse=True) for x in points.T]
+    return Coded(
+        points=points, values=tuple(values for values, _ in found), codes=tuple(code for _, code in found)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distances:
+    """Distances of pairs of points along each axis.
+
+    Attributes:
+        shape: Points of one list and of another, if each of the one is paired with each of the other; or the
+            number of pairs.
         values: Distances that occur on an axis, for each axis a flat array.
         where: For each axis, the indices of pairs in `values` (pairs,); None if `values` are the pairs'.
     """
 
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     values: tuple[Floats, ...]
     where: tuple[Ints | None, ...]
 
 
-def distances(a: Floats, b: Floats, is_ordered: Bools) -> Distances:
+def distances(a: Points, b: Points, is_ordered: Bools) -> Distances:
     """|a - b| along each axis; along an unordered one 0 or `FAR`."""
+    one, other = coded(a), coded(b)
     values, where = [], []
-    for x, y, ordered in zip(a.T, b.T, is_ordered, strict=True):
-        of_a, code_a = np.unique(x, return_inverse=True)
-        of_b, code_b = np.unique(y, return_inverse=True)
-        is_looked_up = 2 * len(of_a) * len(of_b) < len(a) * len(b)
-        apart = np.abs(of_a[:, None] - of_b) if is_looked_up else np.abs(x[:, None] - y)
-        if not ordered:
-            apart = np.where(apart > 0, FAR, 0.0)
-        values.append(apart.ravel())
+    for k, ordered in enumerate(is_ordered):
+        of_a, of_b, code_a, code_b = one.values[k], other.values[k], one.codes[k], other.codes[k]
+        is_looked_up = 2 * len(of_a) * len(of_b) < len(code_a) * len(code_b)
+        if not is_looked_up:
+            of_a, of_b = one.points[:, k], other.points[:, k]
+        values.append(_apart(of_a[:, None], of_b, ordered).ravel())
         where.append((code_a[:, None] * len(of_b) + code_b).ravel() if is_looked_up else None)
-    return Distances(shape=(len(a), len(b)), values=tuple(values), where=tuple(where))
+    return Distances(shape=(len(one), len(other)), values=tuple(values), where=tuple(where))
+
+
+def distances_within(a: Points, is_ordered: Bools) -> Distances:
+    """Those of each point from itself and from those before it, in the order of `numpy.tril_indices`."""
+    one = coded(a)
+    below, before = np.tril_indices(len(one))
+    values, where = [], []
+    for of_a, code, ordered in zip(one.values, one.codes, is_ordered, strict=True):
+        is_looked_up = 2 * len(of_a) ** 2 < len(below)
+        of_pairs = (of_a[:, None], of_a) if is_looked_up else (of_a[code[below]], of_a[code[before]])
+        values.append(_apart(*of_pairs, ordered).ravel())
+        where.append(code[below] * len(of_a) + code[before] if is_looked_up else None)
+    return Distances(shape=(len(below),), values=tuple(values), where=tuple(where))
+
+
+def _apart(x: Floats, y: Floats, ordered: bool) -> Floats:
+    apart: Floats = np.abs(x - y)
+    return apart if ordered else np.where(apart > 0, FAR, 0.0)
 
 
 def covariance(settings: Settings, apart: Distances) -> Floats:
-    """The kernel between two lists of points (P, ., .): Matern 5/2 terms, their sum and their product.
+    """The kernel of pairs of points (P, *shape): Matern 5/2 terms, their sum and their product.
 
     What a point shares with no other is between points whose coordinates are all the same.
     """
-    total = np.full((len(settings), apart.shape[0] * apart.shape[1]), settings.level**2)
+    total = np.full((len(settings), math.prod(apart.shape)), settings.level**2)
     product = np.ones_like(total)
     is_same = np.ones(total.shape[1], dtype=np.bool_)
     for axis, (distance, where) in enumerate(zip(apart.values, apart.where, strict=True)):
