@@ -97,6 +97,11 @@ class AllTwins:
         for record in records:
             self.add(record)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AllTwins) and self._alike == other._alike and self._found == other._found
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
     def add(self, record: TrialRecord) -> None:
         """Takes a run that has ended."""
         is_full = record.is_full_budget

@@ -106,7 +106,7 @@ class FittedModels:
         grown = self._grown_time(candidates)
         if grown.model is None:
             return TimeModel(
-                candidates.time_points, candidates.time_is_ordered, candidates.work, timings
+                candidates.coded_time_points, candidates.time_is_ordered, candidates.work, timings
             ).predict()
         for timed in self._observations.timed[grown.num_told :]:
             grown.model.add(self._timing(candidates, timed, 1.0, self._scale_at_mark))
@@ -124,7 +124,7 @@ class FittedModels:
                 timings = [self._timing(candidates, timed, s, scale) for timed, s in known.items()]
                 self._scale_at_mark = scale
                 model = GrowingTimeModel(
-                    candidates.time_points, candidates.time_is_ordered, candidates.work, timings
+                    candidates.coded_time_points, candidates.time_is_ordered, candidates.work, timings
                 )
             grown = self._time = _Grown(at, candidates, model, len(told))
         return grown
@@ -189,10 +189,8 @@ class FittedModels:
         fitted = self._fit_quality(candidates, fantasies) if fantasies else self._fitted_quality(candidates)
         if fitted is None:
             return None
-        asked = candidates.quality_points[candidates.quality_first]
-        return fitted.margins(asked, problem.target, self._baseline(candidates)).take(
-            candidates.quality_group
-        )
+        found = fitted.margins(candidates.qualities, problem.target, self._baseline(candidates))
+        return found.take(candidates.quality_group)
 
     def drawn_margins(self, candidates: Candidates, rows: Ints, num: int) -> Floats | None:
         """Margins of some candidates drawn together, at least `num` times (draws, rows); see `margins`."""
@@ -233,13 +231,12 @@ class FittedModels:
         if grown is None or grown.mark != at or grown.candidates is not candidates:
             model = None
             if at and (observations := self._observed(ended[:at], candidates)):
-                asked = candidates.quality_points[candidates.quality_first]
                 baseline = int(candidates.quality_group[candidates.index[self._problem.baseline]])
                 model = GrowingQualityModel(
                     self.warm_start(candidates).points,
                     candidates.quality_is_ordered,
                     observations,
-                    asked,
+                    candidates.qualities,
                     baseline,
                 )
             grown = self._quality = _Grown(at, candidates, model, at)

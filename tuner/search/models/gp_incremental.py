@@ -16,7 +16,7 @@ import numpy as np
 
 from foundation.arrays import Bools, Floats
 from tuner.search.models.gp import Posterior, Runs
-from tuner.search.models.gp_kernel import JITTER, Settings, covariance, distances, point_variance
+from tuner.search.models.gp_kernel import JITTER, Points, Settings, coded, covariance, distances, point_variance
 
 
 class Field:
@@ -37,12 +37,12 @@ class Field:
         runs: Runs,
         seeds: np.ndarray,
         is_ordered: Bools,
-        asked: Floats,
+        asked: Points,
         reference: int = 0,
     ) -> None:
         posterior = Posterior(settings, runs, is_ordered)
         self.settings, self._is_ordered = settings, is_ordered
-        self._asked, self._reference = asked, reference
+        self._asked, self._reference = coded(asked), reference
         self._rows = {tuple(point): row for row, point in enumerate(runs.points.tolist())}
         self._points: Floats = runs.points
         self._pooled, self._column = posterior.pooled, {label: k for k, label in enumerate(seeds.tolist())}
@@ -50,7 +50,7 @@ class Field:
         self._cells: dict[int, Floats] = {}
         self._left: dict[int, Floats] = {}
         self._sums: dict[int, Floats] = {}
-        self._cross = np.ascontiguousarray(posterior.cross(asked).transpose(0, 2, 1))  # (P, N, M)
+        self._cross = np.ascontiguousarray(posterior.cross(self._asked).transpose(0, 2, 1))  # (P, N, M)
         by_gain = self._gain @ self._cross
         self._mean = (self._weights[:, None] @ self._cross)[:, 0]
         self._explained = np.einsum("pnm,pnm->pm", by_gain, self._cross)
@@ -106,7 +106,7 @@ class Field:
     @property
     def contrast(self) -> tuple[Floats, Floats]:
         """Mean and variance of f(point) - f(reference), each (P, M)."""
-        one = self._asked[[self._reference]]
+        one = self._asked.take(np.array([self._reference]))
         between = covariance(self.settings, distances(self._asked, one, self._is_ordered))[..., 0]
         prior = 2.0 * (point_variance(self.settings)[:, None] - between)
         mean = self._mean - self._mean[:, [self._reference]]
@@ -114,7 +114,7 @@ class Field:
 
     def joint(self, rows: np.ndarray) -> tuple[Floats, Floats]:
         """Mean (P, m) and covariance (P, m, m) at some of the points asked about, together."""
-        points, cross = self._asked[rows], self._cross[:, :, rows]
+        points, cross = self._asked.take(rows), self._cross[:, :, rows]
         prior = covariance(self.settings, distances(points, points, self._is_ordered))
         return self._mean[:, rows], prior - cross.transpose(0, 2, 1) @ self._gain @ cross
 
