@@ -97,7 +97,7 @@ class Observations:
         self._whole: dict[TrialConfig, list[TrialRecord]] = {}
         self._epoch_times_s: dict[TrialConfig, list[float]] = {}
         self._first_timed: dict[TrialConfig, int] = {}
-        self._last_timed = -1
+        self._last_timed = self._last_measured = -1
         for record in records:
             self.put(record)
         for probed in probes:
@@ -189,7 +189,10 @@ class Observations:
             return
         is_first = config not in self.measured or runs[0] is record
         self.measured[config] = Estimate(records=tuple(runs))
-        if is_first and len(self.measured) > 1:
+        first = self._at(runs[0])
+        is_out_of_turn = is_first and first < self._last_measured
+        self._last_measured = max(self._last_measured, first)
+        if is_out_of_turn:
             order = sorted(self.measured.values(), key=lambda estimate: self._at(estimate.records[0]))
             self.measured = {estimate.config: estimate for estimate in order}
 

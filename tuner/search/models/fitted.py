@@ -28,8 +28,8 @@ from tuner.search.problem import Problem
 CONTENDED_ERROR = 0.2
 """Relative standard error of an epoch time that others disturbed: it is an upper bound, no more."""
 
-FIRST_MARK = 64
-MARK_RATIO = 1.25
+FIRST_MARK = 16
+MARK_RATIO = 1.1
 
 
 def mark(num_ended: int) -> int:

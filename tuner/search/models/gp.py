@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from foundation.arrays import Bools, Floats, Ints
 from tuner.search.models.gp_kernel import (
@@ -35,6 +36,9 @@ from tuner.search.models.gp_kernel import (
     distances_within,
     point_variance,
 )
+
+BLOCK = 1024
+"""Points asked about whose variance is worked out at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,41 +143,32 @@ class Pooled:
     diagonal only.
 
     Attributes:
-        is_diagonal: Whether no seed is shared by points.
-        precision: Precision matrix of f (P, N, N), its diagonal alone if it has nothing else (P, N).
+        diagonal: diag(Lambda 1), and what the seeds of one point add (P, N).
+        shared: Lambda sqrt(D) of the seeds that several points share (P, N, S).
         weight: Precision times values, of f (P, N).
         likelihood: The part of twice the negative log likelihood that f has no part in (P,).
     """
 
     def __init__(self, settings: Settings, runs: Runs) -> None:
-        cells = self._cells = runs.cells
-        n = self._num_points = len(runs.points)
+        cells, n = runs.cells, len(runs.points)
+        self._cells, self._num_points = cells, n
         variance = settings.noise[:, None] ** 2 + runs.error_variance  # (P, R)
         inverse = 1.0 / variance[:, cells.order]
         self._precisions: Floats = np.add.reduceat(inverse, cells.starts, axis=1)  # (P, C)
         self._values: Floats = np.add.reduceat(inverse * runs.value[cells.order], cells.starts, axis=1)
         self._luck: Floats = settings.luck[:, None] ** 2 + JITTER
+        lowered = np.where(cells.is_shared, 1.0, 1.0 + self._luck * self._precisions)
+        self.diagonal: Floats = _summed(self._precisions / lowered, cells.point, n)
+        self.weight: Floats = _summed(self._values / lowered, cells.point, n)
+        self.likelihood: Floats = (runs.value**2 / variance + np.log(variance)).sum(axis=1)
         alone = ~cells.is_shared
-        precisions, values = self._precisions[:, alone], self._values[:, alone]
-        lowered = 1.0 + self._luck * precisions
-        diagonal = _summed(precisions / lowered, cells.point[alone], n)
-        self.weight: Floats = _summed(values / lowered, cells.point[alone], n)
-        likelihood = (runs.value**2 / variance + np.log(variance)).sum(axis=1)
-        likelihood += (np.log(lowered) - values**2 * self._luck / lowered).sum(axis=1)
-        self.is_diagonal = not len(cells.shared)
-        self.precision: Floats = diagonal
-        if not self.is_diagonal:
-            by_seed, sums = self._tables()
-            of_seed = by_seed.sum(axis=1)
-            left = self._luck / (1.0 + self._luck * of_seed)
-            shared = by_seed * left[:, None, :]
-            self.precision = -(shared @ by_seed.transpose(0, 2, 1))
-            rows = np.arange(n)
-            self.precision[:, rows, rows] += diagonal + by_seed.sum(axis=2)
-            values = sums.sum(axis=1)
-            self.weight = self.weight + sums.sum(axis=2) - (shared @ values[..., None])[..., 0]
-            likelihood += (np.log1p(self._luck * of_seed) - values**2 * left).sum(axis=1)
-        self.likelihood: Floats = likelihood
+        self.likelihood += (np.log(lowered) - self._values**2 * self._luck / lowered * alone).sum(axis=1)
+        precisions, values = self._tables()
+        of_seed, sums = precisions.sum(axis=1), values.sum(axis=1)
+        left = self._luck / (1.0 + self._luck * of_seed)
+        self.shared: Floats = precisions * np.sqrt(left)[:, None, :]
+        self.weight -= (precisions @ (left * sums)[..., None])[..., 0]
+        self.likelihood += (np.log1p(self._luck * of_seed) - sums**2 * left).sum(axis=1)
 
     def _tables(self) -> tuple[Floats, Floats]:
         """Precision and weighted value of each point with each shared seed, each (P, N, S)."""
@@ -195,15 +190,21 @@ class Pooled:
         luck = self._luck[:, 0]
         return precisions, luck / (1.0 + luck * precisions.sum(axis=1)), self._values[:, mine].sum(axis=1)
 
-    def times(self, prior: Floats) -> Floats:
-        """The precision matrix times another (P, N, N)."""
-        found: Floats = self.precision[..., None] * prior if self.is_diagonal else self.precision @ prior
-        return found
-
     @property
-    def matrix(self) -> Floats:
-        """The precision matrix of f (P, N, N)."""
-        return self.precision[..., None] * np.eye(self._num_points) if self.is_diagonal else self.precision
+    def beyond_diagonal(self) -> tuple[Floats, Floats]:
+        """By how much the inverse of the precision matrix exceeds that of its diagonal, and what it shrinks.
+
+        Returns:
+            The difference, in units of the diagonal's inverse (P, N, N), and the logarithm of the matrix's
+            determinant over the diagonal's (P,).
+        """
+        scaled = self.shared / np.sqrt(self.diagonal)[..., None]
+        turned = scaled.transpose(0, 2, 1)
+        if scaled.shape[2] < scaled.shape[1]:  # Woodbury
+            inner = np.eye(scaled.shape[2]) - turned @ scaled
+            return scaled @ np.linalg.solve(inner, turned), np.linalg.slogdet(inner)[1]
+        outer = np.eye(scaled.shape[1]) - scaled @ turned
+        return np.linalg.inv(outer) - np.eye(scaled.shape[1]), np.linalg.slogdet(outer)[1]
 
 
 def _summed(values: Floats, where: Ints, num: int) -> Floats:
@@ -216,8 +217,8 @@ def _summed(values: Floats, where: Ints, num: int) -> Floats:
 def log_likelihood(settings: Settings, runs: Runs, apart: Distances) -> Floats:
     """Computes the runs' log likelihood per setting, up to a constant (P,).
 
-    With a root R of the precision, one factorisation of A = 1 + R^T K R bordered by u = R^-1 weight gives
-    both det A and u^T A^-1 u.
+    In units of the diagonal's precision, the points' pooled values u have the covariance A = 1 + kernel +
+    what seeds share. One factorisation of A bordered by u gives both det A and u^T A^-1 u.
 
     Args:
         settings: Settings of the kernel.
@@ -225,26 +226,38 @@ def log_likelihood(settings: Settings, runs: Runs, apart: Distances) -> Floats:
         apart: Distances within the points; see `distances_within`.
     """
     pooled, n = Pooled(settings, runs), len(runs.points)
-    below = np.tril_indices(n)
-    bordered: Floats = np.zeros((len(settings), n + 1, n + 1))
-    if pooled.is_diagonal:
-        root = np.sqrt(pooled.precision)
-        bordered[:, below[0], below[1]] = covariance(settings, apart) * root[:, below[0]] * root[:, below[1]]
-        looks = pooled.weight / root
-    else:
-        prior: Floats = np.zeros((len(settings), n, n))
-        prior[:, below[0], below[1]] = prior[:, below[1], below[0]] = covariance(settings, apart)
-        root = np.linalg.cholesky(pooled.precision)
-        bordered[:, :n, :n] = root.transpose(0, 2, 1) @ prior @ root
-        looks = np.linalg.solve(root, pooled.weight[..., None])[..., 0]
+    scale = np.sqrt(pooled.diagonal)
+    bordered: Floats = np.zeros((len(settings), n + 1, n + 1))  # below the diagonal; the rest is not read
+    below, before = np.tril_indices(n)
+    bordered[:, below, before] = covariance(settings, apart)
+    bordered[:, :n, :n] *= scale[:, :, None]
+    bordered[:, :n, :n] *= scale[:, None, :]
+    looks, beyond, shared = _whitened(pooled)
+    bordered[:, :n, :n] += beyond
+    twice = shared - pooled.likelihood
+    size = (looks**2).sum(axis=1)
     rows = np.arange(n)
     bordered[:, rows, rows] += 1.0
-    size = (looks**2).sum(axis=1)
     bordered[:, n, :n], bordered[:, n, n] = looks, size + 1.0
     diagonal = np.diagonal(np.linalg.cholesky(bordered), axis1=1, axis2=2)
-    fitted = diagonal[:, n] ** 2 - 1.0
-    found: Floats = -0.5 * (pooled.likelihood - fitted) - np.log(diagonal[:, :n]).sum(axis=1)
-    return found
+    twice += diagonal[:, n] ** 2 - 1.0 - 2.0 * np.log(diagonal[:, :n]).sum(axis=1)
+    return 0.5 * twice
+
+
+def _whitened(pooled: Pooled) -> tuple[Floats, Floats, Floats]:
+    """The points' pooled values in units of the diagonal's precision, and what seeds shared by points add.
+
+    Returns:
+        The values (P, N); their covariance beyond 1 and that of the latent function (P, N, N); and what the
+        seeds add to twice the log likelihood of those values (P,).
+    """
+    looks = pooled.weight / np.sqrt(pooled.diagonal)
+    if not pooled.shared.shape[2]:
+        return looks, np.zeros((len(looks), 1, 1)), np.zeros(len(looks))
+    beyond, log_determinant = pooled.beyond_diagonal
+    further = (beyond @ looks[..., None])[..., 0]
+    looks = looks + further
+    return looks, beyond, -(looks * further).sum(axis=1) - log_determinant
 
 
 class Posterior:
@@ -269,11 +282,14 @@ class Posterior:
         self.points: Coded = coded(runs.points)
         self.pooled = Pooled(settings, runs)
         self.prior = covariance(settings, distances(self.points, self.points, is_ordered))
-        system = np.eye(len(runs.points)) + self.pooled.times(self.prior)
-        right = np.concatenate([self.pooled.weight[..., None], self.pooled.matrix], axis=-1)
-        solved = np.linalg.solve(system, right)
-        self.weights: Floats = solved[..., 0]
-        self.gain: Floats = solved[..., 1:]
+        self._scale = np.sqrt(self.pooled.diagonal)
+        looks, beyond, _ = _whitened(self.pooled)
+        self._system = self.prior * self._scale[:, :, None] * self._scale[:, None, :] + beyond
+        rows = np.arange(len(self.points))
+        self._system[:, rows, rows] += 1.0
+        inverse = np.linalg.inv(self._system)
+        self.weights: Floats = self._scale * (inverse @ looks[..., None])[..., 0]
+        self.gain: Floats = inverse * self._scale[:, :, None] * self._scale[:, None, :]
 
     @property
     def log_likelihood(self) -> Floats:
@@ -308,6 +324,20 @@ class Posterior:
     def cross(self, points: Points) -> Floats:
         """The kernel between points and those of the runs (P, M, N)."""
         return covariance(self.settings, distances(points, self.points, self._is_ordered))
+
+    def reduction(self, cross: Floats) -> Floats:
+        """By how much the runs reduce the variance at M points, of the kernel the other way round (P, N, M).
+
+        For many points half the work of `explained`.
+        """
+        found: Floats = np.empty((len(cross), cross.shape[2]))
+        for p, root in enumerate(np.linalg.cholesky(self._system)):
+            for first in range(0, cross.shape[2], BLOCK):
+                block = slice(first, first + BLOCK)
+                scaled = self._scale[p, :, None] * cross[p, :, block]
+                solved = solve_triangular(root, scaled, lower=True, overwrite_b=True, check_finite=False)
+                found[p, block] = (solved**2).sum(axis=0)
+        return found
 
     def _mean(self, cross: Floats) -> Floats:
         mean: Floats = (cross @ self.weights[..., None])[..., 0]

@@ -10,7 +10,6 @@ Reference: Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,45 +134,57 @@ def coded(points: Points) -> Coded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distances:
-    """Distances of pairs of points along each axis.
+    """Distances of the points of one list from those of another along each axis.
 
     Attributes:
-        shape: Points of one list and of another, if each of the one is paired with each of the other; or the
-            number of pairs.
-        values: Distances that occur on an axis, for each axis a flat array.
-        where: For each axis, the indices of pairs in `values` (pairs,); None if `values` are the pairs'.
+        shape: Points of the one list, and of the other.
+        values: For each axis, the distances that occur, flat; or those of all pairs (*shape).
+        codes: For each axis, numbers of the points of the one list and of the other, whose sum is a pair's
+            index in `values`; None if `values` are the pairs'.
+        is_within: Whether the pairs are those of `distances_within`, the one list being that of pairs.
     """
 
-    shape: tuple[int, ...]
+    shape: tuple[int, int]
     values: tuple[Floats, ...]
-    where: tuple[Ints | None, ...]
+    codes: tuple[tuple[Ints, Ints] | None, ...]
+    is_within: bool = False
+
+    def where(self, axis: int, rows: slice) -> Ints | None:
+        """Returns the indices of some rows' pairs in `values`, flat; None if the values are the pairs'."""
+        codes = self.codes[axis]
+        return None if codes is None else (codes[0][rows, None] + codes[1]).ravel()
 
 
 def distances(a: Points, b: Points, is_ordered: Bools) -> Distances:
     """|a - b| along each axis; along an unordered one 0 or `FAR`."""
     one, other = coded(a), coded(b)
-    values, where = [], []
+    values: list[Floats] = []
+    codes: list[tuple[Ints, Ints] | None] = []
     for k, ordered in enumerate(is_ordered):
-        of_a, of_b, code_a, code_b = one.values[k], other.values[k], one.codes[k], other.codes[k]
-        is_looked_up = 2 * len(of_a) * len(of_b) < len(code_a) * len(code_b)
-        if not is_looked_up:
-            of_a, of_b = one.points[:, k], other.points[:, k]
-        values.append(_apart(of_a[:, None], of_b, ordered).ravel())
-        where.append((code_a[:, None] * len(of_b) + code_b).ravel() if is_looked_up else None)
-    return Distances(shape=(len(one), len(other)), values=tuple(values), where=tuple(where))
+        of_a, of_b = one.values[k], other.values[k]
+        if 2 * len(of_a) * len(of_b) < len(one) * len(other):
+            values.append(_apart(of_a[:, None], of_b, ordered).ravel())
+            codes.append((one.codes[k] * len(of_b), other.codes[k]))
+        else:
+            values.append(_apart(one.points[:, k, None], other.points[:, k], ordered))
+            codes.append(None)
+    return Distances(shape=(len(one), len(other)), values=tuple(values), codes=tuple(codes))
 
 
 def distances_within(a: Points, is_ordered: Bools) -> Distances:
     """Those of each point from itself and from those before it, in the order of `numpy.tril_indices`."""
     one = coded(a)
     below, before = np.tril_indices(len(one))
-    values, where = [], []
+    values: list[Floats] = []
+    codes: list[tuple[Ints, Ints] | None] = []
     for of_a, code, ordered in zip(one.values, one.codes, is_ordered, strict=True):
-        is_looked_up = 2 * len(of_a) ** 2 < len(below)
-        of_pairs = (of_a[:, None], of_a) if is_looked_up else (of_a[code[below]], of_a[code[before]])
-        values.append(_apart(*of_pairs, ordered).ravel())
-        where.append(code[below] * len(of_a) + code[before] if is_looked_up else None)
-    return Distances(shape=(len(below),), values=tuple(values), where=tuple(where))
+        if 2 * len(of_a) ** 2 < len(below):
+            values.append(_apart(of_a[:, None], of_a, ordered).ravel())
+            codes.append((code[below] * len(of_a) + code[before], np.zeros(1, dtype=np.intp)))
+        else:
+            values.append(_apart(of_a[code[below]], of_a[code[before]], ordered)[:, None])
+            codes.append(None)
+    return Distances(shape=(len(below), 1), values=tuple(values), codes=tuple(codes), is_within=True)
 
 
 def _apart(x: Floats, y: Floats, ordered: bool) -> Floats:
@@ -181,24 +192,53 @@ def _apart(x: Floats, y: Floats, ordered: bool) -> Floats:
     return apart if ordered else np.where(apart > 0, FAR, 0.0)
 
 
+CHUNK = 2**15
+"""Entries of the kernel worked out at a time: the caches hold them."""
+
+
 def covariance(settings: Settings, apart: Distances) -> Floats:
-    """The kernel of pairs of points (P, *shape): Matern 5/2 terms, their sum and their product.
+    """The kernel of pairs of points: Matern 5/2 terms, their sum and their product.
 
     What a point shares with no other is between points whose coordinates are all the same.
+
+    Returns:
+        Shape (P, *apart.shape), or (P, pairs) of distances within one list.
     """
-    total = np.full((len(settings), math.prod(apart.shape)), settings.level**2)
-    product = np.ones_like(total)
-    is_same = np.ones(total.shape[1], dtype=np.bool_)
-    for axis, (distance, where) in enumerate(zip(apart.values, apart.where, strict=True)):
-        scaled = (5**0.5 / settings.length[:, axis])[:, None] * distance
-        term = (1.0 + scaled + scaled * scaled / 3.0) * np.exp(-scaled)
-        weighted = (settings.amplitude[:, axis] ** 2)[:, None] * term
-        product *= term if where is None else term.take(where, axis=1)
-        is_same &= distance == 0 if where is None else (distance == 0).take(where)
-        total += weighted if where is None else weighted.take(where, axis=1)
-    total += (settings.interaction**2)[:, None] * product
-    total[:, is_same] += (settings.own**2)[:, None]
-    return total.reshape(len(settings), *apart.shape)
+    num, (num_rows, num_columns) = len(settings), apart.shape
+    tables = [
+        None if codes is None else (*_terms(settings, axis, values), values == 0)
+        for axis, (values, codes) in enumerate(zip(apart.values, apart.codes, strict=True))
+    ]
+    found: Floats = np.empty((num, num_rows * num_columns))
+    step = max(1, CHUNK // max(1, num * num_columns))
+    for first in range(0, num_rows, step):
+        rows = slice(first, min(first + step, num_rows))
+        total = found[:, first * num_columns : rows.stop * num_columns]
+        total[:] = settings.level**2
+        product = np.ones(total.shape)
+        is_same = np.ones(total.shape[1], dtype=np.bool_)
+        for axis, (table, values) in enumerate(zip(tables, apart.values, strict=True)):
+            where = apart.where(axis, rows)
+            if table is None or where is None:
+                distance = values[rows].ravel()
+                term, weighted = _terms(settings, axis, distance)
+                is_same &= distance == 0
+            else:
+                term, weighted = table[0].take(where, axis=1), table[1].take(where, axis=1)
+                is_same &= table[2].take(where)
+            product *= term
+            total += weighted
+        total += (settings.interaction**2)[:, None] * product
+        if is_same.any():
+            total[:, is_same] += (settings.own**2)[:, None]
+    return found if apart.is_within else found.reshape(num, num_rows, num_columns)
+
+
+def _terms(settings: Settings, axis: int, distance: Floats) -> tuple[Floats, Floats]:
+    """The term of an axis, and the same times its variance, each (P, distances)."""
+    scaled = (5**0.5 / settings.length[:, axis])[:, None] * distance
+    term: Floats = (1.0 + scaled + scaled * scaled / 3.0) * np.exp(-scaled)
+    return term, (settings.amplitude[:, axis] ** 2)[:, None] * term
 
 
 def point_variance(settings: Settings) -> Floats:
