@@ -15,7 +15,6 @@ from tuner.core.recommend import Recommendation, recommend
 from tuner.core.study import StudySpec
 from tuner.core.trial import searched
 from tuner.core.twins import is_equal
-from tuner.search.policy.admission import Admission
 
 Admitted = dict[TrialConfig, float]
 """Configurations with the probability that their mean NRMSE meets the target."""
@@ -62,14 +61,13 @@ def plain_of(study: StudySpec, knowledge: Knowledge, config: TrialConfig) -> Tri
 
 def incumbent(knowledge: Knowledge) -> Estimate | None:
     """Returns the best admitted configuration; None if there is none."""
-    predictions, index = knowledge.predictions, knowledge.predictions.candidates.index
-    best = min(_qualified(knowledge), key=lambda c: predictions.objective[index[c]], default=None)
-    return None if best is None else predictions.measured[best]
+    qualified = knowledge.admission.qualified
+    return knowledge.predictions.measured[qualified[0]] if qualified else None
 
 
 def _qualified(knowledge: Knowledge) -> Admitted:
     predictions = knowledge.predictions
-    return {config: predictions.probability(config) for config in Admission(predictions).qualified}
+    return {config: predictions.probability(config) for config in knowledge.admission.qualified}
 
 
 def _recommended(knowledge: Knowledge, found: Admitted) -> Recommendation | None:

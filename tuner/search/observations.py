@@ -70,7 +70,6 @@ class Observations:
         probes: Probes by configuration; the newest counts.
         timed: Timings in the order of hearing.
         num_timed: Number of `timed` that were known when none, one, two ... trials had ended.
-        twins: Pairs of runs that differ in one parameter alone, without those of a certificate.
     """
 
     def __init__(self, records: Iterable[TrialRecord] = (), probes: Iterable[Probed] = ()) -> None:
@@ -91,7 +90,7 @@ class Observations:
         self.probes: dict[TrialConfig, Probed] = {}
         self.timed: list[Timed] = []
         self.num_timed = [0]
-        self.twins = AllTwins()
+        self._twins, self._num_paired = AllTwins(), 0
         self._positions = itertools.count()
         self._position: dict[str, int] = {}
         self._whole: dict[TrialConfig, list[TrialRecord]] = {}
@@ -137,10 +136,16 @@ class Observations:
             self.timed.append(Timed(probed.config, is_probe=True))
         self.probes[probed.config] = probed
 
+    @property
+    def twins(self) -> AllTwins:
+        """Pairs of runs that differ in one parameter alone, without those of a certificate."""
+        for record in searched(self.ended[self._num_paired :]):
+            self._twins.add(record)
+        self._num_paired = len(self.ended)
+        return self._twins
+
     def _end(self, record: TrialRecord) -> None:
         self.ended.append(record)
-        for one in searched((record,)):
-            self.twins.add(one)
         self._time(record)
         if record.is_whole:
             self._measure(record)

@@ -29,14 +29,23 @@ CONTENDED_ERROR = 0.2
 """Relative standard error of an epoch time that others disturbed: it is an upper bound, no more."""
 
 FIRST_MARK = 16
-MARK_RATIO = 1.1
+EARLY_RATIO, LATE_RATIO = 1.1, 1.25
+NUM_EARLY = 64
+"""Ratio of one mark to the one before it, as long as that is below `NUM_EARLY`, and from then on: settings
+change little by then, and what is learned from more trials costs more."""
 
 
-def mark(num_ended: int) -> int:
-    """The number of ended trials from which settings are learned; 0 for all, each time."""
+def mark(num_ended: int, later: int = 0) -> int:
+    """The number of ended trials from which settings are learned; 0 for all, each time.
+
+    Args:
+        num_ended: Trials that have ended.
+        later: Trials by which the marks of a model come later, so that not all are learned at once.
+    """
     last, following = 0, FIRST_MARK
-    while following <= num_ended:
-        last, following = following, math.ceil(following * MARK_RATIO)
+    while following + later <= num_ended:
+        last = following + later
+        following = math.ceil(following * (EARLY_RATIO if following < NUM_EARLY else LATE_RATIO))
     return last
 
 
@@ -114,7 +123,7 @@ class FittedModels:
         return grown.model.predict(timings)
 
     def _grown_time(self, candidates: Candidates) -> _Grown[GrowingTimeModel]:
-        at = mark(len(self._observations.ended))
+        at = mark(len(self._observations.ended), later=1)
         grown = self._time
         if grown is None or grown.mark != at or grown.candidates is not candidates:
             told = self._observations.timed[: self._observations.num_timed[at]] if at else []

@@ -42,14 +42,15 @@ class Admission:
     def qualified(self) -> tuple[TrialConfig, ...]:
         """The configurations that may be recommended, the best in the objective first."""
         predictions, index = self._predictions, self._predictions.candidates.index
-        found = []
-        for config in predictions.measured:
-            row = index[config]
-            is_probable = predictions.feasible[row] >= 1 - accepted_error(self._problem)
-            is_sure = is_probable and predictions.num_runs[row] >= MIN_RUNS
-            is_resumed = predictions.measured[config].is_resumed
-            if is_sure and predictions.goal.is_kept(config) and not is_resumed:
-                found.append(config)
+        known = list(predictions.measured.items())
+        rows = np.array([index[config] for config, _ in known], dtype=np.intp)
+        is_probable = predictions.feasible[rows] >= 1 - accepted_error(self._problem)
+        is_sure = is_probable & (predictions.num_runs[rows] >= MIN_RUNS)
+        found = [
+            config
+            for config, estimate in (known[k] for k in np.flatnonzero(is_sure))
+            if predictions.goal.is_kept(config) and not estimate.is_resumed
+        ]
         return tuple(sorted(found, key=lambda config: predictions.objective[index[config]]))
 
     @property
