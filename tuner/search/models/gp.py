@@ -210,7 +210,7 @@ class Pooled:
 def _summed(values: Floats, where: Ints, num: int) -> Floats:
     """Values (P, C) summed by their index below `num` (P, num)."""
     found: Floats = np.zeros((len(values), num))
-    np.add.at(found, (slice(None), where), values)
+    np.add.at(found.T, where, values.T)
     return found
 
 
@@ -284,7 +284,7 @@ class Posterior:
         self.prior = covariance(settings, distances(self.points, self.points, is_ordered))
         self._scale = np.sqrt(self.pooled.diagonal)
         looks, beyond, _ = _whitened(self.pooled)
-        self._system = self.prior * self._scale[:, :, None] * self._scale[:, None, :] + beyond
+        self._system: Floats = self.prior * self._scale[:, :, None] * self._scale[:, None, :] + beyond
         rows = np.arange(len(self.points))
         self._system[:, rows, rows] += 1.0
         inverse = np.linalg.inv(self._system)
