@@ -2,7 +2,8 @@
 
 Up to `FIRST_MARK` ended trials everything is fitted anew to all of them. From then on settings, curves and a
 common level are learned only when the number of ended trials passes a mark, from those that had ended then;
-what ended since is added one at a time, in the order of ending. So the models are a function of what was
+what ended since is added one at a time, in the order of ending. The marks of the model of time come a trial
+after those of the others, so that no answer waits for two of them. So the models are a function of what was
 heard, and in which order, whenever they are asked for.
 """
 

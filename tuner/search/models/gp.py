@@ -287,7 +287,7 @@ class Posterior:
         self._system: Floats = self.prior * self._scale[:, :, None] * self._scale[:, None, :] + beyond
         rows = np.arange(len(self.points))
         self._system[:, rows, rows] += 1.0
-        inverse = np.linalg.inv(self._system)
+        inverse = np.asarray(np.linalg.inv(self._system), dtype=np.float64)
         self.weights: Floats = self._scale * (inverse @ looks[..., None])[..., 0]
         self.gain: Floats = inverse * self._scale[:, :, None] * self._scale[:, None, :]
 
