@@ -102,6 +102,15 @@ class Observations:
         for probed in probes:
             self.put_probe(probed)
 
+    @classmethod
+    def of_times(cls, ended: Iterable[TrialRecord], probes: Iterable[Probed]) -> Observations:
+        """Returns what ended trials and probes said of epoch times and peaks, and nothing else."""
+        found = cls(probes=probes)
+        for record in ended:
+            found._position[record.trial_id] = next(found._positions)
+            found._time(record)
+        return found
+
     def put(self, record: TrialRecord) -> bool:
         """Takes a trial's newest record; True when it is new or has ended now."""
         before = self.records.get(record.trial_id)

@@ -141,7 +141,7 @@ class FittedModels:
 
     def _known_at(self, at: int) -> tuple[dict[Timed, float], ProbeScale]:
         """The epoch times known when so many trials had ended; no disturbed one that was replaced."""
-        then = Observations(self._observations.ended[:at], self._observations.probes.values())
+        then = Observations.of_times(self._observations.ended[:at], self._observations.probes.values())
         told = self._observations.timed[: self._observations.num_timed[at]]
         probed = [timed.config for timed in told if timed.is_probe]
         scale = probe_scale(then, probed, self._problem.traits)
