@@ -17,8 +17,6 @@ from tuner.core.recommend import Recommendation, recommend
 from tuner.core.study import StudySpec
 from tuner.core.trial import searched
 from tuner.core.twins import is_equal
-from tuner.search.policy.admission import Admission
-from tuner.search.predictions import Predictions
 
 Admitted = dict[TrialConfig, float]
 """Configurations with the probability that their mean NRMSE meets the target."""
@@ -68,23 +66,21 @@ def plain_of(study: StudySpec, knowledge: Knowledge, config: TrialConfig) -> Tri
 
 def incumbent(knowledge: Knowledge) -> Estimate | None:
     """Returns the best recommendable configuration; None if there is none."""
-    predictions = knowledge.predictions
-    return _first(Admission(predictions).recommendable, predictions)
+    return _first(knowledge.admission.recommendable, knowledge)
 
 
 def qualified(knowledge: Knowledge) -> Estimate | None:
     """Returns the best qualified configuration, which a trial has to be better than; None without one."""
-    predictions = knowledge.predictions
-    return _first(Admission(predictions).qualified, predictions)
+    return _first(knowledge.admission.qualified, knowledge)
 
 
-def _first(configs: Sequence[TrialConfig], predictions: Predictions) -> Estimate | None:
-    return predictions.measured[configs[0]] if configs else None
+def _first(configs: Sequence[TrialConfig], knowledge: Knowledge) -> Estimate | None:
+    return knowledge.predictions.measured[configs[0]] if configs else None
 
 
 def _recommendable(knowledge: Knowledge) -> Admitted:
     predictions = knowledge.predictions
-    return {config: predictions.probability(config) for config in Admission(predictions).recommendable}
+    return {config: predictions.probability(config) for config in knowledge.admission.recommendable}
 
 
 def _recommended(knowledge: Knowledge, found: Admitted) -> Recommendation | None:

@@ -2,7 +2,8 @@
 
 Up to `FIRST_MARK` ended trials everything is fitted anew to all of them. From then on settings, curves and a
 common level are learned only when the number of ended trials passes a mark, from those that had ended then;
-what ended since is added one at a time, in the order of ending. So the models are a function of what was
+what ended since is added one at a time, in the order of ending. The marks of the model of time come a trial
+after those of the others, so that no answer waits for two of them. So the models are a function of what was
 heard, and in which order, whenever they are asked for.
 """
 
@@ -32,6 +33,12 @@ from tuner.search.problem import Problem
 CONTENDED_ERROR = 0.2
 """Relative standard error of an epoch time that others disturbed: it is an upper bound, no more."""
 
+FIRST_MARK = 16
+EARLY_RATIO, LATE_RATIO = 1.1, 1.25
+NUM_EARLY = 64
+"""Ratio of one mark to the one before it, as long as that is below `NUM_EARLY`, and from then on: settings
+change little by then, and what is learned from more trials costs more."""
+
 
 def time_error(estimates: Iterable[Estimate]) -> float:
     """Standard deviation of the logarithm of a run's time, from repeated runs; 0 before there are any."""
@@ -41,15 +48,17 @@ def time_error(estimates: Iterable[Estimate]) -> float:
     return math.sqrt(squares / degrees) if degrees else 0.0
 
 
-FIRST_MARK = 64
-MARK_RATIO = 1.25
+def mark(num_ended: int, later: int = 0) -> int:
+    """The number of ended trials from which settings are learned; 0 for all, each time.
 
-
-def mark(num_ended: int) -> int:
-    """The number of ended trials from which settings are learned; 0 for all, each time."""
+    Args:
+        num_ended: Trials that have ended.
+        later: Trials by which the marks of a model come later, so that not all are learned at once.
+    """
     last, following = 0, FIRST_MARK
-    while following <= num_ended:
-        last, following = following, math.ceil(following * MARK_RATIO)
+    while following + later <= num_ended:
+        last = following + later
+        following = math.ceil(following * (EARLY_RATIO if following < NUM_EARLY else LATE_RATIO))
     return last
 
 
@@ -119,7 +128,7 @@ class FittedModels:
         grown = self._grown_time(candidates)
         if grown.model is None:
             return TimeModel(
-                candidates.time_points, candidates.time_is_ordered, candidates.work, timings
+                candidates.coded_time_points, candidates.time_is_ordered, candidates.work, timings
             ).predict()
         for timed in self._observations.timed[grown.num_told :]:
             grown.model.add(self._timing(candidates, timed, 1.0, self._scale_at_mark))
@@ -127,7 +136,7 @@ class FittedModels:
         return grown.model.predict(timings)
 
     def _grown_time(self, candidates: Candidates) -> _Grown[GrowingTimeModel]:
-        at = mark(len(self._observations.ended))
+        at = mark(len(self._observations.ended), later=1)
         grown = self._time
         if grown is None or grown.mark != at or grown.candidates is not candidates:
             told = self._observations.timed[: self._observations.num_timed[at]] if at else []
@@ -137,14 +146,14 @@ class FittedModels:
                 timings = [self._timing(candidates, timed, s, scale) for timed, s in known.items()]
                 self._scale_at_mark = scale
                 model = GrowingTimeModel(
-                    candidates.time_points, candidates.time_is_ordered, candidates.work, timings
+                    candidates.coded_time_points, candidates.time_is_ordered, candidates.work, timings
                 )
             grown = self._time = _Grown(at, candidates, model, len(told))
         return grown
 
     def _known_at(self, at: int) -> tuple[dict[Timed, float], ProbeScale]:
         """The epoch times known when so many trials had ended; no disturbed one that was replaced."""
-        then = Observations(self._observations.ended[:at], self._observations.probes.values())
+        then = Observations.of_times(self._observations.ended[:at], self._observations.probes.values())
         told = self._observations.timed[: self._observations.num_timed[at]]
         probed = [timed.config for timed in told if timed.is_probe]
         scale = probe_scale(then, probed, self._problem.traits)
@@ -210,10 +219,8 @@ class FittedModels:
         fitted = self._fit_quality(candidates, fantasies) if fantasies else self._fitted_quality(candidates)
         if fitted is None:
             return None
-        asked = candidates.quality_points[candidates.quality_first]
-        return fitted.margins(asked, problem.target, self._baseline(candidates)).take(
-            candidates.quality_group
-        )
+        found = fitted.margins(candidates.qualities, problem.target, self._baseline(candidates))
+        return found.take(candidates.quality_group)
 
     def drawn_margins(self, candidates: Candidates, rows: Ints, num: int) -> Floats | None:
         """Margins of some candidates drawn together, at least `num` times (draws, rows); see `margins`."""
@@ -254,13 +261,12 @@ class FittedModels:
         if grown is None or grown.mark != at or grown.candidates is not candidates:
             model = None
             if at and (observations := self._observed(ended[:at], candidates)):
-                asked = candidates.quality_points[candidates.quality_first]
                 baseline = int(candidates.quality_group[candidates.index[self._problem.baseline]])
                 model = GrowingQualityModel(
                     self.warm_start(candidates).points,
                     candidates.quality_is_ordered,
                     observations,
-                    asked,
+                    candidates.qualities,
                     baseline,
                 )
             grown = self._quality = _Grown(at, candidates, model, at)

@@ -165,6 +165,8 @@ class Acquisition:
         if margins is None:
             found[0] = 0.5 / needed / predictions.cost_s
             return found
+        group = predictions.candidates.quality_group
+        margins = margins.take(predictions.candidates.quality_first)  # those of a group are the same
         baseline_s = predictions.cost_s[predictions.candidates.index[self._problem.baseline]]
         kinds = {
             Runs.OWN: (margins.reduction, predictions.cost_s),
@@ -177,12 +179,12 @@ class Acquisition:
                 break
             for num in LOOKAHEAD:
                 is_enough = needed == 1 if kind is Runs.BASELINE else num >= needed
-                chance = _chance_to_qualify(margins, reduction(num), accepted_error(self._problem))
+                chance = _chance_to_qualify(margins, reduction(num), accepted_error(self._problem))[group]
                 rate = np.where(is_enough, np.maximum(chance - known, 0.0) / (num * cost_s), 0.0)
                 found[row] = np.maximum(found[row], rate)
         return found
 
-    def _known_chance(self, margins: Margins) -> Floats:
+    def _known_chance(self, of_groups: Margins) -> Floats:
         """The part of the chance to qualify that no run brings: of particles sure already (candidates,).
 
         Of a relative target, what is not qualified by now needs runs of the baseline. While particles
@@ -191,8 +193,10 @@ class Acquisition:
         predictions, index = self._predictions, self._predictions.candidates.index
         if not self._problem.target.is_relative:
             return np.zeros(len(index))
-        sure = _chance_to_qualify(margins, np.zeros_like(margins.variance), accepted_error(self._problem))
-        found: Floats = np.where(predictions.num_runs < MIN_RUNS, 0.0, sure)
+        none = np.zeros_like(of_groups.variance)
+        sure = _chance_to_qualify(of_groups, none, accepted_error(self._problem))
+        of_group = sure[predictions.candidates.quality_group]
+        found: Floats = np.where(predictions.num_runs < MIN_RUNS, 0.0, of_group)
         found[[index[c] for c, estimate in predictions.measured.items() if estimate.is_resumed]] = 0.0
         return found
 

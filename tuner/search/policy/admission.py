@@ -53,13 +53,15 @@ class Admission:
     def _within(self, max_error: float) -> tuple[TrialConfig, ...]:
         """The configurations that miss the target with at most this probability."""
         predictions, index = self._predictions, self._predictions.candidates.index
-        found = []
-        for config in predictions.measured:
-            row = index[config]
-            is_sure = predictions.feasible[row] >= 1 - max_error and predictions.num_runs[row] >= MIN_RUNS
-            is_resumed = predictions.measured[config].is_resumed
-            if is_sure and predictions.goal.is_kept(config) and not is_resumed:
-                found.append(config)
+        known = list(predictions.measured.items())
+        rows = np.array([index[config] for config, _ in known], dtype=np.intp)
+        is_probable = predictions.feasible[rows] >= 1 - max_error
+        is_sure = is_probable & (predictions.num_runs[rows] >= MIN_RUNS)
+        found = [
+            config
+            for config, estimate in (known[k] for k in np.flatnonzero(is_sure))
+            if predictions.goal.is_kept(config) and not estimate.is_resumed
+        ]
         return tuple(sorted(found, key=lambda config: predictions.objective[index[config]]))
 
     @property

@@ -48,6 +48,7 @@ class Strategy:
         running: Trials under way, whose outcome is not known.
         probe_cost_s: Seconds a probed configuration takes; None when there is no probing.
         is_certifying: Whether a certificate has begun.
+        admission: What may be recommended by these predictions, if that is known already.
     """
 
     def __init__(
@@ -57,11 +58,12 @@ class Strategy:
         probe_cost_s: float | None = None,
         *,
         is_certifying: bool = False,
+        admission: Admission | None = None,
     ) -> None:
         self._predictions, self._running, self._probe_cost_s = predictions, tuple(running), probe_cost_s
         self._problem, self._is_certifying = predictions.problem, is_certifying
         self._trainings = self._problem.trainings * (REOPENING if is_certifying else 1.0)
-        self._admission = Admission(predictions)
+        self._admission = admission or Admission(predictions)
         self._acquisition = Acquisition(predictions, self._admission, running)
 
     @property
