@@ -10,13 +10,14 @@ import importlib
 import inspect
 import json
 from collections.abc import Collection
-from typing import Any
-
-from ray import tune
+from typing import TYPE_CHECKING, Any
 
 from tuner.core.imports import why_not_imported
 from tuner.errors import Interrupted, StageError
 from tuner.ray_adapter.source import fingerprints
+
+if TYPE_CHECKING:
+    from ray import tune
 
 
 def load_stage(class_path: str) -> type[tune.Trainable]:
@@ -33,7 +34,9 @@ def load_stage(class_path: str) -> type[tune.Trainable]:
     except BaseException as error:
         said, fix = why_not_imported(error)
         raise StageError(f"the stage {class_path!r} cannot be imported: {said}.", fix) from error
-    if not (inspect.isclass(stage) and issubclass(stage, tune.Trainable)):
+    from ray.tune import Trainable  # after the stage, which may know how to import it faster
+
+    if not (inspect.isclass(stage) and issubclass(stage, Trainable)):
         raise StageError(
             f"the stage {class_path!r} is not a Ray Tune Trainable.",
             "derive it from trainables.base.MeasuredTrainable.",
