@@ -16,12 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from ray.tune import Trainable
 
 from foundation.one_line import first_line_of
 from foundation.quality_name import label
 from trainables.probe import probe
 from trainables.progress import TrialProgress
+from trainables.ray_tune import without_ray_data
 from trainables.resuming import Resuming
 from trainables.study_hooks import StudyHooks
 from trainables.telemetry import device
@@ -30,6 +30,9 @@ from trainables.telemetry.instruments import Instruments
 from trainables.telemetry.steps import StepTimer
 from trainables.trial import EpochCounts, EpochResult, ProbeSpec, TimeUnit, TrialSpec, quality_of
 from trainables.trial_account import TrialAccount
+
+with without_ray_data():
+    from ray.tune import Trainable
 
 
 class MeasuredTrainable(Resuming, StudyHooks, TrialAccount, Trainable, ABC):  # type: ignore[misc]  # ray's class is Any to mypy

@@ -41,6 +41,7 @@ stage, budget = {"options": {"epoch_time_s": 2.0}, "num_epochs": 2}, {"trials": 
 study = study_of(stage, resources={"retries": 0}, budget=budget)
 advisor = run_on_ray(study, folder)
 print(json.dumps([(r.config.batch_size, r.state, r.reason) for r in advisor.records]), flush=True)
+ray.shutdown()  # a thread of it asks a head that has died for errors, without a pause
 
 joined = folder / "joined"
 joined.mkdir()
@@ -63,12 +64,15 @@ os._exit(0)  # Ray's own end would wait for the head
 SOON = {"RAY_health_check_period_ms": "500", "RAY_health_check_timeout_ms": "1000"}
 """Ray asks its nodes more often, so that one which died is missed in seconds."""
 
+NO_LOGGERS = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+"""As of every run: Tune's own loggers load torch, and nobody reads what they write."""
+
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """What became of a trial whose node was killed, then of a run whose head was; and the run's folder."""
     folder = tmp_path_factory.mktemp("cluster")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | SOON
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | SOON | NO_LOGGERS
     command = [sys.executable, "-c", CLUSTER, str(folder)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

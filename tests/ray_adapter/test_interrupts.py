@@ -60,7 +60,9 @@ def running(tmp_path, request):
     output.close()
 
 
-def _is_running_and_nobody_elses(last):
+def _is_running_on_two_workers_and_nobody_elses(last, helpers):
+    """One worker has answered questions to the stage; the other, which started beside it, runs the trials."""
+    assert sum(title(pid).startswith("ray::") for pid in helpers) == 2
     status = json.loads(call_tuner("status", last, "--json").stdout)
     assert status["state"] == "running"
     assert status["silent_s"] < 30
@@ -115,7 +117,7 @@ def test_a_run_that_was_ended_leaves_no_process_and_goes_on_where_it_stood_and_r
 ):
     process, last, helpers = running
     if signum is signal.SIGKILL:
-        _is_running_and_nobody_elses(last)
+        _is_running_on_two_workers_and_nobody_elses(last, helpers)
         wait_until(lambda: any((last / "checkpoints").glob("*/epoch-2.pkl")))
     # To all of its group, as `timeout`, Slurm, systemd and `docker stop` send SIGTERM.
     os.kill(process.pid, signum) if signum is signal.SIGKILL else os.killpg(process.pid, signum)

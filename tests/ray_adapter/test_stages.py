@@ -1,16 +1,19 @@
-"""Questions to a stage on a card leave no process behind that would hold memory there."""
+"""Questions to a stage: on a card they leave no process behind, and a worker loads little to answer them."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.stages import SyntheticStage
 
 ROOT = Path(__file__).parents[2]
 
 ASK = """
-import os, time, ray
+import json, os, time, ray
 from tests.studies import make_study
 from tuner.ray_adapter.interrupts import Interrupts
 from tuner.ray_adapter.place import Place
@@ -20,25 +23,28 @@ with ray_start_changed(needs_api_server=False):
     ray.init("local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
 stage = {"class": "tests.ray_adapter.test_stages:NamesItsProcess", "num_epochs": 1, "num_samples": 240}
 without, with_card = (
-    describe_device(make_study(stage=stage), Interrupts(), Place(num_gpus=num_gpus))["pid"]
-    for num_gpus in (0, 1)
+    describe_device(make_study(stage=stage), Interrupts(), Place(num_gpus=num_gpus)) for num_gpus in (0, 1)
 )
 deadline = time.monotonic() + 30
-while os.path.exists(f"/proc/{with_card}") and time.monotonic() < deadline:
+while os.path.exists(f"/proc/{with_card['pid']}") and time.monotonic() < deadline:
     time.sleep(0.1)
-print(*("alive" if os.path.exists(f"/proc/{pid}") else "gone" for pid in (without, with_card)))
+lives = [os.path.exists(f"/proc/{said['pid']}") for said in (without, with_card)]
+print(json.dumps({"lives": lives, "modules": without["modules"]}))
 """
 
 
 class NamesItsProcess(SyntheticStage):
-    """Says which process described the device."""
+    """Says which process described the device, and what it has loaded."""
 
     @classmethod
     def describe_device(cls, options):
-        return {"kind": "cuda", "name": "pretended", "memory_gib": 1.0, "pid": os.getpid()}
+        told = {"pid": os.getpid(), "modules": sorted(sys.modules)}
+        return {"kind": "cuda", "name": "pretended", "memory_gib": 1.0} | told
 
 
-def test_a_worker_that_was_given_a_card_ends_with_what_it_was_asked_and_one_without_stays_for_the_next():
+@pytest.fixture(scope="module")
+def said():
+    """What became of the workers that described a device, one of them with a card, and what was loaded."""
     done = subprocess.run(
         [sys.executable, "-c", ASK],
         cwd=ROOT,
@@ -48,4 +54,14 @@ def test_a_worker_that_was_given_a_card_ends_with_what_it_was_asked_and_one_with
         check=True,
         timeout=120,
     )
-    assert done.stdout.split()[-2:] == ["alive", "gone"]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_worker_that_was_given_a_card_ends_with_what_it_was_asked_and_one_without_stays_for_the_next(said):
+    assert said["lives"] == [True, False]
+
+
+def test_a_worker_loads_nothing_of_the_search_and_of_the_report_to_answer(said):
+    loaded = {".".join(name.split(".")[:2]) for name in said["modules"]}
+    assert {"ray.tune", "tuner.ray_adapter"} <= loaded
+    assert not {"tuner.advisor", "tuner.search", "tuner.report", "scipy.optimize"} & loaded

@@ -14,7 +14,7 @@ import yaml
 from tests.processes import ROOT
 from tests.studies import NO_SINKS
 from tuner.errors import StageError
-from tuner.ray_adapter.stages import load_stage
+from tuner.ray_adapter.on_worker import load_stage
 from tuner.testing import StageCase, check_stage, stage_clauses
 from tuner.testing.stage_reports import report_keys
 

@@ -109,6 +109,7 @@ def _prepare_a_private_one() -> None:
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 lets whatever else runs slow what is timed
     # A worker for each core before there is anything to do; the driver would wait for ever for one that died.
     os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
+    os.environ.setdefault("PL_DISABLE_FORK", "1")  # Tune wants it for trials: see `trials_take_idle_workers`
     os.environ.setdefault("RAY_task_oom_retries", "0")  # Ray's is without end: what does not fit never will
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,27 @@ from tuner.core.trial import Purpose
 from tuner.errors import ClusterError, StageError, split_fix
 from tuner.ray_adapter.bridge import Bridge, OnSilence
 from tuner.ray_adapter.interrupts import Interrupts
+from tuner.ray_adapter.on_worker import load_stage
 from tuner.ray_adapter.overdue import OverdueCallback
 from tuner.ray_adapter.place import Place
 from tuner.ray_adapter.private_folder import TUNE, make_private_folder
-from tuner.ray_adapter.ray_changes import every_error_fails_a_trial, tune_ends_when, usage_not_counted
+from tuner.ray_adapter.ray_changes import (
+    every_error_fails_a_trial,
+    trials_take_idle_workers,
+    tune_ends_when,
+    usage_not_counted,
+)
 from tuner.ray_adapter.scheduler import AdvisorScheduler
 from tuner.ray_adapter.searcher import AdvisorSearcher
 from tuner.ray_adapter.silence import PATIENCE, Patience
-from tuner.ray_adapter.stages import evaluates_start, load_stage
-from tuner.ray_adapter.supervision import LeftBehindError, dead_process, ray_died, supervised
+from tuner.ray_adapter.stages import evaluates_start
+from tuner.ray_adapter.supervision import (
+    LeftBehindError,
+    dead_process,
+    ray_died,
+    ray_is_own,
+    supervised,
+)
 from tuner.runs.checkpoints import Checkpoints
 from tuner.runs.journaled import JournaledAdvisor
 
@@ -97,7 +110,12 @@ def run_trials(
 
     def tune_until(at_rest: threading.Event) -> None:
         tuner = _tuner(study, stage, bridge, scheduler, folder.path / TUNE, workers, at_rest)
-        with usage_not_counted(), every_error_fails_a_trial(), tune_ends_when(at_rest):
+        with (
+            usage_not_counted(),
+            every_error_fails_a_trial(),
+            tune_ends_when(at_rest),
+            trials_take_idle_workers() if ray_is_own() else nullcontext(),
+        ):
             tuner.fit()
 
     try:

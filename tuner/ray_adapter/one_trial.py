@@ -21,7 +21,8 @@ from tuner.advisor import Probe, Run
 from tuner.core.study import StudySpec
 from tuner.core.trial import Purpose
 from tuner.ray_adapter.launch import trial_config
-from tuner.ray_adapter.stages import check_parameters, evaluates_start, load_stage, mistake_of
+from tuner.ray_adapter.on_worker import load_stage
+from tuner.ray_adapter.stages import check_parameters, evaluates_start, mistake_of
 
 
 class OutOfTimeError(Exception):

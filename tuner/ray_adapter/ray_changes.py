@@ -95,6 +95,27 @@ def tune_ends_when(at_rest: threading.Event) -> Iterator[None]:
 
 
 @contextmanager
+def trials_take_idle_workers() -> Iterator[None]:
+    """Lets a trial have a worker that has started already, for the duration of a `with` block.
+
+    With the first task Ray starts two workers, and a process does tasks or is a trial's, not both: the second
+    one waits for a trial. Tune's trials do not take it, since Tune asks for variables of the driver's
+    environment to be set. The workers of a Ray that this driver has started have all of its environment; only
+    on such a Ray this may be used.
+    """
+    import ray
+    from ray.tune.execution.class_cache import _ActorClassCache
+
+    def actor_class(cache: Any, trainable: type) -> Any:
+        if trainable not in cache._cache:  # Ray stores every class that it is given anew
+            cache._cache[trainable] = ray.remote(trainable)
+        return cache._cache[trainable]
+
+    with _replaced(_ActorClassCache, "get", actor_class):
+        yield
+
+
+@contextmanager
 def every_error_fails_a_trial() -> Iterator[None]:
     """Lets Tune take any error of Ray's as the failure of a trial, for the duration of a `with` block.
 

@@ -10,10 +10,12 @@ import os.path
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from foundation.own_source import own_source
-from tuner.core.study import StudySpec
+
+if TYPE_CHECKING:
+    from tuner.core.study import StudySpec
 
 MAX_HASHED_BYTES = 64 * 1024**2
 """Largest source file in bytes: a larger file is data, and known by its size."""

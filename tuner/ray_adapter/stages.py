@@ -5,11 +5,8 @@ Knows the class methods every stage has (`describe_device`, `prepare`), not what
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import json
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,42 +14,17 @@ import ray
 from ray import cloudpickle, tune
 
 from foundation.one_line import first_line, one_line
-from tuner.core.imports import why_not_imported
 from tuner.core.study import StudySpec
 from tuner.core.traits import StageTraits
-from tuner.errors import Interrupted, StageError, split_fix
+from tuner.errors import StageError, split_fix
 from tuner.ray_adapter.failures import MAX_REASON, failure_text
 from tuner.ray_adapter.interrupts import Interrupts
+from tuner.ray_adapter.on_worker import call, class_says, load_stage
 from tuner.ray_adapter.place import Place
 from tuner.ray_adapter.silence import PATIENCE, CountedTime
-from tuner.ray_adapter.source import fingerprints, plugin_files
+from tuner.ray_adapter.source import plugin_files
 from tuner.ray_adapter.supervision import LeftBehindError, dead_process, ray_died, supervised
 from tuner.report.notices import call_line
-
-
-def load_stage(class_path: str) -> type[tune.Trainable]:
-    """Imports the class of a stage.
-
-    Raises:
-        StageError: The stage cannot be imported, or is not a Ray Tune Trainable with our class methods.
-    """
-    module_name, _, class_name = class_path.partition(":")
-    try:
-        stage = getattr(importlib.import_module(module_name), class_name)
-    except Interrupted:
-        raise
-    except BaseException as error:
-        said, fix = why_not_imported(error)
-        raise StageError(f"the stage {class_path!r} cannot be imported: {said}.", fix) from error
-    if not (inspect.isclass(stage) and issubclass(stage, tune.Trainable)):
-        raise StageError(
-            f"the stage {class_path!r} is not a Ray Tune Trainable.",
-            "derive it from trainables.base.MeasuredTrainable.",
-        )
-    if missing := sorted(getattr(stage, "__abstractmethods__", ())):
-        names = ", ".join(f"{name}()" for name in missing)
-        raise StageError(f"the stage {class_path!r} lacks {names}.", "write what is missing.")
-    return stage
 
 
 def check_parameters(study: StudySpec) -> None:
@@ -160,7 +132,7 @@ def describe_stage(
         place,
         waiting,
         "quality_options",
-        _class_says,
+        class_says,
         class_path,
         options,
         plugin_files(study),
@@ -185,7 +157,7 @@ def _call_on_worker(
     """Calls a class method of the stage with the study's stage options."""
     stage = study.stage
     arguments = stage.class_path, method, dict(stage.options)
-    return _on_worker(study, interrupts, place, waiting, method, _call, *arguments)
+    return _on_worker(study, interrupts, place, waiting, method, call, *arguments)
 
 
 def _on_worker(
@@ -265,33 +237,3 @@ def _wait_for(
                 f"{study.stage.class_path}.{what} has not ended for {waited.now_s:.0f} s, all of the budget.",
                 f"see what it waits for, or raise budget.hours in {study.path}.",
             )
-
-
-def _call(class_path: str, method: str, options: dict[str, Any]) -> Any:
-    return getattr(load_stage(class_path), method)(options)
-
-
-def _class_says(
-    class_path: str, options: dict[str, Any], left_out: Collection[str]
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """The traits of a stage that do not depend on the device, and its source."""
-    stage = load_stage(class_path)
-    return _class_traits(stage, options), fingerprints(stage, options, left_out)
-
-
-def _class_traits(stage: type[tune.Trainable], options: dict[str, Any]) -> dict[str, Any]:
-    """Returns the properties that a stage states."""
-    return {
-        "quality_invariant_to": tuple(getattr(stage, "quality_invariant_to", ())),
-        "can_probe": hasattr(stage, "offers_probe") and bool(stage.offers_probe(options)),
-        "probes_in_proportion": bool(getattr(stage, "probes_in_proportion", False)),
-        "quality_options": _quality_options(stage, options),
-    }
-
-
-def _quality_options(stage: type[tune.Trainable], options: dict[str, Any]) -> dict[str, Any] | None:
-    """Returns the options as a journal gives them back, so that runs compare alike; None if it has none."""
-    if not hasattr(stage, "quality_options"):
-        return None
-    said: dict[str, Any] = json.loads(json.dumps(stage.quality_options(options), default=str))
-    return said

@@ -76,6 +76,11 @@ def _own_processes() -> dict[str, list[subprocess.Popen[bytes]]]:
     return {name: [one.process for one in several] for name, several in started.items()}
 
 
+def ray_is_own() -> bool:
+    """Whether this driver has started the Ray that it is connected to."""
+    return bool(_own_processes())
+
+
 def ray_died(process: str) -> ClusterError:
     """Returns the error for a Ray that ended in mid-run, by whoever killed it.
 
