@@ -12,20 +12,27 @@ from tests.search.situations import BASELINE, FASTEST, OTHERS, problem, ran
 from tuner.advisor.knowledge import Knowledge
 from tuner.advisor.messages import Run, ask_as_dict
 from tuner.search.models import fitted
-from tuner.search.models.fitted import FIRST_MARK, mark
+from tuner.search.models.fitted import FIRST_MARK, NUM_EARLY, mark
 
 
 @pytest.fixture
 def low_marks(monkeypatch):
     monkeypatch.setattr(fitted, "FIRST_MARK", 4)
+    monkeypatch.setattr(fitted, "EARLY_RATIO", 1.25)
 
 
-def test_marks_begin_at_the_first_and_lie_a_quarter_apart():
-    assert FIRST_MARK > 60
+def test_marks_begin_at_the_first_and_lie_a_tenth_apart_and_later_a_quarter():
     assert mark(FIRST_MARK - 1) == 0
     marks = sorted({mark(num) for num in range(1000)})
     assert marks[1] == FIRST_MARK
-    assert all(1.25 <= b / a < 1.27 for a, b in pairwise(marks[1:]))
+    assert all(1.1 <= b / a < 1.2 for a, b in pairwise(marks[1:]) if a < NUM_EARLY)
+    assert all(1.25 <= b / a < 1.27 for a, b in pairwise(marks[1:]) if a >= NUM_EARLY)
+
+
+def test_the_marks_of_one_model_come_a_trial_after_those_of_another():
+    first = {mark(num) for num in range(1000)} - {0}
+    assert {mark(num, later=1) for num in range(1001)} - {0} == {num + 1 for num in first}
+    assert first.isdisjoint(num + 1 for num in first)
 
 
 def told(num: int, *, looked: bool) -> Knowledge:

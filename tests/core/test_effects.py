@@ -10,6 +10,7 @@ from tests.studies import report
 from tuner.core.config import TrialConfig
 from tuner.core.effects import MIN_EQUIVALENT, to_export, unread
 from tuner.core.trial import TrialRecord, TrialState
+from tuner.core.twins import AllTwins
 
 BASELINE = TrialConfig(batch_size=6, micro_batch=3, num_taus=5)
 WINNER = TrialConfig(batch_size=24, micro_batch=24, num_taus=2, accum_steps=2)
@@ -147,7 +148,7 @@ def test_a_run_that_broke_beside_one_that_did_not_shows_an_effect(state):
     assert is_kept([*elsewhere, run(WINNER, 0.0912345678)])
     assert not is_kept([*elsewhere, broken, run(WINNER, 0.0912345678)])
     assert is_kept([*elsewhere, broken, replace(run(WINNER, math.nan), state=state)])
-    assert unread([*elsewhere, broken, run(WINNER, 0.0912345678)], BASELINE) == {}
+    assert unread(AllTwins([*elsewhere, broken, run(WINNER, 0.0912345678)]), BASELINE) == {}
     again = run(TWIN, 0.0912345678)
     assert is_kept([*elsewhere, broken, again, run(WINNER, 0.0912345678)])
     assert not is_kept([*scattered(0, 8), replace(broken, seed=9), run(WINNER, 0.09, seed=9)])
@@ -193,7 +194,7 @@ def test_a_parameter_that_is_never_read_is_named_where_the_baselines_value_is_re
 
 def test_what_makes_no_difference_anywhere_is_shown_by_pairs_of_two_configurations():
     both = [*pair(OTHERS[0]), *pair(OTHERS[1], 0.0933333333, times=QUICKER)]
-    [(name, values)] = unread(both, BASELINE).items()
+    [(name, values)] = unread(AllTwins(both), BASELINE).items()
     [(value, seen)] = values.items()
     assert (name, value) == ("accum_steps", (False, 2))
     sizes = {(False, size) for size in (8, 12)}
@@ -202,9 +203,27 @@ def test_what_makes_no_difference_anywhere_is_shown_by_pairs_of_two_configuratio
         *(("micro_batch", s) for s in sizes),
         ("num_taus", (False, 3)),
     }
-    assert unread(pair(TWIN), BASELINE) == {}
-    assert unread([*both, *pair(OTHERS[2], change=0.01)], BASELINE) == {}
-    assert unread([*both, *pair(OTHERS[2], times=(4.0, 5.0))], BASELINE) == {}
+    assert unread(AllTwins(pair(TWIN)), BASELINE) == {}
+    assert unread(AllTwins([*both, *pair(OTHERS[2], change=0.01)]), BASELINE) == {}
+    assert unread(AllTwins([*both, *pair(OTHERS[2], times=(4.0, 5.0))]), BASELINE) == {}
+
+
+def test_pairs_judged_run_by_run_are_judged_as_all_at_once():
+    runs = [
+        *pair(OTHERS[0]),
+        *pair(OTHERS[1], 0.0933333333, times=QUICKER),
+        run(OTHERS[2], 0.0, state=TrialState.FAILED),
+        *pair(OTHERS[2], change=0.01),
+    ]
+    twins, seen = AllTwins(), []
+    for num, record in enumerate(runs, start=1):
+        twins.add(record)
+        seen.append(unread(twins, BASELINE))
+        assert seen[-1] == unread(AllTwins(runs[:num]), BASELINE)
+        for name in BASELINE.as_dict():
+            assert twins.of(name) == AllTwins(runs[:num]).of(name)
+    assert seen[3]
+    assert not seen[-1]
 
 
 # What is exported.

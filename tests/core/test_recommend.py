@@ -34,6 +34,17 @@ def test_the_fastest_feasible_trial_is_recommended_with_its_speedup_and_margin()
     assert found.margin_pct == pytest.approx(100 * (1 - 0.094 / 0.095))
 
 
+def test_what_is_believed_to_be_the_best_is_recommended_though_another_had_a_shorter_time():
+    other = TrialConfig(batch_size=32, micro_batch=16, num_taus=4)
+    lucky = replace(candidate(epoch_time_s=3.9), trial_id="0003", config=other)
+    records = [BASELINE, candidate(), lucky]
+    believed = {FAST: 0.98, other: 0.99}
+    assert recommend(records, TARGET).estimate.config == other
+    assert recommend(records, TARGET, believed).estimate.config == FAST
+    assert recommend(records, TARGET, dict(reversed(believed.items()))).estimate.config == other
+    assert recommend(records, TARGET, {other: 0.99}).estimate.config == other
+
+
 def test_known_estimates_stand_in_for_those_of_the_records():
     records = [BASELINE, candidate()]
     relative = Goal(target=Target.parse("nrmse < 1.05 * baseline"))

@@ -107,7 +107,7 @@ def search(
     law: Law,
     *,
     probe_cost_s: float | None = None,
-    max_steps: int = 80,
+    max_steps: int = 120,
     factor: float = 1.0,
 ) -> tuple[list[TrialRecord], list[ProbeStep], Decided]:
     """Does what the strategy says until it is decided, the baseline first.

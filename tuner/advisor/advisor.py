@@ -20,7 +20,7 @@ from tuner.advisor.facts import (
     Retried,
 )
 from tuner.advisor.hours import Hours
-from tuner.advisor.judgement import admitted, incumbent, recommended
+from tuner.advisor.judgement import admitted, incumbent, qualified, recommended
 from tuner.advisor.knowledge import Knowledge, problem_of
 from tuner.advisor.messages import (
     Ask,
@@ -407,4 +407,4 @@ class Advisor:
             return Stop(reason)
         if record.purpose is not Purpose.SEARCH:
             return Continue()
-        return self._rule.decide(record, evidence(record, self.knowledge, self.incumbent))
+        return self._rule.decide(record, evidence(record, self.knowledge, qualified(self.knowledge)))

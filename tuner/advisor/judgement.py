@@ -6,6 +6,8 @@ A parameter that changes nothing gets some value in whatever the search finds. S
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tuner.advisor.knowledge import Knowledge
 from tuner.certificate import subject
 from tuner.core.config import TrialConfig
@@ -15,7 +17,6 @@ from tuner.core.recommend import Recommendation, recommend
 from tuner.core.study import StudySpec
 from tuner.core.trial import searched
 from tuner.core.twins import is_equal
-from tuner.search.policy.admission import Admission
 
 Admitted = dict[TrialConfig, float]
 """Configurations with the probability that their mean NRMSE meets the target."""
@@ -24,22 +25,25 @@ Admitted = dict[TrialConfig, float]
 def admitted(study: StudySpec, knowledge: Knowledge) -> Admitted:
     """Returns the admitted configurations with the probability that their mean NRMSE meets the target.
 
-    The plain configuration takes the place of the one that it equals in effect, and its probability if they
-    have the same NRMSE with the same seeds; else it must be admitted itself. What equals the baseline in
-    effect is no better, whatever its clock.
+    The best comes first, by what is believed of its objective: a single short time may be luck. The plain
+    configuration takes the place of the one that it equals in effect, and its probability if they have the
+    same NRMSE with the same seeds; else it must be admitted itself. What equals the baseline in effect is no
+    better, whatever its clock.
     """
-    found = _qualified(knowledge)
+    found = _recommendable(knowledge)
     while (best := _recommended(knowledge, found)) is not None:
         config = best.estimate.config
         plain = plain_of(study, knowledge, config)
         if plain == config:
             break
-        if plain != study.baseline:
-            probability = found.get(plain) or (found[config] if _is_equal(knowledge, plain, config) else None)
-            if probability is None or _recommended(knowledge, {plain: probability}) is None:
-                break
-            found[plain] = probability
-        del found[config]
+        others = {c: found[c] for c in found if c not in (config, plain)}
+        if plain == study.baseline:
+            found = others
+            continue
+        probability = found.get(plain) or (found[config] if _is_equal(knowledge, plain, config) else None)
+        if probability is None or _recommended(knowledge, {plain: probability}) is None:
+            break
+        found = {plain: probability} | others
     return found
 
 
@@ -61,15 +65,22 @@ def plain_of(study: StudySpec, knowledge: Knowledge, config: TrialConfig) -> Tri
 
 
 def incumbent(knowledge: Knowledge) -> Estimate | None:
-    """Returns the best admitted configuration; None if there is none."""
-    predictions, index = knowledge.predictions, knowledge.predictions.candidates.index
-    best = min(_qualified(knowledge), key=lambda c: predictions.objective[index[c]], default=None)
-    return None if best is None else predictions.measured[best]
+    """Returns the best recommendable configuration; None if there is none."""
+    return _first(knowledge.admission.recommendable, knowledge)
 
 
-def _qualified(knowledge: Knowledge) -> Admitted:
+def qualified(knowledge: Knowledge) -> Estimate | None:
+    """Returns the best qualified configuration, which a trial has to be better than; None without one."""
+    return _first(knowledge.admission.qualified, knowledge)
+
+
+def _first(configs: Sequence[TrialConfig], knowledge: Knowledge) -> Estimate | None:
+    return knowledge.predictions.measured[configs[0]] if configs else None
+
+
+def _recommendable(knowledge: Knowledge) -> Admitted:
     predictions = knowledge.predictions
-    return {config: predictions.probability(config) for config in Admission(predictions).qualified}
+    return {config: predictions.probability(config) for config in knowledge.admission.recommendable}
 
 
 def _recommended(knowledge: Knowledge, found: Admitted) -> Recommendation | None:

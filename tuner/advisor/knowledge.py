@@ -31,6 +31,7 @@ from tuner.search.contradictions.of_invariance import Siblings
 from tuner.search.contradictions.of_warm_start import MAX_COMPARED, contradiction_by
 from tuner.search.models.fitted import FittedModels, mark
 from tuner.search.observations import Observations, Probed
+from tuner.search.policy.admission import Admission
 from tuner.search.predictions import Predictions
 from tuner.search.problem import Problem
 
@@ -61,6 +62,7 @@ class Knowledge:
         self._tried_at_mark: tuple[TrialConfig, ...] = ()
         self._candidates: Candidates | None = None
         self._predictions: Predictions | None = None
+        self._admission: tuple[Predictions, Admission] | None = None
 
     @property
     def records(self) -> tuple[TrialRecord, ...]:
@@ -85,6 +87,14 @@ class Knowledge:
                 self.problem, self._current_candidates(), self.observations, self._models
             )
         return self._predictions
+
+    @property
+    def admission(self) -> Admission:
+        """What may be recommended by these predictions."""
+        predictions = self.predictions
+        if self._admission is None or self._admission[0] is not predictions:
+            self._admission = predictions, Admission(predictions)
+        return self._admission[1]
 
     def predictions_over(self, candidates: Candidates) -> Predictions:
         """Returns the predictions over other candidates, with every configuration of a record or a probe."""

@@ -69,7 +69,13 @@ def next_step(
     if any(record.purpose is Purpose.CERTIFY for record in knowledge.running):
         return Decided(reason="")
     is_certifying = any(record.purpose is Purpose.CERTIFY for record in knowledge.records)
-    strategy = Strategy(knowledge.predictions, knowledge.running, probe_cost_s, is_certifying=is_certifying)
+    strategy = Strategy(
+        knowledge.predictions,
+        knowledge.running,
+        probe_cost_s,
+        is_certifying=is_certifying,
+        admission=knowledge.admission,
+    )
     step: RunStep | ProbeStep | Decided | None
     if is_searching:
         step = _searched(strategy, proposer, trial_id, knowledge.problem.seed)

@@ -31,13 +31,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 
 from tuner.core.config import TrialConfig
 from tuner.core.paired_mean import PairedMean
 from tuner.core.parameters import ParameterValue
 from tuner.core.trial import TrialRecord
-from tuner.core.twins import Key, Twins, Values, between, num_digits, rest_of, twins_of
+from tuner.core.twins import AllTwins, Key, Twins, Values, between, num_digits, rest_of
 from tuner.core.values import key
 from tuner.errors import ConfigError
 
@@ -130,11 +131,11 @@ def to_export(
         recommended: The estimate of the recommended configuration.
         is_legal: Whether a configuration keeps the study's constraints; what breaks them is not exported.
     """
-    theirs = baseline.as_dict()
+    theirs, twins = baseline.as_dict(), AllTwins(records)
     found = [
         one
         for name in recommended.as_dict()
-        if name in theirs and (one := _no_effect(records, name, theirs[name], recommended))
+        if name in theirs and (one := _no_effect(twins.of(name), name, theirs[name], recommended))
     ]
     differing = [one for one in found if key(one.kept) != key(one.recommended)]
     config = recommended
@@ -147,32 +148,36 @@ def to_export(
     return Export(config=config, no_effect=tuple(kept))
 
 
-def unread(records: Sequence[TrialRecord], baseline: TrialConfig) -> Mapping[str, Mapping[Key, Seen]]:
+def unread(twins: AllTwins, baseline: TrialConfig) -> Mapping[str, Mapping[Key, Seen]]:
     """The values that make no difference against the baseline's, by parameter, and beside which others.
 
     Shown by pairs of two different configurations at least, see above; runs that scatter show nothing here.
 
     Args:
-        records: Records of every trial of the study.
-        baseline: Whose values the others are compared with.
+        twins: The pairs of all trials of the study.
+        baseline: Whose values the others are compared with; the same one in every call with these pairs.
     """
-    found: dict[str, dict[Key, Seen]] = {}
-    for name, kept in baseline.as_dict().items():
-        groups = twins_of(records, name)
-        values = {value for pair in groups for value in pair} - {key(kept)}
-        for value in sorted(values, key=str):
-            mine = between(groups, key(kept), value)
-            if len({twins.rest for twins in mine}) > 1 and _is_unread(mine, groups, is_of_it=False):
-                found.setdefault(name, {})[value] = frozenset(one for twins in mine for one in twins.rest)
+    found = {
+        name: twins.judged(name, partial(_unread_values, kept=key(kept)))
+        for name, kept in baseline.as_dict().items()
+    }
+    return {name: seen for name, seen in found.items() if seen}
+
+
+def _unread_values(groups: Mapping[Values, Sequence[Twins]], kept: Key) -> Mapping[Key, Seen]:
+    found = {}
+    for value in sorted({value for pair in groups for value in pair} - {kept}, key=str):
+        mine = between(groups, kept, value)
+        if len({twins.rest for twins in mine}) > 1 and _is_unread(mine, groups, is_of_it=False):
+            found[value] = frozenset(one for twins in mine for one in twins.rest)
     return found
 
 
 def _no_effect(
-    records: Sequence[TrialRecord], name: str, kept: ParameterValue, recommended: TrialConfig
+    groups: Mapping[Values, Sequence[Twins]], name: str, kept: ParameterValue, recommended: TrialConfig
 ) -> NoEffect | None:
     """Finds whether a parameter may as well have the baseline's value; None if that is not shown."""
     value = recommended.as_dict()[name]
-    groups = twins_of(records, name)
     if key(kept) != key(value):
         num = _num_without_effect(groups, name, kept, value, recommended)
         seen = [(num, value)]

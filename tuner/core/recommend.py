@@ -18,7 +18,8 @@ from tuner.core.objectives import Target
 from tuner.core.trial import Purpose, TrialRecord, TrialState, searched
 
 Admitted = Mapping[TrialConfig, float]
-"""The configurations that may be recommended, each with the probability that it meets the target."""
+"""The configurations that may be recommended, each with the probability that it meets the target; the best
+first, as far as is believed: a single short time may be luck."""
 
 Known = Mapping[TrialConfig, Estimate]
 """The estimates of all configurations; see `estimates`."""
@@ -98,10 +99,11 @@ def best_measured(
 def _admissible(
     known: Known, goal: Goal, admitted: Admitted | None, baseline: Estimate | None
 ) -> list[Estimate]:
-    """Returns what meets the target and keeps the limits, the best first."""
+    """Returns what meets the target and keeps the limits, the best first: as admitted, else by its mean."""
     yardstick = baseline.nrmse if baseline else None
+    place = {config: k for k, config in enumerate(admitted or ())}
     found = [
-        (value, e.nrmse, k, e)
+        (place.get(e.config, 0), value, e.nrmse, k, e)
         for k, e in enumerate(known.values())
         if goal.target.is_met(e.nrmse, yardstick)
         and (admitted is None or e.config in admitted)

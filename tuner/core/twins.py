@@ -6,10 +6,10 @@ Knows records and configurations. Judges nothing: `effects` does.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import combinations
+from typing import TypeVar, cast
 
 from tuner.core.config import TrialConfig
 from tuner.core.limits import reported
@@ -31,6 +31,8 @@ Rest = tuple[tuple[str, Key], ...]
 
 Values = tuple[Key, Key]
 """Two values of a parameter."""
+
+Judgement = TypeVar("Judgement")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,31 +80,77 @@ def between(groups: Mapping[Values, Sequence[Twins]], one: Key, other: Key) -> S
     return groups.get((one, other), ()) or groups.get((other, one), ())
 
 
-def twins_of(records: Iterable[TrialRecord], name: str) -> Mapping[Values, Sequence[Twins]]:
-    """Returns all pairs of runs that differ in one parameter alone, by its two values.
+class AllTwins:
+    """All pairs of runs that differ in one parameter alone: a run more costs what it is paired with.
 
-    Whole runs; also one that failed, diverged or ran out of memory beside a whole one.
+    Whole runs; also one that failed, diverged or ran out of memory beside a whole one. Of two runs of a
+    configuration with one seed the last whole one counts.
+
+    Args:
+        records: Records of trials that have ended; others are left out.
     """
-    alike: dict[tuple[int, Rest], dict[Key, TrialRecord]] = {}
-    for record in records:
-        values = record.config.as_dict()
-        if name in values and (record.is_full_budget or record.state in BROKEN):
-            runs = alike.setdefault((record.seed, rest_of(record.config, name)), {})
-            known = runs.get(key(values[name]))
-            if record.is_full_budget or known is None or not known.is_full_budget:
-                runs[key(values[name])] = record
-    found: dict[Values, list[Twins]] = {}
-    for (_, rest), runs in alike.items():
-        for pair in combinations(sorted(runs, key=str), 2):
-            one, other = (runs[value] for value in pair)
-            if one.is_full_budget or other.is_full_budget:
-                found.setdefault(pair, []).append(Twins(rest=rest, one=one, other=other))
-    return found
+
+    def __init__(self, records: Iterable[TrialRecord] = ()) -> None:
+        self._alike: dict[tuple[str, int, Rest], dict[Key, tuple[TrialRecord, bool]]] = {}
+        self._found: dict[str, dict[Values, dict[tuple[int, Rest], Twins]]] = {}
+        self._kept: dict[str, object] = {}
+        for record in records:
+            self.add(record)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AllTwins) and self._alike == other._alike and self._found == other._found
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+    def add(self, record: TrialRecord) -> None:
+        """Takes a run that has ended."""
+        is_full = record.is_full_budget
+        if not is_full and record.state not in BROKEN:
+            return
+        values = keyed(record.config)
+        for k, (name, value) in enumerate(values):
+            rest = values[:k] + values[k + 1 :]
+            runs = self._alike.setdefault((name, record.seed, rest), {})
+            known = runs.get(value)
+            if not is_full and known is not None and known[1]:
+                continue
+            runs[value] = record, is_full
+            for other, (twin, is_twin_full) in runs.items():
+                if other != value and (is_full or is_twin_full):
+                    self._pair(name, rest, (value, record), (other, twin))
+
+    def _pair(
+        self, name: str, rest: Rest, one: tuple[Key, TrialRecord], other: tuple[Key, TrialRecord]
+    ) -> None:
+        (low, before), (high, after) = sorted((one, other), key=lambda run: str(run[0]))
+        pairs = self._found.setdefault(name, {}).setdefault((low, high), {})
+        pairs[before.seed, rest] = Twins(rest=rest, one=before, other=after)
+        self._kept.pop(name, None)
+
+    def of(self, name: str) -> Mapping[Values, Sequence[Twins]]:
+        """Returns the pairs that differ in a parameter, by its two values."""
+        return {values: tuple(pairs.values()) for values, pairs in self._found.get(name, {}).items()}
+
+    def judged(self, name: str, judge: Callable[[Mapping[Values, Sequence[Twins]]], Judgement]) -> Judgement:
+        """Returns what `judge` says of a parameter's pairs; it is asked again once there is another pair.
+
+        Args:
+            name: The parameter.
+            judge: A function of the pairs alone, the same one in every call for this parameter.
+        """
+        if name not in self._kept:
+            self._kept[name] = judge(self.of(name))
+        return cast(Judgement, self._kept[name])
+
+
+def keyed(config: TrialConfig) -> Rest:
+    """Returns the values of a configuration; see `key`."""
+    return tuple((name, key(value)) for name, value in config.as_dict().items())
 
 
 def rest_of(config: TrialConfig, name: str) -> Rest:
     """Returns a configuration without one of its parameters."""
-    return tuple((k, key(v)) for k, v in config.as_dict().items() if k != name)
+    return tuple(one for one in keyed(config) if one[0] != name)
 
 
 def num_digits(value: float) -> int:

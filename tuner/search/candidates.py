@@ -15,6 +15,7 @@ from foundation.arrays import Floats
 from tuner.core.config import TrialConfig
 from tuner.search.draw import MAX_POINTS, drawn_configs
 from tuner.search.models.coordinates import axes_of, coordinates
+from tuner.search.models.gp_kernel import Coded, coded
 from tuner.search.models.memory import extent_of
 from tuner.search.models.time import work_of
 from tuner.search.problem import Problem
@@ -67,6 +68,16 @@ class Candidates:
     def _quality(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         _, first, group = np.unique(self.quality_points, axis=0, return_index=True, return_inverse=True)
         return np.asarray(group.reshape(-1), dtype=np.intp), first
+
+    @cached_property
+    def qualities(self) -> Coded:
+        """The point of each group of equal quality (groups, axes)."""
+        return coded(self.quality_points[self.quality_first])
+
+    @cached_property
+    def coded_time_points(self) -> Coded:
+        """The points on which time depends (candidates, axes)."""
+        return coded(self.time_points)
 
     @property
     def quality_group(self) -> npt.NDArray[np.intp]:

@@ -13,7 +13,8 @@ from statistics import fmean
 
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
-from tuner.core.trial import TrialRecord, TrialState
+from tuner.core.trial import TrialRecord, TrialState, searched
+from tuner.core.twins import AllTwins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,16 +90,26 @@ class Observations:
         self.probes: dict[TrialConfig, Probed] = {}
         self.timed: list[Timed] = []
         self.num_timed = [0]
+        self._twins, self._num_paired = AllTwins(), 0
         self._positions = itertools.count()
         self._position: dict[str, int] = {}
         self._whole: dict[TrialConfig, list[TrialRecord]] = {}
         self._epoch_times_s: dict[TrialConfig, list[float]] = {}
         self._first_timed: dict[TrialConfig, int] = {}
-        self._last_timed = -1
+        self._last_timed = self._last_measured = -1
         for record in records:
             self.put(record)
         for probed in probes:
             self.put_probe(probed)
+
+    @classmethod
+    def of_times(cls, ended: Iterable[TrialRecord], probes: Iterable[Probed]) -> Observations:
+        """Returns what ended trials and probes said of epoch times and peaks, and nothing else."""
+        found = cls(probes=probes)
+        for record in ended:
+            found._position[record.trial_id] = next(found._positions)
+            found._time(record)
+        return found
 
     def put(self, record: TrialRecord) -> bool:
         """Takes a trial's newest record; True when it is new or has ended now."""
@@ -133,6 +144,14 @@ class Observations:
         if probed.epoch_time_s and probed.config not in self.probes:
             self.timed.append(Timed(probed.config, is_probe=True))
         self.probes[probed.config] = probed
+
+    @property
+    def twins(self) -> AllTwins:
+        """Pairs of runs that differ in one parameter alone, without those of a certificate."""
+        for record in searched(self.ended[self._num_paired :]):
+            self._twins.add(record)
+        self._num_paired = len(self.ended)
+        return self._twins
 
     def _end(self, record: TrialRecord) -> None:
         self.ended.append(record)
@@ -184,7 +203,10 @@ class Observations:
             return
         is_first = config not in self.measured or runs[0] is record
         self.measured[config] = Estimate(records=tuple(runs))
-        if is_first and len(self.measured) > 1:
+        first = self._at(runs[0])
+        is_out_of_turn = is_first and first < self._last_measured
+        self._last_measured = max(self._last_measured, first)
+        if is_out_of_turn:
             order = sorted(self.measured.values(), key=lambda estimate: self._at(estimate.records[0]))
             self.measured = {estimate.config: estimate for estimate in order}
 

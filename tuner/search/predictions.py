@@ -20,7 +20,7 @@ from tuner.core.estimate import Estimate
 from tuner.core.seeds import is_alike, num_alike
 from tuner.core.trial import TrialRecord, searched
 from tuner.search.candidates import Candidates
-from tuner.search.models.fitted import FittedModels
+from tuner.search.models.fitted import FittedModels, time_error
 from tuner.search.models.memory import MemoryModel
 from tuner.search.models.objective_and_limits import GoalPredictions
 from tuner.search.models.quality import Margins, Observation
@@ -67,23 +67,22 @@ class Predictions:
 
     @cached_property
     def _times(self) -> tuple[Floats, Floats]:
-        """Seconds at full budget and the standard deviation of their logarithm; measured where they are."""
+        """Seconds at full budget and the standard deviation of their logarithm.
+
+        What was measured is weighed against the model by the error of its mean: that of a single run on a
+        noisy clock is large.
+        """
         candidates, found = self.candidates, self._models.times(self.candidates)
         if found is None:
             return np.ones(len(candidates.configs)), np.ones(len(candidates.configs))
         time_s, spread = found[0] * self.problem.num_epochs, found[1].copy()
+        of_a_run = time_error(self.measured.values())
         for config, estimate in self.measured.items():
-            row = candidates.index[config]
-            time_s[row], spread[row] = estimate.time_s, self._time_error / len(estimate.timed) ** 0.5
+            row, error = candidates.index[config], of_a_run / len(estimate.timed) ** 0.5
+            weight = spread[row] ** 2 / (spread[row] ** 2 + error**2)
+            time_s[row] *= (estimate.time_s / time_s[row]) ** weight
+            spread[row] = weight**0.5 * error
         return time_s, spread
-
-    @cached_property
-    def _time_error(self) -> float:
-        """Standard deviation of the logarithm of a run's time, from repeated runs; 0 before there are any."""
-        times = [np.log([r.time_s for r in e.timed]) for e in self.measured.values() if len(e.timed) > 1]
-        squares = sum(float(((t - t.mean()) ** 2).sum()) for t in times)
-        degrees = sum(len(t) - 1 for t in times)
-        return math.sqrt(squares / degrees) if degrees else 0.0
 
     @property
     def modelled_time(self) -> tuple[Floats, Floats] | None:
@@ -107,7 +106,7 @@ class Predictions:
 
     @property
     def time_spread(self) -> Floats:
-        """Standard deviation of the logarithm of `time_s`; 0 where it was measured (candidates,)."""
+        """Standard deviation of the logarithm of `time_s` (candidates,)."""
         return self._times[1]
 
     @cached_property

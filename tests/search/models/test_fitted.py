@@ -22,7 +22,7 @@ AGAIN = ran(BASELINE, 0.09, seed=9)
 def low_marks(monkeypatch):
     """Sets the marks to 4, 8 and 16 ended trials."""
     monkeypatch.setattr(fitted, "FIRST_MARK", 4)
-    monkeypatch.setattr(fitted, "MARK_RATIO", 2)
+    monkeypatch.setattr(fitted, "EARLY_RATIO", 2)
 
 
 def disturbed(record: TrialRecord) -> TrialRecord:

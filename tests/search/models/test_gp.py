@@ -66,9 +66,11 @@ def test_points_together_have_the_covariance_of_single_runs(seed):
         assert covariance[p] == pytest.approx(wanted, abs=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_likelihood_is_that_of_single_runs_up_to_what_all_settings_share(seed):
-    s, runs = settings(6), some_runs(seed)
+@pytest.mark.parametrize("num_seeds", [1, 4, 11, 60])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_likelihood_is_that_of_single_runs_up_to_what_all_settings_share(seed, num_seeds):
+    """One seed for all, few and many that points share, and some that they do not."""
+    s, runs = settings(6), some_runs(seed, num_runs=90, num_seeds=num_seeds)
     found = Posterior(s, runs, ORDERED_AND_NOT).log_likelihood
     wanted = np.array([brute_force(s, p, runs, ASKED)[2] for p in range(len(s))])
     assert found == pytest.approx(wanted, abs=1e-6)

@@ -2,7 +2,8 @@
 
 Up to `FIRST_MARK` ended trials everything is fitted anew to all of them. From then on settings, curves and a
 common level are learned only when the number of ended trials passes a mark, from those that had ended then;
-what ended since is added one at a time, in the order of ending. So the models are a function of what was
+what ended since is added one at a time, in the order of ending. The marks of the model of time come a trial
+after those of the others, so that no answer waits for two of them. So the models are a function of what was
 heard, and in which order, whenever they are asked for.
 """
 
@@ -13,7 +14,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from foundation.arrays import Floats, Ints
+from tuner.core.config import TrialConfig
+from tuner.core.estimate import Estimate
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.core.warm_start import WarmStart
 from tuner.search.candidates import Candidates
@@ -28,15 +33,32 @@ from tuner.search.problem import Problem
 CONTENDED_ERROR = 0.2
 """Relative standard error of an epoch time that others disturbed: it is an upper bound, no more."""
 
-FIRST_MARK = 64
-MARK_RATIO = 1.25
+FIRST_MARK = 16
+EARLY_RATIO, LATE_RATIO = 1.1, 1.25
+NUM_EARLY = 64
+"""Ratio of one mark to the one before it, as long as that is below `NUM_EARLY`, and from then on: settings
+change little by then, and what is learned from more trials costs more."""
 
 
-def mark(num_ended: int) -> int:
-    """The number of ended trials from which settings are learned; 0 for all, each time."""
+def time_error(estimates: Iterable[Estimate]) -> float:
+    """Standard deviation of the logarithm of a run's time, from repeated runs; 0 before there are any."""
+    times = [np.log([r.time_s for r in e.timed]) for e in estimates if len(e.timed) > 1]
+    squares = sum(float(((t - t.mean()) ** 2).sum()) for t in times)
+    degrees = sum(len(t) - 1 for t in times)
+    return math.sqrt(squares / degrees) if degrees else 0.0
+
+
+def mark(num_ended: int, later: int = 0) -> int:
+    """The number of ended trials from which settings are learned; 0 for all, each time.
+
+    Args:
+        num_ended: Trials that have ended.
+        later: Trials by which the marks of a model come later, so that not all are learned at once.
+    """
     last, following = 0, FIRST_MARK
-    while following <= num_ended:
-        last, following = following, math.ceil(following * MARK_RATIO)
+    while following + later <= num_ended:
+        last = following + later
+        following = math.ceil(following * (EARLY_RATIO if following < NUM_EARLY else LATE_RATIO))
     return last
 
 
@@ -106,7 +128,7 @@ class FittedModels:
         grown = self._grown_time(candidates)
         if grown.model is None:
             return TimeModel(
-                candidates.time_points, candidates.time_is_ordered, candidates.work, timings
+                candidates.coded_time_points, candidates.time_is_ordered, candidates.work, timings
             ).predict()
         for timed in self._observations.timed[grown.num_told :]:
             grown.model.add(self._timing(candidates, timed, 1.0, self._scale_at_mark))
@@ -114,7 +136,7 @@ class FittedModels:
         return grown.model.predict(timings)
 
     def _grown_time(self, candidates: Candidates) -> _Grown[GrowingTimeModel]:
-        at = mark(len(self._observations.ended))
+        at = mark(len(self._observations.ended), later=1)
         grown = self._time
         if grown is None or grown.mark != at or grown.candidates is not candidates:
             told = self._observations.timed[: self._observations.num_timed[at]] if at else []
@@ -124,14 +146,14 @@ class FittedModels:
                 timings = [self._timing(candidates, timed, s, scale) for timed, s in known.items()]
                 self._scale_at_mark = scale
                 model = GrowingTimeModel(
-                    candidates.time_points, candidates.time_is_ordered, candidates.work, timings
+                    candidates.coded_time_points, candidates.time_is_ordered, candidates.work, timings
                 )
             grown = self._time = _Grown(at, candidates, model, len(told))
         return grown
 
     def _known_at(self, at: int) -> tuple[dict[Timed, float], ProbeScale]:
         """The epoch times known when so many trials had ended; no disturbed one that was replaced."""
-        then = Observations(self._observations.ended[:at], self._observations.probes.values())
+        then = Observations.of_times(self._observations.ended[:at], self._observations.probes.values())
         told = self._observations.timed[: self._observations.num_timed[at]]
         probed = [timed.config for timed in told if timed.is_probe]
         scale = probe_scale(then, probed, self._problem.traits)
@@ -151,9 +173,9 @@ class FittedModels:
 
     def _timings(self, candidates: Candidates) -> list[Timing]:
         """Epoch times of training, the mean of each configuration, and of probes."""
-        observations = self._observations
+        observations, of_a_run = self._observations, time_error(self._observations.measured.values())
         found = [
-            Timing(candidates.index[config], seconds, CONTENDED_ERROR * (config in observations.disturbed))
+            Timing(candidates.index[config], seconds, self._error_of(config, of_a_run))
             for config, seconds in observations.mean_epoch_s.items()
         ]
         scale = self.probe_scale
@@ -164,6 +186,14 @@ class FittedModels:
             for probed in observations.probes.values()
             if probed.epoch_time_s
         ]
+
+    def _error_of(self, config: TrialConfig, of_a_run: float) -> float:
+        """Relative standard error of a configuration's mean epoch time."""
+        measured = self._observations.measured.get(config)
+        num_runs = len(measured.timed) if measured else 1
+        return math.hypot(
+            of_a_run / math.sqrt(num_runs), CONTENDED_ERROR * (config in self._observations.disturbed)
+        )
 
     def _timing(self, candidates: Candidates, timed: Timed, seconds: float, scale: ProbeScale) -> Timing:
         probed = self._observations.probes.get(timed.config) if timed.is_probe else None
@@ -189,10 +219,8 @@ class FittedModels:
         fitted = self._fit_quality(candidates, fantasies) if fantasies else self._fitted_quality(candidates)
         if fitted is None:
             return None
-        asked = candidates.quality_points[candidates.quality_first]
-        return fitted.margins(asked, problem.target, self._baseline(candidates)).take(
-            candidates.quality_group
-        )
+        found = fitted.margins(candidates.qualities, problem.target, self._baseline(candidates))
+        return found.take(candidates.quality_group)
 
     def drawn_margins(self, candidates: Candidates, rows: Ints, num: int) -> Floats | None:
         """Margins of some candidates drawn together, at least `num` times (draws, rows); see `margins`."""
@@ -233,13 +261,12 @@ class FittedModels:
         if grown is None or grown.mark != at or grown.candidates is not candidates:
             model = None
             if at and (observations := self._observed(ended[:at], candidates)):
-                asked = candidates.quality_points[candidates.quality_first]
                 baseline = int(candidates.quality_group[candidates.index[self._problem.baseline]])
                 model = GrowingQualityModel(
                     self.warm_start(candidates).points,
                     candidates.quality_is_ordered,
                     observations,
-                    asked,
+                    candidates.qualities,
                     baseline,
                 )
             grown = self._quality = _Grown(at, candidates, model, at)

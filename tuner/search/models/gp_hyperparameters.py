@@ -11,7 +11,7 @@ import numpy as np
 
 from foundation.arrays import Bools, Floats
 from tuner.search.models.gp import Runs, log_likelihood
-from tuner.search.models.gp_kernel import Prior, Settings, distances, draw_settings
+from tuner.search.models.gp_kernel import Prior, Settings, distances_within, draw_settings
 
 NUM_DRAWS = 64
 NUM_STEPS = 6
@@ -41,7 +41,7 @@ def infer_settings(
     """
     rng = np.random.default_rng([seed, 1])
     learning = _thinned(runs)
-    apart = distances(learning.points, learning.points, is_ordered)
+    apart = distances_within(learning.points, is_ordered)
     drawn = draw_settings(prior, runs.points.shape[1], NUM_DRAWS, seed)
     score = log_likelihood(drawn, learning, apart)
     rows = _resampled(score, num_particles)

@@ -11,12 +11,21 @@ Reference: Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import dataclass
 
 import numpy as np
 
 from foundation.arrays import Bools, Floats
 from tuner.search.models.gp import Posterior, Runs
-from tuner.search.models.gp_kernel import JITTER, Settings, covariance, distances, point_variance
+from tuner.search.models.gp_kernel import (
+    JITTER,
+    Points,
+    Settings,
+    coded,
+    covariance,
+    distances,
+    point_variance,
+)
 
 
 class Field:
@@ -37,34 +46,55 @@ class Field:
         runs: Runs,
         seeds: np.ndarray,
         is_ordered: Bools,
-        asked: Floats,
+        asked: Points,
         reference: int = 0,
     ) -> None:
         posterior = Posterior(settings, runs, is_ordered)
-        pooled = posterior.pooled
         self.settings, self._is_ordered = settings, is_ordered
-        self._asked, self._reference = asked, reference
+        self._asked, self._reference = coded(asked), reference
         self._rows = {tuple(point): row for row, point in enumerate(runs.points.tolist())}
         self._points: Floats = runs.points
-        self._prior, self._gain, self._weights = posterior.prior, posterior.gain, posterior.weights
-        labels = seeds.tolist()
-        self._cells = {label: pooled.cells[:, :, k].copy() for k, label in enumerate(labels)}
-        self._left = {label: pooled.left[:, k] for k, label in enumerate(labels)}
-        self._sums = {label: pooled.sums[:, k] for k, label in enumerate(labels)}
-        self._cross = np.ascontiguousarray(posterior.cross(asked).transpose(0, 2, 1))  # (P, N, M)
-        by_gain = self._gain @ self._cross
-        self._mean = (self._weights[:, None] @ self._cross)[:, 0]
-        self._explained = np.einsum("pnm,pnm->pm", by_gain, self._cross)
-        self._explained_contrast = (
-            self._explained
-            + self._explained[:, [reference]]
-            - 2.0 * (self._cross[:, :, reference][:, None] @ by_gain)[:, 0]
+        self._pooled = posterior.pooled
+        self._column = {label: k for k, label in enumerate(seeds.tolist())}
+        self._room = _Room(
+            prior=posterior.prior,
+            gain=posterior.gain,
+            cross=covariance(settings, distances(posterior.points, self._asked, is_ordered)),
         )
+        self._weights = posterior.weights
+        self._cells: dict[int, Floats] = {}
+        self._left: dict[int, Floats] = {}
+        self._sums: dict[int, Floats] = {}
+        cross = self._room.cross
+        self._mean = (self._weights[:, None] @ cross)[:, 0]
+        self._explained = posterior.reduction(cross)
+        of_reference = (posterior.gain @ cross[:, :, [reference]]).transpose(0, 2, 1) @ cross
+        self._explained_contrast = (
+            self._explained + self._explained[:, [reference]] - 2.0 * of_reference[:, 0]
+        )
+
+    @property
+    def _prior(self) -> Floats:
+        """The kernel between the points of the runs (P, N, N)."""
+        return self._room.prior[:, : len(self._points), : len(self._points)]
+
+    @property
+    def _gain(self) -> Floats:
+        """See `Posterior`; to be changed in place (P, N, N)."""
+        return self._room.gain[:, : len(self._points), : len(self._points)]
+
+    @property
+    def _cross(self) -> Floats:
+        """The kernel between the points of the runs and those asked about (P, N, M)."""
+        return self._room.cross[:, : len(self._points)]
 
     def copy(self) -> Field:
         """Returns a copy that takes further runs without changing this one."""
         other = copy(self)
-        other._rows, other._gain = dict(self._rows), self._gain.copy()
+        other._rows = dict(self._rows)
+        other._room = _Room(
+            prior=self._prior, gain=self._gain.copy(), cross=self._cross
+        )  # full: it moves first
         other._cells, other._left, other._sums = dict(self._cells), dict(self._left), dict(self._sums)
         return other
 
@@ -79,8 +109,9 @@ class Field:
         news = looks - (self._gain @ seen[..., None])[..., 0]
         variance = (seen * news).sum(axis=1) + 1.0 / precision + left
         surprise = (value - left * sums - (self._weights * seen).sum(axis=1)) / variance
+        gain = self._gain
         for p, new in enumerate(news):
-            self._gain[p] += np.outer(new / variance[p], new)
+            gain[p] += np.outer(new / variance[p], new)
         self._weights = self._weights + surprise[:, None] * news
         moved = (news[:, None] @ self._cross)[:, 0]  # (P, M)
         self._mean = self._mean + surprise[:, None] * moved
@@ -107,7 +138,7 @@ class Field:
     @property
     def contrast(self) -> tuple[Floats, Floats]:
         """Mean and variance of f(point) - f(reference), each (P, M)."""
-        one = self._asked[[self._reference]]
+        one = self._asked.take(np.array([self._reference]))
         between = covariance(self.settings, distances(self._asked, one, self._is_ordered))[..., 0]
         prior = 2.0 * (point_variance(self.settings)[:, None] - between)
         mean = self._mean - self._mean[:, [self._reference]]
@@ -115,7 +146,7 @@ class Field:
 
     def joint(self, rows: np.ndarray) -> tuple[Floats, Floats]:
         """Mean (P, m) and covariance (P, m, m) at some of the points asked about, together."""
-        points, cross = self._asked[rows], self._cross[:, :, rows]
+        points, cross = self._asked.take(rows), self._cross[:, :, rows]
         prior = covariance(self.settings, distances(points, points, self._is_ordered))
         return self._mean[:, rows], prior - cross.transpose(0, 2, 1) @ self._gain @ cross
 
@@ -136,12 +167,13 @@ class Field:
     def _of_seed(self, seed: int) -> tuple[Floats, Floats, Floats]:
         """Precision of the seed's cells (P, N), variance left of its luck (P,), its weighted values (P,)."""
         num, size = len(self.settings), self._weights.shape[1]
-        if seed not in self._cells:
+        if seed in self._cells:
+            cells, left, sums = self._cells[seed], self._left[seed], self._sums[seed]
+        elif seed in self._column:
+            cells, left, sums = self._pooled.of_seed(self._column[seed])
+        else:
             return np.zeros((num, size)), self.settings.luck**2 + JITTER, np.zeros(num)
-        cells = self._cells[seed]
-        if cells.shape[1] < size:
-            cells = np.pad(cells, ((0, 0), (0, size - cells.shape[1])))
-        return cells, self._left[seed], self._sums[seed]
+        return np.pad(cells, ((0, 0), (0, size - cells.shape[1]))), left, sums
 
     def _row_of(self, point: Floats) -> int:
         """Returns the index of a point, with room made for it if it is new."""
@@ -152,12 +184,37 @@ class Field:
         return self._rows[name]
 
     def _observe(self, one: Floats) -> None:
+        num = len(self._points)
         self._points = np.concatenate([self._points, one])
+        self._room = self._room.for_points(num + 1)
         with_all = covariance(self.settings, distances(self._points, one, self._is_ordered))[..., 0]
-        around = ((0, 0), (0, 1), (0, 1))
-        self._prior = np.pad(self._prior, around)
-        self._prior[:, -1], self._prior[:, :, -1] = with_all, with_all
-        self._gain = np.pad(self._gain, around)
+        self._prior[:, num], self._prior[:, :, num] = with_all, with_all
+        self._gain[:, num], self._gain[:, :, num] = 0.0, 0.0
         self._weights = np.pad(self._weights, ((0, 0), (0, 1)))
-        with_asked = covariance(self.settings, distances(one, self._asked, self._is_ordered))
-        self._cross = np.concatenate([self._cross, with_asked], axis=1)
+        self._cross[:, num] = covariance(self.settings, distances(one, self._asked, self._is_ordered))[:, 0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Room:
+    """Arrays with room for more observed points than there are.
+
+    Attributes:
+        prior, gain: (P, room, room).
+        cross: (P, room, M).
+    """
+
+    prior: Floats
+    gain: Floats
+    cross: Floats
+
+    def for_points(self, num: int) -> _Room:
+        """Returns these arrays if so many points have room, else larger copies of them."""
+        room = self.cross.shape[1]
+        if num <= room:
+            return self
+        more = max(8, room // 4)
+        return _Room(
+            prior=np.pad(self.prior, ((0, 0), (0, more), (0, more))),
+            gain=np.pad(self.gain, ((0, 0), (0, more), (0, more))),
+            cross=np.pad(self.cross, ((0, 0), (0, more), (0, 0))),
+        )

@@ -95,53 +95,150 @@ def draw_settings(prior: Prior, num_axes: int, num_settings: int, seed: int) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Coded:
+    """Points with their values on each axis looked up once, for points that are asked about again and again.
+
+    Attributes:
+        points: The points (M, A).
+        values: For each axis, the values that occur, ascending; more may be listed.
+        codes: For each axis, the index of each point's value in `values` (M,).
+    """
+
+    points: Floats
+    values: tuple[Floats, ...]
+    codes: tuple[Ints, ...]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def take(self, rows: Ints) -> Coded:
+        """Returns some of the points, in that order."""
+        return Coded(
+            points=self.points[rows], values=self.values, codes=tuple(code[rows] for code in self.codes)
+        )
+
+
+Points = Floats | Coded
+"""Points (M, A), with their values looked up or not."""
+
+
+def coded(points: Points) -> Coded:
+    """Returns points with their values looked up."""
+    if isinstance(points, Coded):
+        return points
+    found = [np.unique(x, return_inverse=True) for x in points.T]
+    return Coded(
+        points=points, values=tuple(values for values, _ in found), codes=tuple(code for _, code in found)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Distances:
     """Distances of the points of one list from those of another along each axis.
 
     Attributes:
         shape: Points of the one list, and of the other.
-        values: Distances that occur on an axis, for each axis a flat array.
-        where: For each axis, the indices of pairs in `values` (pairs,); None if `values` are the pairs'.
+        values: For each axis, the distances that occur, flat; or those of all pairs (*shape).
+        codes: For each axis, numbers of the points of the one list and of the other, whose sum is a pair's
+            index in `values`; None if `values` are the pairs'.
+        is_within: Whether the pairs are those of `distances_within`, the one list being that of pairs.
     """
 
     shape: tuple[int, int]
     values: tuple[Floats, ...]
-    where: tuple[Ints | None, ...]
+    codes: tuple[tuple[Ints, Ints] | None, ...]
+    is_within: bool = False
+
+    def where(self, axis: int, rows: slice) -> Ints | None:
+        """Returns the indices of some rows' pairs in `values`, flat; None if the values are the pairs'."""
+        codes = self.codes[axis]
+        return None if codes is None else (codes[0][rows, None] + codes[1]).ravel()
 
 
-def distances(a: Floats, b: Floats, is_ordered: Bools) -> Distances:
+def distances(a: Points, b: Points, is_ordered: Bools) -> Distances:
     """|a - b| along each axis; along an unordered one 0 or `FAR`."""
-    values, where = [], []
-    for x, y, ordered in zip(a.T, b.T, is_ordered, strict=True):
-        of_a, code_a = np.unique(x, return_inverse=True)
-        of_b, code_b = np.unique(y, return_inverse=True)
-        is_looked_up = 2 * len(of_a) * len(of_b) < len(a) * len(b)
-        apart = np.abs(of_a[:, None] - of_b) if is_looked_up else np.abs(x[:, None] - y)
-        if not ordered:
-            apart = np.where(apart > 0, FAR, 0.0)
-        values.append(apart.ravel())
-        where.append((code_a[:, None] * len(of_b) + code_b).ravel() if is_looked_up else None)
-    return Distances(shape=(len(a), len(b)), values=tuple(values), where=tuple(where))
+    one, other = coded(a), coded(b)
+    values: list[Floats] = []
+    codes: list[tuple[Ints, Ints] | None] = []
+    for k, ordered in enumerate(is_ordered):
+        of_a, of_b = one.values[k], other.values[k]
+        if 2 * len(of_a) * len(of_b) < len(one) * len(other):
+            values.append(_apart(of_a[:, None], of_b, ordered).ravel())
+            codes.append((one.codes[k] * len(of_b), other.codes[k]))
+        else:
+            values.append(_apart(one.points[:, k, None], other.points[:, k], ordered))
+            codes.append(None)
+    return Distances(shape=(len(one), len(other)), values=tuple(values), codes=tuple(codes))
+
+
+def distances_within(a: Points, is_ordered: Bools) -> Distances:
+    """Those of each point from itself and from those before it, in the order of `numpy.tril_indices`."""
+    one = coded(a)
+    below, before = np.tril_indices(len(one))
+    values: list[Floats] = []
+    codes: list[tuple[Ints, Ints] | None] = []
+    for of_a, code, ordered in zip(one.values, one.codes, is_ordered, strict=True):
+        if 2 * len(of_a) ** 2 < len(below):
+            values.append(_apart(of_a[:, None], of_a, ordered).ravel())
+            codes.append((code[below] * len(of_a) + code[before], np.zeros(1, dtype=np.intp)))
+        else:
+            values.append(_apart(of_a[code[below]], of_a[code[before]], ordered)[:, None])
+            codes.append(None)
+    return Distances(shape=(len(below), 1), values=tuple(values), codes=tuple(codes), is_within=True)
+
+
+def _apart(x: Floats, y: Floats, ordered: bool) -> Floats:
+    apart: Floats = np.abs(x - y)
+    return apart if ordered else np.where(apart > 0, FAR, 0.0)
+
+
+CHUNK = 2**15
+"""Entries of the kernel worked out at a time: the caches hold them."""
 
 
 def covariance(settings: Settings, apart: Distances) -> Floats:
-    """The kernel between two lists of points (P, ., .): Matern 5/2 terms, their sum and their product.
+    """The kernel of pairs of points: Matern 5/2 terms, their sum and their product.
 
     What a point shares with no other is between points whose coordinates are all the same.
+
+    Returns:
+        Shape (P, *apart.shape), or (P, pairs) of distances within one list.
     """
-    total = np.full((len(settings), apart.shape[0] * apart.shape[1]), settings.level**2)
-    product = np.ones_like(total)
-    is_same = np.ones(total.shape[1], dtype=np.bool_)
-    for axis, (distance, where) in enumerate(zip(apart.values, apart.where, strict=True)):
-        scaled = (5**0.5 / settings.length[:, axis])[:, None] * distance
-        term = (1.0 + scaled + scaled * scaled / 3.0) * np.exp(-scaled)
-        weighted = (settings.amplitude[:, axis] ** 2)[:, None] * term
-        product *= term if where is None else term.take(where, axis=1)
-        is_same &= distance == 0 if where is None else (distance == 0).take(where)
-        total += weighted if where is None else weighted.take(where, axis=1)
-    total += (settings.interaction**2)[:, None] * product
-    total[:, is_same] += (settings.own**2)[:, None]
-    return total.reshape(len(settings), *apart.shape)
+    num, (num_rows, num_columns) = len(settings), apart.shape
+    tables = [
+        None if codes is None else (*_terms(settings, axis, values), values == 0)
+        for axis, (values, codes) in enumerate(zip(apart.values, apart.codes, strict=True))
+    ]
+    found: Floats = np.empty((num, num_rows * num_columns))
+    step = max(1, CHUNK // max(1, num * num_columns))
+    for first in range(0, num_rows, step):
+        rows = slice(first, min(first + step, num_rows))
+        total = found[:, first * num_columns : rows.stop * num_columns]
+        total[:] = settings.level**2
+        product = np.ones(total.shape)
+        is_same = np.ones(total.shape[1], dtype=np.bool_)
+        for axis, (table, values) in enumerate(zip(tables, apart.values, strict=True)):
+            where = apart.where(axis, rows)
+            if table is None or where is None:
+                distance = values[rows].ravel()
+                term, weighted = _terms(settings, axis, distance)
+                is_same &= distance == 0
+            else:
+                term, weighted = table[0].take(where, axis=1), table[1].take(where, axis=1)
+                is_same &= table[2].take(where)
+            product *= term
+            total += weighted
+        total += (settings.interaction**2)[:, None] * product
+        if is_same.any():
+            total[:, is_same] += (settings.own**2)[:, None]
+    return found if apart.is_within else found.reshape(num, num_rows, num_columns)
+
+
+def _terms(settings: Settings, axis: int, distance: Floats) -> tuple[Floats, Floats]:
+    """The term of an axis, and the same times its variance, each (P, distances)."""
+    scaled = (5**0.5 / settings.length[:, axis])[:, None] * distance
+    term: Floats = (1.0 + scaled + scaled * scaled / 3.0) * np.exp(-scaled)
+    return term, (settings.amplitude[:, axis] ** 2)[:, None] * term
 
 
 def point_variance(settings: Settings) -> Floats:

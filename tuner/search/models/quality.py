@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from tuner.core.objectives import Target
 from tuner.search.models.gp import Posterior, Runs
 from tuner.search.models.gp_hyperparameters import affordable, infer_settings
 from tuner.search.models.gp_incremental import Field
-from tuner.search.models.gp_kernel import JITTER, Prior, Settings
+from tuner.search.models.gp_kernel import JITTER, Points, Prior, Settings
 
 PRIOR = Prior(
     amplitude=(0.03, 0.9),
@@ -139,22 +140,26 @@ class QualityModel:
         self.settings = infer_settings(PRIOR, self.runs, is_ordered, num_particles=num_particles)
         self._is_ordered = is_ordered
 
-    def margins(self, points: Floats, target: Target, baseline: Floats) -> Margins:
+    @cached_property
+    def _posterior(self) -> Posterior:
+        return Posterior(self.settings, self.runs, self._is_ordered)
+
+    def margins(self, points: Points, target: Target, baseline: Floats) -> Margins:
         """Computes the margins of points (M, A); a relative target is relative to the point `baseline`."""
-        posterior = Posterior(self.settings, self.runs, self._is_ordered)
-        mean, own = posterior.at(points)
+        posterior = self._posterior
+        cross = posterior.cross(points)
+        mean, own = posterior.at_cross(cross)
         if not target.is_relative:
             return _margins(self.settings, math.log(target.bound) - self.level, mean, own, own, own)
-        mean, variance = posterior.contrast(points, baseline)
+        mean, variance = posterior.contrast(points, baseline, cross)
         of_baseline = posterior.at(baseline[None])[1]
         shared = 0.5 * (variance + own - of_baseline)  # covariance of f(x) - f(baseline) with f(x)
         return _margins(self.settings, math.log(target.bound), mean, variance, own, shared)
 
     def draws(self, points: Floats, target: Target, baseline: Floats, num: int) -> Floats:
         """Margins of points (M, A) drawn together, at least `num` times (draws, M)."""
-        posterior = Posterior(self.settings, self.runs, self._is_ordered)
         asked = np.concatenate([points, baseline[None]]) if target.is_relative else points
-        return _draws(target, self.level, *posterior.joint(asked), num)
+        return _draws(target, self.level, *self._posterior.joint(asked), num)
 
 
 class GrowingQualityModel:
@@ -173,7 +178,7 @@ class GrowingQualityModel:
         points: Floats,
         is_ordered: Bools,
         observations: Sequence[Observation],
-        asked: Floats,
+        asked: Points,
         baseline: int,
     ) -> None:
         model = QualityModel(points, is_ordered, observations, num_asked=len(asked))

@@ -18,13 +18,14 @@ from tuner.core.workload import Workload
 from tuner.search.models.gp import Posterior, Runs
 from tuner.search.models.gp_hyperparameters import affordable, infer_settings
 from tuner.search.models.gp_incremental import Field
-from tuner.search.models.gp_kernel import Prior
+from tuner.search.models.gp_kernel import Points, Prior, coded
 
 CORRECTION = Prior(
     amplitude=(0.04, 0.8),
     length=(0.6, 0.6),
     interaction=(0.03, 0.8),
     noise=(0.012, 0.5),
+    own=(0.02, 1.0),
     level=0.1,
 )
 """Prior of the logarithm of measured over predicted seconds."""
@@ -60,13 +61,14 @@ class TimeModel:
         timings: At least one timing.
     """
 
-    def __init__(self, points: Floats, is_ordered: Bools, work: Floats, timings: Sequence[Timing]) -> None:
+    def __init__(self, points: Points, is_ordered: Bools, work: Floats, timings: Sequence[Timing]) -> None:
         rows = np.array([t.row for t in timings])
         seconds = np.array([t.epoch_time_s for t in timings])
-        self._points, self._work = points, work / work[rows].mean(axis=0)
+        self._points = coded(points)
+        self._work = work / work[rows].mean(axis=0)
         self._coefficients, self._uncertainty = _fit_law(self._work[rows], seconds)
         runs = Runs.at(
-            points[rows],
+            self._points.points[rows],
             np.log(seconds / (self._work[rows] @ self._coefficients)),
             error_variance=np.array([t.error for t in timings]) ** 2,
         )
@@ -92,9 +94,9 @@ class GrowingTimeModel:
         timings: Timings from which settings are learned, at least one.
     """
 
-    def __init__(self, points: Floats, is_ordered: Bools, work: Floats, timings: Sequence[Timing]) -> None:
+    def __init__(self, points: Points, is_ordered: Bools, work: Floats, timings: Sequence[Timing]) -> None:
         model = TimeModel(points, is_ordered, work, timings)
-        self._points, self._work = points, work
+        self._points, self._work = coded(points).points, work
         self._field = Field(model.settings, model.runs, np.zeros(1, dtype=np.intp), is_ordered, points)
 
     def add(self, timing: Timing) -> None:

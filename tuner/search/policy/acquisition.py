@@ -36,6 +36,9 @@ MIN_GAIN = 0.005
 LIKELY = 0.8
 """Probability of meeting the target from which two runs of equal quality may be under way at once."""
 
+HOPE = 2.0
+"""Standard deviations by which an objective may well be lower than is believed."""
+
 MAX_RESUMED = 3
 """Runs of a configuration, none in one go, after which no more is hoped for: only such a one may win."""
 
@@ -89,6 +92,19 @@ class Acquisition:
         found: Floats = self._gain_s * rates * probability_best(predictions, self._to_beat)
         return found
 
+    @cached_property
+    def hopes(self) -> Floats:
+        """The values if each candidate's objective were as low as it may well be (candidates,).
+
+        A time that the model takes for too long can only be found out by timing it.
+        """
+        predictions = self._predictions
+        is_idle = self._is_rival | self._is_occupied | self._is_never_whole | spared(predictions)
+        lowest = predictions.objective * np.exp(-HOPE * predictions.objective_spread)
+        gain_s = np.maximum(self._limit - lowest, 0.0) * predictions.goal.seconds_per_unit
+        found: Floats = np.where(is_idle, 0.0, predictions.fits * gain_s * self._rates.max(axis=0))
+        return found
+
     def wanted_runs(self, row: int) -> Runs:
         """The runs that decide on a candidate soonest."""
         return tuple(Runs)[int(np.argmax(self._rates[:, row]))]
@@ -117,8 +133,7 @@ class Acquisition:
 
         Of an objective that is no time, in the seconds it is worth (candidates,).
         """
-        predictions, objective = self._predictions, self._predictions.objective
-        limit = self._to_beat if np.isfinite(self._to_beat) else float(objective.max()) * 2.0
+        predictions, objective, limit = self._predictions, self._predictions.objective, self._limit
         rows = {predictions.candidates.index[r.config] for r in self._running}
         gain, remaining = np.zeros(len(predictions.candidates.configs)), 1.0
         for row in sorted(rows, key=lambda row: float(objective[row])):
@@ -128,6 +143,11 @@ class Acquisition:
                 remaining *= 1 - chance
         gain += remaining * self._improvement(limit)
         return gain * predictions.goal.seconds_per_unit
+
+    @property
+    def _limit(self) -> float:
+        """What is to beat; without anything, more than every candidate takes."""
+        return self._to_beat if np.isfinite(self._to_beat) else float(self._predictions.objective.max()) * 2.0
 
     def _improvement(self, limit: float) -> Floats:
         """Computes E[max(0, limit - objective)] of each candidate."""
@@ -145,6 +165,8 @@ class Acquisition:
         if margins is None:
             found[0] = 0.5 / needed / predictions.cost_s
             return found
+        group = predictions.candidates.quality_group
+        margins = margins.take(predictions.candidates.quality_first)  # those of a group are the same
         baseline_s = predictions.cost_s[predictions.candidates.index[self._problem.baseline]]
         kinds = {
             Runs.OWN: (margins.reduction, predictions.cost_s),
@@ -157,12 +179,12 @@ class Acquisition:
                 break
             for num in LOOKAHEAD:
                 is_enough = needed == 1 if kind is Runs.BASELINE else num >= needed
-                chance = _chance_to_qualify(margins, reduction(num), accepted_error(self._problem))
+                chance = _chance_to_qualify(margins, reduction(num), accepted_error(self._problem))[group]
                 rate = np.where(is_enough, np.maximum(chance - known, 0.0) / (num * cost_s), 0.0)
                 found[row] = np.maximum(found[row], rate)
         return found
 
-    def _known_chance(self, margins: Margins) -> Floats:
+    def _known_chance(self, of_groups: Margins) -> Floats:
         """The part of the chance to qualify that no run brings: of particles sure already (candidates,).
 
         Of a relative target, what is not qualified by now needs runs of the baseline. While particles
@@ -171,8 +193,10 @@ class Acquisition:
         predictions, index = self._predictions, self._predictions.candidates.index
         if not self._problem.target.is_relative:
             return np.zeros(len(index))
-        sure = _chance_to_qualify(margins, np.zeros_like(margins.variance), accepted_error(self._problem))
-        found: Floats = np.where(predictions.num_runs < MIN_RUNS, 0.0, sure)
+        none = np.zeros_like(of_groups.variance)
+        sure = _chance_to_qualify(of_groups, none, accepted_error(self._problem))
+        of_group = sure[predictions.candidates.quality_group]
+        found: Floats = np.where(predictions.num_runs < MIN_RUNS, 0.0, of_group)
         found[[index[c] for c, estimate in predictions.measured.items() if estimate.is_resumed]] = 0.0
         return found
 

@@ -1,8 +1,9 @@
 """Decides what may be recommended, and what is the one to beat until then.
 
-A configuration is *qualified*, and may be recommended, when it was measured at full budget in one go, at
-least `MIN_RUNS` runs bear on its NRMSE, it keeps the study's limits, and the probability that its mean over
-seeds misses the target is at most a part of the study's `max_error`.
+A configuration is *recommendable* when it was measured at full budget in one go, at least `MIN_RUNS` runs
+bear on its NRMSE, it keeps the study's limits, and the probability that its mean over seeds misses the target
+is at most the study's `max_error`. It is *qualified* when that probability is at most a part of `max_error`:
+then the search asks no more about it, and looks for something better.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ MIN_RUNS = 2
 """Runs that must bear on what is qualified: one may be luck, however sure the model is of it."""
 
 SHARE_OF_ERROR = 0.4
-"""Share of `max_error` to which the probability of missing the target is brought before something is
-recommended: it is found by looking again and again until a threshold is crossed, at which luck helps."""
+"""Share of `max_error` to which the probability of missing the target is brought before the search goes on to
+something better: it is found by looking again and again until a threshold is crossed, at which luck helps. If
+a later run takes some of that luck away again, the configuration stays recommendable."""
 
 
 def accepted_error(problem: Problem) -> float:
@@ -40,16 +42,26 @@ class Admission:
 
     @cached_property
     def qualified(self) -> tuple[TrialConfig, ...]:
+        """The configurations of which the search asks no more, the best in the objective first."""
+        return self._within(accepted_error(self._problem))
+
+    @cached_property
+    def recommendable(self) -> tuple[TrialConfig, ...]:
         """The configurations that may be recommended, the best in the objective first."""
+        return self._within(self._problem.max_error)
+
+    def _within(self, max_error: float) -> tuple[TrialConfig, ...]:
+        """The configurations that miss the target with at most this probability."""
         predictions, index = self._predictions, self._predictions.candidates.index
-        found = []
-        for config in predictions.measured:
-            row = index[config]
-            is_probable = predictions.feasible[row] >= 1 - accepted_error(self._problem)
-            is_sure = is_probable and predictions.num_runs[row] >= MIN_RUNS
-            is_resumed = predictions.measured[config].is_resumed
-            if is_sure and predictions.goal.is_kept(config) and not is_resumed:
-                found.append(config)
+        known = list(predictions.measured.items())
+        rows = np.array([index[config] for config, _ in known], dtype=np.intp)
+        is_probable = predictions.feasible[rows] >= 1 - max_error
+        is_sure = is_probable & (predictions.num_runs[rows] >= MIN_RUNS)
+        found = [
+            config
+            for config, estimate in (known[k] for k in np.flatnonzero(is_sure))
+            if predictions.goal.is_kept(config) and not estimate.is_resumed
+        ]
         return tuple(sorted(found, key=lambda config: predictions.objective[index[config]]))
 
     @property

@@ -59,11 +59,12 @@ def probability_best(predictions: Predictions, to_beat: float) -> Floats:
     best = np.where(meets, predictions.objective[rows], np.inf).min(axis=1)  # (draws,)
     found = _share_at_least(best, predictions.objective / WITHIN)
     group = predictions.candidates.quality_group
-    column_of = dict(zip(group[rows].tolist(), range(len(rows)), strict=True))
-    for row in np.flatnonzero(np.isin(group, group[rows])):
-        mine: Bools = meets[:, column_of[int(group[row])]]
+    order, ends = np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))
+    for column, of in enumerate(group[rows]):
+        mine: Bools = meets[:, column]
         if mine.sum() >= MIN_DRAWS:
-            found[row] = np.mean(best[mine] >= predictions.objective[row] / WITHIN)
+            alike = order[ends[of - 1] if of else 0 : ends[of]]
+            found[alike] = _share_at_least(best[mine], predictions.objective[alike] / WITHIN)
     return np.maximum(found, LEAST)
 
 
@@ -79,5 +80,6 @@ def _contenders(predictions: Predictions, to_beat: float) -> Ints:
 
 def _share_at_least(drawn: Floats, values: Floats) -> Floats:
     """Returns the share of `drawn` (draws,) that is at least each of `values` (M,)."""
-    found: Floats = 1.0 - np.searchsorted(np.sort(drawn), values, side="left") / len(drawn)
+    num_below = np.searchsorted(np.sort(drawn), values, side="left")
+    found: Floats = (len(drawn) - num_below) / len(drawn)
     return found

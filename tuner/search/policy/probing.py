@@ -103,24 +103,20 @@ def memory_probe(
     return ProbeStep(configs=tuple(wanted[:MEMORY_PROBES_AT_ONCE])) if wanted else None
 
 
-def useful_probe(predictions: Predictions, values: Floats, best: int, cost_s: float) -> ProbeStep | None:
-    """A probe of the most promising candidates whose time is not known well, if it is cheap.
+def useful_probe(predictions: Predictions, values: Floats, hopes: Floats, cost_s: float) -> ProbeStep | None:
+    """A probe of candidates whose time is not known well, and which may be worth more than any other.
 
     Args:
         predictions: About the candidates.
         values: Their acquisition, 0 where they are not worthwhile (candidates,).
-        best: The row of the largest.
+        hopes: The same if each one's time is as short as it may well be (candidates,).
         cost_s: Seconds that a probed configuration takes.
     """
-    if predictions.time_spread[best] <= WELL_KNOWN or predictions.probe_error > USELESS:
+    if predictions.probe_error > USELESS:
         return None
     configs, known = predictions.candidates.configs, predictions.probes
-    if configs[best] in known or cost_s > DEAR * predictions.cost_s[best]:
-        return None
-    order = np.argsort(-values)[:PROBES_AT_ONCE]
-    wanted = [
-        configs[row]
-        for row in order
-        if values[row] > 0 and predictions.time_spread[row] > WELL_KNOWN and configs[row] not in known
-    ]
-    return ProbeStep(configs=tuple(wanted))
+    is_unknown = (predictions.time_spread > WELL_KNOWN) & (cost_s <= DEAR * predictions.cost_s)
+    is_hoped = is_unknown & (hopes > values.max())
+    order = np.argsort(-hopes, kind="stable")[: int(is_hoped.sum()) + len(known)]
+    wanted = [configs[row] for row in order if is_hoped[row] and configs[row] not in known]
+    return ProbeStep(configs=tuple(wanted[:PROBES_AT_ONCE])) if wanted else None

@@ -7,7 +7,6 @@ import numpy as np
 from foundation.arrays import Bools
 from tuner.core.config import TrialConfig
 from tuner.core.effects import unread, with_values
-from tuner.core.trial import searched
 from tuner.core.twins import rest_of
 from tuner.core.values import key
 from tuner.search.predictions import Predictions
@@ -24,7 +23,7 @@ def spared(predictions: Predictions) -> Bools:
     """
     problem, candidates = predictions.problem, predictions.candidates
     found: Bools = np.zeros(len(candidates.configs), dtype=np.bool_)
-    alike = unread(searched(predictions.observations.records.values()), problem.baseline)
+    alike = unread(predictions.observations.twins, problem.baseline)
     alike = {name: seen for name, seen in alike.items() if name not in problem.traits.quality_invariant_to}
     kept = problem.baseline.as_dict()
 

@@ -48,6 +48,7 @@ class Strategy:
         running: Trials under way, whose outcome is not known.
         probe_cost_s: Seconds a probed configuration takes; None when there is no probing.
         is_certifying: Whether a certificate has begun.
+        admission: What may be recommended by these predictions, if that is known already.
     """
 
     def __init__(
@@ -57,11 +58,12 @@ class Strategy:
         probe_cost_s: float | None = None,
         *,
         is_certifying: bool = False,
+        admission: Admission | None = None,
     ) -> None:
         self._predictions, self._running, self._probe_cost_s = predictions, tuple(running), probe_cost_s
         self._problem, self._is_certifying = predictions.problem, is_certifying
         self._trainings = self._problem.trainings * (REOPENING if is_certifying else 1.0)
-        self._admission = Admission(predictions)
+        self._admission = admission or Admission(predictions)
         self._acquisition = Acquisition(predictions, self._admission, running)
 
     @property
@@ -78,7 +80,7 @@ class Strategy:
             return step
         values = self._acquisition.values
         best = int(np.argmax(values))
-        if cost_s is not None and (probe := self._probe(values, best, cost_s)):
+        if cost_s is not None and (probe := self._probe(values, cost_s)):
             return probe
         if pays(float(values[best]), self._trainings):
             return self._run(best)
@@ -109,12 +111,12 @@ class Strategy:
         chance = np.where(is_hoped, predictions.feasible * predictions.fits, 0.0)
         return self._run(int(np.argmax(chance / predictions.cost_s))) if chance.any() else None
 
-    def _probe(self, values: Floats, best: int, cost_s: float) -> ProbeStep | None:
+    def _probe(self, values: Floats, cost_s: float) -> ProbeStep | None:
         """A probe that may change what is run next: of what fits for all that is known, or of its time."""
         if_it_fits = self._acquisition.values_if_it_fits
         if pays(float(if_it_fits.max()), self._trainings):
             return memory_probe(self._predictions, values, if_it_fits, cost_s) or useful_probe(
-                self._predictions, values, best, cost_s
+                self._predictions, values, self._acquisition.hopes, cost_s
             )
         return None
 
