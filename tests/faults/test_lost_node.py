@@ -37,7 +37,7 @@ def lose_the_node():
     cluster.remove_node(node, allow_graceful=False)
 
 threading.Thread(target=lose_the_node, daemon=True).start()
-stage, budget = {"options": {"epoch_time_s": 2.0}, "num_epochs": 2}, {"trials": 1, "hours": 1}
+stage, budget = {"options": {"epoch_time_s": 2.0}, "num_epochs": 3}, {"trials": 1, "hours": 1}
 study = study_of(stage, resources={"retries": 0}, budget=budget)
 advisor = run_on_ray(study, folder)
 print(json.dumps([(r.config.batch_size, r.state, r.reason) for r in advisor.records]), flush=True)

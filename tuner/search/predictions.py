@@ -21,6 +21,7 @@ from tuner.core.seeds import is_alike, num_alike
 from tuner.core.trial import TrialRecord, searched
 from tuner.search.candidates import Candidates
 from tuner.search.models.fitted import FittedModels, time_error
+from tuner.search.models.measured_values import weighed
 from tuner.search.models.memory import MemoryModel
 from tuner.search.models.objective_and_limits import GoalPredictions
 from tuner.search.models.quality import Margins, Observation
@@ -79,9 +80,7 @@ class Predictions:
         of_a_run = time_error(self.measured.values())
         for config, estimate in self.measured.items():
             row, error = candidates.index[config], of_a_run / len(estimate.timed) ** 0.5
-            weight = spread[row] ** 2 / (spread[row] ** 2 + error**2)
-            time_s[row] *= (estimate.time_s / time_s[row]) ** weight
-            spread[row] = weight**0.5 * error
+            time_s[row], spread[row] = weighed(time_s[row], spread[row], estimate.time_s, error)
         return time_s, spread
 
     @property

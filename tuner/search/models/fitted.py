@@ -14,8 +14,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import numpy as np
-
 from foundation.arrays import Floats, Ints
 from tuner.core.config import TrialConfig
 from tuner.core.estimate import Estimate
@@ -24,6 +22,7 @@ from tuner.core.warm_start import WarmStart
 from tuner.search.candidates import Candidates
 from tuner.search.earlier_run import LaidOutWarmStart, curve_table
 from tuner.search.models.learning_curves import CurveModel
+from tuner.search.models.measured_values import error_of_a_run
 from tuner.search.models.probe_scale import ProbeScale, probe_scale
 from tuner.search.models.quality import GrowingQualityModel, Margins, Observation, QualityModel
 from tuner.search.models.time import GrowingTimeModel, TimeModel, Timing, law_parts
@@ -41,11 +40,8 @@ change little by then, and what is learned from more trials costs more."""
 
 
 def time_error(estimates: Iterable[Estimate]) -> float:
-    """Standard deviation of the logarithm of a run's time, from repeated runs; 0 before there are any."""
-    times = [np.log([r.time_s for r in e.timed]) for e in estimates if len(e.timed) > 1]
-    squares = sum(float(((t - t.mean()) ** 2).sum()) for t in times)
-    degrees = sum(len(t) - 1 for t in times)
-    return math.sqrt(squares / degrees) if degrees else 0.0
+    """Standard deviation of the logarithm of an undisturbed run's time; 0 before any was repeated."""
+    return error_of_a_run([r.time_s for r in e.timed] for e in estimates if not e.is_contended)
 
 
 def mark(num_ended: int, later: int = 0) -> int:
@@ -189,11 +185,10 @@ class FittedModels:
 
     def _error_of(self, config: TrialConfig, of_a_run: float) -> float:
         """Relative standard error of a configuration's mean epoch time."""
+        if config in self._observations.disturbed:
+            return CONTENDED_ERROR
         measured = self._observations.measured.get(config)
-        num_runs = len(measured.timed) if measured else 1
-        return math.hypot(
-            of_a_run / math.sqrt(num_runs), CONTENDED_ERROR * (config in self._observations.disturbed)
-        )
+        return of_a_run / math.sqrt(len(measured.timed) if measured else 1)
 
     def _timing(self, candidates: Candidates, timed: Timed, seconds: float, scale: ProbeScale) -> Timing:
         probed = self._observations.probes.get(timed.config) if timed.is_probe else None

@@ -22,6 +22,7 @@ from tuner.core.limits import Limit, reported
 from tuner.core.trial import TrialRecord, TrialState
 from tuner.search.candidates import Candidates
 from tuner.search.models.gp_kernel import Prior
+from tuner.search.models.measured_values import error_of_a_run, weighed
 from tuner.search.models.memory import MemoryModel
 from tuner.search.models.unknown_law import SmoothModel, probability_below, scaled
 from tuner.search.observations import Observations
@@ -62,12 +63,28 @@ class GoalPredictions:
             return self.time_s, self.time_spread
         of_energy = self.goal.objective is Objective.ENERGY
         found, spread = (a.copy() for a in (self._energy_j if of_energy else self._time_to_target_s))
+        of_a_run = error_of_a_run(map(self._values, self.observations.measured.values()))
         for config, estimate in self.observations.measured.items():
             value = self.goal.value(estimate, self.baseline)
             if value is not None:
                 row = self.candidates.index[config]
-                found[row], spread[row] = value, 0.0
+                error = (
+                    math.hypot(of_a_run, self._rounding_of(estimate, value)) / len(estimate.records) ** 0.5
+                )
+                found[row], spread[row] = weighed(found[row], spread[row], value, error)
         return found, spread
+
+    def _rounding_of(self, estimate: Estimate, value: float) -> float:
+        """Deviation of a time to the target's logarithm: a little luck moves it by a whole epoch."""
+        if self.goal.objective is not Objective.TIME_TO_TARGET:
+            return 0.0
+        log_share = min(math.log(value / estimate.time_s), 0.0)
+        return float(_rounding(np.array(log_share), estimate.records[0].num_epochs))
+
+    def _values(self, estimate: Estimate) -> list[float]:
+        """The objective of each run of a configuration, as far as it is known."""
+        runs = (self.goal.value(Estimate(records=(run,)), self.baseline) for run in estimate.records)
+        return [value for value in runs if value]
 
     @cached_property
     def seconds_per_unit(self) -> float:
