@@ -146,7 +146,7 @@ def test_a_target_that_is_met_exactly_is_certified_no_more_often_than_the_level(
     rng = np.random.default_rng(5)
     pairs = [baseline_run(k) for k in range(12)]
     wrong = []
-    for _ in range(2000):
+    for _ in range(1000):
         runs = [winner_run(k, log) for k, log in enumerate(rng.normal(0.0, SD, size=128))]
         records = [one for pair in zip(pairs, runs, strict=False) for one in pair] + runs[12:]
         wrong.append(is_ever_certified(records, rng))
