@@ -18,7 +18,7 @@ def evidence(record: TrialRecord, knowledge: Knowledge, incumbent: Estimate | No
     Args:
         record: The trial's record, its newest report included.
         knowledge: Everything known so far.
-        incumbent: The best configuration that may be relied on; None before there is one.
+        incumbent: The best qualified configuration, which a trial has to beat; None before there is one.
     """
     return Evidence(
         finished=knowledge.complete,

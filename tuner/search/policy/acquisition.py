@@ -86,10 +86,7 @@ class Acquisition:
     @cached_property
     def values_if_it_fits(self) -> Floats:
         """Expected seconds saved per second spent by what runs and keeps the limits (candidates,)."""
-        predictions = self._predictions
-        is_idle = self._is_rival | self._is_occupied | self._is_never_whole | spared(predictions)
-        rates = np.where(is_idle, 0.0, self._rates.max(axis=0))
-        found: Floats = self._gain_s * rates * probability_best(predictions, self._to_beat)
+        found: Floats = self._gain_s * self._best_rates * probability_best(self._predictions, self._to_beat)
         return found
 
     @cached_property
@@ -99,10 +96,9 @@ class Acquisition:
         A time that the model takes for too long can only be found out by timing it.
         """
         predictions = self._predictions
-        is_idle = self._is_rival | self._is_occupied | self._is_never_whole | spared(predictions)
         lowest = predictions.objective * np.exp(-HOPE * predictions.objective_spread)
         gain_s = np.maximum(self._limit - lowest, 0.0) * predictions.goal.seconds_per_unit
-        found: Floats = np.where(is_idle, 0.0, predictions.fits * gain_s * self._rates.max(axis=0))
+        found: Floats = predictions.fits * gain_s * self._best_rates
         return found
 
     def wanted_runs(self, row: int) -> Runs:
@@ -154,6 +150,13 @@ class Acquisition:
         predictions = self._predictions
         sd = np.maximum(predictions.objective * predictions.objective_spread, 1e-9)
         return sd * improvement((limit - predictions.objective) / sd)
+
+    @cached_property
+    def _best_rates(self) -> Floats:
+        """The largest of a candidate's `_rates`, 0 of what is not to run now (candidates,)."""
+        is_idle = self._is_rival | self._is_occupied | self._is_never_whole | spared(self._predictions)
+        found: Floats = np.where(is_idle, 0.0, self._rates.max(axis=0))
+        return found
 
     @cached_property
     def _rates(self) -> Floats:

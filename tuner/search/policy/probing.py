@@ -117,6 +117,7 @@ def useful_probe(predictions: Predictions, values: Floats, hopes: Floats, cost_s
     configs, known = predictions.candidates.configs, predictions.probes
     is_unknown = (predictions.time_spread > WELL_KNOWN) & (cost_s <= DEAR * predictions.cost_s)
     is_hoped = is_unknown & (hopes > values.max())
-    order = np.argsort(-hopes, kind="stable")[: int(is_hoped.sum()) + len(known)]
-    wanted = [configs[row] for row in order if is_hoped[row] and configs[row] not in known]
+    hoped = np.flatnonzero(is_hoped)
+    best_first = hoped[np.argsort(-hopes[hoped], kind="stable")]
+    wanted = [configs[row] for row in best_first if configs[row] not in known]
     return ProbeStep(configs=tuple(wanted[:PROBES_AT_ONCE])) if wanted else None
