@@ -249,7 +249,7 @@ def test_it_finds_the_optimum_in_fewer_trials_than_random_without_repeats():
         study = study_of(sampler)
         noise = np.random.default_rng(seed)
         law = lambda config, noise=noise: nrmse(config) + 0.0003 * noise.standard_normal()  # noqa: E731
-        study.optimize(objective_of(sampler, law), n_trials=20)
+        study.optimize(objective_of(sampler, law), n_trials=12)
         ours.append(num_until_found([config for config, _ in runs_of(study, wide)]))
         shuffled = np.random.default_rng(seed).permutation(len(wide))
         at_random.append(num_until_found([wide.config(int(row)) for row in shuffled]))
