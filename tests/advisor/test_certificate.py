@@ -25,6 +25,7 @@ def study(**certificate):
     return make_study(
         budget={"trials": 16, "hours": 20},
         target="nrmse < 0.0945",
+        decision={"trainings": 500},
         certificate={"nrmse_margin_pct": 20} | certificate,
     )
 

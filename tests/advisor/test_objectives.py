@@ -42,7 +42,7 @@ def test_the_three_objectives_of_the_case_have_three_optima_that_are_told_apart(
 @pytest.mark.parametrize("name", list(Objective))
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_each_objective_ends_with_its_own_optimum(name, num_workers, tmp_path):
-    of = instance(objective=name.value)
+    of = instance(objective=name.value, decision={"trainings": 500})
     advisor = played(of, tmp_path / "j", num_workers=num_workers)
     found = advisor.recommend()
     assert found is not None
