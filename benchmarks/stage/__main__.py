@@ -101,7 +101,8 @@ def main() -> None:
     print_ladder(ladder, limit)
     require_same_losses(ladder)
     tuned = nrmses(raw, TUNED, plan)
-    print(f"NRMSE after {plan.epochs} epochs, over {plan.seeds} paired seeds: tuned {tuned}", end="\n" if quick else ", ")
+    print(f"NRMSE after {plan.epochs} epochs, over {plan.seeds} paired seeds: ", end="")
+    print(f"tuned {tuned}", end="\n" if quick else ", ")
     if not quick:  # the baseline takes five times as long
         print(f"baseline {nrmses(raw, BASELINE, plan)}")
     print(json.dumps(summary(ladder, limit, tuned)))
