@@ -27,7 +27,7 @@ BUNDLED_STAGE = {
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("simulated")
-    done = call_tuner("--space", "a100.yaml", "--simulate", "--runs-dir", folder)
+    done = call_tuner("--space", "a100.yaml", "--simulate", "--trials", "10", "--runs-dir", folder)
     return done, folder / "last"
 
 
@@ -98,7 +98,7 @@ def test_neither_simulating_nor_planning_imports_ray_or_torch_and_a_plan_leaves_
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True, text=True, check=True, cwd=tmp_path / "empty",
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     planned, _, simulated = done.stdout.partition("left: []\n")
     assert "core-hours" in planned
