@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install tune test check chaos fuzz coverage lint types style docs format clean
+.PHONY: help install tune test check tests fast-tests chaos fuzz coverage lint types style docs format clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -34,12 +34,20 @@ tune: $(STAMP) ## Find the fastest feasible configuration (SPACE=cpu.yaml)
 
 # A file's tests share what they start, such as a Ray; tests/slow.py says which files begin first.
 # Tests start many interpreters: none compiles anew what another has compiled already.
-PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+PYTEST_WORDS := pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m $(PYTEST_WORDS)
 
-test: lint ## Linters, types, layers and all tests
+# Types are checked beside the tests, which leave a core idle while they are collected.
+test: $(STAMP) ## Linters, types, layers and all tests
+	@$(MAKE) --no-print-directory --jobs=3 tests types style
+
+check: $(STAMP) ## Linters, types, layers and the tests that are fast
+	@$(MAKE) --no-print-directory --jobs=3 fast-tests types style
+
+tests: $(STAMP)
 	$(PYTEST) --durations=20
 
-check: lint ## Linters, types, layers and the tests that are fast
+fast-tests: $(STAMP)
 	$(PYTEST) -m 'not slow'
 
 chaos: $(STAMP) ## 50 kills at random moments change neither a run's trials nor its verdict (SEED=0)
@@ -51,7 +59,7 @@ fuzz: $(STAMP) ## Look for inputs that break a reader, SECONDS=600 for each kind
 
 coverage: $(STAMP) ## All tests, and which lines of the packages no test ran
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage run -m $(PYTEST_WORDS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 

@@ -44,7 +44,7 @@ def small(space, num_pairs):
 def found(study, call_on_ray):
     """Runs a study; again where others disturbed so short trials until nobody can tell which is faster."""
     for _ in range(3):
-        done = call_on_ray("--space", study, "--trials", "12", "--runs-dir", study.parent)
+        done = call_on_ray("--space", study, "--trials", "8", "--runs-dir", study.parent)
         if "but the difference is within the error of" not in done.stdout:
             break
     return done

@@ -76,7 +76,7 @@ def test_seeds_count_up_from_the_studys_by_configuration_if_the_target_is_relati
 
 @pytest.mark.parametrize("sampler", ["surrogate", "tpe", "nsga2", "random"])
 def test_every_configuration_is_legal_and_none_is_repeated_but_with_another_seed(sampler, journal_path):
-    study = make_study(search={"sampler": sampler}, budget={"trials": 40, "hours": 10})
+    study = make_study(search={"sampler": sampler}, budget={"trials": 20, "hours": 10})
     advisor, _, _ = run_study(study, smooth, journal_path)
     assert all(record.config in study.lattice for record in advisor.records)
     pairs = [(record.config, record.seed) for record in advisor.records]
@@ -235,7 +235,7 @@ def test_the_baseline_and_the_guides_row_are_never_stopped():
 
 
 def test_out_of_memory_is_infeasible_with_a_named_constraint(journal_path):
-    study = make_study(budget={"trials": 40, "hours": 10})
+    study = make_study(budget={"trials": 20, "hours": 10})
     advisor, _, _ = run_study(study, out_of_memory_above(40), journal_path)
     infeasible = [r for r in advisor.records if r.state is TrialState.INFEASIBLE]
     assert infeasible

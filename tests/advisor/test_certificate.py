@@ -23,8 +23,9 @@ from tuner.simulate import VirtualClock, simulate
 
 def study(**certificate):
     return make_study(
-        budget={"trials": 40, "hours": 20},
+        budget={"trials": 16, "hours": 20},
         target="nrmse < 0.0945",
+        decision={"trainings": 500},
         certificate={"nrmse_margin_pct": 20} | certificate,
     )
 
@@ -44,7 +45,7 @@ def certifying(advisor):
 def test_it_comes_last_runs_alone_and_proves_the_recommendation(sampler, trainings, num_workers, tmp_path):
     spec = study(pairs=3)
     spec = make_study(
-        budget={"trials": 20, "hours": 20},
+        budget={"trials": 12, "hours": 20},
         search={"sampler": sampler},
         decision={"trainings": trainings},
         certificate={"pairs": 3, "nrmse_margin_pct": 20},
@@ -73,7 +74,7 @@ def test_it_comes_last_runs_alone_and_proves_the_recommendation(sampler, trainin
 def test_the_search_leaves_it_the_hours_it_needs(tmp_path):
     """A sampler that never ends by itself would spend all of them."""
     spec = make_study(
-        budget={"trials": 1000, "hours": 0.6},
+        budget={"trials": 1000, "hours": 0.4},
         search={"sampler": "random"},
         certificate={"pairs": 3, "nrmse_margin_pct": 20},
         target="nrmse < 0.0945",
@@ -81,7 +82,7 @@ def test_the_search_leaves_it_the_hours_it_needs(tmp_path):
     advisor, last, clock = run_study(spec, smooth, tmp_path / "journal.jsonl")
     assert "kept for the certificate, are too short for one more trial" in last.reason
     assert len(concluded(advisor).certificate.seeds) == 3
-    assert clock.now_s <= 0.6 * 3600
+    assert clock.now_s <= 0.4 * 3600
 
 
 def test_a_certificate_that_is_to_be_firm_is_left_no_fewer_pairs_than_a_plain_one(tmp_path):

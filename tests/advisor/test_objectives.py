@@ -42,7 +42,7 @@ def test_the_three_objectives_of_the_case_have_three_optima_that_are_told_apart(
 @pytest.mark.parametrize("name", list(Objective))
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_each_objective_ends_with_its_own_optimum(name, num_workers, tmp_path):
-    of = instance(objective=name.value)
+    of = instance(objective=name.value, decision={"trainings": 500})
     advisor = played(of, tmp_path / "j", num_workers=num_workers)
     found = advisor.recommend()
     assert found is not None
@@ -139,7 +139,7 @@ def test_a_sampler_of_optunas_is_judged_by_the_same_goal(sampler, tmp_path):
     ids=["energy", "time to target"],
 )
 def test_every_prefix_of_the_journal_gives_its_next_answer(case, tmp_path):
-    of = instance(**case)
+    of = instance(**case, budget={"trials": 12, "hours": 1000})
     original = played(of, tmp_path / "j", num_workers=2)
     events = list(read_journal(tmp_path / "j"))
     again = replay(events, Advisor(of.study, num_workers=2, traits=TRAITS))  # checks every answer
@@ -196,7 +196,7 @@ def test_the_outputs_tell_the_objective_beside_the_time_and_how_the_limits_stand
 
 
 def test_the_table_of_trials_has_the_time_to_the_target_of_each(tmp_path):
-    of = instance(objective="time_to_target_s")
+    of = instance(objective="time_to_target_s", budget={"trials": 2, "hours": 1000})
     advisor = played(of, tmp_path / "j")
     lines = trials_csv(result_of(of, advisor)).splitlines()
     column = lines[0].split(",").index("time_to_target_s")

@@ -180,10 +180,10 @@ def drawn(num: int) -> list[World]:
     return list(dict.fromkeys(worlds))
 
 
-PLAYED = drawn(24)
+PLAYED = drawn(16)
 """Every property is asked of each of them, and each is played once: a world costs more than a question."""
 WORLDS = st.sampled_from(PLAYED)
-FEW = settings(max_examples=12, suppress_health_check=list(HealthCheck), derandomize=True)
+FEW = settings(max_examples=8, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
 @pytest.mark.parametrize("world", PLAYED)

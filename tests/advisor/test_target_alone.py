@@ -22,7 +22,8 @@ BOUND = 0.0945
 
 def study(hours=20.0, **certificate):
     return make_study(
-        budget={"trials": 20, "hours": hours},
+        budget={"trials": 12, "hours": hours},
+        decision={"trainings": 500},
         target=f"nrmse < {BOUND}",
         certificate={"pairs": 4, "nrmse_margin_pct": 20} | certificate,
     )

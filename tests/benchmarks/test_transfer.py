@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from benchmarks.search.results import ArmRun, load
-from benchmarks.transfer import ARMS, INSTANCES, QUICK_INSTANCES, Pair, play_pair, summary
+from benchmarks.transfer import ARMS, QUICK_INSTANCES, Pair, play_pair, summary
 from tests.benchmarks.test_scripts import last_line
 
 
@@ -60,19 +60,12 @@ def test_every_arm_plays_the_second_card_and_none_fails(middle: list[ArmRun]) ->
     assert middle[0].cost != middle[1].cost
 
 
-def test_over_seven_laws_a_warm_start_is_right_for_more_than_15_percent_less(
+def test_a_warm_start_is_right_for_more_than_15_percent_less(
     middle: list[ArmRun], quick: tuple[str, dict[str, Any], list[ArmRun]]
 ) -> None:
-    """Where both succeed: one failure of seven would decide the cost of a success alone.
-
-    The quick comparison has played one of the laws already.
-    """
-    known = [*quick[2], *middle]
-    assert {o.instance for o in known} == {*QUICK_INSTANCES, "dev-middle-a100"}
-    others = [name for name in INSTANCES if name not in {o.instance for o in known}]
-    assert len(others) == 5
-    outcomes = [o for name in others for o in play_pair(Pair(name, 0, ["cold", "warm"]))] + known
-    cold, warm = ({o.instance: o for o in outcomes if o.arm == arm} for arm in ("cold", "warm"))
-    both = [name for name in INSTANCES if cold[name].is_success and warm[name].is_success]
-    assert len(both) >= 4
-    assert sum(warm[name].charged for name in both) < 0.85 * sum(cold[name].charged for name in both)
+    """On the two laws played here; `python -m benchmarks.transfer` says it of seven, with its error."""
+    outcomes = [*quick[2], *middle]
+    assert {o.instance for o in outcomes} == {*QUICK_INSTANCES, "dev-middle-a100"}
+    assert all(o.is_success for o in outcomes if o.arm == "warm")
+    cold, warm = (sum(o.charged for o in outcomes if o.arm == arm) for arm in ("cold", "warm"))
+    assert warm < 0.85 * cold

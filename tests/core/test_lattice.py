@@ -254,7 +254,7 @@ _RULES = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(batch=_SIZES, micro=_SIZES, taus=_SIZES, accum=_SIZES, texts=_RULES)
 def test_the_lattice_is_what_plain_loops_find(batch, micro, taus, accum, texts):
     sizes = {"batch_size": batch, "micro_batch": micro, "num_taus": taus, "accum_steps": accum}

@@ -13,7 +13,8 @@ from optuna.samplers import PartialFixedSampler, RandomSampler
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
-from tests.processes import ROOT
+from tests.optuna_sampler import optuna_worker
+from tests.processes import ROOT, wait_until
 from tests.search.cases import LR, PRECISION, WEIGHT, lattice
 from tests.search.situations import (
     BASELINE,
@@ -249,7 +250,7 @@ def test_it_finds_the_optimum_in_fewer_trials_than_random_without_repeats():
         study = study_of(sampler)
         noise = np.random.default_rng(seed)
         law = lambda config, noise=noise: nrmse(config) + 0.0003 * noise.standard_normal()  # noqa: E731
-        study.optimize(objective_of(sampler, law), n_trials=20)
+        study.optimize(objective_of(sampler, law), n_trials=12)
         ours.append(num_until_found([config for config, _ in runs_of(study, wide)]))
         shuffled = np.random.default_rng(seed).permutation(len(wide))
         at_random.append(num_until_found([wide.config(int(row)) for row in shuffled]))
@@ -397,13 +398,14 @@ def start_worker(path, num_trials):
 def test_processes_that_share_a_database_continue_one_search(tmp_path, study):
     """One after the other as one would alone; two at once without repeating anything."""
     path = tmp_path / "study.db"
-    for num in (3, 2):
-        assert start_worker(path, num).wait(120) == 0
+    assert start_worker(path, 3).wait(120) == 0
+    optuna_worker.main(str(path), 2)
     stored = optuna.load_study(study_name="study", storage=f"sqlite:///{path}")
     assert runs_of(stored) == runs_of(study)[:5]
-    workers = [start_worker(path, 3) for _ in range(2)]
-    assert [worker.wait(120) for worker in workers] == [0, 0]
-    stored = optuna.load_study(study_name="study", storage=f"sqlite:///{path}")
+    other = start_worker(path, 3)
+    wait_until(lambda: len(stored.get_trials(deepcopy=False)) > 5)  # it has begun
+    optuna_worker.main(str(path), 3)
+    assert other.wait(120) == 0
     assert len(set(runs_of(stored))) == len(stored.trials) == 11
 
 

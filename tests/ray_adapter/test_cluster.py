@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -10,7 +11,6 @@ import tempfile
 import time
 import urllib.request
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from urllib.error import URLError
 
@@ -25,48 +25,73 @@ BIN = Path(sys.executable).parent
 PATH = f"{BIN}{os.pathsep}{os.environ['PATH']}"
 ON_ALL_INTERFACES = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}
 """Linux's default when nothing is set; tests/conftest.py sets it for a private Ray."""
+NUM_STARTS = 2
+"""How often a head node is started, of whose ports one may be taken meanwhile."""
+
+pytestmark = pytest.mark.timeout(600)
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has, of those that neither Linux nor Ray gives to whoever asks for any port."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.randint(20_000, 32_000)))
+            return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
 def head():
     """A head node; its addresses. The token is in the environment: see tests/conftest.py."""
-    names = ("port", "dashboard-port", "dashboard-agent-listen-port", "metrics-export-port")
-    ports = {name: free_port() for name in names}
     # Socket paths may have 107 characters, so pytest's own folders are too deep.
     with tempfile.TemporaryDirectory(prefix="dt-", ignore_cleanup_errors=True) as temp_dir:
-        command = [
-            str(BIN / "ray"),
-            "start",
-            "--head",
-            "--block",
-            "--node-ip-address=127.0.0.1",
-            "--dashboard-host=127.0.0.1",
-            *(f"--{name}={port}" for name, port in ports.items()),
-            f"--temp-dir={temp_dir}",
-            "--num-cpus=2",
-            "--disable-usage-stats",
-            # Nobody here asks for more nodes or for the workers' output in a driver.
-            *("--no-monitor", "--include-log-monitor=false"),
-        ]
-        # The head finds `python` for a job's entry point on its own PATH.
-        environment = os.environ | ON_ALL_INTERFACES | {"PATH": PATH}
-        environment["RAY_metrics_report_interval_ms"] = "1000"  # instead of ten seconds
-        with (Path(temp_dir) / "head.log").open("w") as log:
-            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        log = Path(temp_dir) / "head.log"
+        for _ in range(NUM_STARTS):
+            process, ports = start_head(temp_dir, log)
             try:
-                # The dashboard takes a job only when its agent is up, which on a busy machine is much later.
-                for name in ("dashboard-port", "dashboard-agent-listen-port"):
-                    wait_until(partial(answers, ports[name]), timeout_s=120)
-                yield {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+                if is_up(process, ports):
+                    yield {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+                    return
             finally:
                 process.terminate()
                 process.wait(timeout=60)
+        pytest.fail(f"no head node came up:\n{log.read_text()}")
+
+
+def start_head(temp_dir: str, log: Path) -> tuple[subprocess.Popen[bytes], dict[str, int]]:
+    """Starts a head node, and returns its process and its ports. It ends by itself if one was taken."""
+    names = ("port", "dashboard-port", "dashboard-agent-listen-port", "metrics-export-port")
+    ports = {name: free_port() for name in names}
+    command = [
+        str(BIN / "ray"),
+        "start",
+        "--head",
+        "--block",
+        "--node-ip-address=127.0.0.1",
+        "--dashboard-host=127.0.0.1",
+        *(f"--{name}={port}" for name, port in ports.items()),
+        f"--temp-dir={temp_dir}",
+        "--num-cpus=2",
+        "--disable-usage-stats",
+        # Nobody here asks for more nodes or for the workers' output in a driver.
+        *("--no-monitor", "--include-log-monitor=false"),
+    ]
+    # The head finds `python` for a job's entry point on its own PATH.
+    environment = os.environ | ON_ALL_INTERFACES | {"PATH": PATH}
+    environment["RAY_metrics_report_interval_ms"] = "1000"  # instead of ten seconds
+    with log.open("a") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=output), ports
+
+
+def is_up(process: subprocess.Popen[bytes], ports: dict[str, int]) -> bool:
+    """Waits until a head node takes jobs; False if it ended, or does not within two minutes."""
+
+    def takes_jobs() -> bool:
+        # The dashboard takes a job only when its agent is up, which on a busy machine is much later.
+        return all(answers(ports[name]) for name in ("dashboard-port", "dashboard-agent-listen-port"))
+
+    with suppress(AssertionError):  # of the wait
+        wait_until(lambda: process.poll() is not None or takes_jobs(), timeout_s=120)
+    return process.poll() is None and takes_jobs()
 
 
 def answers(port: int) -> bool:
@@ -81,7 +106,6 @@ def slow_study(folder: Path) -> Path:
     return write_study(folder, stage=stage, **changes)
 
 
-@pytest.mark.timeout(400)
 def test_it_runs_as_a_ray_job_with_a_token_and_its_metrics_are_in_a_scrape(head, tmp_path):
     command = [
         str(BIN / "ray"),

@@ -52,8 +52,9 @@ def run_on_ray(study, folder, *, num_workers=1, journal=None, kind=Advisor, devi
     return advisor
 
 
-def synthetic(failures=(), *, trials=12, **changes):
-    stage = study_dict()["stage"] | {"options": {"failures": list(failures), "epoch_time_s": 0.03}}
+def synthetic(failures=(), *, trials=12, epoch_time_s=0.03, **changes):
+    options = {"failures": list(failures), "epoch_time_s": epoch_time_s}
+    stage = study_dict()["stage"] | {"options": options}
     return make_study(stage=stage, budget={"trials": trials, "hours": 1}, **changes)
 
 
@@ -69,7 +70,8 @@ class ProbesFirst(Advisor):
 def test_a_probe_times_configurations_on_a_worker_and_one_that_does_not_fit_is_never_run(tmp_path):
     first = next(iter(synthetic().lattice))
     too_large = {"params": first.as_dict(), "kind": "oom", "epoch": 1}
-    study = synthetic([too_large], trials=4)
+    # On a busy machine a sleep of milliseconds is as long as another: nothing would be faster for certain.
+    study = synthetic([too_large], trials=6, epoch_time_s=0.15)
     advisor = run_on_ray(study, tmp_path, kind=ProbesFirst)
     known = {probed.config: probed.epoch_time_s for probed in advisor.knowledge.observations.probes.values()}
     assert len(known) == 3

@@ -139,7 +139,7 @@ def test_a_dropped_warm_start_that_the_advisor_would_keep_is_refused(earlier):
         replay(forged, world.advisor())
 
 
-WARM = list(zip(PLAYED[:12], cycle([1.0, 1.005, 1.05]), cycle([0.084, 0.090]), strict=False))
+WARM = list(zip(PLAYED[:8], cycle([1.0, 1.005, 1.05]), cycle([0.084, 0.090]), strict=False))
 """Worlds with the factor of the NRMSE there, and the level in the world that they start from."""
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from tests.processes import ROOT, call_tuner
 from tests.replay import rebuild
@@ -13,7 +14,9 @@ from tests.studies import make_study, shipped
 from tuner.core.config import TrialConfig
 from tuner.run import main
 from tuner.runs.journal import read_journal
+from tuner.simulate.instance import Instance
 from tuner.simulate.plan import plan
+from tuner.simulate.session import run_simulated, simulated
 from tuner.spec import load_study, study_as_yaml
 
 BUNDLED_STAGE = {
@@ -27,7 +30,7 @@ BUNDLED_STAGE = {
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("simulated")
-    done = call_tuner("--space", "a100.yaml", "--simulate", "--runs-dir", folder)
+    done = call_tuner("--space", "a100.yaml", "--simulate", "--trials", "10", "--runs-dir", folder)
     return done, folder / "last"
 
 
@@ -98,7 +101,7 @@ def test_neither_simulating_nor_planning_imports_ray_or_torch_and_a_plan_leaves_
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True, text=True, check=True, cwd=tmp_path / "empty",
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     planned, _, simulated = done.stdout.partition("left: []\n")
     assert "core-hours" in planned
@@ -175,3 +178,26 @@ def test_an_option_that_only_a_real_run_could_follow_is_refused(options, named):
         f"error: {named} has no meaning with {options[0] if options[0] != named else options[1]}"
         in done.stderr
     )
+
+
+def test_a_search_and_a_plan_compute_on_one_thread_and_give_the_others_back(tmp_path, monkeypatch):
+    """They are for the trials; linear algebra would take them all."""
+    seen: list[set[int]] = []
+    play = Instance.play
+
+    def watched(*args, **options):
+        seen.append(blas_threads())
+        return play(*args, **options)
+
+    monkeypatch.setattr(Instance, "play", watched)
+    study = simulated(make_study(budget={"trials": 2, "hours": 1}))
+    with threadpool_limits(2, user_api="blas"):
+        run_simulated(study, tmp_path, lambda *_: seen.append(blas_threads()))
+        plan(study)
+        assert blas_threads() == {2}
+    assert len(seen) > 2
+    assert all(threads == {1} for threads in seen)
+
+
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}

@@ -9,12 +9,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from threadpoolctl import threadpool_limits
 
 from tuner.advisor import Advisor
 from tuner.core.study import StudySpec
@@ -103,7 +101,7 @@ def run_study(
             prepare_environment(cluster)  # from here on ray may be imported, by the stage for one
             _check_stage(study)
         screen.say(_start_line(options))
-        with connect(cluster, interrupts) as resources, _one_thread():
+        with connect(cluster, interrupts) as resources:
             if resources.dashboard:
                 screen.say(f"dashboard: {resources.dashboard}")
             device = look_at_device(
@@ -141,12 +139,6 @@ def _check_stage(study: StudySpec) -> None:
     from tuner.ray_adapter.stages import check_parameters
 
     check_parameters(study)
-
-
-def _one_thread() -> AbstractContextManager[object]:
-    """Lets the model compute on one core: its matrices are small, and the others are the trials'."""
-    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
-    return limits
 
 
 def _earlier_run(study: StudySpec, options: SessionOptions) -> EarlierRun | None:

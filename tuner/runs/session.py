@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from foundation.blas import one_blas_thread
 from tuner.errors import Interrupted
 from tuner.runs.checkpoints import Checkpoints
 from tuner.runs.ending import Outputs, end_run
@@ -70,14 +71,15 @@ def carry_out(  # each is one thing that the runs of Ray and of the simulator di
     """
     follower = Follower.of(run.folder, run.advisor.study, run.provenance, say)
     error: BaseException | None = None
-    try:
-        run_trials(JournaledAdvisor(run.advisor, run.journal, clock, listeners, Checkpoints(run.folder)))
-    except Interrupted:
-        raise
-    except BaseException as caught:  # a plug-in that exits would end the run as if all were well
-        error = caught
-    signal = "" if run.advisor.finish_reason else interrupted_by()
-    ended = end_run(run, clock(), outputs, interrupted_by=signal, error=error)
+    with one_blas_thread():
+        try:
+            run_trials(JournaledAdvisor(run.advisor, run.journal, clock, listeners, Checkpoints(run.folder)))
+        except Interrupted:
+            raise
+        except BaseException as caught:  # a plug-in that exits would end the run as if all were well
+            error = caught
+        signal = "" if run.advisor.finish_reason else interrupted_by()
+        ended = end_run(run, clock(), outputs, interrupted_by=signal, error=error)
     try:
         for trouble in ended.troubles:
             say(trouble)

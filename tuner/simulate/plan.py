@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from foundation.blas import one_blas_thread
 from tuner.advisor import Advisor
 from tuner.core.config import TrialConfig
 from tuner.core.study import StudySpec
@@ -167,5 +168,6 @@ def _power(study: StudySpec) -> tuple[float | None, str]:
 
 def _simulated_account(instance: Instance) -> Account:
     account, clock = Account(), VirtualClock()
-    instance.play(JournaledAdvisor(Advisor(instance.study), Unwritten(), clock), clock, account)
+    with one_blas_thread():
+        instance.play(JournaledAdvisor(Advisor(instance.study), Unwritten(), clock), clock, account)
     return account

@@ -30,7 +30,9 @@ def test_the_line_compares_with_the_best_peer_and_the_reference_set_by_set():
         outcome(arm="best -1%", set_name="develop", cost=1),
         outcome(arm="ours", set_name="table", cost=3, baseline_cost=2.5),
     ]
-    latency = Latency(p95_ms=1.0, longest_ms=2.0, cpu_p95_ms=0.5, cpu_longest_ms=1.5, observe_ms=0.1)
+    latency = Latency(
+        p95_ms=1.0, longest_ms=2.0, first_ms=3.0, cpu_p95_ms=0.5, cpu_longest_ms=1.5, observe_ms=0.1
+    )
     line = summary(runs, {"100": latency})
     assert line["held_out"] == {
         "success_5pct": [100.0, 100.0, 100.0],

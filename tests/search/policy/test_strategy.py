@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -57,9 +58,15 @@ LAWS = {
 }
 
 
+@cache
+def search_under(law, **more):
+    """Searches under a law, once; nothing of what it gives may be changed."""
+    return search(problem(), LAWS[law], **more)
+
+
 @pytest.fixture(scope="module", params=LAWS)
 def searched(request):
-    return request.param, *search(problem(), LAWS[request.param])
+    return request.param, *search_under(request.param)
 
 
 # What is asked.
@@ -121,14 +128,14 @@ def test_what_lies_on_the_target_is_given_up_when_more_runs_would_hardly_decide_
 
 
 def test_where_everything_is_good_the_fastest_is_found_and_certified_with_little():
-    records, _, last = search(problem(), LAWS["all good"])
+    records, _, last = search_under("all good")
     assert strategy(problem(), records).qualified[0] == FASTEST
     assert len(records) <= 8
     assert str(FASTEST) in last.reason
 
 
 def test_where_nothing_is_good_it_says_so_and_does_not_try_everything():
-    records, _, last = search(problem(), LAWS["all bad"])
+    records, _, last = search_under("all bad")
     assert strategy(problem(), records).qualified == ()
     assert last.reason.startswith(
         "no candidate that could be faster than the baseline and meet nrmse < 0.095"
@@ -137,14 +144,14 @@ def test_where_nothing_is_good_it_says_so_and_does_not_try_everything():
 
 
 def test_where_large_batches_are_bad_the_fastest_of_the_others_is_found():
-    records, _, _ = search(problem(), LAWS["large batches bad"])
+    records, _, _ = search_under("large batches bad")
     best = strategy(problem(), records).qualified[0]
     feasible = [c for c in LATTICE if 0.085 + 0.004 * (c.batch_size - 4) < 0.0945]
     assert epoch_s(best) <= 1.05 * min(map(epoch_s, feasible))
 
 
 def test_where_the_fast_do_not_fit_the_fastest_that_fits_is_found():
-    records, _, _ = search(problem(), LAWS["large micro-batches out of memory"])
+    records, _, _ = search_under("large micro-batches out of memory")
     best = strategy(problem(), records).qualified[0]
     assert (best.micro_batch, best.num_taus) == (2, 2)
     assert sum(record.state is TrialState.INFEASIBLE for record in records) <= 3
@@ -326,7 +333,7 @@ def test_an_absolute_target_asks_for_a_candidates_own_runs_alone():
 
 def test_under_an_absolute_target_a_baseline_that_meets_it_never_runs_again():
     for name in LAWS.keys() - {"all bad", "just missed"}:
-        records, _, _ = search(problem(), LAWS[name])
+        records, _, _ = search_under(name)
         assert sum(record.config == BASELINE for record in records) == 1
 
 
@@ -352,7 +359,7 @@ def test_seeds_that_are_bad_luck_for_all_do_not_mislead_a_relative_target():
 
 
 def test_without_probing_nothing_is_probed():
-    _, probes, _ = search(problem(), LAWS["large batches bad"], probe_cost_s=None)
+    _, probes, _ = search_under("large batches bad", probe_cost_s=None)
     assert probes == []
 
 
@@ -398,7 +405,7 @@ def test_a_probe_that_costs_as_much_as_a_trial_is_not_asked_for():
 
 @pytest.mark.parametrize("law", ["large batches bad", "all good"])
 def test_no_configuration_is_probed_twice_and_only_legal_ones(law):
-    _, probes, _ = search(problem(), LAWS[law], probe_cost_s=0.1)
+    _, probes, _ = search_under(law, probe_cost_s=0.1)
     asked = [config for step in probes for config in step.configs]
     assert asked
     assert len(asked) == len(set(asked))
@@ -506,7 +513,7 @@ def test_times_in_proportion_are_as_good_as_seconds_once_the_baseline_has_told_t
 
 @pytest.mark.parametrize("law", ["all good", "large micro-batches out of memory"])
 def test_a_search_with_such_probes_needs_fewer_whole_trainings_than_one_without(law):
-    without, none, _ = search(problem(), LAWS[law])
+    without, none, _ = search_under(law)
     probing, probes, decided = search(problem(traits=IN_PROPORTION), LAWS[law], probe_cost_s=0.1, factor=40.0)
     assert (none, bool(probes)) == ([], True)
     assert decided.reason

@@ -211,10 +211,10 @@ class FittedModels:
         if grown.model is not None:
             model = grown.model.believing(fantasies) if fantasies else grown.model
             return model.margins(problem.target).take(candidates.quality_group)
-        fitted = self._fit_quality(candidates, fantasies) if fantasies else self._fitted_quality(candidates)
+        fitted = self._fitted_quality(candidates)
         if fitted is None:
             return None
-        found = fitted.margins(candidates.qualities, problem.target, self._baseline(candidates))
+        found = fitted.margins(candidates.qualities, problem.target, self._baseline(candidates), fantasies)
         return found.take(candidates.quality_group)
 
     def drawn_margins(self, candidates: Candidates, rows: Ints, num: int) -> Floats | None:
@@ -231,11 +231,11 @@ class FittedModels:
         """The model of everything observed, fitted once: its settings are what takes time."""
         ended = len(self._observations.ended)
         if self._fitted is None or self._fitted[0] != ended or self._fitted[1] is not candidates:
-            self._fitted = ended, candidates, self._fit_quality(candidates, ())
+            self._fitted = ended, candidates, self._fit_quality(candidates)
         return self._fitted[2]
 
-    def _fit_quality(self, candidates: Candidates, fantasies: Sequence[Observation]) -> QualityModel | None:
-        observations = [*self._observed(self._asked_order(), candidates), *fantasies]
+    def _fit_quality(self, candidates: Candidates) -> QualityModel | None:
+        observations = self._observed(self._asked_order(), candidates)
         if not observations:
             return None
         return QualityModel(

@@ -133,6 +133,7 @@ class QualityModel:
         *,
         num_asked: int = 1,
     ) -> None:
+        self._points, self._observations = points, tuple(observations)
         self.level = float(np.median([o.value for o in observations]))
         self.seeds = np.unique([o.seed for o in observations])
         self.runs = runs_of(points, observations, self.level)
@@ -144,9 +145,21 @@ class QualityModel:
     def _posterior(self) -> Posterior:
         return Posterior(self.settings, self.runs, self._is_ordered)
 
-    def margins(self, points: Points, target: Target, baseline: Floats) -> Margins:
-        """Computes the margins of points (M, A); a relative target is relative to the point `baseline`."""
+    def margins(
+        self, points: Points, target: Target, baseline: Floats, given: Sequence[Observation] = ()
+    ) -> Margins:
+        """Computes the margins of points (M, A); a relative target is relative to the point `baseline`.
+
+        Args:
+            points: The points (M, A).
+            target: The target.
+            baseline: Point of the baseline (A,).
+            given: What is taken as observed as well. It teaches nothing of the settings.
+        """
         posterior = self._posterior
+        if given:
+            runs = runs_of(self._points, [*self._observations, *given], self.level)
+            posterior = Posterior(self.settings, runs, self._is_ordered)
         cross = posterior.cross(points)
         mean, own = posterior.at_cross(cross)
         if not target.is_relative:
