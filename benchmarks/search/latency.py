@@ -66,8 +66,8 @@ LOADS = {
     ),
     "100_of_101520_points": Load(num_trials=100, instance="dev-logarithmic-a100", is_mixed=True),
 }
-"""The loads by their names in the line of JSON. The first three are of the 280 points of `cpu.yaml`, which have
-65 qualities; the next two have one for every trial."""
+"""The loads by their names in the line of JSON. The first three are of the 280 points of `cpu.yaml`, which
+have 65 qualities; the next two have one for every trial."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
