@@ -45,7 +45,7 @@ def pair(config, nrmse=0.0912345678, *, times=(4.0, 4.02), change=0.0, seed=0, *
 
 
 def export(records, recommended=WINNER, is_legal=lambda config: True):
-    return to_export(records, BASELINE, recommended, is_legal)
+    return to_export(AllTwins(records), BASELINE, recommended, is_legal)
 
 
 def is_kept(records):
@@ -237,7 +237,7 @@ def test_what_would_break_a_constraint_is_not_exported():
     records = [run(replace(smaller, micro_batch=size), 0.0912345678) for size in (6, 3)]
     baseline = TrialConfig(batch_size=5, micro_batch=5, num_taus=5)
     divides = lambda config: config.batch_size % config.micro_batch == 0  # noqa: E731
-    assert to_export(records, baseline, smaller, divides).config == smaller
+    assert to_export(AllTwins(records), baseline, smaller, divides).config == smaller
 
 
 def test_two_values_that_are_legal_only_together_are_kept_together():
@@ -253,13 +253,13 @@ def test_two_values_that_are_legal_only_together_are_kept_together():
     batches = [
         run(replace(winner, batch_size=b, micro_batch=m), 0.0912345678) for b in (6, 32) for m in (1, 2)
     ]
-    both = to_export([*chunks, *batches], baseline, winner, divides)
+    both = to_export(AllTwins([*chunks, *batches]), baseline, winner, divides)
     assert both.config == baseline
     assert [(one.name, one.is_legal) for one in both.no_effect] == [
         ("batch_size", True),
         ("micro_batch", True),
     ]
-    alone = to_export(chunks, baseline, winner, divides)
+    alone = to_export(AllTwins(chunks), baseline, winner, divides)
     assert alone.config == winner
     assert [(one.name, one.is_legal) for one in alone.no_effect] == [("micro_batch", False)]
 
@@ -271,6 +271,26 @@ def test_a_parameter_of_the_stages_own_is_kept_and_one_the_baseline_lacks_is_not
     winner = with_extra(TWIN, workers=4, fused=True)
     twin = with_extra(TWIN, workers=2, fused=True)
     records = [run(winner, 0.0912345678), run(twin, 0.0912345678)]
-    kept = to_export(records, with_extra(BASELINE, workers=2), winner, lambda config: True)
+    kept = to_export(AllTwins(records), with_extra(BASELINE, workers=2), winner, lambda config: True)
     assert kept.config == twin
     assert [one.name for one in kept.no_effect] == ["workers"]
+
+
+def test_whether_pairs_are_equal_is_kept_as_runs_come_and_is_what_all_of_them_say():
+    """One that failed is repeated: the pair that it spoilt is then a pair of equal runs."""
+    broken = run(accumulated(OTHERS[0]), 0.0912345678, state=TrialState.FAILED)
+    records = [*pair(TWIN), run(OTHERS[0], 0.0912345678), broken, *pair(OTHERS[0]), *pair(OTHERS[1])]
+    growing, said = AllTwins(), []
+    for number, record in enumerate(records, start=1):
+        growing.add(record)
+        said.append(growing.are_equal("accum_steps"))
+        assert said[-1] == AllTwins(records[:number]).are_equal("accum_steps")
+    assert said == [True] * 3 + [False] * 2 + [True] * 3
+    growing.add(run(accumulated(OTHERS[1]), 0.0912345, seed=0))
+    assert not growing.are_equal("accum_steps")
+
+
+def test_of_what_is_left_out_nothing_is_said():
+    both = [*pair(TWIN), *pair(OTHERS[2])]
+    assert unread(AllTwins(both), BASELINE)
+    assert not unread(AllTwins(both), BASELINE, left_out=["accum_steps"])

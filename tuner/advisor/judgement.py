@@ -15,7 +15,6 @@ from tuner.core.effects import to_export
 from tuner.core.estimate import Estimate
 from tuner.core.recommend import Recommendation, recommend
 from tuner.core.study import StudySpec
-from tuner.core.trial import searched
 from tuner.core.twins import is_equal
 
 Admitted = dict[TrialConfig, float]
@@ -58,10 +57,10 @@ def plain_of(study: StudySpec, knowledge: Knowledge, config: TrialConfig) -> Tri
     What a certificate has been begun for stays as it is: there is no certificate of two configurations. The
     certificate's runs change nothing here either: they could only bring back what it was not begun for.
     """
-    records = knowledge.records
-    if subject(records, study.baseline, study.guide) == config:
+    if subject(knowledge.records, study.baseline, study.guide) == config:
         return config
-    return to_export(searched(records), study.baseline, config, study.lattice.keeps_constraints).config
+    twins, is_legal = knowledge.observations.twins, study.lattice.keeps_constraints
+    return to_export(twins, study.baseline, config, is_legal).config
 
 
 def incumbent(knowledge: Knowledge) -> Estimate | None:

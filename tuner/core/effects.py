@@ -29,7 +29,7 @@ Knows records and configurations, not which of them deserves to win.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
@@ -37,7 +37,6 @@ from statistics import fmean
 from tuner.core.config import TrialConfig
 from tuner.core.paired_mean import PairedMean
 from tuner.core.parameters import ParameterValue
-from tuner.core.trial import TrialRecord
 from tuner.core.twins import AllTwins, Key, Twins, Values, between, num_digits, rest_of
 from tuner.core.values import key
 from tuner.errors import ConfigError
@@ -118,7 +117,7 @@ class Export:
 
 
 def to_export(
-    records: Sequence[TrialRecord],
+    twins: AllTwins,
     baseline: TrialConfig,
     recommended: TrialConfig,
     is_legal: Callable[[TrialConfig], bool],
@@ -126,16 +125,16 @@ def to_export(
     """The recommended configuration without the changes that have no measurable effect.
 
     Args:
-        records: Records of every trial of the study.
+        twins: The pairs of all trials of the study.
         baseline: Whose values are kept.
         recommended: The estimate of the recommended configuration.
         is_legal: Whether a configuration keeps the study's constraints; what breaks them is not exported.
     """
-    theirs, twins = baseline.as_dict(), AllTwins(records)
+    theirs = baseline.as_dict()
     found = [
         one
         for name in recommended.as_dict()
-        if name in theirs and (one := _no_effect(twins.of(name), name, theirs[name], recommended))
+        if name in theirs and (one := _no_effect(twins, name, theirs[name], recommended))
     ]
     differing = [one for one in found if key(one.kept) != key(one.recommended)]
     config = recommended
@@ -148,7 +147,9 @@ def to_export(
     return Export(config=config, no_effect=tuple(kept))
 
 
-def unread(twins: AllTwins, baseline: TrialConfig) -> Mapping[str, Mapping[Key, Seen]]:
+def unread(
+    twins: AllTwins, baseline: TrialConfig, left_out: Collection[str] = ()
+) -> Mapping[str, Mapping[Key, Seen]]:
     """The values that make no difference against the baseline's, by parameter, and beside which others.
 
     Shown by pairs of two different configurations at least, see above; runs that scatter show nothing here.
@@ -156,10 +157,12 @@ def unread(twins: AllTwins, baseline: TrialConfig) -> Mapping[str, Mapping[Key, 
     Args:
         twins: The pairs of all trials of the study.
         baseline: Whose values the others are compared with; the same one in every call with these pairs.
+        left_out: Parameters of which nothing is said.
     """
     found = {
         name: twins.judged(name, partial(_unread_values, kept=key(kept)))
         for name, kept in baseline.as_dict().items()
+        if name not in left_out and twins.are_equal(name)
     }
     return {name: seen for name, seen in found.items() if seen}
 
@@ -173,19 +176,18 @@ def _unread_values(groups: Mapping[Values, Sequence[Twins]], kept: Key) -> Mappi
     return found
 
 
-def _no_effect(
-    groups: Mapping[Values, Sequence[Twins]], name: str, kept: ParameterValue, recommended: TrialConfig
-) -> NoEffect | None:
+def _no_effect(twins: AllTwins, name: str, kept: ParameterValue, recommended: TrialConfig) -> NoEffect | None:
     """Finds whether a parameter may as well have the baseline's value; None if that is not shown."""
+    groups, are_equal = twins.of(name), twins.are_equal(name)
     value = recommended.as_dict()[name]
     if key(kept) != key(value):
-        num = _num_without_effect(groups, name, kept, value, recommended)
+        num = _num_without_effect(groups, name, kept, value, recommended, are_equal=are_equal)
         seen = [(num, value)]
     else:
         others = sorted({pair for values in groups for pair in values} - {key(kept)}, key=str)
         seen = [
-            (_num_without_effect(groups, name, kept, other, recommended, is_unread_only=True), other)
-            for _, other in others
+            (_num_without_effect(groups, name, kept, other, recommended, are_equal=True), other)
+            for _, other in (others if are_equal else ())
         ]
     num_pairs, other = max(seen, key=lambda one: one[0], default=(0, value))
     if not num_pairs:
@@ -208,27 +210,34 @@ def _num_without_effect(
     value: ParameterValue,
     recommended: TrialConfig,
     *,
-    is_unread_only: bool = False,
+    are_equal: bool,
 ) -> int:
-    """Pairs which show that two values of a parameter are as good as each other; 0 if they do not show it."""
+    """Pairs which show that two values of a parameter are as good as each other; 0 if they do not show it.
+
+    Args:
+        groups: The parameter's pairs.
+        name: The parameter.
+        kept: The one value.
+        value: The other.
+        recommended: The configuration that is to be exported.
+        are_equal: Whether NRMSE is the same within each of the pairs.
+    """
     mine = between(groups, key(kept), key(value))
     is_of_it = any(twins.rest == rest_of(recommended, name) for twins in mine)
     if not (is_of_it or len({twins.rest for twins in mine}) > 1):
         return 0
-    if _is_unread(mine, groups, is_of_it=is_of_it):
+    if are_equal and _is_unread(mine, groups, is_of_it=is_of_it):
         return len(mine)
-    return len(mine) if not is_unread_only and _is_equivalent(mine) else 0
+    return len(mine) if key(value) == key(recommended.as_dict()[name]) and _is_equivalent(mine) else 0
 
 
 def _is_unread(mine: Sequence[Twins], groups: Mapping[Values, Sequence[Twins]], *, is_of_it: bool) -> bool:
+    """Whether pairs of equal NRMSE show that the stage does not read their parameter."""
     digits = max(num_digits(record.reported_quality) for twins in mine for record in (twins.one, twins.other))
     if digits < COARSE_DIGITS or len(mine) < (1 if is_of_it and digits >= FINE_DIGITS else 2):
         return False
     is_timed = any(twins.change("time_s") is not None for twins in mine)
-    return is_timed and all(
-        all(twins.is_equal for twins in group) and _is_as_fast(group) and _is_close(group)
-        for group in groups.values()
-    )
+    return is_timed and all(_is_as_fast(group) and _is_close(group) for group in groups.values())
 
 
 def _is_equivalent(mine: Sequence[Twins]) -> bool:

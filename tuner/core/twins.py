@@ -94,6 +94,7 @@ class AllTwins:
         self._alike: dict[tuple[str, int, Rest], dict[Key, tuple[TrialRecord, bool]]] = {}
         self._found: dict[str, dict[Values, dict[tuple[int, Rest], Twins]]] = {}
         self._kept: dict[str, object] = {}
+        self._equal: dict[str, bool] = {}
         for record in records:
             self.add(record)
 
@@ -124,12 +125,24 @@ class AllTwins:
     ) -> None:
         (low, before), (high, after) = sorted((one, other), key=lambda run: str(run[0]))
         pairs = self._found.setdefault(name, {}).setdefault((low, high), {})
-        pairs[before.seed, rest] = Twins(rest=rest, one=before, other=after)
+        where, found = (before.seed, rest), Twins(rest=rest, one=before, other=after)
+        if where in pairs:  # of a run that was repeated
+            self._equal.pop(name, None)
+        elif self._equal.get(name):
+            self._equal[name] = found.is_equal
+        pairs[where] = found
         self._kept.pop(name, None)
 
     def of(self, name: str) -> Mapping[Values, Sequence[Twins]]:
         """Returns the pairs that differ in a parameter, by its two values."""
         return {values: tuple(pairs.values()) for values, pairs in self._found.get(name, {}).items()}
+
+    def are_equal(self, name: str) -> bool:
+        """Whether NRMSE is the same within each of the pairs that differ in a parameter."""
+        if name not in self._equal:
+            found = self._found.get(name, {}).values()
+            self._equal[name] = all(twins.is_equal for pairs in found for twins in pairs.values())
+        return self._equal[name]
 
     def judged(self, name: str, judge: Callable[[Mapping[Values, Sequence[Twins]]], Judgement]) -> Judgement:
         """Returns what `judge` says of a parameter's pairs; it is asked again once there is another pair.

@@ -6,6 +6,7 @@ from tuner.core.config import TrialConfig
 from tuner.core.effects import Export, NoEffect, to_export
 from tuner.core.seeds import DIGITS, num_alike
 from tuner.core.trial import TrialRecord
+from tuner.core.twins import AllTwins
 from tuner.core.values import key
 from tuner.runs.result import RunResult
 
@@ -15,7 +16,8 @@ def exported(result: RunResult) -> Export | None:
     found, study = result.conclusion.recommendation, result.study
     if found is None:
         return None
-    return to_export(result.records, study.baseline, found.estimate.config, study.lattice.keeps_constraints)
+    twins, is_legal = AllTwins(result.records), study.lattice.keeps_constraints
+    return to_export(twins, study.baseline, found.estimate.config, is_legal)
 
 
 def no_effect_lines(result: RunResult) -> list[str]:

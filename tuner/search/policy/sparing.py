@@ -23,8 +23,8 @@ def spared(predictions: Predictions) -> Bools:
     """
     problem, candidates = predictions.problem, predictions.candidates
     found: Bools = np.zeros(len(candidates.configs), dtype=np.bool_)
-    alike = unread(predictions.observations.twins, problem.baseline)
-    alike = {name: seen for name, seen in alike.items() if name not in problem.traits.quality_invariant_to}
+    declared = problem.traits.quality_invariant_to
+    alike = unread(predictions.observations.twins, problem.baseline, left_out=declared)
     kept = problem.baseline.as_dict()
 
     def is_alike(config: TrialConfig, name: str) -> bool:
