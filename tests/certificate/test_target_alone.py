@@ -126,30 +126,30 @@ def test_an_interrupted_study_that_ran_the_winner_alone_has_been_judged_before()
     )
 
 
-def is_ever_certified(logs, rng):
+def is_ever_certified(records, rng):
     """Plain, with hours that end at random, then --certify: whether any verdict on the way is certified."""
+    if judged(records[:24], may_go_on=True).verdict is not Verdict.UNDECIDED:
+        return judged(records[:24], may_go_on=True).verdict is Verdict.CERTIFIED
     num_runs = int(rng.choice([12, 13, 23, 24, 30, 48]))
     ends = [num for num in (24, 48) if num < num_runs] + [num_runs]
-    firm = TERMS.firm(12, is_over=True, num_runs=num_runs)
-    later = [look.num_runs for look in firm.target_looks(12, num_runs) if look.num_runs > num_runs]
-    ways = [(12, TERMS, True), *((num, TERMS, False) for num in ends), *((num, firm, False) for num in later)]
-    return any(
-        is_met(logs, num, terms)
-        and judged(made(logs[:num]), terms, may_go_on=may_go_on).verdict is Verdict.CERTIFIED
-        for num, terms, may_go_on in ways
-    )
-
-
-def is_met(logs, num, terms):
-    """Whether the mean at the last look meets the target: else no test, however lax, is passed."""
-    at = max(look.num_runs for look in terms.target_looks(12, num) if look.num_runs <= num)
-    return np.mean(logs[:at]) < 0
+    for num in ends:
+        found = judged(records[: 12 + num])
+        if found.verdict is not Verdict.UNDECIDED:
+            return found.verdict is Verdict.CERTIFIED
+    firm = found.firm_terms
+    nums = [look.num_runs for look in firm.target_looks(12, num_runs) if look.num_runs > num_runs]
+    return any(judged(records[: 12 + num], firm).verdict is Verdict.CERTIFIED for num in nums)
 
 
 def test_a_target_that_is_met_exactly_is_certified_no_more_often_than_the_level():
     """Every certificate is an error, since the mean is the target; all else is beyond doubt."""
     rng = np.random.default_rng(5)
-    wrong = [is_ever_certified(rng.normal(0.0, SD, size=128), rng) for _ in range(1000)]
+    pairs = [baseline_run(k) for k in range(12)]
+    wrong = []
+    for _ in range(1000):
+        runs = [winner_run(k, log) for k, log in enumerate(rng.normal(0.0, SD, size=128))]
+        records = [one for pair in zip(pairs, runs, strict=False) for one in pair] + runs[12:]
+        wrong.append(is_ever_certified(records, rng))
     assert 0.02 < np.mean(wrong) <= LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / len(wrong))
 
 
@@ -160,7 +160,7 @@ def test_a_thin_margin_is_decided_by_runs_of_the_winner_alone():
     """0.45 % at a deviation of 0.9 %: 12 pairs leave it open in most draws, 48 runs in few."""
     rng = np.random.default_rng(1)
     by_pairs, by_runs = [], []
-    for _ in range(30):
+    for _ in range(60):
         records, asked = play(TERMS, noisy(rng, -0.0045))
         by_pairs.append(judged(records[:24]).verdict)
         by_runs.append(judged(records).verdict)
