@@ -60,10 +60,10 @@ def test_every_arm_plays_the_second_card_and_none_fails(middle: list[ArmRun]) ->
     assert middle[0].cost != middle[1].cost
 
 
-def test_a_warm_start_is_right_for_more_than_15_percent_less(
+def test_on_two_laws_a_warm_start_is_right_for_more_than_15_percent_less(
     middle: list[ArmRun], quick: tuple[str, dict[str, Any], list[ArmRun]]
 ) -> None:
-    """On the two laws played here; `python -m benchmarks.transfer` says it of seven, with its error."""
+    """On the two laws played here alone; `python -m benchmarks.transfer` tells of seven, with the error."""
     outcomes = [*quick[2], *middle]
     assert {o.instance for o in outcomes} == {*QUICK_INSTANCES, "dev-middle-a100"}
     assert all(o.is_success for o in outcomes if o.arm == "warm")
